@@ -18,6 +18,7 @@ from allocsim.explanation.subject import subject_called
 from allocsim.explanation_result import ExplanationResult
 from allocsim.heap import RESERVE
 from allocsim.heap.arguments import (
+    checked_budget,
     checked_bytes,
     checked_optional,
     checked_range,
@@ -66,7 +67,7 @@ def explain(
         at=_moment(at),
         by=_groupings(by),
         what_if=_groups(what_if),
-        seconds=_seconds(seconds),
+        seconds=checked_budget("explain", "seconds", seconds),
         stacks=bool(stacks),
     )
     name = checked_text("explain", "on", on)
@@ -76,12 +77,6 @@ def explain(
         subject_called(name, opened, conditions), question, trace.reopen_with_sites
     )
     return ExplanationResult(explanation, read, call)
-
-
-def _seconds(value: object) -> float:
-    """Return the time for experiments; 0 means none."""
-    is_none = isinstance(value, int | float) and value == 0
-    return 0.0 if is_none else checked_seconds("explain", "seconds", value)
 
 
 def _moment(at: object) -> Choice:

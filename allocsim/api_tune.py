@@ -13,10 +13,10 @@ from allocsim.errors import InputError
 from allocsim.events import Trace, on_one_thread
 from allocsim.heap import RESERVE
 from allocsim.heap.arguments import (
+    checked_budget,
     checked_bytes,
     checked_choice,
     checked_range,
-    checked_seconds,
     checked_share,
     checked_text,
 )
@@ -61,7 +61,7 @@ def tune(
     checked_choice("tune", "threads", threads, THREADS)
     copies = checked_range("tune", "scale", scale, 1, MAX_SCALE)
     limits = (
-        0.0 if seconds == 0 else checked_seconds("tune", "seconds", seconds),
+        checked_budget("tune", "seconds", seconds),
         checked_range("tune", "seed", seed, 0, MAX_SEED),
     )
     question = Question(

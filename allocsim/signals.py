@@ -70,14 +70,20 @@ def signal_name(number: int) -> str:
 
 
 class SignalsRedirected:
-    """Context manager: in its block, signals of MESSAGES call `act` and do not end the process."""
+    """Context manager: in its block, signals of MESSAGES call `act` and do not end the process.
+
+    In a thread other than the main thread it does nothing: signals do not interrupt other threads.
+    """
 
     def __init__(self, act: Callable[[int], None]) -> None:
         self.act = act
 
     def __enter__(self) -> None:
         self.before = {number: signal.getsignal(number) for number in _handled()}
-        _install(lambda number, _: self.act(number))
+        try:
+            _install(lambda number, _: self.act(number))
+        except ValueError:  # signal.signal works in the main thread only
+            self.before = {}
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():
@@ -88,19 +94,12 @@ class SignalsDeferred(SignalsRedirected):
     """Context manager: signals of MESSAGES that come in its block take effect at the block's end.
 
     It is for a step that must not be left half done, such as starting a process and registering the
-    cleanup that ends it. In a thread other than the main thread it does nothing, since signals do
-    not interrupt other threads.
+    cleanup that ends it.
     """
 
     def __init__(self) -> None:
         self.came: list[int] = []
         super().__init__(self.came.append)
-
-    def __enter__(self) -> None:
-        try:
-            super().__enter__()
-        except ValueError:  # signal.signal works in the main thread only
-            self.before = {}
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()
@@ -120,9 +119,12 @@ class InterruptConfirmed(SignalsRedirected):
         self.warned = False
 
     def _warn(self, number: int) -> None:
-        """Print the warning. From the second signal on, call the replaced handler first."""
-        if self.warned:
-            self.before[number](number, None)
+        """Print the warning. From the second signal on, first do what the signal did before."""
+        if self.warned and callable(before := self.before[number]):
+            before(number, None)
+        elif self.warned:  # SIG_DFL, in a Python program that imports allocsim
+            signal.signal(number, before)
+            signal.raise_signal(number)
         self.warned = True
         os.write(2, f"\nallocsim: {self.warning}\n".encode())
 

@@ -75,6 +75,5 @@ class TuningResult:
         )
         last = len(CLASSES) - 1
         classes = html_table("size classes", CLASSES, class_rows(self.tuning), left=(last,))
-        sentences = [*remarks(self.tuning), *self.objections]
         sentences = [element("p", each) for each in (*remarks(self.tuning), *self.objections)]
         return joined(figures, classes, *sentences)

@@ -36,7 +36,8 @@ def assert_prints_what_it_shows(page: str) -> None:
         with redirect_stdout(output):
             exec(compile(code, f"{page}, block {number}", "exec"), names)
         varies = kind == "text varies"
-        assert _without_figures(output.getvalue(), varies) == _without_figures(shown, varies)
+        printed, expected = (_without_figures(text, varies) for text in (output.getvalue(), shown))
+        assert printed == expected, f"{page}, block {number}: {output.getvalue()}"
 
 
 def _without_figures(text: str, varies: bool) -> str:

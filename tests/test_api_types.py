@@ -39,6 +39,10 @@ def test_value_of_any_type_is_an_input_error_of_one_line(value: Any) -> None:
             partial(allocsim.explain, JOB, "x", **{key: value})
             for key in ("at", "seconds", "what_if")
         ),
+        *(
+            partial(allocsim.tune, JOB, "tcmalloc", **{key: value})
+            for key in ("seconds", "scale", "floor")
+        ),
         partial(allocsim.open_trace, value),
         partial(allocsim.workload, JOB | {"ops": value}),
     ]

@@ -270,13 +270,6 @@ def test_deferred_signal_takes_effect_after_the_block() -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
-def test_nothing_is_deferred_in_another_thread() -> None:
-    handler = signal.getsignal(signal.SIGINT)
-    with ThreadPoolExecutor(1) as threads:
-        threads.submit(SignalsDeferred().__enter__).result()
-    assert signal.getsignal(signal.SIGINT) is handler
-
-
 @pytest.mark.usefixtures("handled")
 def test_first_interrupt_warns_and_the_second_ends_the_process(
     capfd: pytest.CaptureFixture[str],
@@ -288,6 +281,25 @@ def test_first_interrupt_warns_and_the_second_ends_the_process(
             signal.raise_signal(signal.SIGINT)
     with pytest.raises(Exited):
         signal.raise_signal(signal.SIGINT)
+
+
+def test_second_signal_without_a_handler_in_python_has_its_default_effect() -> None:
+    code = (
+        "import signal; from allocsim.signals import InterruptConfirmed\n"
+        "with InterruptConfirmed('nearly done'):\n"
+        "    signal.raise_signal(15); signal.raise_signal(15); print('alive')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGTERM, b"")
+    assert ended.stderr == b"\nallocsim: nearly done\n"
+
+
+@pytest.mark.parametrize("context", [SignalsDeferred(), InterruptConfirmed("nearly done")])
+def test_signals_in_another_thread_stay_as_they_are(context: SignalsRedirected) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(context.__enter__).result()
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 @pytest.mark.usefixtures("handled")

@@ -170,7 +170,8 @@ def _status() -> int:
     except Exception as error:
         if (explained := _explain_design(error)) is not None:
             return _fail(explained, 2)
-        if not isinstance(error, ImportError):
+        is_own = not isinstance(error, ImportError) or isinstance(error, ModuleNotFoundError)
+        if is_own or (getattr(error, "name", None) or "").startswith("allocsim"):
             raise
         # A library of NumPy or Numba does not fit into the address space (ulimit -v).
         return _fail(f"cannot load a module of Python: {str(error).strip().split(chr(10))[-1]}", 3)

@@ -199,7 +199,9 @@ def require_writable(paths: list[str]) -> None:
         files.add(realpath(path))
         if not isdir(dirname(abspath(path))):
             raise click.UsageError(f"cannot write '{path}': no such directory")
-        if not exists(path) and not access(dirname(abspath(path)), W_OK | X_OK):
+        # A file is replaced by one that is written beside it, so its directory counts as well.
+        is_replaced = isfile(path) or not exists(path)
+        if is_replaced and not access(dirname(realpath(path)), W_OK | X_OK):
             raise EnvironmentLacks(
                 f"cannot write '{path}': no permission to write in its directory"
             )

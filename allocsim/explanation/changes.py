@@ -22,6 +22,9 @@ from allocsim.moments import Choice, Share
 MOVED = " -> "
 """In the name of a call site whose line has moved: between its lines before and after."""
 
+_MOVED_LINE = re.compile(rf"(.*):(\d+){MOVED}(\d+)", re.DOTALL)
+"""The name of a call site whose line has moved; the name of a function can have an arrow, too."""
+
 _LINE = re.compile(r":\d+$")
 """The line number at the end of a call site's name."""
 
@@ -97,8 +100,8 @@ def changes_of(before: Explanation, after: Explanation) -> Changes:
 
 def names_in_both(name: str) -> tuple[str, str]:
     """Return the names in both workloads of an owner called `name` (see `Change.name`)."""
-    before, moved, line = name.partition(MOVED)
-    return (before, f"{before.rpartition(':')[0]}:{line}") if moved else (name, name)
+    moved = _MOVED_LINE.fullmatch(name)
+    return (f"{moved[1]}:{moved[2]}", f"{moved[1]}:{moved[3]}") if moved else (name, name)
 
 
 def require_groups(changes: Changes, names: Iterable[str]) -> None:

@@ -80,6 +80,12 @@ def checked_seconds(call: str, name: str, value: object) -> float:
     return _checked_number(call, name, value, (MIN_SECONDS, MAX_SECONDS), bounds)
 
 
+def checked_budget(call: str, name: str, value: object) -> float:
+    """Return a time in seconds that a search may take; 0 means no search."""
+    is_none = isinstance(value, int | float) and value == 0
+    return 0.0 if is_none else checked_seconds(call, name, value)
+
+
 def checked_share(call: str, name: str, value: object) -> float:
     """Return a share of a whole, from 0 to 1; bool and NaN are not accepted."""
     return _checked_number(call, name, value, (0, 1), "a share from 0 to 1")

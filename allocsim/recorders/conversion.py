@@ -124,8 +124,7 @@ def _completed(chunks: Iterator[Any], trace: Trace, finished: Finished) -> Itera
                 raise
             reason = f" ({error})"
     if not events:
-        losses = [*finished.losses, *trace.losses]
-        raise InputError(_nothing(finished, losses) + ("" if losses else reason))
+        raise InputError(_nothing(finished, trace.losses) + ("" if trace.losses else reason))
     remedy = "" if finished.request.children else KEEP_CHILDREN
     trace.notes[:] = [note.replace(SELECT_PROCESS, remedy) for note in trace.notes]
     unknown = trace.dropped.get(REASONS[Reason.UNKNOWN_FREE], 0)

@@ -213,6 +213,16 @@ def test_library_reads_the_time_of_the_program(
     assert (found.peak > 100 << 20) == grows
 
 
+def test_library_that_releases_in_a_thread_reads_the_real_time(
+    event_file: Callable[..., EventFile],
+) -> None:
+    require("jemalloc")
+    file, how = event_file(stream(malloc(0, 50), free(0))), Conditions(later=0.0)
+    found = measure("lib:jemalloc:background_thread=true", "memory", file, how).memory
+    assert found is not None
+    assert not found.has_virtual_clock
+
+
 def test_committed_memory_of_a_library_is_known(event_file: Callable[..., EventFile]) -> None:
     calls = stream(malloc(0, 40 << 20), malloc(1, 1 << 20))
     found = [measured(name, event_file(calls)) for name in ("lib:glibc", "glibc", "go2008")]

@@ -107,6 +107,9 @@ def test_name_of_a_site_whose_line_moved_means_both_lines() -> None:
     (change,) = changes.owners
     assert names_in_both(change.name) == ("f a.c:1", "f a.c:9")
     assert names_in_both("16 B") == ("16 B", "16 B")
+    assert names_in_both("call<fn() -> u32> a.rs:1") == ("call<fn() -> u32> a.rs:1",) * 2
+    moved = ("call<fn() -> u32> a.rs:1", "call<fn() -> u32> a.rs:9")
+    assert names_in_both("call<fn() -> u32> a.rs:1 -> 9") == moved
     require_groups(changes, [change.name, "f a.c:1", "f a.c:9"])
     with pytest.raises(UnknownName, match=r"f a\.c:2"):
         require_groups(changes, ["f a.c:2"])
