@@ -5,8 +5,7 @@ costs microseconds. Tests with repetitions multiply them by SCALE.
 """
 
 import os
-from collections.abc import Callable, Generator, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ from allocsim.core.records import HeapState
 from allocsim.designs import SUMMARIES
 from tests.compiled_libraries import compiler, event_file, odd_library  # noqa: F401 - fixtures
 from tests.once import runs_once
-from tests.untraced import is_heavy, untraced
 
 for _size in ("COLUMNS", "LINES"):
     # Set by readline where a worker of pytest-xdist imports it; a pipe would be as wide as that.
@@ -55,13 +53,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if runs_once(item.path):
             item.add_marker("once")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Run a heavy test without measuring coverage."""
-    with untraced() if is_heavy(item.path) else nullcontext():
-        return (yield)
 
 
 @pytest.fixture
