@@ -83,7 +83,7 @@ def _read(source: Workload, threads: str, copies: int) -> Events:
 
 
 def _table_design(name: object) -> str:
-    """Return the name of a design. Raises InputError or UnknownName if there is none."""
+    """Return `name`; raise InputError or UnknownName if it is not the name of a design."""
     design = checked_text("tune", "design", name)
     require_no_library(design)
     find_design(design)

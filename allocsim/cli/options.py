@@ -185,10 +185,11 @@ def seed_option(command: Command) -> Command:
     return option(command)
 
 
-def require_writable(paths: list[str]) -> None:
+def require_writable(paths: list[str], extended: str | None = None) -> None:
     """Raise an error before the run, not after it, if a file cannot be written.
 
-    Two exports to one file are an error too: the second would replace the first.
+    Two exports to one file are an error too: the second would replace the first. If the file
+    `extended` exists, it is extended in place, while other files are replaced.
     """
     files: set[str] = set()
     for path in paths:
@@ -200,19 +201,20 @@ def require_writable(paths: list[str]) -> None:
         if not isdir(dirname(abspath(path))):
             raise click.UsageError(f"cannot write '{path}': no such directory")
         # A file is replaced by one that is written beside it, so its directory counts as well.
-        is_replaced = isfile(path) or not exists(path)
+        is_replaced = not exists(path) or (isfile(path) and path != extended)
         if is_replaced and not access(dirname(realpath(path)), W_OK | X_OK):
             raise EnvironmentLacks(
                 f"cannot write '{path}': no permission to write in its directory"
             )
 
 
-def require_outputs(paths: list[str], *inputs: str) -> None:
+def require_outputs(paths: list[str], *inputs: str, extended: str | None = None) -> None:
     """Raise a usage error if a file cannot be written, or if it is an input of the command.
 
     The arguments on the command line are inputs: workloads and results. `inputs` are further ones.
+    `extended` is as in `require_writable`.
     """
-    require_writable(paths)
+    require_writable(paths, extended)
     context = click.get_current_context()
     arguments = [each.name for each in context.command.params if isinstance(each, click.Argument)]
     given = [context.params.get(name or "") for name in arguments]

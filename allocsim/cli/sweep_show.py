@@ -53,11 +53,11 @@ def command(file: str, **options: Any) -> None:
     report(results, file, options)
 
 
-def require_exports(options: dict[str, Any], *others: str) -> None:
-    """Raise a usage error if an export, or one of the `others`, cannot be written."""
-    tables = [options[name] for name in ("export_csv", "export_parquet")]
-    given = [path for path in tables if path is not None]
-    require_outputs([*others, *given, *picture_paths(options)])
+def require_exports(options: dict[str, Any], rows: str | None = None) -> None:
+    """Raise a usage error if an export, or the file of a sweep's rows, cannot be written."""
+    files = [rows, *(options[name] for name in ("export_csv", "export_parquet"))]
+    given = [path for path in files if path is not None]
+    require_outputs([*given, *picture_paths(options)], extended=rows)
 
 
 def report(results: Results, file: str, options: dict[str, Any]) -> None:

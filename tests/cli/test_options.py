@@ -190,3 +190,15 @@ def test_directory_without_write_permission_is_an_error_before_the_run(
     with pytest.raises(EnvironmentLacks, match="no permission to write in its directory"):
         require_writable([str(tmp_path / "out")])
     require_writable(["/dev/null"])
+
+
+def test_only_a_file_that_is_extended_needs_no_permission_for_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old").touch()
+    monkeypatch.setattr("allocsim.cli.options.access", lambda *_: False)
+    old, new = str(tmp_path / "old"), str(tmp_path / "new")
+    require_writable([old], extended=old)
+    for path, extended in ((old, None), (old, new), (new, new)):
+        with pytest.raises(EnvironmentLacks, match="no permission to write in its directory"):
+            require_writable([path], extended=extended)

@@ -19,7 +19,7 @@ NO_HEAP_GOAL = (1 << 63) - 1
 """The goal without a pacer (2**64 - 1 in Go)."""
 
 NO_LIMIT = (1 << 63) - 1
-"""The memory limit if there is none (math.MaxInt64)."""
+"""The memory limit of a heap without one (math.MaxInt64)."""
 
 HEADROOM_PERCENT = 3
 """Percentage by which the goal is below the memory that the limit leaves for objects
