@@ -25,6 +25,11 @@ from tests.driving import free, malloc, stream
 from tests.libraries.children import require
 
 
+PYTHON_MEMORY = 256 << 10
+"""Python's own allocations and frees during a measurement count too; in pure mode, they are more
+than 64 KiB."""
+
+
 @pytest.fixture
 def workload(event_file: Callable[..., EventFile]) -> EventFile:
     """A thousand calls; live bytes peak at about 50 MiB."""
@@ -130,10 +135,9 @@ def test_memory_of_mapped_objects_is_released(event_file: Callable[..., EventFil
     calls = [malloc(number, 1 << 20) for number in range(40)]
     found = measured("lib:glibc", event_file(stream(*calls)))
     assert found.peak >= 40 << 20
-    assert found.end == found.peak
+    assert found.peak - found.end < PYTHON_MEMORY
     assert found.kept < 3 << 20
-    # Python's own allocations in the meantime count too; in pure mode, more than 64 KiB.
-    assert found.kept_later <= found.kept + (256 << 10)
+    assert found.kept_later <= found.kept + PYTHON_MEMORY
 
 
 def test_peak_between_two_points_is_measured(event_file: Callable[..., EventFile]) -> None:
