@@ -70,7 +70,6 @@ def _replay_on_design(cell: Cell, events: EventFile) -> Footprint:
         subject=cell.subject,
         trace=cell.trace,
         path=f"/proc/{os.getpid()}/fd/{events.descriptor}",
-        touch=cell.touched,
         limit=cell.limit,
         reserve=cell.reserve,
         sharers=cell.sharers,

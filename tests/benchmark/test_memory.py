@@ -24,7 +24,6 @@ from tests.compiled_libraries import HERE
 from tests.driving import free, malloc, stream
 from tests.libraries.children import require
 
-
 PYTHON_MEMORY = 256 << 10
 """Python's own allocations and frees during a measurement count too; in pure mode, they are more
 than 64 KiB."""
