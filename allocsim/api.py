@@ -19,6 +19,7 @@ from allocsim.heap import RESERVE, Heap
 from allocsim.heap.arguments import (
     checked_bytes,
     checked_choice,
+    checked_flag,
     checked_integer,
     checked_optional,
     checked_path,
@@ -105,7 +106,7 @@ def replay(
     call = call_text(replay, locals())
     options = Options(
         touch=touch_called("replay", touch),
-        verify=bool(verify),
+        verify=checked_flag("replay", "verify", verify),
         limit=None if limit is None else checked_bytes("replay", "limit", limit),
         every=_optional_count("every", every),
         check_every=_optional_count("check_every", check_every),
@@ -161,8 +162,8 @@ def compare(
         timeout=checked_seconds("compare", "timeout", timeout),
         limit=None if limit is None else checked_bytes("compare", "limit", limit),
         reserve=checked_bytes("compare", "reserve", reserve),
-        keep_settings=keep_settings,
-        timed=times,
+        keep_settings=checked_flag("compare", "keep_settings", keep_settings),
+        timed=checked_flag("compare", "times", times),
     )
     subjects = choose_subjects(names_of("compare", "on", on))
     first = checked_optional(checked_text, "compare", "reference", reference) or subjects[0]

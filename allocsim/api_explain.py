@@ -20,6 +20,7 @@ from allocsim.heap import RESERVE
 from allocsim.heap.arguments import (
     checked_budget,
     checked_bytes,
+    checked_flag,
     checked_optional,
     checked_range,
     checked_seconds,
@@ -61,14 +62,14 @@ def explain(
         timeout=checked_seconds("explain", "timeout", timeout),
         limit=checked_optional(checked_bytes, "explain", "limit", limit),
         reserve=checked_bytes("explain", "reserve", reserve),
-        keep_settings=keep_settings,
+        keep_settings=checked_flag("explain", "keep_settings", keep_settings),
     )
     question = Question(
         at=_moment(at),
         by=_groupings(by),
         what_if=_groups(what_if),
         seconds=checked_budget("explain", "seconds", seconds),
-        stacks=bool(stacks),
+        stacks=checked_flag("explain", "stacks", stacks),
     )
     name = checked_text("explain", "on", on)
     trace = opened_workload(workload, seed=seed)

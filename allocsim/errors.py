@@ -31,6 +31,12 @@ class AllocsimError(Exception):
 
     exit_status = 2
 
+    def __init__(self, *arguments: object) -> None:
+        """The message, if any, repeats wrong values, which may have any length: it is cut."""
+        from allocsim.text import with_short_names  # imported here: it imports this module
+
+        super().__init__(*(with_short_names(x) if isinstance(x, str) else x for x in arguments))
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to pickle the error, so that a worker process can raise it in its parent.
 
@@ -80,6 +86,8 @@ class UnknownName(InputError):
         """`other` says what is accepted besides the names, such as "a file"."""
         import difflib  # imported here, because --help does not need it
 
+        from allocsim.text import shortened  # imported here: it imports this module
+
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1)
         hint = f" (did you mean '{near[0]}'?)" if near else ""
@@ -87,7 +95,7 @@ class UnknownName(InputError):
         listed = f"one of: {', '.join(names[:MAX_LISTED])}{more}" if names else ""
         expected = " or ".join(filter(None, (other, listed)))
         remedy = f"expected {expected}" if expected else "there are none"
-        super().__init__(f"unknown {kind} '{name}'{hint}; {remedy}")
+        super().__init__(f"unknown {kind} '{shortened(name)}'{hint}; {remedy}")
 
 
 class InvalidFree(AllocsimError):

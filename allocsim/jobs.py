@@ -24,6 +24,7 @@ from allocsim.generators.random import Random
 from allocsim.generators.repeat import Repeat
 from allocsim.generators.server import Server
 from allocsim.generators.sweep import Sweep
+from allocsim.input_file import is_file
 from allocsim.text import Size, parse_size
 
 KINDS: dict[str, type[Generator]] = {
@@ -96,7 +97,7 @@ def find_job(name: str) -> Path:
     if name.endswith(".toml") or "/" in name:
         return Path(name)
     path = bundled_workloads() / f"{name}.toml"
-    if not _is_file(path):
+    if not is_file(path):
         raise UnknownName("workload", name, [job.stem for job in bundled_jobs()])
     return path
 
@@ -108,7 +109,7 @@ def bundled_jobs() -> list[Path]:
 
 def find_trace(name: str) -> str:
     """Return the path of a trace; `name` is this path, or the name of a bundled trace."""
-    if "/" not in name and not _is_file(Path(name)):
+    if "/" not in name and not is_file(name):
         # The files of bundled traces have names such as sqlite-orders.txt.gz.
         for path in bundled_workloads().glob(f"{glob_escape(name)}.*.gz"):
             return str(path)
@@ -143,14 +144,6 @@ def opening_comment(path: Path) -> str:
             break
         opening.append(line.lstrip("# "))
     return " ".join(opening).strip()
-
-
-def _is_file(path: Path) -> bool:
-    """Return whether the path is a regular file; False for a name that no file can have."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _size(wanted: type, value: Any) -> Any:

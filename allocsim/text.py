@@ -27,6 +27,9 @@ _FLOAT = re.compile(r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-
 MAX_SHOWN = 80
 """Maximum characters of a wrong value in a message."""
 
+MAX_MESSAGE = 4000
+"""Maximum characters of a message."""
+
 # The name of a file has at most 255 bytes, so no printable name in a path is cut.
 _LONG_NAME = re.compile(r"[^\s/]{300,}")
 
@@ -142,9 +145,12 @@ def shortened(text: str) -> str:
 def with_short_names(message: str) -> str:
     """Return a message in which every name or number that is too long for a file is cut.
 
-    A message repeats the value that is wrong, and a user's value may have any length.
+    A message repeats the value that is wrong, and a user's value may have any length. If the
+    message is still too long, its middle is cut, because the remedy is at the end.
     """
-    return _LONG_NAME.sub(lambda found: shortened(found[0]), message)
+    short = _LONG_NAME.sub(lambda found: shortened(found[0]), message)
+    half = MAX_MESSAGE // 2
+    return short if len(short) <= MAX_MESSAGE else f"{short[:half]}…{short[-half:]}"
 
 
 def printable(text: str) -> str:

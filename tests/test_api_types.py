@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -56,3 +56,47 @@ def test_key_of_a_job_that_is_no_utf_8_is_an_input_error() -> None:
     for key in ("ops", "slots", "size"):
         with pytest.raises(InputError):
             allocsim.workload(JOB | {key: "\udc80"})
+
+
+def test_flag_is_true_or_false() -> None:
+    calls: list[Callable[..., object]] = [
+        partial(allocsim.replay, JOB),
+        partial(allocsim.compare, JOB, "x"),
+        partial(allocsim.explain, JOB, "x"),
+    ]
+    flags = [("verify",), ("times", "keep_settings"), ("stacks", "keep_settings")]
+    for call, names in zip(calls, flags, strict=True):
+        for name in names:
+            for value in ("no", 0, None, np.array([True])):
+                with pytest.raises(InputError, match=f"{name} is .*; expected True or False"):
+                    call(**{name: value})
+
+
+def test_flag_may_be_one_of_numpy() -> None:
+    yes: Any = np.True_
+    assert allocsim.replay(JOB, verify=yes).events > 0
+
+
+def test_unknown_name_of_any_length_is_cut() -> None:
+    name: Any = "x y/" * 25_000
+    calls: list[Callable[[], object]] = [
+        partial(allocsim.replay, JOB, name),
+        lambda: allocsim.replay(JOB, **cast("dict[str, Any]", {name: 1})),
+        partial(allocsim.workload, {"kind": name}),
+        partial(allocsim.workload, name),
+        partial(allocsim.open_trace, name),
+        partial(allocsim.open_trace, "sqlite-orders", format=name),
+        partial(allocsim.compare, JOB, name),
+        partial(allocsim.compare, JOB, f"lib:{name}"),
+        partial(allocsim.compare, JOB, f"lib:jemalloc:{name}=1"),
+        partial(allocsim.compare, JOB, "go", sort=name),
+        partial(allocsim.compare, JOB, "go", reference=name),
+        partial(allocsim.explain, JOB, "go", at=name),
+        partial(allocsim.explain, JOB, "go", by=name),
+        partial(allocsim.explain, JOB, name),
+        partial(allocsim.tune, JOB, name),
+    ]
+    for call in calls:
+        with pytest.raises(AllocsimError) as error:
+            call()
+        assert len(str(error.value)) < 5000

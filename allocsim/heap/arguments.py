@@ -13,6 +13,8 @@ from operator import index
 from os import PathLike, fspath
 from typing import TypeVar
 
+import numpy as np
+
 from allocsim.errors import InputError, OutOfMemory
 from allocsim.text import MAX_SECONDS, MIN_SECONDS, integer_text, object_text, parse_size
 
@@ -30,6 +32,13 @@ def checked_integer(call: str, name: str, value: object) -> int:
         except TypeError:
             pass
     raise InputError(f"{call}: {name} is {object_text(value)}; expected an integer")
+
+
+def checked_flag(call: str, name: str, value: object) -> bool:
+    """Return True or False; NumPy's are accepted, and nothing else, such as "no" or 0."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise InputError(f"{call}: {name} is {object_text(value)}; expected True or False")
 
 
 def checked_count(call: str, name: str, value: object) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allocsim.errors import EnvironmentLacks, InputError, UnknownName
+from allocsim.input_file import is_file
 from allocsim.libraries.names import is_path, split_prefix, split_settings
 
 PREFIX = "lib:"
@@ -99,7 +100,7 @@ def is_own_glibc(library: str) -> bool:
 
 def _is_same(path: str, other: str) -> bool:
     """Return whether `path` is the file `other`; False if `path` does not exist."""
-    return Path(path).is_file() and Path(path).samefile(other)
+    return is_file(path) and Path(path).samefile(other)
 
 
 def require_no_library(design: str) -> None:
@@ -130,7 +131,7 @@ def require_library(name: str) -> str:
             )
         return file
     path = split_prefix(name)[0]
-    if not Path(path).is_file():
+    if not is_file(path):
         raise EnvironmentLacks(f"'{path}': no such library")
     return str(Path(path).resolve())
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from allocsim.errors import InputError
+from allocsim.input_file import is_file
 
 _SETTING = re.compile(r"(\w+)=([\w.+-]+)", re.ASCII)
 
@@ -18,7 +18,7 @@ def is_path(name: str) -> bool:
 def split_prefix(name: str) -> tuple[str, str | None]:
     """Split PATH:PREFIX into its parts. The prefix is None if `name` is only a path."""
     path, colon, prefix = name.rpartition(":")
-    if not colon or Path(name).is_file():
+    if not colon or is_file(name):
         return name, None
     return path, prefix
 
@@ -29,7 +29,7 @@ def split_settings(text: str) -> tuple[str, dict[str, str]]:
     Raises InputError if a setting is malformed or given twice.
     """
     library, settings = text, list[tuple[str, str]]()
-    while not (is_path(library) and Path(library).is_file()):
+    while not (is_path(library) and is_file(library)):
         rest, colon, last = library.rpartition(":")
         match = _SETTING.fullmatch(last)
         if not colon or match is None:

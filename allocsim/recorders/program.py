@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.errors import InputError
+from allocsim.input_file import is_file
 from allocsim.program_run import ProgramRun
 from allocsim.recorders.peak_watch import Peak, PeakWatch
 from allocsim.signals import SignalsRedirected, signal_name
@@ -69,10 +70,10 @@ def find_program(arguments: Sequence[str]) -> Program:
         return Program(tuple(arguments), file)
     if "/" not in command:
         hint = "; to record a shell command line, use: sh -c '…'" if " " in command else ""
-        if Path(command).is_file():
+        if is_file(command):
             hint = f"; for the file in this directory, use ./{command}"
         raise InputError(f"'{command}': command not found in PATH{hint}")
-    if Path(command).is_file():
+    if is_file(command):
         raise InputError(f"'{command}' is not executable (chmod +x)")
     raise InputError(f"'{command}': no such file")
 

@@ -17,7 +17,7 @@ import msgspec
 
 from allocsim import __version__
 from allocsim.errors import EnvironmentLacks, InputError
-from allocsim.input_file import require_regular
+from allocsim.input_file import names_file, require_regular
 from allocsim.sweep.cell import Cell
 from allocsim.sweep.row import Row
 from allocsim.sweep.setting_bounds import SettingBounds
@@ -77,7 +77,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 def require_rows(path: Path) -> None:
     """Raise InputError if the first line of a file is not a row of this version."""
-    if path.exists():
+    if names_file(path):
         for row in islice(read_rows(path), 1):
             _require_version(row, path)
 
