@@ -54,7 +54,11 @@ def command(file: str, **options: Any) -> None:
 
 
 def require_exports(options: dict[str, Any], rows: str | None = None) -> None:
-    """Raise a usage error if an export, or the file of a sweep's rows, cannot be written."""
+    """Raise an error if an export, or the file of a sweep's rows, cannot be written."""
+    if options["export_parquet"] is not None:
+        from allocsim.traces.writers.parquet import require_pyarrow
+
+        require_pyarrow()
     files = [rows, *(options[name] for name in ("export_csv", "export_parquet"))]
     given = [path for path in files if path is not None]
     require_outputs([*given, *picture_paths(options)], extended=rows)

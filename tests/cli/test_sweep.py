@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -230,3 +231,14 @@ def test_name_of_a_file_that_is_not_utf8_is_escaped_in_its_row(run: Run, trace: 
     ended = run("sweep --on go2008 --jobs 1", os.fsdecode(b"\xff.txt"))
     assert ended.status == 0, ended.err
     assert rows()[0]["workload"] == "\\udcff.txt"
+
+
+@pytest.mark.parametrize("line", ["sweep a.txt --on go2008", "sweep show sweep.jsonl"])
+def test_missing_pyarrow_is_3_before_anything_is_measured(
+    run: Run, trace: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    ended = run(f"{line} --export-parquet out.parquet")
+    assert (ended.status, ended.out) == (3, "")
+    assert "pip install 'allocsim[parquet]'" in ended.err
+    assert [path.name for path in trace.parent.iterdir()] == [trace.name]
