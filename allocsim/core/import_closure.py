@@ -45,7 +45,7 @@ def process_start() -> int:
     """Return when this process began: nanoseconds since the epoch, rounded up to a clock tick."""
     try:
         # The name in parentheses may contain blanks; the start, in ticks, is the 20th field after.
-        after_name = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        after_name = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
         ticks = int(after_name[19])
         running = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
         return int((time.time() - running + 0.01) * 1e9)

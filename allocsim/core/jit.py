@@ -25,7 +25,7 @@ from numba.extending import lower_builtin, overload
 from allocsim.core.heap_pointer import ARRAYS, MAX_WORDS, HeapPointer, save_arrays
 from allocsim.core.import_closure import ImportClosure
 from allocsim.core.inlined_kernels import LinkedCompiler
-from allocsim.core.kernel_cache import kernel_cache_directory
+from allocsim.core.kernel_cache import kernel_cache_directories
 from allocsim.core.kernel_dispatcher import INLINED_OPTIONS, OPTIONS, ColdKernel, Kernel
 from allocsim.core.kernel_files import kernel_files
 from allocsim.core.records import HeapState
@@ -36,10 +36,10 @@ R = TypeVar("R")
 PURE = bool(numba.config.DISABLE_JIT)
 """True when kernels run as plain Python (NUMBA_DISABLE_JIT=1)."""
 
-CACHE = None if PURE else kernel_cache_directory()
-"""Directory of compiled kernels; None if no directory is writable, or in pure mode."""
+CACHE = [] if PURE else kernel_cache_directories()
+"""Directories of compiled kernels, of which the first gets new ones; none in pure mode."""
 
-_CLOSURE = ImportClosure(CACHE / "sources.json" if CACHE else None)
+_CLOSURE = ImportClosure(CACHE[0] / "sources.json" if CACHE else None)
 
 _KERNELS: dict[Callable[..., Any], tuple[dict[type, Any], inspect.Signature]] = {}
 """For each operation: a dict from types of heap to kernels, and the kernels' common signature."""

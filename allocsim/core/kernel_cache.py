@@ -39,18 +39,21 @@ MARKER_TEXT = (
 PACKAGE = Path(__file__).parents[1]
 
 
-def kernel_cache_directory(package: Path = PACKAGE) -> Path | None:
-    """Return the directory for the kernels of `package`, created if needed; None on failure."""
-    return cache_directory("kernels", environment_key(package))
+def kernel_cache_directories(package: Path = PACKAGE) -> list[Path]:
+    """Return the directories with the kernels of `package`, as `cache_directories` does."""
+    return cache_directories("kernels", environment_key(package))
 
 
-def cache_directory(kind: str, key: str) -> Path | None:
-    """Return the directory for compiled files of a kind, created if needed; None on failure.
+def cache_directories(kind: str, key: str) -> list[Path]:
+    """Return the directories with compiled files of a kind; new files are written to the first.
 
-    `key` identifies what the files were compiled with. The directory is below `allocsim` in
-    NUMBA_CACHE_DIR if that is set, else in the user's cache directory (XDG). If it cannot be
-    written there, it is in a private directory below the temporary directory.
+    `key` identifies what the files were compiled with. The first directory is created if needed. It
+    is below `allocsim` in NUMBA_CACHE_DIR if that is set, else in the user's cache directory (XDG).
+    If it cannot be written there, it is in a private directory below the temporary directory, and
+    the one that exists in the user's cache follows, to be read. If no place can be written, the
+    first directory cannot be written either, or the list is empty.
     """
+    only_read: list[Path] = []
     for choose in (_user_cache, _private_temporary):
         try:
             parent = choose()
@@ -59,8 +62,10 @@ def cache_directory(kind: str, key: str) -> Path | None:
         directory = parent / f"{kind}-{key}"
         if _prepare(directory):
             _delete_unused(parent, directory, kind)
-            return directory
-    return None
+            return [directory, *only_read]
+        if is_ours(directory) and directory.stat().st_uid == os.getuid():
+            only_read.append(directory)
+    return only_read
 
 
 def environment_key(package: Path = PACKAGE) -> str:
@@ -76,7 +81,7 @@ def environment_key(package: Path = PACKAGE) -> str:
         os.environ.get("NUMBA_BOUNDSCHECK", ""),  # changes the code, but not Numba's cache keys
         str(mmap.PAGESIZE),
     )
-    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode("\0".join(facts))).hexdigest()[:16]
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -93,11 +98,13 @@ def replace_file(path: Path, content: bytes) -> None:
 def _user_cache() -> Path:
     """Return our directory in the user's cache directory.
 
-    A relative XDG_CACHE_HOME is ignored, as its specification says, and so is a relative home: the
-    current directory is not a place for code. Raises RuntimeError if the user has no home.
+    A relative XDG_CACHE_HOME is ignored, as its specification says, and so are a relative
+    NUMBA_CACHE_DIR and a relative home: the current directory is not a place for code. Raises
+    RuntimeError if the user has no home.
     """
-    if named := os.environ.get("NUMBA_CACHE_DIR"):
-        return Path(named) / "allocsim"
+    named = Path(os.environ.get("NUMBA_CACHE_DIR", ""))
+    if named.is_absolute():
+        return named / "allocsim"
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     home = cache if cache.is_absolute() else Path.home() / ".cache"
     if not home.is_absolute():
@@ -136,7 +143,7 @@ def _prepare(directory: Path) -> bool:
 def is_ours(directory: Path) -> bool:
     """Return whether `directory` is one that this module has made: it holds the marker file."""
     try:
-        return not directory.is_symlink() and (directory / MARKER).read_text() == MARKER_TEXT
+        return not directory.is_symlink() and (directory / MARKER).read_text("ascii") == MARKER_TEXT
     except (OSError, ValueError):
         return False
 

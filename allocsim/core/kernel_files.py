@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +41,26 @@ Answering = Callable[[type], Iterable[str]]
 
 
 class KernelFiles(_Cache):
-    """The files of one kernel, with the interface that Numba's dispatcher expects of a cache."""
+    """The files of one kernel, with the interface that Numba's dispatcher expects of a cache.
+
+    They are looked up in all of `directories`, and saved in the first.
+    """
 
     def __init__(
-        self, function: Any, directory: Path, closure: ImportClosure, answering: Answering
+        self,
+        function: Any,
+        directories: Sequence[Path],
+        closure: ImportClosure,
+        answering: Answering,
     ) -> None:
         self._function = function
-        self._directory = directory
+        self._directory, *self._only_read = directories
         self._closure = closure
         self._answering = answering
 
     @property
     def cache_path(self) -> str:
-        """The directory of the files."""
+        """The directory of new files."""
         return str(self._directory)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -63,10 +70,8 @@ class KernelFiles(_Cache):
         (0.3 s). Machine code needs `refresh` only for Numba's memory allocator, which no kernel of
         the package uses.
         """
-        with contextlib.suppress(Exception):
-            content = self._file(sig, target_context.codegen()).read_bytes()
-            pickled = content[:-DIGEST_BYTES]
-            if hashlib.sha256(pickled).digest() == content[-DIGEST_BYTES:]:
+        for pickled in self._saved(sig, target_context):
+            with contextlib.suppress(Exception):
                 allocates, payload = pickle.loads(pickled)
                 if allocates:
                     target_context.refresh()
@@ -82,6 +87,17 @@ class KernelFiles(_Cache):
         else:
             compile_notice.announce(states[0], self._has_replay(states))
         return None
+
+    def _saved(self, sig: Any, target_context: Any) -> Iterator[bytes]:
+        """Yield the undamaged contents of the files for a signature, without their digests."""
+        with contextlib.suppress(Exception):
+            file = self._file(sig, target_context.codegen())
+            for directory in (self._directory, *self._only_read):
+                with contextlib.suppress(OSError):
+                    content = (directory / file.name).read_bytes()
+                    pickled = content[:-DIGEST_BYTES]
+                    if hashlib.sha256(pickled).digest() == content[-DIGEST_BYTES:]:
+                        yield pickled
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Save a kernel, if that is possible, and delete the files that it replaces."""
@@ -137,7 +153,8 @@ class KernelFiles(_Cache):
             modules = list(dict.fromkeys([*states, RUN]))
             sources = self._closure.digest([REPLAY.rpartition(".")[0], *modules])
             pattern = f"{REPLAY}-{_short(modules)}-{_short(sources)}-*.nbc"
-            return any(True for _ in self._directory.glob(pattern))
+            places = (self._directory, *self._only_read)
+            return any(True for place in places for _ in place.glob(pattern))
         return False
 
     def _delete_outdated(self, file: Path) -> None:
@@ -159,12 +176,12 @@ def state_types(sig: Any) -> Iterator[type]:
 
 
 def kernel_files(
-    function: Any, directory: Path | None, closure: ImportClosure, answering: Answering
+    function: Any, directories: Sequence[Path], closure: ImportClosure, answering: Answering
 ) -> Any:
-    """Return the cache of the kernel `function`; if `directory` is None, it stores nothing."""
-    if directory is None:
+    """Return the cache of the kernel `function`; without a directory, it stores nothing."""
+    if not directories:
         return NullCache()
-    return KernelFiles(function, directory, closure, answering)
+    return KernelFiles(function, directories, closure, answering)
 
 
 def _declared(library: Any) -> Iterator[str]:

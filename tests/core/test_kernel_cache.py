@@ -1,11 +1,14 @@
 """The directory of compiled kernels: where it is, and when one is deleted."""
 
+import errno
 import os
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +19,14 @@ from allocsim.core.kernel_cache import (
     MAX_UNUSED,
     UNUSED,
     environment_key,
-    kernel_cache_directory,
+    kernel_cache_directories,
     replace_file,
 )
+
+
+def kernel_cache_directory() -> Path | None:
+    """Return the directory that gets new kernels."""
+    return next(iter(kernel_cache_directories()), None)
 
 
 def test_two_copies_of_the_package_have_different_keys(tmp_path: Path) -> None:
@@ -40,6 +48,11 @@ def test_bounds_checking_has_another_key(monkeypatch: pytest.MonkeyPatch) -> Non
     before = environment_key()
     monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
     assert environment_key() != before
+
+
+def test_setting_that_is_no_utf_8_has_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_BOUNDSCHECK", "\udcff")
+    assert len(environment_key()) == 16
 
 
 def test_another_python_has_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +97,7 @@ def test_no_directory_lies_in_the_current_one(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(places)
-    for name in ("XDG_CACHE_HOME", "HOME"):
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
         monkeypatch.setenv(name, "relative")
     directory = kernel_cache_directory()
     assert directory is not None
@@ -103,6 +116,40 @@ def test_temporary_directory_is_used_when_the_cache_cannot_be_written(places: Pa
     directory = kernel_cache_directory()
     assert directory is not None
     assert directory.parent == places / "temporary" / f"allocsim-{os.getuid()}"
+
+
+def frozen(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    """Let every write below `place` fail, as on a file system that is mounted read-only."""
+
+    def refusing(real: Callable[..., None]) -> Callable[..., None]:
+        def call(path: Path, *arguments: Any, **options: Any) -> None:
+            if Path(path).is_relative_to(place):
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            real(path, *arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "utime", refusing(os.utime))
+
+
+def test_directory_that_cannot_be_written_is_still_read(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (before,) = kernel_cache_directories()
+    frozen(monkeypatch, places / "cache")
+    new, also = kernel_cache_directories()
+    assert (new.parent.parent, also) == (places / "temporary", before)
+    frozen(monkeypatch, places)
+    assert kernel_cache_directories() == [before, new]
+
+
+def test_directory_that_cannot_be_written_and_is_not_ours_is_not_read(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (before,) = kernel_cache_directories()
+    (before / MARKER).unlink()
+    frozen(monkeypatch, places)
+    assert kernel_cache_directories() == []
 
 
 def test_directory_of_another_user_is_not_used(

@@ -42,10 +42,10 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "kernels"
 
 
-def compiled(place: Path, sources: ImportClosure | None = None) -> Any:
+def compiled(place: Path, sources: ImportClosure | None = None, *only_read: Path) -> Any:
     """Return the toy kernel as a new process would create it."""
     fresh = numba.njit(doubled, pipeline_class=LinkedCompiler)
-    fresh._cache = kernel_files(doubled, place, sources or Sources(), lambda _: [])
+    fresh._cache = kernel_files(doubled, [place, *only_read], sources or Sources(), lambda _: [])
     return fresh
 
 
@@ -64,6 +64,15 @@ def kept(place: Path) -> Path:
 def test_kernel_that_was_saved_is_loaded(place: Path) -> None:
     assert hits(compiled(place)) == 0
     assert hits(compiled(place)) == 1
+
+
+def test_kernel_is_loaded_from_a_directory_that_is_only_read(place: Path, tmp_path: Path) -> None:
+    hits(compiled(place))
+    assert hits(compiled(tmp_path / "new", None, place)) == 1
+    assert not (tmp_path / "new").exists()
+    kept(place).write_bytes(b"damaged")
+    assert hits(compiled(tmp_path / "new", None, place)) == 0
+    assert hits(compiled(tmp_path / "new", None, place)) == 1
 
 
 def test_kernel_of_other_sources_is_replaced(place: Path) -> None:
@@ -104,7 +113,7 @@ def test_saved_replay_of_a_design_is_found() -> None:
 
 def test_without_a_directory_nothing_is_saved() -> None:
     fresh = numba.njit(doubled)
-    fresh._cache = kernel_files(doubled, None, Sources(), lambda _: [])
+    fresh._cache = kernel_files(doubled, [], Sources(), lambda _: [])
     assert hits(fresh) == 0
 
 
@@ -170,7 +179,7 @@ def test_directory_that_cannot_be_made_is_no_trouble(place: Path) -> None:
 
 
 def test_numba_may_switch_the_cache_as_it_likes(place: Path) -> None:
-    files = KernelFiles(doubled, place, Sources(), lambda _: [])
+    files = KernelFiles(doubled, [place], Sources(), lambda _: [])
     files.enable()
     files.disable()
     files.flush()

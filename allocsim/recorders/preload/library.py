@@ -6,11 +6,12 @@ therefore compiled from exactly these sources.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 from pathlib import Path
 
-from allocsim.core.kernel_cache import cache_directory, replace_file
+from allocsim.core.kernel_cache import cache_directories, replace_file
 from allocsim.recorders.base import RecorderFailed, run_command
 
 INSTALL = "apt install gcc libc6-dev"
@@ -40,27 +41,30 @@ def recorder_library(work: Path) -> Path:
     Raises RecorderFailed if the compiler fails.
     """
     key = _key()
-    directory = cache_directory("recorder", key) or work
-    library = directory / f"liballocsim-recorder-{key}.so"
-    if not library.is_file():
-        replace_file(library, _compiled(work))
-    return library
+    name = f"liballocsim-recorder-{key}.so"
+    kept = [place / name for place in cache_directories("recorder", key)]
+    for library in kept:
+        if library.is_file():
+            return library
+    output = _compile(work / name)
+    for library in kept[:1]:
+        with contextlib.suppress(OSError):  # no room, or a directory that can only be read
+            replace_file(library, output.read_bytes())
+            return library
+    return output
 
 
 def _key() -> str:
     """Return sixteen hex digits that identify the sources, the compiler and the options."""
     version = run_command("cc", "-v").stderr
-    sources = (path.read_text() for path in sorted(SOURCE.parent.glob("*.[ch]")))
+    sources = (path.read_text("utf-8") for path in sorted(SOURCE.parent.glob("*.[ch]")))
     facts = (*sources, version, *OPTIONS, *LIBRARIES)
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
 
 
-def _compiled(work: Path) -> bytes:
-    """Compile the library in `work` and return its content."""
-    output = work / "recorder.so"
+def _compile(output: Path) -> Path:
+    """Compile the library and return its path, `output`."""
     done = run_command("cc", *OPTIONS, "-o", output, SOURCE, *LIBRARIES)
     if done.returncode != 0:
         raise RecorderFailed(f"the C compiler failed: {done.stderr.strip()[-200:]}; {INSTALL}")
-    content = output.read_bytes()
-    output.unlink()
-    return content
+    return output
