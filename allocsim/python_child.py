@@ -31,11 +31,21 @@ POLL_INTERVAL = 0.05
 PR_SET_PDEATHSIG = 1
 """Linux's number for the prctl option that asks for a signal when the parent ends."""
 
+_TALKING = {
+    *("PYTHONDEVMODE", "PYTHONFAULTHANDLER", "PYTHONINSPECT", "PYTHONMALLOCSTATS"),
+    *("PYTHONPROFILEIMPORTTIME", "PYTHONVERBOSE"),
+}
+"""Environment variables that children do not get. With PYTHONINSPECT, Python goes on after an
+error, reads standard input and ends with status 0. With the others it writes to standard error,
+whose last line is reported as the reason of a failure."""
+
 _RUN = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "from allocsim.numba_settings import guard_numba; guard_numba(lambda _: None); "
     "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
-"""Program of the child process: append a directory to sys.path, and run a module."""
+"""Program of the child process: append a directory to sys.path, and run a module. The parent has
+named the bad variables of Numba."""
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
@@ -59,12 +69,14 @@ def script_command(path: str) -> list[str]:
 
 @contextlib.contextmanager
 def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a child during a block; `options` are those of Popen.
+    """Run a child during a block, without the variables _TALKING; `options` are those of Popen.
 
     At the end of the block, or if a signal ends this process, what remains of the child's process
     group is killed, and the child is reaped.
     """
-    given: dict[str, Any] = {"stdin": subprocess.DEVNULL} | options
+    given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "env": os.environ} | options
+    environment = given.pop("env").items()
+    given["env"] = {name: value for name, value in environment if name not in _TALKING}
     started: list[subprocess.Popen[bytes]] = []
     with on_interrupt(lambda: _kill_all(started)):
         try:

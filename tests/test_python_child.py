@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,3 +121,14 @@ def test_last_line_is_short(tmp_path: Path) -> None:
         errors.write_bytes(text)
         with errors.open("rb") as file:
             assert last_line(file) == line
+
+
+def test_child_gets_no_variable_that_makes_python_go_on_or_talk(tmp_path: Path) -> None:
+    """With PYTHONINSPECT, Python would read standard input after the error, and end with 0."""
+    talking = {"PYTHONINSPECT": "1", "PYTHONVERBOSE": "1", "PYTHONPROFILEIMPORTTIME": "1"}
+    options: dict[str, Any] = {"env": os.environ | talking, "stderr": subprocess.PIPE}
+    with running(python("raise SystemExit(7)"), **options) as child:
+        assert child.stderr is not None
+        with child.stderr:
+            assert child.stderr.read() == b""
+        assert end_of(child, 900) == "ended with status 7"

@@ -18,8 +18,9 @@ import click
 
 from allocsim import __version__
 from allocsim.cli.help_format import Context
-from allocsim.cli.output import ASCII_FALLBACK, register_ascii_fallback
+from allocsim.cli.output import ASCII_FALLBACK, log, register_ascii_fallback
 from allocsim.errors import AllocsimError
+from allocsim.numba_settings import guard_numba
 from allocsim.text import printable, printable_lines, with_short_names
 
 COMMANDS = {
@@ -44,6 +45,8 @@ name, in which _ replaces -."""
 
 COMPLETION = "_ALLOCSIM_COMPLETE"
 """The environment variable that a shell sets to request completions."""
+
+COMPLETING = "`allocsim help completion` says how to set up completion"
 
 OUTPUT_ERRORS = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
 """The values that errno can have when the output cannot be written."""
@@ -119,6 +122,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and end the process with its exit status."""
     register_ascii_fallback()
+    guard_numba(lambda name: log(f"allocsim: Numba cannot use {name}, and uses its default"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=ASCII_FALLBACK)
@@ -160,14 +164,17 @@ def _status() -> int:
     except AllocsimError as error:
         return _fail(str(error), error.exit_status)
     except SystemExit as stop:
-        if COMPLETION in os.environ:  # click ends a completion with SystemExit
-            return stop.code if isinstance(stop.code, int) else 0
-        return 141  # click and rich turn a closed pipe into SystemExit
+        if COMPLETION not in os.environ:
+            return 141  # click and rich turn a closed pipe into SystemExit
+        # click ends a completion with SystemExit, with 1 if it does not know the shell.
+        return _fail(f"unusable {COMPLETION}; {COMPLETING}", 2) if stop.code else 0
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130)
     except MemoryError:
         return _fail("out of memory", 3)
     except Exception as error:
+        if COMPLETION in os.environ:
+            return _fail(f"unusable COMP_WORDS or COMP_CWORD; {COMPLETING}", 2)
         if (explained := _explain_design(error)) is not None:
             return _fail(explained, 2)
         is_own = not isinstance(error, ImportError) or isinstance(error, ModuleNotFoundError)

@@ -15,6 +15,7 @@ from allocsim.libraries.find import KNOWN
 from allocsim.reports.comparison import ALL_COLUMNS
 from allocsim.traces.native.header import NAME
 from allocsim.traces.readers import FORMATS as READERS
+from tests.cli.conftest import Run
 from tests.cli.running import ENVIRONMENT, command
 
 
@@ -108,3 +109,32 @@ def test_completion_does_not_import_numba(tmp_path: Path) -> None:
         cwd=tmp_path, check=True,
     )  # fmt: skip
     assert done.stderr == "[]\n"
+
+
+BROKEN = {
+    "unknown shell": ({}, "unusable _ALLOCSIM_COMPLETE; "),
+    "no words": ({"_ALLOCSIM_COMPLETE": "zsh_complete"}, "unusable COMP_WORDS or COMP_CWORD; "),
+    "word without a number": (
+        {"_ALLOCSIM_COMPLETE": "bash_complete", "COMP_WORDS": "allocsim", "COMP_CWORD": "\x1b[31m"},
+        "unusable COMP_WORDS or COMP_CWORD; ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("variables", "message"), BROKEN.values(), ids=BROKEN)
+def test_broken_request_of_a_shell_is_an_error(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
+) -> None:
+    for name, value in ({"_ALLOCSIM_COMPLETE": "\x1b[31mred"} | variables).items():
+        monkeypatch.setenv(name, value)
+    ended = run("")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err == (
+        f"allocsim: error: {message}`allocsim help completion` says how to set up completion\n"
+    )
+
+
+def test_file_whose_name_has_control_characters_is_no_completion(tmp_path: Path) -> None:
+    for name in ("server.txt", "server\nplain,$(true)", "server\x1b[31m"):
+        (tmp_path / name).touch()
+    assert values("allocsim run serv", tmp_path) == ["server", "server.txt"]

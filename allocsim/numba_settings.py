@@ -1,0 +1,106 @@
+"""Numba's settings: its file in the current directory is not read, and bad variables are named.
+
+When Numba is imported, it reads the variables NUMBA_* of the environment. If PyYAML is installed,
+it also reads `.numba_config.yaml` in the current directory, which may have come with a downloaded
+trace: its settings can disable the compiler, and name files that Numba overwrites. For a variable
+that it cannot parse, Numba prints the value as it is, with a traceback.
+
+A Python program that imports allocsim keeps Numba's own behaviour.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType
+from typing import Any
+
+CONFIG = "numba.core.config"
+"""The module of Numba that reads the settings when it is imported."""
+
+PREFIX = "NUMBA_"
+
+_BEGINNING = "Environment variable '"
+"""How Numba's warning about a variable begins; the name of the variable follows."""
+
+
+def guard_numba(warn: Callable[[str], None]) -> None:
+    """Let a later import of Numba read no file, and call `warn` with the name of each bad variable.
+
+    Does nothing if Numba has been imported already.
+    """
+    if CONFIG not in sys.modules:
+        sys.meta_path.insert(0, _Finder(warn))  # find_spec is all it needs
+
+
+class _Finder:
+    """Finds CONFIG, once, and has it loaded by `_Loader`."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self.warn = warn
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Return the spec of CONFIG; None for any other module."""
+        if name != CONFIG:
+            return None
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None and spec.origin is not None:
+            spec.loader = _Loader(name, spec.origin, self.warn)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Loads CONFIG without PyYAML, and turns Numba's warnings into names of variables."""
+
+    def __init__(self, name: str, file: str, warn: Callable[[str], None]) -> None:
+        super().__init__(name, file)
+        self.warn = warn
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module."""
+        with (
+            _unprintable_hidden() as hidden,
+            _yaml_hidden(),
+            warnings.catch_warnings(record=True) as caught,
+        ):
+            warnings.simplefilter("always")  # PYTHONWARNINGS may make them errors
+            super().exec_module(module)
+        texts = [str(each.message) for each in caught]
+        bad = [text.split("'")[1] for text in texts if text.startswith(_BEGINNING)]
+        for name in dict.fromkeys([*hidden, *bad]):
+            self.warn(name)
+
+
+@contextmanager
+def _unprintable_hidden() -> Iterator[list[str]]:
+    """Remove variables of Numba with control characters during the block; yield their names.
+
+    LLVM prints the name of an unknown processor (NUMBA_CPU_NAME) as it is.
+    """
+    names = [name for name in os.environ if name.startswith(PREFIX) and name.isprintable()]
+    hidden = {name: os.environ[name] for name in names if not os.environ[name].isprintable()}
+    hidden.pop("NUMBA_CACHE_DIR", None)  # a path, which may have any bytes
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield [*hidden]
+    finally:
+        os.environ.update(hidden)
+
+
+@contextmanager
+def _yaml_hidden() -> Iterator[None]:
+    """Make `import yaml` fail during the block."""
+    modules: dict[str, Any] = sys.modules
+    loaded = {"yaml": modules["yaml"]} if "yaml" in modules else {}
+    modules["yaml"] = None
+    try:
+        yield
+    finally:
+        del modules["yaml"]
+        modules.update(loaded)
