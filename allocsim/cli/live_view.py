@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from allocsim.cli.progress import clear_bar
 from allocsim.recorders.base import LiveFigures
 from allocsim.reports.phrases import sparkline
+from allocsim.reports.screen import plain_console
 from allocsim.signals import on_interrupt
 from allocsim.text import counted, format_bytes
 
@@ -31,7 +31,7 @@ def live_view(notify: Callable[[str], None]) -> Iterator[Callable[[LiveFigures],
     if not sys.stderr.isatty():
         yield lambda figures: notify(live_line(figures))
         return
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    console = plain_console(stderr=True)
     view = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
     shown: deque[LiveFigures] = deque(maxlen=WIDTH)
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from allocsim.events import Trace, closing_chunks
+from allocsim.reports.screen import plain_console
 from allocsim.signals import on_interrupt
 from allocsim.text import printable
 
@@ -45,7 +46,7 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Counts], None]]:
         TextColumn("{task.fields[rate]}", markup=False),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    console = plain_console(stderr=True)
     bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
     task = bar.add_task(printable(trace.name), total=1.0, rate="")
     begun = shown = time.monotonic()

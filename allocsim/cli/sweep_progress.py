@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from allocsim.cli.progress import clear_bar
+from allocsim.reports.screen import plain_console
 from allocsim.signals import on_interrupt
 from allocsim.sweep.row import Row
 from allocsim.text import printable
@@ -21,7 +21,7 @@ def cell_bar(cells: int) -> Iterator[Callable[[Row], None]]:
     if not sys.stderr.isatty() or not cells:
         yield lambda _: None
         return
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    console = plain_console(stderr=True)
     columns = (
         BarColumn(),
         MofNCompleteColumn(),

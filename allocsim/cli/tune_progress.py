@@ -6,12 +6,12 @@ import sys
 import time
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from allocsim.cli.output import log
 from allocsim.cli.progress import REFRESH, clear_bar, watched
 from allocsim.events import Trace
+from allocsim.reports.screen import plain_console
 from allocsim.signals import on_interrupt
 from allocsim.text import printable
 from allocsim.tuning.propose import Candidate
@@ -25,7 +25,7 @@ class TuneProgress:
         """The search takes `seconds`; 0 means no search."""
         self.seconds = seconds
         self.begun = self.shown = 0.0
-        console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+        console = plain_console(stderr=True)
         columns = (TextColumn("{task.description}", markup=False), BarColumn())
         self.bar = Progress(
             *columns, TimeRemainingColumn(), console=console, transient=True, auto_refresh=False

@@ -12,6 +12,7 @@ escaped.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -78,18 +79,37 @@ class Table(table.Table):
         super().add_row(*(_plain(cell or "") for cell in cells), **options)
 
 
+def plain_console(stderr: bool = False) -> Console:
+    """Return a console of Rich that reads no markup.
+
+    Rich calls int() on COLUMNS and LINES, which fails for superscripts and for 5,000 digits, and
+    would pad lines to any width. Such a value is replaced by the size of the terminal.
+    """
+    width = height = None
+    if any(_is_unusable(os.environ.get(name, "")) for name in ("COLUMNS", "LINES")):
+        size = shutil.get_terminal_size((WIDE, HEIGHT))
+        width, height = (min(max(each, MIN_WIDTH), _UNLIMITED) for each in size)
+    return Console(
+        stderr=stderr, width=width, height=height, markup=False, highlight=False, emoji=False
+    )
+
+
+def _is_unusable(text: str) -> bool:
+    """Return whether Rich would take a text for a number, and it is not one from 1 to 9,999."""
+    return text.isdigit() and not (text.isascii() and len(text) <= 4 and int(text) > 0)
+
+
 class Screen:
     """Standard output, rendered by Rich. A `str` is printed as plain text, as in `styled`."""
 
     def __init__(self) -> None:
-        columns = os.environ.get("COLUMNS", "")
-        # Rich would call int() on COLUMNS, which fails for 5,000 digits and for superscripts.
-        width = _columns() or (WIDE if columns.isdigit() else None)
-        console = Console(highlight=False, markup=False, emoji=False, width=width)
+        console = plain_console()
         self.is_fixed = console.is_terminal or _columns() is not None
         """Whether the output has a fixed width that the report must fit into."""
         if not console.is_terminal:
             console.size = ConsoleDimensions(_columns() or WIDE, HEIGHT)
+        elif columns := _columns():
+            console.width = columns
         self.console = console
         self.ends_blank = False
         """Whether the last line is blank; another blank line is not printed then."""

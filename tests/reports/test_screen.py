@@ -2,7 +2,7 @@
 
 import pytest
 
-from allocsim.reports.screen import MIN_WIDTH, WIDE, Screen, simple_table
+from allocsim.reports.screen import MIN_WIDTH, WIDE, Screen, plain_console, simple_table
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +77,19 @@ def test_width_is_bounded_whatever_columns_holds(
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     assert Screen().width == width
+
+
+@pytest.mark.parametrize("value", ["99999999999", "9" * 5000, "0080", "²", "٣", "0", "-5", "x\x1b"])
+def test_terminal_has_a_size_whatever_columns_and_lines_hold(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    """With FORCE_COLOR, Rich takes the output for a terminal."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv("COLUMNS", raising=False)
+        monkeypatch.setenv(name, value)
+        Screen().print("text")
+        assert capsys.readouterr().out == "text\n"
+        size = plain_console(stderr=True).size
+        assert 1 <= size.width <= 10_000
+        assert 1 <= size.height <= 10_000
