@@ -16,7 +16,7 @@ class HighWater:
         self.begun: int | None = None
         """RSS when the peak was reset; None if it cannot be."""
         with contextlib.suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")  # 5 resets VmHWM (proc(5))
+            Path("/proc/self/clear_refs").write_text("5", "ascii")  # 5 resets VmHWM (proc(5))
             self.begun = status_bytes("VmRSS")
         self.files = _mapped_files()
 

@@ -103,8 +103,8 @@ _BUFFERS: list[np.ndarray] = []
 
 def status_bytes(field: str) -> int:
     """Return a field of /proc/self/status in bytes, or 0 if there is no such line."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
+    for line in Path("/proc/self/status").read_bytes().split(b"\n"):
+        if line.startswith(f"{field}:".encode()):
             return 1024 * int(line.split()[1])
     return 0
 

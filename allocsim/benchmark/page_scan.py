@@ -126,8 +126,8 @@ class PageScan:
 
 def _mappings() -> Iterator[tuple[int, int]]:
     """Yield the first address and the end of each mapping of this process."""
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        start, end = (int(text, 16) for text in line.split(maxsplit=1)[0].split("-"))
+    for line in Path("/proc/self/maps").read_bytes().strip().split(b"\n"):
+        start, end = (int(text, 16) for text in line.split(maxsplit=1)[0].split(b"-"))
         if end <= END:
             yield start, end
 

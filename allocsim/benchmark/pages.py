@@ -204,7 +204,7 @@ def _left_after(setup: Setup, subject: Subject, grown: np.ndarray, index: int) -
         finally:
             os._exit(0)
     os.close(writing)
-    with os.fdopen(reading) as result:
+    with os.fdopen(reading, encoding="ascii", errors="replace") as result:
         text = result.read().split()
     os.waitpid(process, 0)
     if len(text) != 2 or not all(number.isdecimal() for number in text):

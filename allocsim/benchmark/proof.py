@@ -83,7 +83,7 @@ def _require_rise(library: LoadedLibrary, before: int) -> None:
 def _code_ranges(path: str) -> list[tuple[int, int]]:
     """Return the address ranges in which a file is mapped as code."""
     ranges = []
-    for line in Path("/proc/self/maps").read_text("utf-8", "surrogateescape").splitlines():
+    for line in Path("/proc/self/maps").read_text("utf-8", "surrogateescape").split("\n"):
         fields = line.split(maxsplit=5)
         if len(fields) == 6 and fields[5] == path and "x" in fields[1]:
             begin, _, end = fields[0].partition("-")

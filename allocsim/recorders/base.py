@@ -181,5 +181,11 @@ def run_command(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command without input and return its exit status and output."""
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=env
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        env=env,
+        encoding="utf-8",
+        errors="replace",
     )

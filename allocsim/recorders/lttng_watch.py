@@ -93,16 +93,16 @@ def _living_children(process: int) -> int:
     """
     try:
         tasks = [*Path(f"/proc/{process}/task").iterdir()]
-        children = [child for task in tasks for child in (task / "children").read_text().split()]
+        lists = [(task / "children").read_text("ascii") for task in tasks]
     except OSError:
         return 0 if _is_alive(str(process)) else -1
-    return sum(map(_is_alive, children)) if _is_alive(str(process)) else -1
+    return sum(map(_is_alive, " ".join(lists).split())) if _is_alive(str(process)) else -1
 
 
 def _is_alive(process: str) -> bool:
     """Return whether a process exists and is no zombie."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][:1] != "Z"
+        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b") ")[2][:1] != b"Z"
     except OSError:
         return False
 

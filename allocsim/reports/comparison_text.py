@@ -168,7 +168,7 @@ def _subject(row: Row, comparison: Comparison) -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """Return the properties of the machine that affect the figures."""
-    huge = _HUGE_PAGES.read_text().strip() if _HUGE_PAGES.is_file() else None
+    huge = _HUGE_PAGES.read_text("ascii").strip() if _HUGE_PAGES.is_file() else None
     return {
         "system": platform.system(),
         "kernel": platform.release(),

@@ -2,6 +2,7 @@
 
 import mmap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +54,13 @@ def test_clock_is_the_cpu_time_of_the_process(meter: Meter) -> None:
 def test_status_has_the_resident_memory() -> None:
     assert status_bytes("VmRSS") > 10 << 20
     assert status_bytes("Nothing") == 0
+
+
+def test_status_of_a_process_whose_name_is_no_utf_8_is_read() -> None:
+    name = Path("/proc/self/comm")
+    before = name.read_bytes()
+    try:
+        name.write_bytes(b"\xff\x1cVmRSS: 5")
+        assert status_bytes("VmRSS") > 1 << 20
+    finally:
+        name.write_bytes(before.rstrip(b"\n"))

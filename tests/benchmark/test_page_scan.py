@@ -2,11 +2,12 @@
 
 import mmap
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from allocsim.benchmark.page_scan import PageScan
+from allocsim.benchmark.page_scan import PageScan, _mappings
 from allocsim.core.memory import OS_PAGE
 
 PAGES = 64
@@ -60,3 +61,12 @@ def test_pages_that_were_only_read_are_not_found(mapping: mmap.mmap) -> None:
     first = view.ctypes.data // OS_PAGE
     del view
     assert not ((scan.pages() >= first) & (scan.pages() < first + PAGES)).any()
+
+
+def test_mapping_of_a_file_whose_name_is_no_utf_8_is_listed(tmp_path: Path) -> None:
+    file = tmp_path / "a\udcff b\r0-1\x1c2-3"
+    file.write_bytes(bytes(OS_PAGE))
+    before = set(_mappings())
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ):
+        (added,) = {*_mappings()} - before
+    assert added[1] - added[0] == OS_PAGE

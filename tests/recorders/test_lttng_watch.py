@@ -65,3 +65,13 @@ def test_session_that_goes_well_has_no_loss(tmp_path: Path) -> None:
     with watched_session(tmp_path, os.getpid(), nothing):
         pass
     assert watch_losses(tmp_path) == []
+
+
+def test_process_whose_name_is_no_utf_8_is_alive() -> None:
+    name = Path("/proc/self/comm")
+    before = name.read_bytes()
+    try:
+        name.write_bytes(b"\xff) Z")
+        assert lttng_watch._is_alive("self")
+    finally:
+        name.write_bytes(before.rstrip(b"\n"))

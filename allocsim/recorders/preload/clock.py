@@ -24,7 +24,7 @@ def is_tsc_trusted() -> bool:
     if platform.machine() != "x86_64":
         return False
     try:
-        return _SOURCE.read_text().strip() == "tsc"
+        return _SOURCE.read_text("ascii").strip() == "tsc"
     except OSError:
         return False
 
