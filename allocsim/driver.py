@@ -55,7 +55,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
         if event.thread >= driver.threads and not _begin_threads(heap, driver, event.thread):
             break
         if not replay_event(heap, driver, run.objects[event.object], event):
-            if driver.stop == Stop.LIMIT:  # replayed, although the object was not written
+            if driver.stop == Stop.LIMIT:  # the event was replayed, but its object was not written
                 position += 1
                 done += 1
             break
@@ -114,7 +114,7 @@ def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> boo
 
 @kernel
 def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
-    """Resize an object; with `verify`, check its pattern before and that of the kept part after."""
+    """Resize an object; with `verify`, check its pattern before, and the kept part of it after."""
     if driver.verify and not is_intact(driver, target, event.object):
         return False
     address = operations.realloc(heap, event.thread, target.address, event.request)

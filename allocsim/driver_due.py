@@ -1,7 +1,8 @@
 """What the driver does between two events: it takes samples, records moments and prefetches.
 
-After each event, the loop only compares the number of events with the next due one, and the
-footprint with its peak. A replay that records no moments and has few objects pays for no more.
+After each event, the loop compares the number of events with the next number at which something is
+due, and the footprint with its peak. A replay that records no moments and has few objects does
+nothing else between events.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def next_due(run: Run) -> int:
 def do_what_is_due(heap: HeapState, run: Run, events: np.recarray, position: int) -> int:
     """Do what is due before the event at `position`; return `next_due`."""
     driver, footprint = run.driver[0], operations.footprint(heap)
-    if driver.moments and footprint > 0:  # 0 for a library; its loop lacks this block
+    if driver.moments and footprint > 0:  # always 0 for a library, so its loop lacks this block
         _note_moments(driver, events[position - 1], footprint)
     if driver.events == driver.due or footprint > driver.peak_footprint:
         _take_due_samples(heap, run)
@@ -43,8 +44,8 @@ def _note_moments(driver: Driver, event: Record, footprint: int) -> None:
     """Add to the sums, and record the moments of peak live bytes and of maximum footprint - live.
 
     The fields `later_*` are the maximum so far; the fields `worst_*` are the maximum up to the last
-    allocation. If a program frees everything at its end, footprint - live is largest then, which
-    says little about the program.
+    allocation. If a program frees everything at its end, footprint - live is largest at the end,
+    which says little about the program.
     """
     done, live = driver.events, driver.live
     driver.live_sum += live

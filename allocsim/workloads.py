@@ -110,9 +110,9 @@ def _jobs() -> list[str]:
 
 
 def _is_path(name: str) -> bool:
-    """Return whether `name` means a file.
+    """Return whether `name` is a path, not the name of a bundled workload.
 
-    It does if it is '-', contains a slash or a dot, or is an existing file.
+    It is a path if it is '-', contains a slash or a dot, or is an existing file.
     """
     try:
         return name == "-" or "/" in name or "." in name or Path(name).is_file()

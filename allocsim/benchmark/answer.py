@@ -3,9 +3,9 @@
 The child cannot write to a large file (see `python_child.limit_output`), so it maps the file, which
 the parent has made long enough.
 
-The second half of the file holds sets of objects, written by the parent: those that experiment k is
-to free (see `pages`) are set k. There is one byte for each object of the workload. Its bit k says
-whether the object is in set k.
+The second half of the file holds sets of objects, which the parent writes. Set k has the objects
+that experiment k is to free (see `pages`). There is one byte for each object of the workload; bit k
+of the byte says whether the object is in set k.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def read_set(descriptor: int, index: int, numbers: np.ndarray) -> np.ndarray:
 def write_arrays(descriptor: int, arrays: Sequence[np.ndarray], offset: int = 0) -> None:
     """In the child: write arrays one after the other, as int64.
 
-    `offset` is where the first one begins, in bytes: a multiple of the OS page.
+    The first array begins at `offset`, a multiple of the OS page in bytes.
     """
     length = sum(len(array) for array in arrays) * 8
     if not length:

@@ -253,7 +253,7 @@ def _compile(name: str, meter: Meter, has_clock: bool) -> None:
     first_broken(run, np.zeros(0, np.int64))
     resident(meter)
     if library_of(name):
-        # Python allocates memory for these, which would count as that of the subject.
+        # Python allocates memory for these. If it did so later, this would count as the subject's.
         library = load("glibc")
         if has_clock:
             virtual_clock().replace_clock_of(library)

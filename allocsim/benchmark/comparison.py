@@ -207,8 +207,8 @@ def _measure_row(
 def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool:
     """Return whether a library's peak may be too high by UNSURE or more.
 
-    That is so if it is not known what the program touched, and if the first pages of all objects
-    are so much smaller than the objects.
+    Two conditions must hold: the recording does not say what the program touched, and the first
+    pages of all objects are smaller than the objects by at least this share.
     """
     is_unknown = conditions.touch == Touch.PAGE and not workload.knows_touched
     if row.memory is None or library_of(row.subject) is None or not is_unknown:
@@ -217,7 +217,7 @@ def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool
 
 
 def _lowest(subject: str, workload: EventFile, conditions: Conditions) -> int | None:
-    """Return the peak of a library if the program touches the first byte of each object only.
+    """Return the peak of a library if the program touches only the first byte of each object.
 
     Returns None if this replay fails.
     """

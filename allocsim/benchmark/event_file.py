@@ -87,10 +87,10 @@ def write_events(
     """Read a whole workload, or a part of it, into a file of events.
 
     With `recorded`, the events stay on their threads if there are several. `remaining` returns a
-    flag for each event of the next chunk: whether it is in the part. After each chunk, `progress`
-    is called with the number of events so far. Raises EnvironmentLacks if the file would
-    take more than half of the available memory. The other half is left for the children: their
-    tables and their heaps.
+    flag for each event of the next chunk: whether the part contains the event. After each chunk,
+    `progress` is called with the number of events so far. Raises EnvironmentLacks if the file would
+    take more than half of the available memory. The other half is left for the tables and the heaps
+    of the children.
     """
     descriptor = os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
@@ -131,7 +131,7 @@ class _Writer:
         is_call = chunk.op <= Op.FREE
         events = chunk[is_call]  # without notes
         self._threads.add(chunk, self.count)
-        self._shares.put(events, chunk)  # before events are left out: facts are about all rows
+        self._shares.put(events, chunk)  # before events are dropped, because facts name rows
         if remaining is not None:
             events, is_call = events[remaining[is_call]], is_call & remaining
         self._before.add(is_call, self.count)

@@ -139,7 +139,7 @@ class About(msgspec.Struct, kw_only=True, frozen=True):
     host: str | None = None
     """The library that served Python's own allocations in the process; None if glibc did."""
     start: Count | None = None
-    """The address that tells where the library's heap started (see `libraries.start`)."""
+    """The address from which the start of the library's heap follows (see `libraries.start`)."""
     flaw: str | None = None
     """A defect of the library that does not make the figures wrong (see `integrity.LOST`)."""
 

@@ -40,7 +40,7 @@ def require_intact(subject: Subject, setup: Setup) -> str | None:
     contents. LOST ends the check, but the figures remain valid.
     """
     run, begin = setup.run, setup.events[: _length(setup.events)]
-    begin = begin[begin.op <= Op.FREE]  # on the main thread: the ends of threads do not matter
+    begin = begin[begin.op <= Op.FREE]  # without the ends of threads: all is replayed on one
     driver = run.driver[0]
     done = driver.events
     # A design aligns objects as the modelled allocator does, perhaps to less than 16 bytes.

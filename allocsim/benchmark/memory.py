@@ -57,8 +57,8 @@ SMALL_CALLS = 1000
 some libraries check their timers only during a call."""
 
 ASSUMED_NS = 1000
-"""Program time per event in ns if the workload has no times: that of a program that does little but
-allocate."""
+"""Nanoseconds of program time per event if the workload has no times. A program that does little
+else than allocate takes about this long."""
 
 
 class Pace(NamedTuple):
@@ -98,37 +98,38 @@ class Setup(NamedTuple):
     """Replays the events on OS threads; None if they are replayed on one thread."""
     facts: Facts = Facts()
     clock: VirtualClock | None = None
-    """The clock that the library reads; None if it reads the machine's."""
+    """The clock that the library reads; None if it reads the machine's clock."""
 
     def with_clock_of(self, subject: Subject) -> Setup:
         """Make the subject read the virtual clock, if it is a library that reads any clock.
 
         Returns this setup, or one without the virtual clock if the subject does not read it. A
-        library with a thread that releases memory reads none: the thread sleeps in real time.
+        library that releases memory in a thread of its own keeps the machine's clock, because this
+        thread sleeps in real time.
         """
         library = subject.library
         if self.clock is None or library is None:
             return self._replace(clock=None)
-        # The clock is set even if the library does not read it: without it, the replay would sleep.
+        # Set even if the library does not read it: without a virtual clock, the replay would sleep.
         self.meter.settings[0].clock = self.clock.word.ctypes.data
         is_shown = not releases_in_background(library) and self.clock.replace_clock_of(library)
         return self if is_shown else self._replace(clock=None)
 
     def wait(self, seconds: float) -> None:
-        """Advance the virtual clock by `seconds`, or sleep if the library reads the machine's."""
+        """Advance the virtual clock by `seconds`, or sleep if there is no virtual clock."""
         if self.clock is None:
             time.sleep(seconds)
         else:
             self.clock.word[0] += int(1e9 * seconds)
 
     def start_time(self) -> int:
-        """Begin the workload's time; return the machine's time in ns."""
+        """Make the present the origin of the workload's times; return the machine's time in ns."""
         begun = time.monotonic_ns()
         self.meter.settings[0].origin = self.clock.word[0] if self.clock else begun
         return begun
 
     def replay(self, subject: Subject) -> float:
-        """Replay all events, and take the readings of each step; return the seconds it took."""
+        """Replay all events and take the readings of each step; return the duration in seconds."""
         begun = self.start_time()
         if self.threads is None:
             replay_all(subject, self.run, self.events, self.steps, self.meter)
@@ -200,7 +201,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
         has_virtual_clock=setup.clock is not None,
         committed=_committed(subject, counters, figures["end"]),
         started=started,
-        high_water=None if noted is None else noted + started,  # it was reset after the start
+        high_water=None if noted is None else noted + started,  # VmHWM was reset after the start
         faults=faults,
         kept=kept,
         kept_later=kept_later,
@@ -271,7 +272,7 @@ def _after_freeing(subject: Subject, setup: Setup, before: int, later: float) ->
     without_events = resident(setup.meter)
     last, pairs = free_events(setup.run), _pairs(SMALL_CALLS)
     steps = one_step(last), one_step(pairs)
-    before += resident(setup.meter) - without_events  # these arrays do not count as the subject's
+    before += resident(setup.meter) - without_events  # the memory of these events must not count
     replay_all(subject, setup.run, last, steps[0], setup.meter)
     at_once = _footprint(subject, setup.meter, before)
     setup.wait(later)

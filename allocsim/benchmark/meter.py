@@ -134,7 +134,7 @@ def now(meter: Meter) -> int:
 
 @kernel
 def reach_time(meter: Meter, nanoseconds: int) -> None:
-    """Set the virtual clock to `nanoseconds` after the origin, or sleep until then without one."""
+    """Set the virtual clock to `nanoseconds` after the origin; without one, sleep until then."""
     settings = meter.settings[0]
     when = settings.origin + nanoseconds
     if settings.clock:

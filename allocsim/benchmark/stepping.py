@@ -98,9 +98,9 @@ def _begin_step(driver: Driver, step: Step, begin: int, meter: Meter) -> None:
 
 @kernel
 def _end_step(heap: HeapState, driver: Driver, step: Step, meter: Meter) -> bool:
-    """Take the readings of a step, then set the clock to its end or wait for it.
+    """Take the readings of a step, then set the virtual clock to the step's end, or wait for it.
 
-    Returns False if the replay stopped before its end.
+    Returns False if the replay stopped before the end of the step.
     """
     step.ended = now(meter)
     step.live, step.footprint = driver.live, operations.footprint(heap)

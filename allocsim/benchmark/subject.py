@@ -47,9 +47,9 @@ class Subject:
     library: LoadedLibrary | None = None
 
     def counters(self) -> dict[str, int]:
-        """Return the library's counters, or those that a design computes for its original.
+        """Return the library's counters, or those that a design computes for the modelled library.
 
-        A design's original is the library that it models. Returns {} if there are no counters.
+        Returns {} if there are no counters.
         """
         if self.library:
             return read_counters(self.library)
@@ -80,7 +80,7 @@ def design_of(name: str) -> tuple[str, dict[str, str]]:
 
 
 def started_like(name: str, start: int | None) -> str:
-    """Return a design's name with settings that start its heap where its library's heap started.
+    """Return a design's name with settings that start its heap where the modelled library's begins.
 
     `start` is the address that `libraries.start` reads. Settings in the name take precedence.
     Returns `name` unchanged if it is a library's, or if the address implies no settings.
@@ -130,8 +130,8 @@ def require_subject(name: str) -> None:
 def placeholder_state(name: str) -> HeapState | Library:
     """Return a state of the subject's type, to compile the kernels before the subject is loaded.
 
-    This also looks up a library's files, which makes Python allocate memory. When `make_subject`
-    looks them up again, Python allocates no more, which would count as the library's.
+    This also looks up a library's files, for which Python allocates memory. Otherwise Python would
+    allocate it when `make_subject` looks them up, and it would count as the library's.
     """
     library = library_of(name)
     if library is None:

@@ -2,11 +2,11 @@
 
 In the file of events, the field `alignment` of malloc, calloc and realloc is free for another use:
 it is the share of the object, in 256ths rounded down, that Touch.PAGE must leave untouched. The
-driver leaves that share at the end of the object untouched. The program may have left other pages
-untouched, but as many.
+driver leaves that share at the end of the object untouched. The program may have left as many other
+pages untouched.
 
-If the recorder did not find out what was touched, a large calloc counts as untouched: programs use
-it for tables that they may never fill, and its memory is zero without being written.
+If the recorder did not find out what was touched, a large calloc counts as untouched, because its
+memory is zero without being written, and programs use it for tables that they may never fill.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Names of inlined C++ functions that are local to their file: static, or in no named namespace.
+"""Names of inlined C++ functions that are local to their file: static, or in an unnamed namespace.
 
-If such a function is the innermost one at an address, addr2line (binutils 2.40) prints the name
-that the symbol table has for the address: that of the function into which all others are inlined.
-If the file has no symbol table, addr2line reads the right name from the debug information. So the
-names are read from a copy without symbol table, which objcopy makes.
+If such a function is the innermost one at an address, addr2line (binutils 2.40) prints the wrong
+name: that of the function into which all others are inlined, because the symbol table has this name
+for the address. If the file has no symbol table, addr2line reads the right name from the debug
+information. Therefore objcopy makes a copy without symbol table, and the names are read from it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _is_doubtful(chain: list[Frame]) -> bool:
 
 
 def _renamed(chain: list[Frame], named: list[Frame]) -> list[Frame]:
-    """Return a chain with the names of another one, if it has the same lines."""
+    """Return `chain` with the names in `named`, if the lines of the two are the same."""
     lines = [[(frame.file, frame.line) for frame in each] for each in (chain, named)]
     if lines[0] != lines[1]:
         return chain

@@ -86,5 +86,5 @@ class CallSites:
         self._waiting.clear()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state to pickle, with the table itself instead of the function."""
+        """Return the state to pickle, with the table instead of the function that makes it."""
         return {**self.__dict__, "_table": self.table, "_make": None}

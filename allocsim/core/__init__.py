@@ -34,12 +34,12 @@ How the parts work together:
   1. A heap reserves a range of addresses (`memory.Reservation`). Nothing in it ever moves. Pages
      cost no memory until they are written.
   2. The design's state is a NamedTuple of tables. Each table has address space for the largest
-     number of records that it can need, so no table is ever copied or grown, and a record is found
-     by its index.
+     number of records that it can need, so no table is ever copied or grown, and the index of a
+     record never changes.
   3. A kernel takes the state as its first argument and returns an address or a Status. It never
      raises, prints or allocates Python objects, so Numba compiles it to plain machine code.
-  4. A caller calls `operations.malloc(heap, ...)`. When the caller is compiled, the type of the
-     state decides which design's kernel it calls; nothing is looked up at run time.
+  4. A caller calls `operations.malloc(heap, ...)`. The type of the state decides, when the caller
+     is compiled, which design's kernel is called; nothing is looked up at run time.
   5. A design obtains all memory through `system`, which counts it. `operations.freeze` freezes a
      heap: every later request to `system` fails. Go's test program testrepeat freezes its heap
      too.
@@ -52,5 +52,5 @@ of free.
   allocsim.designs.go2008     Go's first malloc, November 2008. It is small: read it first.
   allocsim.designs.tcmalloc   gperftools 2.10. Its counters equal the library's, to the byte.
   allocsim.designs.go         Go 1.27. Objects have the addresses that Go's runtime gives them.
-  allocsim.designs.glibc      malloc of glibc 2.36. Objects have the addresses that it gives them.
+  allocsim.designs.glibc      malloc of glibc 2.36. Objects have the addresses of the real library.
 """

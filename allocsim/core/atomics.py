@@ -69,8 +69,8 @@ else:
     def load_acquire(address: int) -> int:
         """Return the word at `address`.
 
-        If another thread stored it with `store_release`, this thread sees all earlier writes of
-        that thread.
+        If another thread stored the word with `store_release`, this thread also sees everything
+        that the other thread had written before.
         """
         return _load(address)
 

@@ -103,7 +103,7 @@ class MemoryBound:
     def require_left(self, footprint: Callable[[], int], interval: float = INTERVAL) -> None:
         """Raise OutOfMemory if memory runs short; check this at most once in `interval` seconds.
 
-        `footprint` returns the bytes that the run's own heap has.
+        `footprint` returns the footprint of the run's own heap in bytes.
         """
         if time.monotonic() < self._next_look:
             return

@@ -1,7 +1,7 @@
 """Rules for a table of size classes, for a design whose table can be replaced.
 
-A table is the object sizes of its classes, in ascending order. The span of a class follows from
-its size, so a table is complete without spans.
+A table lists the object sizes of its classes, in ascending order. It does not list spans, because
+the span of a class follows from the object size.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ClassRules:
     grid_text: str
     """The grid in words, for error messages."""
     required: Mapping[int, str]
-    """Sizes that must be classes, each with the reason, among them the largest of the grid."""
+    """Sizes that must be classes, with the reason for each. The largest of the grid must be one."""
     max_classes: int
     page_size: int
     growth_step: int
@@ -50,8 +50,8 @@ class ClassRules:
     max_request: int
     """Largest request in bytes that is served from a class."""
     aligned: bool = False
-    """Whether memalign(a, n) is malloc(n rounded up to a), for `a` up to a page. Then every class
-    that such a request can use must be a multiple of `a` (see `misaligned`)."""
+    """Whether memalign(a, n) is malloc(n rounded up to a), for `a` up to a page. If so, every class
+    that can serve such a request must be a multiple of `a` (see `misaligned`)."""
 
     def require_valid(self, sizes: Sequence[int]) -> None:
         """Raise InputError if the table breaks a rule; the message names the rule and the sizes."""
@@ -82,10 +82,10 @@ class ClassRules:
     def misaligned(self, smaller: int, size: int) -> int | None:
         """Return a request that would get a misaligned object of the class `size`, or None.
 
-        `smaller` is the size of the class before. All requests from smaller + 1 to `size` get an
-        object of `size` bytes. Let 2^k be the largest power of two that divides `size`. A request
-        that is a multiple of 2^(k+1), up to a page, may be a memalign to 2^(k+1) bytes; its object
-        would be misaligned.
+        `smaller` is the size of the next smaller class. All requests from smaller + 1 to `size` get
+        an object of `size` bytes. Let 2^k be the largest power of two that divides `size`. If
+        2^(k+1) is at most a page, a request that is a multiple of 2^(k+1) may be a memalign to
+        2^(k+1) bytes. An object of `size` bytes need not have this alignment.
         """
         power = size & -size
         if power >= self.page_size:
@@ -97,7 +97,8 @@ class ClassRules:
 def encoded(sizes: Sequence[int]) -> int:
     """Return a table as an integer with bit `size / 8` set for each class.
 
-    Parameters of designs are integers. All classes are multiples of 8 bytes.
+    A table can thus be a parameter of a design, which is an integer. All sizes of classes are
+    multiples of 8 bytes.
     """
     return sum(1 << (size >> 3) for size in sizes)
 

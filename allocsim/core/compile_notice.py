@@ -24,7 +24,7 @@ GROUPS = (
     ("allocsim.", "kernels that analyse traces", 2),
 )
 """For each group: the prefix of its modules' names, a name for its kernels, and the CPU-seconds to
-compile the kernels that one run needs, measured on two x86-64 cores of a shared machine."""
+compile those that one run needs. Measured on two x86-64 cores of a shared machine."""
 
 UNKNOWN_SECONDS = 8
 """CPU-seconds announced for the kernels of a design from outside the package."""
@@ -34,7 +34,7 @@ _announced: set[str] = set()
 
 
 def write_to_stderr(line: str) -> None:
-    """Print the line, if standard error can be written."""
+    """Print the line; do nothing if standard error cannot be written."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
@@ -47,8 +47,8 @@ write: Callable[[str], None] = write_to_stderr
 def announce(module: str, is_more: bool = False) -> None:
     """Say that the kernels for `module` are being compiled, once per process.
 
-    `is_more` says that the cache already has the kernels that take most of the time to compile, so
-    the estimate does not apply.
+    `is_more`: the kernels that take longest to compile are already cached, so the notice gives no
+    estimate.
     """
     kernels, seconds = describe(module)
     if is_more:
@@ -58,7 +58,7 @@ def announce(module: str, is_more: bool = False) -> None:
 
 
 def write_once(line: str) -> None:
-    """Write a line from this process or a child process, unless its kernels have been announced."""
+    """Write a notice of this process or a child, unless one for the same kernels was written."""
     kernels = re.sub(r"more of |: about \d+ s", "", line)
     if kernels not in _announced:
         _announced.add(kernels)

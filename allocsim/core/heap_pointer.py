@@ -3,8 +3,9 @@
 A state is a tuple of arrays, and Numba passes it by value: seven words for each array, stored at
 every call (20 ns for eleven arrays). Out-of-line kernels therefore take the address of the heap's
 record `code` instead. After the addresses of kernels, this record holds a copy of what Numba needs
-to know about each array; the copy never changes. A kernel is compiled for this type as for the
-state itself: reading a field of the heap loads only the words of the array that are used.
+to know about each array; the copy never changes. The same source can be compiled for the state and
+for the pointer. Through the pointer, reading a field of the heap loads only the words of the array
+that are used.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ WORD = 8
 """Bytes of a machine word."""
 
 ARRAYS = "arrays"
-"""Name of the field of `code` that holds the copy, and its length in words."""
+"""Name of the field of `code` that holds the copy."""
 
 MAX_WORDS = 256
 """Words reserved for the copy: enough for a state of 36 tables of up to three dimensions."""

@@ -65,7 +65,7 @@ INSTALLED = tuple(
     }
 )
 """Directories of installed packages. When a module elsewhere imports an installed package, the
-import is not followed. Of all these packages, only numba and numpy count, by version."""
+import is not followed. Of the installed packages, only the versions of numba and numpy count."""
 
 PACKAGE = Path(__file__).parents[1]
 """Directory of the package allocsim."""
@@ -92,7 +92,7 @@ class ImportClosure:
         self._closures: dict[str, frozenset[str]] = {}
 
     def digest(self, modules: Iterable[str]) -> str:
-        """Return a hex digest of the modules' closures; raise UnknownSource if one is not known."""
+        """Return a hex digest of the modules' closures; raise UnknownSource if a source is missing."""
         names = frozenset().union(*(self.closure(module) for module in modules))
         state = hashlib.sha256()
         for name in sorted(names):
@@ -146,13 +146,13 @@ class ImportClosure:
         return f"{place}.py" if f"{name}.py" in self._list(directory) else None
 
     def _list(self, directory: str) -> frozenset[str]:
-        """Return the names of the Python files in a directory, or no name if it is no package."""
+        """Return the names of the Python files in a directory; none if it is not a package."""
         if directory not in self._listings:
             try:
                 names = frozenset(filter(_is_source, os.listdir(directory)))  # noqa: PTH208 - fast
             except OSError:
                 names = frozenset()
-            top = directory == self._root  # the parent of the package, which is no package itself
+            top = directory == self._root  # the parent of the package, not a package itself
             self._listings[directory] = names if top or "__init__.py" in names else frozenset()
         return self._listings[directory]
 
@@ -176,7 +176,7 @@ class ImportClosure:
         return source
 
     def _remembered(self) -> dict[str, list[Any]]:
-        """Return the entries of the memo by file, or no entry if it is missing or damaged."""
+        """Return the entries of the memo by file; {} if the memo is missing or damaged."""
         if self._entries is None:
             self._entries = {}
             with contextlib.suppress(OSError):
@@ -187,7 +187,7 @@ class ImportClosure:
         return self._entries
 
     def _save(self) -> None:
-        """Write the memo if something was parsed; if that fails, the next process parses again."""
+        """Write the memo if a file was parsed. If this fails, the next process parses again."""
         if self._changed and self._memo is not None:
             self._changed = False
             content = json.dumps(self._entries).encode()

@@ -1,10 +1,10 @@
 """Kernels that other kernels call: they are compiled to LLVM IR only, not to machine code.
 
-Numba compiles each function that a kernel calls as if Python called it. The function is optimised,
-and it gets machine code, a cache file and a wrapper that unpacks every array of the heap's state.
-All of that is wasted on a kernel that is inlined. Here a called kernel is only lowered to IR. The
-kernel that Python calls is linked with the IR of all the kernels that it calls, directly or not,
-and the whole is optimised once.
+If a kernel calls a function, Numba prepares the function for calls from Python too: it optimises
+the function and makes machine code, a cache file and a wrapper that unpacks every array of the
+heap's state. All of that is wasted on a kernel that is inlined. Here a called kernel is only
+lowered to IR. The kernel that Python calls is linked with the IR of all the kernels that it calls,
+directly or not, and the result is optimised once.
 
 Numba keeps the code of each function in an object called a library. This module has two kinds: one
 for kernels that Python calls, and one for kernels that other kernels call.
@@ -24,8 +24,8 @@ ENVIRONMENT = "_ZN08NumbaEnv"
 """Prefix of the global variables that hold the Python objects of a compiled function."""
 
 COLD = ("cold", "noinline")
-"""LLVM's attributes of a function that rarely runs: code on the path to a call of it is moved away
-from the code that runs often."""
+"""LLVM's attributes of a function that rarely runs. LLVM moves the code that leads to such a call
+away from the code that runs often."""
 
 _numbers = count(1)
 """Numbers of libraries, in the order in which they were finalised: callees before callers."""
@@ -45,7 +45,7 @@ class LinkedLibrary(JITCodeLibrary):
         super().finalize()
 
     def _optimize_final_module(self) -> None:
-        """Optimise the linked kernels, with the cold ones as functions of this library only."""
+        """Optimise the linked kernels. Cold kernels become internal functions of this library."""
         for function in self.get_defined_functions():
             if any(b"cold" in each for each in function.attributes):
                 function.linkage = "internal"
@@ -98,7 +98,7 @@ class InlinedLibrary(JITCodeLibrary):
         self.callees |= dict.fromkeys([library, *getattr(library, "callees", ())])
 
     def finalize(self) -> None:
-        """Leave the IR unoptimised, and take the next number; all callees have smaller ones."""
+        """Leave the IR unoptimised, and take the next number; all callees have smaller numbers."""
         self._raise_if_finalized()
         self.number = next(_numbers)
         self._finalized = True

@@ -1,8 +1,8 @@
 """The directory where compiled kernels, and other compiled files, are kept between runs.
 
-Each combination of a copy of the package, Python, Numba, NumPy and the settings that change machine
-code has a directory of its own. `kernel_files` names the files in it by everything else that a
-kernel depends on.
+There is a directory for each copy of the package, and for each combination of the versions of
+Python, Numba and NumPy and of the settings that change machine code. `kernel_files` names the files
+in the directory by everything else that a kernel depends on.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ def replace_file(path: Path, content: bytes) -> None:
 def _user_cache() -> Path:
     """Return our directory in the user's cache directory.
 
-    A relative XDG_CACHE_HOME is ignored, as its specification says, and so are a relative
-    NUMBA_CACHE_DIR and a relative home: the current directory is not a place for code. Raises
-    RuntimeError if the user has no home.
+    A relative NUMBA_CACHE_DIR is ignored, and so is a relative XDG_CACHE_HOME, as its specification
+    says. Raises RuntimeError if the user has no home directory or a relative one, because code must
+    not come from the current directory.
     """
     named = Path(os.environ.get("NUMBA_CACHE_DIR", ""))
     if named.is_absolute():
@@ -115,12 +115,12 @@ def _user_cache() -> Path:
 def _private_temporary() -> Path:
     """Return a directory in the system's temporary directory that only this user can write to.
 
-    Raises OSError if another user can write to it, because the files that they put there would be
+    Raises OSError if another user can write to the directory, because files of that user would be
     loaded and run.
     """
     place = Path(tempfile.gettempdir()) / f"allocsim-{os.getuid()}"
     place.mkdir(mode=0o700, exist_ok=True)
-    status = place.lstat()  # not stat: a symbolic link leads wherever its owner wants
+    status = place.lstat()  # not stat, because another user's symbolic link may lead anywhere
     if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
         raise PermissionError(f"{place} belongs to another user or can be written by others")
     return place

@@ -1,10 +1,10 @@
 """Files of compiled kernels, one for each kernel and signature.
 
-The name of a file contains a digest of all the source that its machine code depends on: that of
-the kernel's module and of all that it imports. If the signature contains the state of a design, the
-digest also covers the module that declares the state and the modules of the design's kernels. So an
-edit recompiles exactly the kernels that it may change. An outdated file is deleted when its
-successor is saved.
+The name of a file contains a digest of all source code that its machine code depends on: the
+kernel's module and everything that the module imports. If the signature contains the state of a
+design, the digest also covers the module that declares the state and the modules of the design's
+kernels. An edit therefore recompiles only the kernels that it may change. An outdated file is
+deleted when its successor is saved.
 
 If a file cannot be read or written, the kernel is compiled again; nothing else happens.
 """
@@ -33,8 +33,8 @@ and machine code with a flipped bit would run, so a file whose digest does not m
 missing."""
 
 REPLAY, RUN = "allocsim.driver.replay", "allocsim.driver_records"
-"""The replay loop, which is saved after the kernels of the design that it calls, and the module
-that declares its other state besides the heap's."""
+"""REPLAY is the replay loop; it is saved after all kernels of the design that it calls. RUN is the
+module that declares the loop's second argument, the tables of a replay."""
 
 Answering = Callable[[type], Iterable[str]]
 """A function from a state type to the modules whose kernels answer operations for it."""
@@ -77,8 +77,8 @@ class KernelFiles(_Cache):
                     target_context.refresh()
                 return CompileResultCacheImpl.rebuild(None, target_context, payload)
         # The notice estimates the time by module. A kernel of `benchmark` is small, whatever state
-        # it takes. The time of any other kernel depends on the design or library whose state it
-        # takes, because that code is compiled with it.
+        # it takes. Any other kernel that takes the state of a design or library is compiled
+        # together with the kernels of that design or library, which take most of the time.
         module = self._function.__module__
         measures = module.startswith("allocsim.benchmark.")
         states = self._state_modules(sig)
@@ -100,7 +100,7 @@ class KernelFiles(_Cache):
                         yield pickled
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Save a kernel, if that is possible, and delete the files that it replaces."""
+        """Save a kernel if it can be cached, and delete the files that it replaces."""
         with contextlib.suppress(Exception):
             # Dynamic globals are addresses, such as ctypes pointers: valid in this process only.
             if data.library.has_dynamic_globals or any(not each.can_cache for each in data.lifted):

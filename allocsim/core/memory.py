@@ -82,10 +82,10 @@ class Reservation:
         return int(np.count_nonzero(self.present(length, begin))) * OS_PAGE
 
     def present(self, length: int, begin: int | None = None) -> np.ndarray:
-        """Return an array of bool: whether each OS page of `length` bytes is resident.
+        """Return an array of bool with an entry for each OS page: whether it is resident.
 
-        The range starts at the address `begin`, a multiple of the page size, or by default at the
-        first byte of the reservation.
+        The pages are those of a range of `length` bytes. The range starts at the address `begin`, a
+        multiple of the page size, or by default at the first byte of the reservation.
         """
         address = self.address if begin is None else begin
         pages = -(-length // OS_PAGE)

@@ -122,9 +122,10 @@ def flush_deferred_writes(heap: HeapState) -> int:
 def prefetch(heap: HeapState, address: int, near: bool) -> int:
     """Prefetch the records that a later free of the object at `address` reads. Returns a Status.
 
-    If there are many objects, the driver calls it twice before an event: first with `near` False,
-    then with `near` True, when the data of the first call should be in the CPU's caches. There
-    need not be an object at `address`. The heap does not change.
+    If there are many objects, the driver calls this operation twice before an event: first with
+    `near` False, then with `near` True. By the second call, the records that the first call
+    prefetched should be in the CPU's caches. There need not be an object at `address`. The heap
+    does not change.
     """
     raise NotImplementedError
 

@@ -42,7 +42,7 @@ DEFAULT = "go2008"
 """The design on which generated workloads run if none is named."""
 
 RECORDED_DEFAULT = "glibc"
-"""The design on which recordings are replayed if none is named: most recorded programs used it."""
+"""The design on which recordings are replayed if none is named, since most programs use glibc."""
 
 
 def find_design(name: str) -> Design:
@@ -73,7 +73,7 @@ def is_design_file(name: str) -> bool:
 
 
 def design_summaries() -> dict[str, str]:
-    """Return a one-line summary of each bundled and installed design; none of them is loaded."""
+    """Return a one-line summary of each bundled and installed design; load no design."""
     from allocsim.designs.installed import installed_designs, installed_summary
 
     installed = {name: installed_summary(entry) for name, entry in installed_designs().items()}

@@ -106,4 +106,4 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "spans": (lambda value: isinstance(value, str) and value.isidentifier(), "a plural"),
     "parts": (_are_parts, f"a dict with keys among {', '.join(PARTS)}, metadata"),
 }
-"""For each field of Design: a check of its value, and what an error message says it expected."""
+"""For each field of Design: a check of its value, and the expected value in words, for messages."""

@@ -56,11 +56,11 @@ class CacheUse:
 
 @dataclass(frozen=True)
 class Units:
-    """The units of a heap at one moment: the pieces of memory that only become free as a whole.
+    """The units of a heap at one moment: the pieces of memory that become free only as a whole.
 
     In a design with spans, the units are the spans. In a design that can release pages between
-    objects, they are OS pages. Every live object is in one or more units. A unit without a live
-    object belongs to the part `part`.
+    objects, they are OS pages. Every live object is in one or more units. The memory of a unit
+    without a live object belongs to the part that `part` gives.
     """
 
     address: np.ndarray
@@ -68,14 +68,14 @@ class Units:
     length: np.ndarray
     """int64: bytes of each unit."""
     part: np.ndarray
-    """int64: index into `names`, for each unit: its use if it has no live object."""
+    """int64: for each unit, an index into `names`: how its memory is used if no object is live."""
     names: tuple[str, ...]
     """Names of the parts that `part` refers to."""
     rest: Mapping[str, int] = field(default_factory=dict)
     """The bytes of each part of the heap that no unit covers. Released bytes do not count."""
     break_range: tuple[int, int] | None = None
-    """Start and end of the memory that the allocator obtains and releases by moving its end, as
-    glibc moves the program break; None if there is no such memory."""
+    """Start and end of a range of memory whose end the allocator moves to obtain or to release
+    memory, as glibc moves the program break; None if there is no such range."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,10 @@ class Design:
         return heap
 
     def table(self, values: Mapping[str, int]) -> SizeClasses:
-        """Return the size class table; raise InputError if the design has none, or a wrong type."""
+        """Return the size class table.
+
+        Raises InputError if the design has none, or if `size_classes` returns another type.
+        """
         if self.size_classes is None:
             raise InputError(f"the design '{self.name}' has no size classes")
         classes = self.size_classes(values)

@@ -35,7 +35,7 @@ def explain(error: BaseException) -> str | None:
             return f"{name}, line {lines[-1]}: {type(error).__name__}: {error}"
         if any(f"{path} (" in line for line in str(error).splitlines()):
             return _does_not_compile(error, f"{name}{_line_in(str(error), path)}")
-    # Numba names no place for a misspelt field: its lookup of the name fails inside the compiler.
+    # For a misspelt field Numba gives no file and line, since the lookup fails inside the compiler.
     if loaded_files() and any("/numba/core/" in frame.filename for frame in frames):
         return _does_not_compile(error, ", ".join(loaded_files().values()))
     return None

@@ -1,8 +1,8 @@
 """The parameter `size_classes`: another table of size classes than the design's own.
 
-Its value is an integer, as that of every parameter: an encoded table (see `core.class_rules`), or
-0 for the design's own. A table comes from a file that `allocsim tune` has written, or is given as
-sizes in bytes separated by commas.
+Like every parameter it is an integer: an encoded table (see `core.class_rules`), or 0 for the
+design's own table. Users name a file that `allocsim tune` has written, or list the sizes in bytes,
+separated by commas.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ MAX_BYTES = 1 << 40
 """Maximum size of a class, in bytes, before the rules of a design are checked."""
 
 TUNING_SCHEMA = "allocsim/tuning/1"
-"""Name and version of the JSON of `allocsim tune --json`, which has a table too. The version
-changes as that of SCHEMA does."""
+"""Name and version of the JSON of `allocsim tune --json`, which contains a table too. The version
+changes by the same rule."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from allocsim.moments import Moment, event_at
 from allocsim.text import format_bytes, format_change
 
 LENGTHS = 20
-"""A different number of events is mentioned if it differs by more than 1/LENGTHS."""
+"""The numbers of events are mentioned if they differ by more than 1/LENGTHS."""
 
 EXPLAINED = 5
 """Owners are named if their bytes changed by at least 1/EXPLAINED of the change of the footprint.
@@ -25,16 +25,16 @@ def change_sentences(changes: Changes) -> list[str]:
     return [footprint, *_on_owners(changes), *_on_peaks(changes), *_on_lengths(changes)]
 
 
-def _on_footprint(what: str, changes: Changes, before: Moment, after: Moment) -> str:
+def _on_footprint(figure: str, changes: Changes, before: Moment, after: Moment) -> str:
     """State the change of a footprint, or that it is noise, and the change of the live bytes."""
     change = after.footprint - before.footprint
     sizes = f"{format_bytes(before.footprint)} before, {format_bytes(after.footprint)} after"
     live = f"live bytes {format_change(after.live - before.live)}"
     if changes.is_noise(change):
-        return f"{what} is the same within noise: {sizes} ({live})."
+        return f"{figure} is the same within noise: {sizes} ({live})."
     verb = "grew" if change > 0 else "shrank"
     share = f"{change / before.footprint:+.1%}, " if before.footprint else ""
-    return f"{what} {verb} by {format_bytes(abs(change))}: {sizes} ({share}{live})."
+    return f"{figure} {verb} by {format_bytes(abs(change))}: {sizes} ({share}{live})."
 
 
 def _on_peaks(changes: Changes) -> Iterator[str]:

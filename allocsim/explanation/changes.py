@@ -20,7 +20,7 @@ from allocsim.explanation.what_if import WhatIf
 from allocsim.moments import Choice, Share
 
 MOVED = " -> "
-"""In the name of a call site whose line has moved: between its lines before and after."""
+"""Separates the old line from the new one in the name of a call site whose line has moved."""
 
 _MOVED_LINE = re.compile(rf"(.*):(\d+){MOVED}(\d+)", re.DOTALL)
 """The name of a call site whose line has moved; the name of a function can have an arrow, too."""
@@ -31,7 +31,7 @@ _LINE = re.compile(r":\d+$")
 
 @dataclass(frozen=True)
 class Change:
-    """An owner in one or both workloads. `before` or `after` is None in a workload without it."""
+    """An owner in one or both workloads. `before` or `after` is None if it is only in the other."""
 
     by: str
     before: Owner | None
@@ -46,7 +46,7 @@ class Change:
         return f"{names[0]}{MOVED}{names[1].rpartition(':')[2]}"
 
     def figures(self, field: str) -> tuple[int, int]:
-        """Return a field of `Owner` in both workloads; 0 in one without this owner."""
+        """Return a field of `Owner` in both workloads; 0 if a workload does not have the owner."""
         pair = (self.before, self.after)
         before, after = (getattr(owner, field) if owner else 0 for owner in pair)
         return before, after
@@ -65,7 +65,8 @@ class Changes:
     before: Explanation
     after: Explanation
     owners: list[Change]
-    """For each grouping that both explanations have, the largest change of owned bytes first."""
+    """The changes by each grouping that both explanations have, in turn; in each grouping, the
+    largest change of owned bytes comes first."""
 
     @property
     def footprint(self) -> int:
@@ -105,7 +106,7 @@ def names_in_both(name: str) -> tuple[str, str]:
 
 
 def require_groups(changes: Changes, names: Iterable[str]) -> None:
-    """Raise UnknownName if a name is no owner of either workload (see `names_in_both`)."""
+    """Raise UnknownName if neither workload has an owner of this name (see `names_in_both`)."""
     known = {owner.name for each in (changes.before, changes.after) for owner in each.owners}
     for name in names:
         if known.isdisjoint(names_in_both(name)):
@@ -115,7 +116,8 @@ def require_groups(changes: Changes, names: Iterable[str]) -> None:
 def paired_what_ifs(changes: Changes) -> list[tuple[WhatIf | None, WhatIf | None]]:
     """Return the experiments on both workloads, with None where there is no counterpart.
 
-    Experiments are the same if their kind is, and the group or else the change.
+    Two experiments correspond if they have the same kind, and the same group or, if they concern no
+    group, the same change.
     """
     both = [(each.before, each.after) for each in changes.owners]
     renamed = {old.name: new.name for old, new in both if old and new}

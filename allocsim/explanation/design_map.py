@@ -53,7 +53,7 @@ def play_until(heap: Heap, trace: Trace, event: int | None, options: Options) ->
 
 
 def stops(player: Player, trace: Trace, events: Sequence[int]) -> Iterator[int]:
-    """Replay a trace, and stop after each of these numbers of events: yield the number.
+    """Replay a trace; after each of these numbers of events, yield the number.
 
     `events` must be in ascending order.
     """

@@ -46,7 +46,7 @@ class Question:
     pictures: bool = False
     """Whether to collect the evidence for pictures, which takes another replay."""
     skip_unknown: bool = False
-    """Whether a name in `what_if` that no group has is skipped, instead of an error."""
+    """Whether to skip a name in `what_if` that no group has. Otherwise, it is an error."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ def explain(
     trace, which has been read to its end.
 
     Raises InputError if the workload has no events, if the moment does not exist, or if stacks are
-    requested and the workload has no call sites; UnknownName if a grouping in `question.by` or a
-    group in `question.what_if` does not exist (see `Question.skip_unknown`); and Corruption if the
-    figures contradict each other.
+    requested and the workload has no call sites. Raises UnknownName if a grouping in `question.by`
+    or a group in `question.what_if` does not exist (see `Question.skip_unknown`). Raises Corruption
+    if the figures contradict each other.
     """
     _require_groupings(question.by)
     moments = subject.moments()

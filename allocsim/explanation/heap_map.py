@@ -1,6 +1,6 @@
 """A heap at one moment: its live objects and the units that hold them.
 
-A unit is memory that can only be released as a whole: a span of a design, or an OS page of a
+A unit is memory that can be released only as a whole: a span of a design, or an OS page of a
 library's process. The units of the design `glibc` are OS pages too. `shares` and `owners` compute
 everything from the map, in the same way for designs and libraries.
 """
@@ -43,10 +43,10 @@ class HeapMap:
     """Bytes of the footprint outside all units, by part."""
     slab: np.ndarray | None = None
     """Bytes of the object's slab divided by the number of objects in the slab; None if slabs are
-    not known. A slab may have several pages. The library can only release it as a whole."""
+    not known. A slab may have several pages. The library can release a slab only as a whole."""
     break_range: tuple[int, int] | None = None
-    """Start and end of the memory that the allocator obtains and releases by moving its end, as
-    glibc moves the program break; None if there is no such memory or it is not known."""
+    """Start and end of a range of memory whose end the allocator moves to obtain or to release
+    memory, as glibc moves the program break; None if there is no such range or it is not known."""
 
     def require_complete(self) -> None:
         """Raise Corruption if units overlap, or units and `rest` do not sum to the footprint."""

@@ -42,8 +42,8 @@ class Labels:
     group: np.ndarray
     """int64: index into `names`."""
     match_of: Callable[[int], Match]
-    """Returns the match for a group (see `variants.variant`): all objects of the workload with its
-    label or, if the label depends on the moment, only those that are live then."""
+    """Returns the match for a group (see `variants.variant`): all objects of the workload that have
+    the group's label or, if labels depend on the moment, only the objects that are live then."""
 
 
 def label(by: str, heap: HeapMap, lives: Lives, table: SiteTable = EMPTY) -> Labels:
@@ -77,7 +77,7 @@ def _by_size(heap: HeapMap, _: Lives) -> Labels:
     bucket = heap.usable.copy()
     is_large = bucket > MAX_EXACT_SIZE
     bucket[is_large] = MAX_EXACT_SIZE + np.ceil(np.log2(bucket[is_large])).astype(np.int64)
-    # Count buckets in a table, because np.unique sorts the objects, which would take most time.
+    # Count buckets in a table: np.unique would sort the objects, which would take most of the time.
     is_used = np.bincount(bucket, minlength=1) > 0
     buckets = np.flatnonzero(is_used)
     group = np.take(np.cumsum(is_used) - 1, bucket, out=bucket, mode="clip")

@@ -10,5 +10,5 @@ NOISE_SHARE = 50
 
 
 def is_noise(footprint: int, change: int) -> bool:
-    """Return whether a change in bytes is noise; `footprint` is the one before the change."""
+    """Return whether a change in bytes is noise; `footprint` is the footprint before the change."""
     return abs(change) < max(MIN_NOISE, footprint // NOISE_SHARE)

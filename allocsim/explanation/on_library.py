@@ -132,7 +132,7 @@ class OnLibrary:
         return left
 
     def side_by_side(self) -> int:
-        """Return how many replays to run at once: one on each core, if there is room for each."""
+        """Return how many replays to run at once: one on each core, or fewer if memory is short."""
         points = self._last[0].points if self._last else []
         peak = max((growth for _, _, growth in points), default=0)
         each = ROOM_FOR_EACH * max(peak, OS_PAGE) + ROOM_FOR_EVENT * self._workload().events
@@ -148,7 +148,7 @@ class OnLibrary:
         return replace(self, conditions=shared)
 
     def _error(self, failure: SubjectFailed) -> AllocsimError:
-        """Return the error for a replay that failed. A limit that the user has set is a check."""
+        """Return the error for a failed replay: LimitExceeded if it exceeded the user's limit."""
         is_check = isinstance(failure, LimitReached) and self.conditions.limit is not None
         return (LimitExceeded if is_check else EnvironmentLacks)(f"{self.name}: {failure}")
 
@@ -182,7 +182,7 @@ class OnLibrary:
             os.close(descriptor)
 
     def _read(self, descriptor: int, measured: Pages, events: int) -> list[np.ndarray]:
-        """Return the arrays of an answer; raise Corruption, which names the library, if damaged."""
+        """Return the arrays of an answer; raise Corruption with the library's name if invalid."""
         try:
             return read_checked(descriptor, measured, events)
         except Corruption as failure:

@@ -32,8 +32,9 @@ below it."""
 
 EXPLAINED = 2
 """If a separate heap for a group saves more than EXPLAINED times the group's pinned bytes, or less
-than 1/EXPLAINED of them, pinning is not the only cause. If replaying without the group differs as
-much from its owned bytes, a sentence says that the share is not the saving."""
+than 1/EXPLAINED of them, pinning is not the only cause. If never allocating the group saves more
+than EXPLAINED times its owned bytes, or less than 1/EXPLAINED of them, a sentence says that a share
+is not a saving."""
 
 
 def sentences(
@@ -89,13 +90,13 @@ def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> I
         if own_heap is None:
             yield f"{_pinning(owner)} Without them: {saved} ({replay.how})."
         elif EXPLAINED * -replay.change < owner.pinned or EXPLAINED * owner.pinned < -replay.change:
-            yield f"{replay.what}: {saved} ({replay.how}). Pinning alone does not explain that."
+            yield f"{replay.what}: {saved} ({replay.how}). Pinning does not explain all of this."
         else:
             yield f"{_pinning(owner)} In a separate heap: {saved} ({replay.how})."
 
 
 def _on_shares(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
-    """Name the groups whose owned bytes differ much from what the footprint without them saves."""
+    """Name the groups whose owned bytes differ much from what is saved without the group."""
     replays = {each.group: each for each in what_ifs if each.kind == "never"}
     for owner in owners:
         replay = replays.get(owner.name)
@@ -145,7 +146,7 @@ def _without_top(footprint: int, top: HeapTop, measured: WhatIf) -> str:
     # glibc puts chunks of up to 128 bytes into fastbins when they are freed (_int_free).
     return (
         f"{freeing} would leave no live object in the last {format_bytes(top.held)}, but would "
-        "change little: the allocator does not merge all of them when they are freed"
+        "change little: the allocator does not merge all of these objects when they are freed"
     )
 
 

@@ -42,7 +42,7 @@ class Shares:
 def share_out(heap: HeapMap) -> Shares:
     """Divide the free bytes of each unit among its objects.
 
-    Raises Corruption if the objects of a unit have more bytes than the unit: then they overlap.
+    Raises Corruption if the objects of a unit have more bytes than the unit, and so overlap.
     """
     free, objects = heap.unit_length.copy(), np.zeros(len(heap.unit_length), np.int64)
     pinned, first_unit, units = (np.zeros(len(heap.address), np.int64) for _ in range(3))
@@ -76,8 +76,8 @@ def place(
 
     `objects` and `units` are (address, length). Sets `placed` = (first unit, number of units, and
     bytes in no unit) of each object, and `use` = (free bytes, number of objects) of each unit. The
-    free bytes must be the lengths of the units before the call, and the bytes in no unit those of
-    the objects.
+    caller sets the free bytes to the lengths of the units, and the bytes in no unit to the lengths
+    of the objects.
     """
     (address, usable), (unit_address, unit_length) = objects, units
     (first_unit, unit_count, untouched), (free, count) = placed, use

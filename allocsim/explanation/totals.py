@@ -65,8 +65,8 @@ def add_units(
 ) -> None:
     """Add up the units of each group: `only` and `some`.
 
-    `units_of` is (first unit, number of units) of each object. The units of an object begin where
-    those of the object before end, or in the same unit, so the objects of a unit are consecutive.
+    `units_of` is (first unit, number of units) of each object. The first unit of an object is the
+    last unit of the previous object, or comes after it. So the objects of a unit are consecutive.
     """
     first_unit, unit_count = units_of
     current, holder = -1, -1  # the unit, and the group of all its objects so far; -1: several

@@ -89,7 +89,7 @@ def _chosen(phase: Phase, live: int, bits: np.random.PCG64) -> Any:
         return np.arange(count)
     if phase.order == "newest":
         return np.arange(live - 1, live - 1 - count, -1)
-    # A random permutation. A stable sort gives the same one on every machine, even if words tie.
+    # A random permutation. The sort is stable, so equal words give the same result everywhere.
     return np.argsort(random_bits(bits, live), kind="stable")[:count]
 
 

@@ -35,7 +35,7 @@ ATTEMPTS = 3
 
 
 class NotServed(EnvironmentLacks):
-    """The program did not run on the library, or ended otherwise than in the recorded run."""
+    """The program did not run on the library, or did not end as in the recorded run."""
 
 
 def run_under_libraries(
@@ -68,7 +68,7 @@ def _add_run(real: RealRuns, program: Program, library: str, conditions: RealCon
 
 
 def _run(program: Program, quiet: QuietRuns, file: Path) -> Outcome:
-    """Run the program, again if no sample shows `file`: on a busy machine, samples are late."""
+    """Run the program; try again if no sample shows `file`: a busy machine may sample too late."""
     outcome = quiet.run(program, {})
     for _ in range(ATTEMPTS - 1):
         if outcome.status != 0 or (outcome.run is not None and _is_served(outcome.run, file)):

@@ -108,8 +108,8 @@ def _replay(request: Request, send: Callable[[Answer], None]) -> Footprint:
 def _options(request: Request) -> Options:
     """Return the options of a replay without samples.
 
-    Nothing is written to the objects: no figure of a design depends on it, and the page faults take
-    milliseconds.
+    Nothing is written to the objects, because no figure of a design depends on their contents, and
+    the page faults would take milliseconds.
     """
     return Options(
         touch=Touch.NONE,

@@ -51,7 +51,7 @@ def _share(workload: Workload, ordered: list[Workload]) -> float:
 def _seconds(plan: Plan, place: Place, name: str, workload: Workload) -> float:
     """Return the seconds of the first cell of an allocator on a workload.
 
-    A design runs twice, since the first time its kernels may have to be compiled.
+    A design runs twice, because its kernels may have to be compiled the first time.
     """
     subject = next(iter(Subjects({name: plan.subjects.axes[name]})))
     cell = plan.cell(workload, subject, MEMORY, plan.touches[0])

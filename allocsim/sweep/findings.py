@@ -18,8 +18,8 @@ PEAKS, TIMES = "peaks", "times"
 """The figures of a `Column` that are compared."""
 
 CLOSE = 0.005
-"""Relative difference up to which two figures count as equally good. Two measurements of a library
-differ by that much."""
+"""Relative difference up to which two figures count as equally good, because two measurements of a
+library may differ by this much."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Effect:
 
     @property
     def size(self) -> float:
-        """Ratio of the figure at the worst value to that at the best one, minus 1."""
+        """Ratio of the figure at the worst value to the figure at the best value, minus 1."""
         return max(self.levels.values()) / min(self.levels.values()) - 1
 
     @property
@@ -80,7 +80,8 @@ def alike(results: Results, ranked: Sequence[tuple[str, float]]) -> list[tuple[s
 def recommended(figures: Figures, settings: Mapping[str, int]) -> tuple[str, int]:
     """Return the subject with the fewest settings among those within CLOSE of the best figure.
 
-    Also returns how many others are within CLOSE. A setting that gains less is not worth its risk.
+    Also returns how many others are within CLOSE. A setting that gains less than CLOSE is not worth
+    its risk.
     """
     lowest = min(figures.values())
     close = [name for name, figure in figures.items() if figure <= lowest * (1 + CLOSE)]
@@ -166,7 +167,7 @@ def _full_groups(
 
 
 def _means(full: Sequence[Mapping[tuple[str, ...], float]]) -> dict[tuple[str, ...], float]:
-    """Return the mean over groups of each combination of values, relative to their mean."""
+    """Return the mean over groups for each combination of values, relative to all combinations."""
     levels = sorted(full[0], key=_by_number) if full else []
     if not levels:
         return {}

@@ -51,8 +51,8 @@ def with_settings(name: str, settings: dict[str, str]) -> str:
 def make_subjects(names: Sequence[str], axes: Sequence[Axis]) -> Subjects:
     """Combine the subjects with the axes that apply to each, and check every value.
 
-    `names` come from `choose_subjects`. Raises InputError if an axis applies to no subject, if two
-    axes or a name give a subject the same setting, or if a value is invalid.
+    `names` come from `choose_subjects`. Raises InputError if an axis applies to no subject, if a
+    subject gets the same setting twice (from its name or from axes), or if a value is invalid.
     """
     applying = {name: [axis for axis in axes if axis.applies_to(name)] for name in names}
     for axis in axes:
@@ -72,7 +72,7 @@ def _require_values(name: str, axis: Axis) -> None:
     """Raise InputError if a value of an axis is invalid for a subject."""
     for value in axis.values:
         if library_of(name) is not None and "/" in value:
-            raise InputError(f"{axis.key}={value}: a setting of a library contains no slash")
+            raise InputError(f"{axis.key}={value}: a setting of a library cannot contain a slash")
         if value != UNSET:
             require_subject(with_settings(name, {axis.key: value}))
 

@@ -20,7 +20,7 @@ GO_VARIABLES = ("GOGC", "GOMEMLIMIT")
 
 
 def line_of(results: Results, name: str) -> str:
-    """Return the line of a subject, which takes 1 ms, and which reports need for each workload."""
+    """Return the line of a subject. It takes 1 ms to make and is kept for the other workloads."""
     if name not in results.lines:
         results.lines[name] = line_for(name, results.subjects[name])
     return results.lines[name]

@@ -18,7 +18,7 @@ from allocsim.sweep.rows_file import RowsFile
 from allocsim.text import counted
 
 QUEUE = 2
-"""Number of cells that are submitted for each slot, so that no slot waits for the next one."""
+"""Number of cells that are submitted for each slot, so that no slot waits for its next cell."""
 
 
 def sweep(
@@ -87,7 +87,8 @@ def _compile_once(
 ) -> set[bytes]:
     """Run one cell of each design alone, if cells run side by side here; return the cells' keys.
 
-    Its process compiles the design's kernels. The others then load them from the cache.
+    The process of this cell compiles the design's kernels. The other processes load them from the
+    cache.
     """
     tried = set[bytes]()
     if not place.is_local or place.slots == 1:

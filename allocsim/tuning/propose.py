@@ -15,8 +15,8 @@ CHARGES = (CHARGE, 0.25, 1.0, 2.0)
 """Charges of the objective for which an optimum is tried, in spans for each class in use."""
 
 TOLERANCE = 0.005
-"""A table is not chosen if the bytes in spans of a workload that is tuned for grow by more than
-this share."""
+"""A table is not chosen if the bytes in spans grow by more than this share for one of the workloads
+that are tuned for."""
 
 Watch = Callable[[str], None]
 """Called with a phrase for the current step."""

@@ -19,9 +19,9 @@ from allocsim.tuning.objective import Candidates, Objective
 from allocsim.tuning.workload import Workload, weights
 
 DEFAULTS = {"startup": "none", "direct": "1"}
-"""Settings for designs that have these parameters, unless the user sets them. The objects of the
-startup state would be in classes of the table under test. With Go's collector, dead objects take
-more memory than any table saves."""
+"""Settings for designs that have these parameters, unless the user sets them. The startup state is
+empty, because its objects would be in classes of the table under test. Frees take effect at once,
+because dead objects take more memory than any table saves."""
 
 FLOOR = 0.25
 """Default maximum share of a class that rounding may take. It costs two fifths of the gain on the

@@ -63,7 +63,7 @@ def test_subject_without_the_setting_is_noted() -> None:
             "setting release_rate of tcmalloc:release_rate=1 is given twice",
         ),
         ("lib:glibc", "arena_max=0", "arena_max=0: expected a number of at least 1"),
-        ("lib:glibc", "arena_max=a/b", "contains no slash"),
+        ("lib:glibc", "arena_max=a/b", "cannot contain a slash"),
     ],
 )
 def test_invalid_setting_is_an_error_before_the_first_cell(

@@ -2,8 +2,9 @@
 
 Object ids are reused, so two objects with the same id would make threads wait for each other. In a
 stream, an event therefore names a slot. The slot of an object that one thread uses is reused by
-that thread. The slot of a shared object is reused only in a later epoch. Its *version* counts the
-allocation of the object and the reallocations so far: a call waits for the version that it needs.
+that thread. The slot of a shared object is reused only in a later epoch. The *version* of a shared
+object counts its allocation and its reallocations so far: a call waits for the version that it
+needs.
 """
 
 from __future__ import annotations
@@ -160,8 +161,8 @@ def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
 def _begin_epoch(plan: Plan) -> None:
     """Begin an epoch.
 
-    With windows, the first epoch has a single call. The recording's first thread is therefore the
-    first to call the library: glibc gives the main arena to that caller.
+    With windows, the first epoch has a single call, so that the recording's first thread is also
+    the first to call the library. glibc gives the main arena to the first caller.
     """
     cursor = plan.cursor[0]
     plan.epochs[cursor.epochs].first = cursor.turns

@@ -5,7 +5,7 @@ section in parentheses, and the docstring of a kernel names the library's functi
 
 malloc:
 
-1. `tcache` pops the newest chunk of the size from the thread's cache. Usually that is all.
+1. `tcache` pops the newest chunk of the size from the thread's cache. Most calls end here.
 2. If the cache has no such chunk, `int_malloc` searches the thread's arena: the fastbin and the
    small bin of the size, the unsorted list of freed chunks, the larger bins, and the end of the
    memory (top).
@@ -18,7 +18,7 @@ puts a small chunk into a fastbin. Any other chunk is merged with its free neigh
 tags, see `chunks`), and goes to the unsorted list or becomes part of top. A large top is trimmed.
 
 After every call, every object has the library's address, relative to the start of its heap, and
-mallinfo2 and malloc_info give the library's numbers; scripts/verify-glibc checks that. Not
+mallinfo2 and malloc_info give the library's numbers; scripts/verify-glibc checks both. Not
 modelled: a break that other code moves, huge pages, memory tagging, lock contention, and the
 addresses that the kernel chooses for mappings. Unlike the library's heap, this heap can be frozen:
 it then obtains no more memory, but free never fails. `release` is a call of malloc_trim(0).

@@ -2,11 +2,11 @@
 
 The main arena grows from the start of the reservation (brk), mappings are placed from its end
 downwards (mmap), and `system.limit` is the upper end of the middle, the unused part between them. A
-range of pages has the record of its first page, so the ranges above and below it are found by page
-numbers, and free neighbours can be merged. Free ranges of similar length share a list. If the
-lowest range is free, it becomes part of the middle again.
+range of pages has the record of its first page. The ranges above and below it are therefore found
+by page numbers, and free neighbours can be merged. Free ranges of similar length share a list. If
+the lowest range becomes free, it is part of the middle again.
 
-Where a mapping is placed has no effect on the library, except for alignments above a page.
+The address of a mapping has no effect on the library, except for alignments above a page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HEAP_MAX_SIZE = 64 << 20
 
 @kernel
 def range_at(heap: Glibc, address: int) -> int:
-    """Return the number that a range has if it starts at this address."""
+    """Return the number of the range that starts at this address, if there is one."""
     return (address - heap.mp_[0].start) // PAGE + 1
 
 
@@ -53,7 +53,7 @@ def mapping_length(heap: Glibc, number: int) -> int:
 
 @kernel
 def _set_range(heap: Glibc, number: int, pages: int, kind: int) -> None:
-    """Set the length and the kind of a range, and record it in the range above as the one below."""
+    """Set the length and the kind of a range, and the link to it from the range above."""
     record = heap.mapping[number]
     record.pages, record.kind = pages, kind
     heap.mapping[number + pages].below = number
@@ -103,7 +103,10 @@ def _find_free(heap: Glibc, pages: int) -> int:
 
 @kernel
 def _split_range(heap: Glibc, number: int, pages: int) -> None:
-    """Split a range, which is on no list, after `pages` pages; free the rest, if there is any."""
+    """Split a range after `pages` pages, and free the rest if there is any.
+
+    The range must be on no list.
+    """
     record = heap.mapping[number]
     rest = record.pages - pages
     if rest:
@@ -210,7 +213,7 @@ def mremap(heap: Glibc, number: int, length: int) -> int:
 
 @kernel
 def new_slot(heap: Glibc) -> int:
-    """Return the address of a slot for a heap, or 0 on failure; its pages are not counted."""
+    """Return the address of a slot for a heap, or 0 on failure. Its pages are not yet in use."""
     mp = heap.mp_[0]
     if mp.unused_heap:
         slot = mp.unused_heap - 1
@@ -225,7 +228,7 @@ def new_slot(heap: Glibc) -> int:
 
 @kernel
 def delete_slot(heap: Glibc, slot: int) -> None:
-    """Keep the addresses of a deleted heap for the next one."""
+    """Keep the slot of a deleted heap for the next heap."""
     heap.heap_info[slot].ar_ptr = 0
     heap.heap_info[slot].prev = heap.mp_[0].unused_heap
     heap.mp_[0].unused_heap = slot + 1

@@ -1,9 +1,9 @@
 """Arenas and threads (arena.c): which arena a thread allocates from.
 
 The first thread that allocates gets the main arena. Any other thread gets an arena at its first
-allocation: the unused arena that an ended thread left last. If no arena is unused, the thread gets
-a new one, up to a limit. Beyond the limit it shares an arena, and the arenas take turns. The
-library skips an arena whose lock is held; here no lock is ever held by another thread.
+allocation. If ended threads have left arenas unused, it gets the one that was left last. Otherwise
+it gets a new arena, up to a limit. Beyond the limit it shares an arena, and the arenas take turns.
+The library skips an arena whose lock is held; here no lock is ever held by another thread.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from allocsim.designs.glibc.records import Glibc
 from allocsim.designs.glibc.tcache import TCACHE_BLOCK, TCACHE_MAX_BINS, open_tcache
 
 ARENAS_PER_CORE = 8
-"""Factor of the limit of arenas on 64-bit machines (NARENAS_FROM_NCORES)."""
+"""Limit of arenas for each processor of a 64-bit machine (NARENAS_FROM_NCORES)."""
 
 
 @kernel
@@ -74,7 +74,7 @@ def arena_get(heap: Glibc, thread: int, size: int) -> int:
 def arena_get2(heap: Glibc, thread: int, size: int) -> int:
     """Choose an arena for a thread that has none, or whose arena has failed (arena_get2).
 
-    Returns -1 on failure. `size` is the request, for which a new arena's heap has room.
+    Returns -1 on failure. The heap of a new arena has room for a request of `size` bytes.
     """
     mp = heap.mp_[0]
     if heap.thread[thread].ended:  # a new thread under the number of an ended one
@@ -153,10 +153,10 @@ def malloc_in_arena(heap: Glibc, thread: int, request: int) -> int:
 
 @out_of_line
 def malloc_retry(heap: Glibc, av: int, thread: int, request: int) -> int:
-    """Return an object from another arena than `av`, which had no memory, or 0 on failure.
+    """Allocate from another arena because `av` had no memory; return 0 on failure.
 
-    The other arena is the main one. If `av` is the main arena itself, `arena_get2` chooses one. A
-    process that never had a second thread does not try again (arena_get_retry).
+    The other arena is the main one. If `av` is the main arena itself, `arena_get2` chooses another.
+    A process that never had a second thread does not try again (arena_get_retry).
     """
     if av < 0 or not heap.mp_[0].multi_threaded:
         return 0
@@ -187,8 +187,8 @@ def tcache_init(heap: Glibc, thread: int) -> int:
 def thread_begin(heap: Glibc, thread: int) -> int:
     """Note that a thread has begun; its first call gives it a cache and an arena.
 
-    Starting a thread allocates its dtv in the arena of the thread that starts it, here thread 0,
-    unless the stack of an ended thread is reused with its dtv. Returns a Status.
+    Starting a thread allocates its dtv, in the arena of the thread that starts it (here thread 0).
+    If the stack of an ended thread is reused, so is the dtv of that thread. Returns a Status.
     """
     mp = heap.mp_[0]
     if thread >= len(heap.thread):
@@ -205,7 +205,7 @@ def thread_begin(heap: Glibc, thread: int) -> int:
 
 @out_of_line
 def allocate_dtv(heap: Glibc) -> int:
-    """Allocate the dtv of a new thread as calloc does on thread 0. Returns a Status."""
+    """Allocate the dtv of a new thread, as a calloc on thread 0. Returns a Status."""
     if heap.thread[0].tcache == 0:
         tcache_init(heap, 0)
     return Status.OK if malloc_in_arena(heap, 0, heap.mp_[0].dtv) else Status.OUT_OF_MEMORY

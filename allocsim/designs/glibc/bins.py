@@ -1,11 +1,11 @@
 """Bins: the lists of an arena's free chunks (malloc.c, "Internal data structures").
 
 Bin 1 is the unsorted list: freed chunks and remainders go to its front. malloc takes chunks from
-its back, and puts those that do not fit into the other bins. Bins 2 to 63 are small: each has one
-size, and is filled at the front and emptied from the back. Bins 64 to 126 are large: each has a
-range of sizes, sorted from large to small. The first chunk of each size is also linked to the first
-chunks of the neighbouring sizes (fd_nextsize, bk_nextsize; 0 in all other chunks). Another chunk of
-the size becomes the second of that size.
+its back. A chunk that does not fit the request goes to one of the other bins. Bins 2 to 63 are
+small: each has one size, and is filled at the front and emptied from the back. Bins 64 to 126 are
+large: each has a range of sizes, sorted from large to small. The first chunk of each size is also
+linked to the first chunks of the neighbouring sizes (fd_nextsize, bk_nextsize; 0 in all other
+chunks). A later chunk of the same size is inserted right after that first chunk.
 
 A head is a pair of words, fd and bk, treated as a chunk that starts 16 bytes before it. List code
 therefore has no special case for heads. The fd_nextsize of a head is the next head's fd, which is
@@ -114,7 +114,7 @@ def _unlink_size(p: int, following: int) -> None:
 
 @kernel
 def insert_unsorted(arena: MallocState, p: int, size: int) -> None:
-    """Make the memory at `p` a free chunk, first of the unsorted list."""
+    """Make the memory at `p` a free chunk, at the front of the unsorted list."""
     head = bin_at(arena, UNSORTED)
     first = fd(head)
     _insert_between(head, p, first)
@@ -138,7 +138,7 @@ def _insert_between(before: int, p: int, following: int) -> None:
 
 @kernel
 def place_in_bin(heap: Glibc, av: int, victim: int, size: int) -> None:
-    """Put a chunk, which is off the unsorted list, into its bin ("place chunk in bin")."""
+    """Put a chunk from the unsorted list into its bin ("place chunk in bin")."""
     arena, index = heap.arena[av], bin_index(size)
     bin_, map_ = bin_at(arena, index), arena.binmap + (index >> 5) * 8
     following = fd(bin_)
@@ -172,7 +172,7 @@ def _place_by_size(bin_: int, victim: int, size: int) -> int:
 
 @kernel
 def next_used_bin(heap: Glibc, av: int, index: int) -> int:
-    """Return the first bin from `index` on that has chunks, or 0 if none has.
+    """Return the first bin from `index` on that has chunks, or 0 if all of them are empty.
 
     A bin's bit in the map may still be set although the bin is empty by now. As in the library,
     such a bit is cleared when it is found.

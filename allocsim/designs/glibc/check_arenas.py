@@ -40,7 +40,7 @@ from allocsim.designs.glibc.records import Glibc
 
 
 def arenas_have_their_heaps(heap: Glibc, memory: Reservation) -> Sentences:
-    """Each heap of an arena names the arena and fits its slot; their sizes sum to its memory."""
+    """A heap names its arena and fits its slot; the heaps of an arena sum to the arena's memory."""
     owners = dict[int, int]()
     for av in range(1, int(heap.mp_[0].narenas)):
         slots, size = slots_of(heap, av), 0
@@ -90,7 +90,7 @@ def _fixed_bytes(region: Region, top: int) -> int:
 
 
 def arenas_know_their_threads(heap: Glibc, memory: Reservation) -> Sentences:
-    """All arenas are in one circle; each counts its threads, and an unused one has none."""
+    """All arenas are in one circle; each counts its threads, and an unused arena has no threads."""
     mp, ring, av = heap.mp_[0], list[int](), 0
     while av not in ring and 0 <= av < mp.narenas:
         ring.append(av)

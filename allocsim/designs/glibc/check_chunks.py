@@ -2,7 +2,7 @@
 
 Nothing here is compiled or calls a kernel, so a mistake in a kernel is not repeated here. A check
 reads the records and the heap's memory and changes neither. Both may be corrupt, so every size and
-every link is validated before it is followed.
+every link is validated before it is used.
 """
 
 from __future__ import annotations

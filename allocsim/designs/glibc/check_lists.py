@@ -1,7 +1,7 @@
 """Invariants of glibc's thread caches, fastbins and bins, checked in plain Python.
 
-`check_chunks` explains why in Python. A freed chunk is on at most one list, which belongs to a
-thread cache, a fastbin or a bin.
+`check_chunks` explains why the checks are not compiled. A freed chunk is on at most one list, which
+belongs to a thread cache, a fastbin or a bin.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ def bins_are_linked_and_sorted(heap: Glibc, memory: Reservation) -> Sentences:
 def sizes_are_linked(heap: Glibc, memory: Reservation) -> Sentences:
     """In a large bin, the first chunk of each size, and no other, is in the circle of sizes.
 
-    fd_nextsize leads to the first chunk of the next smaller size, bk_nextsize to that of the next
-    larger one.
+    fd_nextsize leads to the first chunk of the next smaller size, bk_nextsize to the first chunk of
+    the next larger size.
     """
     words, owned = Words(memory), owned_chunks(heap, memory)
     for av in range(int(heap.mp_[0].narenas)):
@@ -160,9 +160,9 @@ def free_chunks_are_marked(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def small_lists_hold_their_sizes(heap: Glibc, memory: Reservation) -> Sentences:
-    """A cache or fastbin holds chunks of its size, which are marked as in use and on no other list.
+    """A fastbin, or a list of a cache, has chunks of one size, which are marked as in use.
 
-    A cache counts its chunks.
+    None of these chunks is on another list. A cache counts its chunks.
     """
     words, owned, lists_of = Words(memory), owned_chunks(heap, memory), Counter[int]()
     for name, size, count, members in _small_lists(heap, words):
@@ -178,7 +178,7 @@ def small_lists_hold_their_sizes(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def _small_lists(heap: Glibc, words: Words) -> Iterator[tuple[str, int, int | None, Iterator[int]]]:
-    """Yield each list of a cache or fastbin: its name, its size, its count if kept, its chunks."""
+    """Yield (name, chunk size, count, chunks) of each list; the count is None for a fastbin."""
     mp = heap.mp_[0]
     for av in range(int(mp.narenas)):
         for index in range(NFASTBINS):

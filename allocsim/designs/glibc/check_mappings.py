@@ -43,7 +43,7 @@ def ranges_of(state: Glibc, memory: Reservation) -> list[Range]:
 def mappings_fill_the_end(heap: Glibc, memory: Reservation) -> Sentences:
     """Ranges fill the end of the reservation; no two free ranges are neighbours.
 
-    Each range knows the range below it.
+    Each range is linked to the range below it.
     """
     ranges = ranges_of(heap, memory)
     reached = ranges[-1].start + ranges[-1].length if ranges else int(heap.system[0].limit)
@@ -75,7 +75,10 @@ def mappings_are_what_they_count(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def _has_head(mapping: Range, words: Words) -> bool:
-    """Return whether the mapping ends with a chunk whose object is 0 or 2**n bytes into a page."""
+    """Return whether a chunk reaches to the end of the mapping.
+
+    Its object must be 0 or 2**n bytes after the start of a page.
+    """
     offsets = (16, 0, *(1 << exponent for exponent in range(5, PAGE.bit_length() - 1)))
     pages = range(mapping.start, mapping.start + mapping.length, PAGE)
     places = (page + offset - 16 for page in pages for offset in offsets)

@@ -2,7 +2,7 @@
 
 A chunk at address p:
 
-    p       size of the chunk before, if that one is free (its foot); of a mapping: bytes before p
+    p       if the chunk before is free: its size (its foot); in a mapping: number of bytes before p
     p + 8   head: size of this chunk, a multiple of 16, and three flags
     p + 16  the object; in a free chunk the links fd, bk and, if it is large, fd_nextsize,
             bk_nextsize
@@ -39,7 +39,7 @@ PAGE = 4096
 """Bytes of a page of the operating system."""
 
 MAX_REQUEST = 1 << 62
-"""Larger requests are treated as this request, which always fails, so that no sum can overflow."""
+"""Larger requests are reduced to this one, which always fails, so that no sum can overflow."""
 
 
 @kernel

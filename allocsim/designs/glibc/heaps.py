@@ -114,8 +114,8 @@ def _delete_heap(heap: Glibc, av: int, slot: int) -> bool:
     """Delete the newest heap of an arena, which is all top ("Can this heap go away completely?").
 
     Top is then the end of the previous heap: its fence posts, and a free chunk before them. If this
-    region would be too small for a top even when it grows to the end of its slot, the newest heap
-    stays. Returns whether the heap was deleted.
+    would be too small for a top even after the previous heap has grown to the end of its slot, the
+    newest heap is not deleted. Returns whether the heap was deleted.
     """
     arena, info = heap.arena[av], heap.heap_info[slot]
     before = info.prev - 1

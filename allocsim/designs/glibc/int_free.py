@@ -39,7 +39,7 @@ def int_free(heap: Glibc, av: int, thread: int, p: int) -> int:
 
 @kernel
 def free_in_arena(heap: Glibc, av: int, thread: int, p: int) -> int:
-    """Free a chunk as `int_free` does, but inlined: for the most frequent caller.
+    """Free a chunk as `int_free` does, but inlined into the most frequent caller.
 
     Returns Status.OK.
     """
@@ -61,9 +61,9 @@ def free_in_arena(heap: Glibc, av: int, thread: int, p: int) -> int:
 
 @kernel
 def merge_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
-    """Merge a chunk with its free neighbours, and put it on the unsorted list unless it is top now.
+    """Merge a chunk with its free neighbours; put the result on the unsorted list.
 
-    Returns the size of the merged chunk.
+    If top is one of the neighbours, the result is top and is on no list. Returns its size.
     """
     arena, counters, nextchunk = heap.arena[av], heap.counters[0], p + size
     if not prev_inuse(p):
@@ -128,9 +128,9 @@ def trim_large(heap: Glibc, av: int) -> int:
 def systrim(heap: Glibc, pad: int) -> int:
     """Lower the break so that about `pad` bytes of the main arena's top are left (systrim).
 
-    Returns the bytes returned to the OS. The library compares unsigned numbers. For a top of
-    MINSIZE bytes it computes an area of -1 bytes, which counts as huge. With a pad of 0, the break
-    then rises by a page.
+    Returns the bytes returned to the OS. For a top of MINSIZE bytes, the library computes that -1
+    bytes can be trimmed. It compares unsigned numbers, so -1 counts as huge. With a pad of 0, the
+    break then rises by a page.
     """
     arena, system = heap.arena[0], heap.system[0]
     top_size = chunksize(arena.top)

@@ -2,8 +2,8 @@
 
 The order is: the fastbin of the size; its small bin; the unsorted list, whose chunks are binned on
 the way; the large bin of the size, best fit; the next bin with chunks; top; the operating system.
-Chunks of the same size that are found on the way fill the thread's cache. If a chunk is split, its
-low end is the object's, and the rest goes to the unsorted list.
+Chunks of the same size that are found on the way fill the thread's cache. If a chunk is split, the
+object gets its low end, and the rest goes to the unsorted list.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _search(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
-    """Take the newest chunk of a fastbin, and move others to the cache; return 0 if it is empty."""
+    """Take the newest chunk of a fastbin, and move others to the cache; 0 if there is none."""
     arena, newest = heap.arena[av], fastbin(heap.arena[av], nb)
     victim = load_word(newest)
     if victim == 0:
@@ -104,7 +104,7 @@ def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _take_small(heap: Glibc, av: int, thread: int, nb: int) -> int:
-    """Take the oldest chunk of a small bin, and move others to the cache, or return 0."""
+    """Take the oldest chunk of a small bin, and move others to the cache; 0 if there is none."""
     arena = heap.arena[av]
     bin_ = bin_at(arena, bin_index(nb))
     victim = bk(bin_)
@@ -121,14 +121,14 @@ def _take_small(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _hand_out(heap: Glibc, av: int, victim: int, size: int) -> None:
-    """Take a whole chunk of a list into use."""
+    """Unlink a whole chunk and mark it as in use."""
     unlink_chunk(heap.arena[av], victim)
     _mark_used(heap, av, victim, size)
 
 
 @kernel
 def _mark_used(heap: Glibc, av: int, victim: int, size: int) -> None:
-    """Mark a whole chunk, which is on no list any more, as in use."""
+    """Mark a whole chunk as in use. It must be on no list."""
     arena = heap.arena[av]
     arena.used += size
     set_inuse_bit_at_offset(victim, size)
@@ -137,9 +137,9 @@ def _mark_used(heap: Glibc, av: int, victim: int, size: int) -> None:
 
 @kernel
 def _split(heap: Glibc, av: int, victim: int, size: int, nb: int) -> int:
-    """Split a chunk, which is on no list, after `nb` bytes; put the rest on the unsorted list.
+    """Split a chunk after `nb` bytes, and put the rest on the unsorted list.
 
-    Returns the rest.
+    The chunk must be on no list. Returns the rest.
     """
     arena, remainder = heap.arena[av], victim + nb
     arena.used += nb
@@ -234,7 +234,10 @@ def _take_from_larger_bin(heap: Glibc, av: int, nb: int) -> int:
 
 @kernel
 def _take_part(heap: Glibc, av: int, victim: int, size: int, nb: int) -> int:
-    """Take `nb` bytes of a chunk of a list, or all if the rest were too small; return the rest."""
+    """Unlink a chunk and use its first `nb` bytes, or all of it if the rest would be too small.
+
+    Returns the rest, or 0 if there is none.
+    """
     unlink_chunk(heap.arena[av], victim)
     if size - nb < MINSIZE:
         _mark_used(heap, av, victim, size)

@@ -1,7 +1,8 @@
-"""Two checks of whether an address is an object: the library's, and a walk over all chunks.
+"""Two checks of whether an object starts at an address: the library's, and a walk over all chunks.
 
-`free` makes the library's checks, which read two heads; numbers in an object may look like heads.
-`inspect_chunks` reads every chunk from the first to top, so it is slow but certain.
+`free` makes the library's checks, which read two heads. They are not certain, because data in an
+object may look like heads. `inspect_chunks` is certain but slow, because it reads every chunk from
+the first to top.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ from allocsim.designs.glibc.records import Glibc
 def int_realloc(heap: Glibc, av: int, thread: int, oldp: int, nb: int) -> int:
     """Resize a chunk of an arena to at least `nb` bytes; return its object, or 0 on failure.
 
-    A chunk grows into top, or into the free chunk after it, if that is large enough. Otherwise a
-    new chunk is allocated, which may be the next chunk (_int_realloc).
+    A chunk grows into top or into the free chunk after it, if there is enough room. Otherwise a new
+    chunk is allocated, which may be the next chunk (_int_realloc).
     """
     size = chunksize(oldp)
     if size < nb:
@@ -93,7 +93,7 @@ def _absorb_next(heap: Glibc, av: int, oldp: int, nb: int) -> int:
 
 @kernel
 def _shrink(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) -> None:
-    """Shorten a chunk of `size` bytes to `nb` bytes and free the rest, unless it is too small."""
+    """Shorten a chunk to `nb` of its `size` bytes and free the rest, unless this is too small."""
     arena = heap.arena[av]
     if size - nb < MINSIZE:
         set_head_size(p, size | arena.flag)

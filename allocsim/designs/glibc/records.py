@@ -24,7 +24,7 @@ class MallocPar(Struct):
     trim_threshold: Int64  # bytes of top from which a free tries to trim it
     top_pad: Int64  # bytes added to every growth of the main arena and to every new heap
     mmap_threshold: Int64  # chunk size from which a request gets a mapping of its own
-    arena_test: Int64  # number of arenas above which their limit is set
+    arena_test: Int64  # number of arenas above which `narenas_limit` is computed
     arena_max: Int64  # limit of the number of arenas; 0: derived from `cores`
     cores: Int64  # processors of the machine (get_nprocs)
     n_mmaps: Int64  # mappings of chunks
@@ -32,7 +32,7 @@ class MallocPar(Struct):
     no_dyn_threshold: Int64  # 1: the thresholds are fixed
     mmapped_mem: Int64  # bytes of all mappings of chunks
     sbrk_base: Int64  # address of the first chunk of the main arena
-    tcache_bins: Int64  # sizes that are cached
+    tcache_bins: Int64  # number of chunk sizes that are cached
     tcache_count: Int64  # maximum number of chunks of a size in a thread's cache
     tcache_unsorted_limit: Int64  # chunks binned before a cached one is returned; 0: no limit
     tcache_unsorted_count: Int64  # chunks binned by the current call of _int_malloc

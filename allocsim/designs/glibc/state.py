@@ -36,7 +36,7 @@ from allocsim.designs.glibc.tcache import (
 )
 
 STARTUPS = ("none", "linked", "dlopen")
-"""What else in the process calls the library's malloc, besides the events. "none": nothing.
+"""What calls the library's malloc besides the events. "none": nothing.
 "linked": everything, so each new thread allocates its dtv (see DTV). "dlopen": the rest of the
 process uses another malloc library, which has the same effect as "none"."""
 

@@ -1,6 +1,7 @@
 """The units of a glibc heap: the pages of the operating system in its arenas and mappings.
 
-malloc_trim releases whole pages between chunks in use, so a chunk in use keeps its pages.
+A unit is a page because malloc_trim releases whole pages between chunks in use: a chunk in use
+keeps only its own pages from being released.
 """
 
 from __future__ import annotations

@@ -7,15 +7,15 @@ kernel names the runtime's function.
 malloc of a small object, up to 32,760 bytes:
 
 1. `size_classes` rounds the size up to one of 67 classes. Requests below 16 bytes share blocks of
-   that size (`malloc.malloc_tiny`).
+   16 bytes (`malloc.malloc_tiny`).
 2. `mcache.next_free_fast` takes the next free slot of the class's cached span: it finds one bit and
-   sets another. Usually that is all.
+   sets another. Most calls end here.
 3. If the span has no further slot, `mcache.refill` replaces it by the first span of the class's
    partial set (`mcentral`), or by a new span.
 4. A new span's pages come from the page cache, a block of 64 pages, or from the page allocator
    (`mpagealloc`), which finds the lowest free run with summaries. If none fits, the heap grows by
    chunks of 4 MiB.
-5. If a span was taken and the heap has reached the pacer's trigger (`mgcpacer`), it is collected
+5. If a span was taken and the heap has reached the pacer's trigger (`mgcpacer`), a collection runs
    (`mgc`): every span is swept (`mgcsweep`) and the scavenger releases pages (`mgcscavenge`).
 
 A large object has a span of its own. Go has no free; the module `malloc` says what a free means
@@ -23,11 +23,11 @@ here.
 
 With the same events, every object's address relative to the heap's start, the page bitmaps, the
 page cache, the pacer's numbers and the number of collections are those of Go 1.27.3;
-scripts/verify-go checks that. A memory limit (GOMEMLIMIT) also covers the memory that the runtime
-has mapped for itself. verify-go reads its size from the real process; all other heaps use a
-constant (`metadata.RUNTIME_MAPPED`). The mode `direct` has no counterpart in Go: it is derived from
-the rules of sweeping. Go's concurrent collector lets a program allocate during a collection. A
-collection takes no time here, so a real heap is larger than this one; see `mgcpacer`.
+scripts/verify-go checks this. A memory limit (GOMEMLIMIT) also covers the memory that the runtime
+has mapped for itself. verify-go reads the size of that memory from the real process; all other
+heaps use a constant (`metadata.RUNTIME_MAPPED`). The mode `direct` has no counterpart in Go: it is
+derived from the rules of sweeping. Go's concurrent collector lets a program allocate during a
+collection. A collection takes no time here, so a real heap is larger than this one; see `mgcpacer`.
 """
 
 from __future__ import annotations

@@ -35,13 +35,13 @@ WHOLE = 1 << 16
 
 
 def slots_of(heap: Go, span: SpanCopy, first: int) -> int:
-    """Return the slots as set bits: the live ones if `first` is 0, the taken ones if it is 8."""
+    """Return a bit for each slot: set if it is live (`first` = 0) or taken (`first` = 8)."""
     words = heap.gc_bits[span.number * 16 + first :][: 8 if span.size_class else 1].tolist()
     return sum((word & ALL) << 64 * place for place, word in enumerate(words))
 
 
 def small_spans(heap: Go) -> Iterator[SpanCopy]:
-    """Yield the spans of the classes."""
+    """Yield the spans of small objects."""
     for span in spans_of(heap):
         if 0 < span.size_class < len(heap.mcentral):
             yield span
@@ -81,7 +81,7 @@ def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def _misplaced(heap: Go, span: SpanCopy, column: int | None) -> Iterator[str]:
-    """Yield why a span does not belong in its set; `column` is None for a span that is in none."""
+    """Yield why a span does not belong in its set; `column` is None for a span in no set."""
     if span.size_class >= len(heap.mcentral):
         yield f"span {span.number} has class {span.size_class}"
         return
@@ -196,7 +196,7 @@ def _allocated(heap: Go, span: SpanCopy) -> int:
 
 
 def allocated_bytes_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
-    """The pacer counts all allocated slots; of a cached span, those from before it was cached."""
+    """The pacer counts all allocated slots, except those allocated since their span was cached."""
     if heap.mheap[0].direct:
         return
     total = sum(span.npages * PAGE for span in spans_of(heap) if span.size_class == 0)

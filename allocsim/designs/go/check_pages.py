@@ -58,7 +58,7 @@ def chunks_of(heap: Go) -> int:
 
 
 def bits_of(heap: Go, first: int) -> np.ndarray:
-    """Return a bit for each page: whether it is in use if `first` is 0, or released if it is 8."""
+    """Return a bit for each page: set if it is in use (`first` = 0) or released (`first` = 8)."""
     words = heap.palloc_bits[: chunks_of(heap) * 16].reshape(-1, 16)[:, first : first + 8]
     return np.unpackbits(np.ascontiguousarray(words).view(np.uint8), bitorder="little")
 
@@ -132,7 +132,7 @@ def no_page_below_the_search_address_is_free(heap: Go, memory: Reservation) -> I
 
 
 def summaries_describe_the_bitmap(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A summary has the longest run of free pages, and those at its start and end."""
+    """A summary has the length of the longest run of free pages, and of those at its two ends."""
     bits = bits_of(heap, 0)
     for level, pages in enumerate((CHUNK_PAGES, 8 * CHUNK_PAGES, 64 * CHUNK_PAGES)):
         for index in range(-(-len(bits) // pages)):
@@ -143,7 +143,7 @@ def summaries_describe_the_bitmap(heap: Go, memory: Reservation) -> Iterator[str
 
 
 def _summary(bits: np.ndarray, pages: int) -> tuple[int, int, int]:
-    """Return the free pages at the start, the longest run of them, and those at the end.
+    """Return the number of free pages at the start, in the longest run, and at the end.
 
     Pages of chunks that are not mapped are not free.
     """

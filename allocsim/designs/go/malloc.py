@@ -3,7 +3,7 @@
 Go has no free. What a free does here depends on the mode. By default the object dies, and a
 later collection finds it. With `freegc`, the next request of the class reuses the object. With
 `direct`, the free takes effect at once, as if the object's span were swept. A call with an address
-at which no live object starts returns a Status that says why.
+at which no live object starts returns the Status of the error.
 """
 
 from __future__ import annotations

@@ -49,9 +49,9 @@ def next_free(heap: Go, size_class: int) -> int:
 
 @kernel
 def _refill_alloc_cache(heap: Go, central: MCentral) -> bool:
-    """Load the next 64 slots that have a free one into `alloc_cache` (refillAllocCache).
+    """Load into `alloc_cache` the next 64 slots of which at least one is free (refillAllocCache).
 
-    Returns False if the span has no further free slot; the null span has none.
+    Returns False if the span has no further free slot; the null span has no slots.
     """
     words = words_of(central.nelems) if central.alloc else 0
     for word in range(central.alloc_word + 1, words):
@@ -68,7 +68,7 @@ def _refill_alloc_cache(heap: Go, central: MCentral) -> bool:
 
 @kernel
 def free_slots(heap: Go, central: MCentral, word: int) -> int:
-    """Return a word of the slots of the cached span that were free when it was last swept."""
+    """Return a word of the cached span's slots, with a bit set if the last sweep left it free."""
     row = (central.alloc << BITS_SHIFT) + word + heap.mheap[0].taken
     return ~int(heap.gc_bits[row]) & ones(0, min(64, central.nelems - (word << 6)))
 
@@ -88,7 +88,7 @@ def free_slots_left(heap: Go, central: MCentral) -> int:
 def refill(heap: Go, size_class: int) -> int:
     """Replace the cached span by one with a free slot (mcache.refill).
 
-    Returns its number, or 0 on failure; then no span is cached.
+    Returns the number of the new span. On failure, returns 0, and no span is cached.
     """
     central, controller = heap.mcentral[size_class], heap.gc_controller[0]
     if size_class == TINY_CLASS:

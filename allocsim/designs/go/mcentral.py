@@ -54,7 +54,7 @@ def remove(heap: Go, size_class: int, column: int, span: int) -> None:
 
 @kernel
 def cache_span(heap: Go, size_class: int) -> int:
-    """Return a span with a free slot that is in no set, or 0 on failure (mcentral.cacheSpan)."""
+    """Return a span that has a free slot and is in no set; 0 on failure (mcentral.cacheSpan)."""
     span = heap.span_set[size_class, PARTIAL].head
     if span:
         remove(heap, size_class, PARTIAL, span)

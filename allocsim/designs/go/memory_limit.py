@@ -19,7 +19,7 @@ is for -0, which Go accepts."""
 
 @dataclass(frozen=True)
 class MemoryLimit(Parameter):
-    """A size in the notation of Go (parseByteCount), which accepts fewer texts than other sizes."""
+    """A size in Go's notation (parseByteCount), which is stricter than that of other sizes."""
 
     def number_of(self, setting: Any) -> int | None:
         """Return `setting`, an integer or a text, as bytes; None if Go does not accept the text."""

@@ -77,7 +77,10 @@ def _forget_tiny_block(heap: Go) -> None:
 
 @out_of_line
 def move_span(heap: Go, span: int) -> int:
-    """Free a slot, after which its span is empty or no longer full. Returns a Status."""
+    """Free a slot of a span that is then empty or no longer full, and move the span to its set.
+
+    Returns a Status.
+    """
     record = heap.mspan[span]
     size_class = int(record.size_class)
     if record.alloc_count < heap.mcentral[size_class].nelems:

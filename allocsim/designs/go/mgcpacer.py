@@ -1,7 +1,8 @@
 """The pacer: when the next collection begins (runtime/mgcpacer.go).
 
-The goal follows from the bytes marked and GOGC. A memory limit lowers it: what the limit leaves for
-objects is evaluated whenever the trigger is tested, because it depends on the memory in use.
+The goal follows from the bytes marked and GOGC. A memory limit lowers the goal to what the limit
+leaves for objects. This depends on the memory in use, so it is computed whenever the trigger is
+tested.
 
 The world is stopped while Go collects, as with GODEBUG=gcstoptheworld=2, so nothing is allocated
 meanwhile, and the trigger is the highest that the pacer allows. A real program continues during a
@@ -26,7 +27,7 @@ HEADROOM_PERCENT = 3
 (memoryLimitHeapGoalHeadroomPercent)."""
 
 MIN_HEADROOM = 1 << 20
-"""Least difference between the two, in bytes (memoryLimitMinHeapGoalHeadroom)."""
+"""Minimum difference between the two, in bytes (memoryLimitMinHeapGoalHeadroom)."""
 
 HEAP_MINIMUM = 4 << 20
 """Smallest goal at GOGC=100, in bytes (defaultHeapMinimum)."""

@@ -2,9 +2,9 @@
 
 A goal is set after each collection. Free pages beyond it are released at once, and again when the
 heap grows. Pages freed since the last collection are left alone, and so are chunks that are nearly
-full, because both are likely to be needed again. An allocation that would pass the memory limit
-releases any free pages. Go stops doing so while the collector uses more than half of the CPU time
-(gcCPULimiter). That limiter is not simulated, because it depends on time.
+full, because both are likely to be needed again. An allocation that would exceed the memory limit
+releases free pages of any kind. Go releases none of them while the collector uses more than half of
+the CPU time (gcCPULimiter). This limiter is not simulated, because it depends on time.
 """
 
 from __future__ import annotations

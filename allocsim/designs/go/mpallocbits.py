@@ -72,9 +72,9 @@ def free_range(heap: Go, first: int, npages: int, released: int) -> None:
 
 @kernel
 def find_in_chunk(heap: Go, chunk: int, npages: int) -> int:
-    """Return the first page of the lowest run of free pages (pallocBits.find).
+    """Return the first page of the lowest run of `npages` free pages (pallocBits.find).
 
-    The chunk must have a run of at least `npages` pages; otherwise the result is -1.
+    Returns -1 if the chunk has no such run.
     """
     first = chunk << CHUNK_SHIFT
     before = 0  # free pages right before the word

@@ -91,7 +91,7 @@ def tail_of(central: MCentral) -> int:
 
 
 def classes(heap: Go) -> list[ClassUse]:
-    """Return what each size class holds now; the dead objects count as transfer."""
+    """Return the use of each size class; dead objects count as `transfer`."""
     live = _live_objects(heap)
     uses = []
     for number, central in enumerate(heap.mcentral[1:], start=1):

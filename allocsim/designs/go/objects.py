@@ -23,7 +23,7 @@ def zero_base(heap: Go) -> int:
 def inspect(heap: Go, address: int) -> int:
     """Return OK if an object starts at `address`, else the Status of the error.
 
-    The object is live, or small and dead.
+    A small object may be dead; a large object must be live.
     """
     return object_status(heap, address)
 
@@ -54,7 +54,7 @@ def object_status(heap: Go, address: int) -> int:
 def _tiny_status(heap: Go, address: int) -> int:
     """Return OK if a part of a block, or a 16-byte object, starts at `address`.
 
-    Otherwise, returns the Status that says why not.
+    Otherwise, returns the Status of the error.
     """
     parts = int(heap.tiny_parts[(address - heap.mheap[0].start) >> 4])
     inside = address & (TINY_SIZE - 1)

@@ -95,19 +95,19 @@ class GcController(Struct):
     heap_marked: Int64  # bytes of the objects that the last collection found live
     gc_percent_heap_goal: Int64  # heap_goal if there were no memory limit (gcPercentHeapGoal)
     heap_goal: Int64  # size of the heap at which the next collection should end
-    trigger: Int64  # heap_live at which it starts
+    trigger: Int64  # heap_live at which that collection starts
     allocated: Int64  # bytes allocated, not swept; slots of a cached span when it leaves the cache
     runtime_live: Int64  # live bytes of the runtime itself; 0, except to match a real process
     runtime_allocated: Int64  # part of runtime_live that Go's counts of allocated bytes contain
     runtime_mapped: Int64  # bytes of the runtime's memory that `metadata` does not count
-    runtime_growth: Int64  # added to it by the next sweep; 0, except to match a real process
+    runtime_growth: Int64  # the next sweep adds it to runtime_mapped; 0, except to match a process
     scannable: Int64  # bytes of stacks and globals; 0, except to match a real process
     num_gc: Int64  # collections so far
     should_help: Int64  # 1: a span was taken since the trigger was last compared
     dead_bytes: Int64  # bytes of the dead objects that are not swept
     dead_objects: Int64  # their number
-    collect: Int64  # events between two collections; 0: no such collections
-    countdown: Int64  # events until the next such collection
+    collect: Int64  # events between two forced collections; 0: none
+    countdown: Int64  # events until the next forced collection
 
 
 class Scavenger(Struct):

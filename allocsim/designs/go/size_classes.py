@@ -136,7 +136,7 @@ def _fits_as_many(smaller: SizeClass, larger: SizeClass) -> bool:
 
 
 def _widened(info: SizeClass) -> SizeClass:
-    """Return the class with the largest multiple of 128 bytes for as many objects in a span."""
+    """Return the class with the largest multiple of 128 bytes at which as many objects fit."""
     largest = info.pages * PAGE // objects_of(info, False) // 128 * 128
     return SizeClass(max(info.object_size, largest), info.pages)
 

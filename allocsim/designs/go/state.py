@@ -74,7 +74,8 @@ def mode(parameters: Mapping[str, int]) -> str:
     if parameters["collect"]:
         when.append(f"after every {parameters['collect']:,} events")
     collected = "collected " + " and ".join(when) if when else "never collected"
-    effect = "the next object of its class reuses it" if parameters["freegc"] else "the object dies"
+    reused = "the next object of the class reuses the memory"
+    effect = reused if parameters["freegc"] else "the object dies"
     return f"A free means that {effect}; dead objects are {collected}."
 
 
@@ -120,7 +121,7 @@ def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], 
 
 
 def _require_collections(parameters: Mapping[str, int]) -> None:
-    """Raise InputError if direct=1 excludes another setting."""
+    """Raise InputError if direct=1 is combined with a setting that it excludes."""
     limited = parameters["GOMEMLIMIT"] != NO_LIMIT
     if parameters["direct"] and (parameters["freegc"] or parameters["collect"] or limited):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Account: where the bytes of a go2008 heap are, and what each size class holds.
+"""Account: where the bytes of a go2008 heap are, and the use of each size class.
 
 Each part is computed from counts of its own. No part is computed as the remainder of the others,
 because then the check that the parts sum to the heap could not fail.
@@ -46,7 +46,7 @@ def account(heap: Go2008, live: int, sample: Sample) -> int:
 
 
 def class_uses(heap: Go2008) -> list[ClassUse]:
-    """Return what each size class holds now."""
+    """Return the use of each size class."""
     return [
         ClassUse(
             size_class,

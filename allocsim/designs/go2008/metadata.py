@@ -2,8 +2,8 @@
 
 The records are in separate tables; the bytes that trivalloc would have mapped for them are counted
 here. Small records are carved from chunks of 1 MiB, and the rest of a chunk is lost when the next
-record does not fit. Metadata is never freed. A frozen heap can obtain no more of it: once a heap is
-frozen, every request for memory fails.
+record does not fit. Metadata is never freed. Once a heap is frozen, every request for memory fails,
+including requests for metadata.
 """
 
 from __future__ import annotations

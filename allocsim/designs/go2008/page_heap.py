@@ -1,8 +1,8 @@
 """Page heap: allocates the best fit and never coalesces (malloc.c: allocspan, freespan, Central).
 
 List i holds the free spans of exactly i pages, last in first out. The last list holds all longer
-spans in ascending length, so that its first span that is long enough is the best fit. A new span of
-the last list is inserted before those of the same length.
+spans in ascending length, so the first one that is long enough is the best fit. A span that is
+added to the last list goes before those of the same length.
 
 Invariant: a span is FREE if and only if it is on the list for its length.
 """
@@ -37,7 +37,7 @@ def allocate_span(heap: Go2008, pages: int) -> int:
     if record.pages > pages:
         rest = split(heap, span, pages)
         if rest == 0:
-            free_span(heap, span)  # the whole span goes back, since split has changed nothing
+            free_span(heap, span)  # the whole span, because a failed split changes nothing
             return 0
         free_span(heap, rest)
     record.state = SpanState.IN_USE

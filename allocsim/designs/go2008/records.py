@@ -59,8 +59,8 @@ class PageList(Struct):
 class FreeList(Struct):
     """A thread's free objects of one class (m->freelist).
 
-    Freed objects are linked. The objects of the newest chunk (the memory of a refill) that were
-    never used follow them, without links.
+    First come the freed objects, which are linked. After them come those objects of the newest
+    chunk (the memory of a refill) that were never used; they have no links.
     length = objects linked from `head` + (end - fresh) / object_size.
     """
 

@@ -1,7 +1,7 @@
 """The units of a go2008 heap: its spans.
 
-A span of small objects never becomes free, even if all its objects are: they stay on the lists of
-threads. Other sizes can therefore never use its free objects, whichever live objects are freed.
+A span of small objects never becomes free: even if all its objects are freed, these stay on the
+lists of threads. Requests of other sizes can therefore never use the memory of the span.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from allocsim.designs.go2008.records import LARGE, Go2008, SpanState
 
 NAMES = ("caches", "large_objects", "free_spans", "stacks")
 """Contents of a span without a live object: free objects on the lists of threads, nothing (a free
-span), or a stack segment. `large_objects` is unused: the span of a large object has a live one."""
+span), or a stack segment. `large_objects` is unused, since the span of a large object has a live
+object."""
 
 
 def units(heap: Go2008) -> Units:

@@ -6,7 +6,7 @@ parentheses, and the docstring of a kernel names the library's function.
 malloc of a small object, up to 256 KiB:
 
 1. `size_classes` rounds the size up to one of 85 classes.
-2. `thread_cache` pops the newest object of the thread's free list. Usually that is all.
+2. `thread_cache` pops the newest object of the thread's free list. Most calls end here.
 3. If the list is empty, `central_free_list` refills it. The list gets a whole batch (the number of
    objects that are moved at once) from the transfer cache, or as many objects from the class's
    spans as the list may hold.
@@ -20,7 +20,7 @@ last object back is freed. Freed spans coalesce, and from time to time a free sp
 the operating system. A large object has a span of its own.
 
 After every call, each counter that the library reports has the same value here, to the byte;
-scripts/verify-tcmalloc checks that. Unlike the library's heap, this heap can be frozen: it then
+scripts/verify-tcmalloc checks this. Unlike the library's heap, this heap can be frozen: it then
 obtains no more memory, not even for metadata. Calls that need pages or records fail, but free never
 does.
 """

@@ -2,7 +2,7 @@
 
 All caches together may hold `overall_thread_cache_size` bytes. Each cache has a share of these
 bytes, its `max_size`, which grows by STEAL_AMOUNT at a time. The cache takes the amount from the
-unclaimed space or, if none is left, steals it from the `max_size` of another cache, which then
+unclaimed space or, if none is left, steals it from the `max_size` of another cache. The other cache
 gives up objects when it is next scavenged. Caches form a linked list, newest first; a cache has the
 number of its thread.
 

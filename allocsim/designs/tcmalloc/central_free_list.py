@@ -81,8 +81,8 @@ def _make_cache_space(heap: Tcmalloc, size_class: int) -> bool:
 def _evict_random_size_class(heap: Tcmalloc, size_class: int, forced: bool) -> bool:
     """Take a slot from the next size class in turn; return False if it cannot give one.
 
-    A class whose slots are all used gives one only if `forced`. The batch in that slot goes back to
-    its spans. Class 0, which has slots but no objects, gets two turns per round.
+    If all slots of a class are in use, it gives one only if `forced`, and the batch in that slot
+    goes back to its spans. Class 0, which has slots but no objects, gets two turns per round.
 
     This is the library's EvictRandomSizeClass and ShrinkCache in one. "Random" refers to a counter
     that threads race on.
@@ -112,7 +112,7 @@ def fetch_from_one_spans_safe(heap: Tcmalloc, size_class: int, wanted: int) -> t
     """Remove up to `wanted` objects from the class's spans, in the order of their list.
 
     Returns (first object, count), or (0, 0) on failure. The class gets a new span only if none of
-    its spans has a free object; at most the new span's objects are removed then
+    its spans has a free object. In that case, only objects of the new span are removed
     (FetchFromOneSpansSafe).
     """
     head = NONEMPTY_HEAD + size_class
@@ -138,7 +138,7 @@ def fetch_from_one_spans_safe(heap: Tcmalloc, size_class: int, wanted: int) -> t
 def _fetch_from_one_spans(heap: Tcmalloc, span: int, wanted: int) -> tuple[int, int, int]:
     """Remove up to `wanted` objects from a span's list (FetchFromOneSpans).
 
-    Returns (first object, last object, count). The last one is still linked to the next.
+    Returns (first object, last object, count). The last object still links to the rest of the list.
     """
     record = heap.span[span]
     first = record.objects

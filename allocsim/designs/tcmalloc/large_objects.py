@@ -110,7 +110,7 @@ def _delete(heap: Tcmalloc, address: int) -> None:
 def page_status(heap: Tcmalloc, address: int, state: int) -> int:
     """Return OK if a span in `state`, without small objects, starts at `address`.
 
-    Otherwise, returns the Status that says why not.
+    Otherwise, returns the Status of the error.
     """
     if address < 0 or address >> ADDRESS_BITS:
         return Status.UNKNOWN_POINTER

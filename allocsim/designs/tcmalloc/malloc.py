@@ -1,9 +1,9 @@
 """malloc, free and related calls (src/tcmalloc.cc).
 
-The library trusts its caller. Here, a call with an address at which no object starts returns a
-Status that says why. There is one exception: `free` does not check whether an address in a span of
-small objects is the start of an object, because the division by the object size would take time on
-every call. `object_status` does check that.
+The library trusts its caller. Here, a call with an address at which no object starts returns the
+Status of the error, with one exception. In a span of small objects, `free` does not check whether
+an object starts at the address, because the division by the object size would take time on every
+call. `object_status` makes this check.
 """
 
 from __future__ import annotations

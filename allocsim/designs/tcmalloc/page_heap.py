@@ -59,7 +59,7 @@ def search_free_and_large_lists(heap: Tcmalloc, pages: int) -> int:
 def _alloc_large(heap: Tcmalloc, pages: int) -> int:
     """Return the best fit among large free spans, or 0 if none is long enough (AllocLarge).
 
-    Of spans with the same length, it is the one with the lowest address.
+    Among spans of the same length, the one with the lowest address is taken.
     """
     free = lower_bound(heap, FREE_ROOT, pages)
     returned = lower_bound(heap, RETURNED_ROOT, pages)

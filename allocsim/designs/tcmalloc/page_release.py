@@ -28,7 +28,7 @@ MIN_SYSTEM_ALLOC = 128
 """Minimum heap growth in pages: 1 MiB (kMinSystemAlloc)."""
 
 DEFAULT_RELEASE_DELAY = 1 << 18
-"""Pages to be freed before the first release, and before another attempt if one fails: 2 GiB."""
+"""Pages to be freed before the first release, and after a release that failed: 2 GiB."""
 
 MAX_RELEASE_DELAY = 1 << 20
 """Maximum number of pages to be freed between two releases."""
@@ -155,9 +155,9 @@ def _incremental_scavenge(heap: Tcmalloc) -> None:
 def _is_worth_coalescing(heap: Tcmalloc, pages: int) -> bool:
     """Return whether to release everything before growing, so that FREE and RETURNED spans merge.
 
-    That is so if there are spans of both states, they hold at least a quarter of the heap, and the
-    growth passes a multiple of FORCED_COALESCE_INTERVAL. These conditions are rarely met, which is
-    intended: releasing is slow and causes page faults later.
+    There must be spans of both states, they must hold at least a quarter of the heap, and the
+    growth must pass a multiple of FORCED_COALESCE_INTERVAL. These conditions are rarely met. They
+    are strict because releasing is slow and causes page faults later.
     """
     page_heap, size = heap.page_heap[0], heap.system[0].heap
     free = (page_heap.free_pages + page_heap.unmapped_pages) << PAGE_SHIFT

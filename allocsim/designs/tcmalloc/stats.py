@@ -88,7 +88,7 @@ def _listed_bytes(heap: Tcmalloc) -> int:
 
 
 def classes(heap: Tcmalloc) -> list[ClassUse]:
-    """Return what each size class holds now."""
+    """Return the use of each size class."""
     cached = heap.free_list.length[heap.cache.alive == 1].sum(axis=0).tolist()
     uses = []
     for number, info in enumerate(heap.size_class[1:], start=1):

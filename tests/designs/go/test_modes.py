@@ -18,7 +18,8 @@ SENTENCES: list[tuple[dict[str, int | str], str]] = [
     ({"direct": 1}, "A free takes effect at once; nothing is collected."),
     (
         {"collect": 1000, "freegc": 1, "GOGC": 50},
-        "A free means that the next object of its class reuses it; dead objects are collected by "
+        "A free means that the next object of the class reuses the memory; "
+        "dead objects are collected by "
         "the pacer (GOGC=50) and after every 1,000 events.",
     ),
 ]
