@@ -92,7 +92,10 @@ class ImportClosure:
         self._closures: dict[str, frozenset[str]] = {}
 
     def digest(self, modules: Iterable[str]) -> str:
-        """Return a hex digest of the modules' closures; raise UnknownSource if a source is missing."""
+        """Return a hex digest of the modules' closures.
+
+        Raises UnknownSource if the source of a module cannot be read, or was changed.
+        """
         names = frozenset().union(*(self.closure(module) for module in modules))
         state = hashlib.sha256()
         for name in sorted(names):
