@@ -5,7 +5,7 @@ the maximum of all samples' file pages is at most the anonymous peak. It equals 
 if resident memory, anonymous memory and file pages peak at the same time. The result is this
 difference or the highest sample, whichever is higher. Memory that appears after the last sample is
 missed. VmHWM may be 32 pages per processor too small, because the kernel adds up the counts of its
-processors in steps.
+processors in steps. For the same reason, it may fall a little.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Peak:
     highest: int = 0
     """Maximum of the anonymous RSS of all samples."""
     kernel_peak: int = 0
-    """VmHWM of the last sample."""
+    """Maximum VmHWM of all samples."""
     file_pages: int = 0
     """Maximum of the RSS that is not anonymous."""
     map: MemoryMap = NO_MEMORY
@@ -106,6 +106,7 @@ class PeakWatch:
     def __init__(self) -> None:
         self.peak = Peak()
         self._samples = 0  # of the program that the process runs now
+        self._stack = 0  # where that program's stack starts
 
     @contextmanager
     def watching(self, process: int) -> Iterator[None]:
@@ -124,11 +125,11 @@ class PeakWatch:
     def _sample(self, process: int) -> bool:
         """Take a sample; return whether the process still runs."""
         try:
-            sample = _fields(process)
+            stack, sample = _stack_start(process), _fields(process)
             if "VmHWM" not in sample:
                 return False  # a process that has ended, but is not reaped, has no memory
-            if sample["VmHWM"] < self.peak.kernel_peak:
-                self.peak, self._samples = Peak(), 0  # exec has given the process new memory
+            if stack not in (0, self._stack):  # exec has given the process new memory
+                self.peak, self._samples, self._stack = Peak(), 0, stack
             self.peak.add(sample)
         except OSError:
             return False
@@ -146,6 +147,12 @@ def _fields(process: int) -> dict[str, int]:
     text = Path(f"/proc/{process}/status").read_bytes()
     matches = _FIELD.finditer(text)
     return {match[1].decode(): int(match[2]) << (10 if match[3] else 0) for match in matches}
+
+
+def _stack_start(process: int) -> int:
+    """Return the address where the stack starts; exec chooses another. 0 if it is not known."""
+    after_name = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+    return int(after_name[25])  # field 28 of proc(5); the name is field 2
 
 
 def _is_recorders(path: str) -> bool:

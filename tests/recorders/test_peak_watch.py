@@ -94,6 +94,7 @@ def test_mappings_without_a_malloc_are_read_again_only_when_memory_grows(
         reads.append(process)
         return NO_MEMORY
 
+    monkeypatch.setattr(peak_watch, "_stack_start", lambda _: 1)
     monkeypatch.setattr(peak_watch, "_fields", lambda _: fields)
     monkeypatch.setattr(peak_watch, "read_memory_map", read)
     watch = PeakWatch()
@@ -103,3 +104,21 @@ def test_mappings_without_a_malloc_are_read_again_only_when_memory_grows(
     fields["RssAnon"] = fields["VmHWM"] = 2 * MIB
     assert watch._sample(7)
     assert len(reads) == EARLY_SAMPLES + 1
+
+
+def test_new_stack_is_exec_and_lower_vmhwm_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """VmHWM falls by some pages whenever the kernel adds up the counts of its processors."""
+    fields = {"RssAnon": 8 * MIB, "RssFile": 0, "RssShmem": 0, "VmHWM": 9 * MIB, "Threads": 1}
+    monkeypatch.setattr(peak_watch, "_fields", lambda _: fields)
+    monkeypatch.setattr(peak_watch, "read_memory_map", lambda _: NO_MEMORY)
+    watch = PeakWatch()
+    for stack, anonymous, kernel_peak, expected in (
+        (1, 8 * MIB, 9 * MIB, 9 * MIB),
+        (1, 2 * MIB, 9 * MIB - 4096, 9 * MIB),
+        (0, 2 * MIB, 9 * MIB - 4096, 9 * MIB),
+        (2, MIB, MIB, MIB),
+    ):
+        monkeypatch.setattr(peak_watch, "_stack_start", lambda _, stack=stack: stack)
+        fields["RssAnon"], fields["VmHWM"] = anonymous, kernel_peak
+        assert watch._sample(7)
+        assert watch.peak.anonymous == expected
