@@ -19,12 +19,12 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from allocsim.benchmark import integrity, looks, memory, pages, thread_times, times
+from allocsim.benchmark import integrity, memory, pages, snapshots, thread_times, times
 from allocsim.benchmark.event_file import map_events
 from allocsim.benchmark.figures import About, Memory, Times
-from allocsim.benchmark.looks import Looks
 from allocsim.benchmark.meter import Meter, resident, status_bytes
 from allocsim.benchmark.pages import Pages
+from allocsim.benchmark.snapshots import Snapshots
 from allocsim.benchmark.stepping import count_objects, new_run, replay_steps, steps_ending_at
 from allocsim.benchmark.subject import Subject, library_of, make_subject, placeholder_state
 from allocsim.benchmark.threads.records import Epoch, Turn
@@ -47,7 +47,7 @@ TABLE_BYTES = OBJECT.itemsize + 8
 PLAN_BYTES = EVENT.itemsize + Turn.dtype.itemsize + Epoch.dtype.itemsize
 """Maximum bytes per event of a plan for threads: a turn and an epoch for each event."""
 
-Setup: TypeAlias = memory.Setup | times.Setup | thread_times.Setup | pages.Setup | looks.Setup
+Setup: TypeAlias = memory.Setup | times.Setup | thread_times.Setup | pages.Setup | snapshots.Setup
 """What a measurement prepares before the subject is loaded, for each kind of measurement."""
 
 
@@ -57,7 +57,7 @@ class Request(msgspec.Struct, kw_only=True):
     subject: str
     """A name such as "tcmalloc:release_rate=10" or "lib:glibc"."""
     measure: str
-    """"memory", "times", "pages" or "looks"."""
+    """"memory", "times", "pages" or "snapshots"."""
     events: int
     """Descriptor of the file of EVENTs."""
     first: int | None = None
@@ -79,7 +79,7 @@ class Request(msgspec.Struct, kw_only=True):
     experiments: int = 0
     """Number of experiments, if pages are measured (see `pages`)."""
     moments: list[int] = []
-    """Event counts at which to inspect the heap, if looks are measured (see `looks`)."""
+    """Event counts at which to take snapshots, if these are measured (see `snapshots`)."""
     times: Sequence[tuple[int, int]] = ()
     """The workload's times, as in `EventFile`."""
     waits: bool = False
@@ -119,7 +119,7 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     memory: Memory | None = None
     times: Times | None = None
     pages: Pages | None = None
-    looks: Looks | None = None
+    snapshots: Snapshots | None = None
     failure: str | None = None
     over_limit: bool = False
     """In "failed": the footprint exceeded the limit."""
@@ -149,7 +149,7 @@ def _measure(request: Request) -> None:
     if library_of(request.subject):
         limit_output()  # not earlier: files of compiled kernels are larger than the limit
     _send(request, Message(stage="loading"))
-    if isinstance(setup, pages.Setup | looks.Setup):
+    if isinstance(setup, pages.Setup | snapshots.Setup):
         setup.before.take()
     before = int(resident(setup.meter))
     subject = make_subject(request.subject, request.reserve)
@@ -167,9 +167,9 @@ def _measure(request: Request) -> None:
         page_figures = pages.measure(setup, subject, before)
         _require_within_limit(page_figures.peak, request)
         _send(request, Message(stage="done", pages=page_figures, about=about))
-    elif isinstance(setup, looks.Setup):
-        look_figures = looks.measure(setup, subject)
-        _send(request, Message(stage="done", looks=look_figures, about=about))
+    elif isinstance(setup, snapshots.Setup):
+        snapshot_figures = snapshots.measure(setup, subject)
+        _send(request, Message(stage="done", snapshots=snapshot_figures, about=about))
     else:
         time_figures = _times(setup, subject, request)
         _send(request, Message(stage="done", times=time_figures, about=about))
@@ -182,9 +182,9 @@ def _prepare(request: Request, events: Table[Event], touch: Touch) -> Setup:
     if request.measure == "pages":
         into = (request.arrays, request.experiments)
         return pages.prepare(events, touch, limit, _pace(request), into)
-    if request.measure == "looks":
+    if request.measure == "snapshots":
         moments = (request.arrays, request.moments)
-        return looks.prepare(events, touch, limit, _pace(request), moments)
+        return snapshots.prepare(events, touch, limit, _pace(request), moments)
     if request.measure == "memory":
         return memory.prepare(events, touch, limit, threaded, _pace(request))
     return (thread_times if threaded else times).prepare(events, touch, limit)
@@ -192,7 +192,7 @@ def _prepare(request: Request, events: Table[Event], touch: Touch) -> Setup:
 
 def _has_clock(setup: Setup) -> bool:
     """Return whether a library will read a virtual clock."""
-    replay = setup.replay if isinstance(setup, pages.Setup | looks.Setup) else setup
+    replay = setup.replay if isinstance(setup, pages.Setup | snapshots.Setup) else setup
     return isinstance(replay, memory.Setup) and replay.clock is not None
 
 

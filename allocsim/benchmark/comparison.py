@@ -149,9 +149,9 @@ def measure(
     experiments: int = 0,
     moments: Sequence[int] = (),
 ) -> Message:
-    """Measure a subject's "memory", "times", "pages" or "looks" in a new child.
+    """Measure a subject's "memory", "times", "pages" or "snapshots" in a new child.
 
-    `arrays`, `experiments` and `moments` are for "pages" and "looks" (see Request). Raises
+    `arrays`, `experiments` and `moments` are for "pages" and "snapshots" (see Request). Raises
     SubjectFailed on failure.
     """
     request = Request(

@@ -108,7 +108,7 @@ def prepare(
     """
     before, started, ended, later = (PageScan() for _ in range(4))
     for scan in (before, started, ended, later):
-        scan.take()  # the first scan of each makes Python allocate memory
+        scan.take()  # Python allocates memory for the first scan of each PageScan
     compile_usable()
     replay = memory.prepare(events, touch, limit, pace=pace)
     return Setup(replay, before, started, ended, later, *into)

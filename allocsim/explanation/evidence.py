@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from allocsim.call_sites.table import SiteTable
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.lives import Lives
-from allocsim.explanation.looks import Look
 from allocsim.explanation.shares import Shares
+from allocsim.explanation.snapshots import Snapshot
 from allocsim.explanation.stacks import Stacks, stacks_of
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The heap at the moment, and looks at many moments of the replay."""
+    """The heap at the moment, and snapshots of it at many moments of the replay."""
 
     heap: HeapMap
     shares: Shares
     lives: Lives
     table: SiteTable
     """The call sites of the workload."""
-    looks: list[Look]
+    snapshots: list[Snapshot]
 
     def stacks(self) -> Stacks | None:
         """Return the owners by stack, or None if call sites are not known."""

@@ -13,10 +13,10 @@ from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.heap_top import HeapTop, heap_top
 from allocsim.explanation.labels import MAKERS, Labels, label
 from allocsim.explanation.lives import read_lives
-from allocsim.explanation.looks import moments_to_look
 from allocsim.explanation.owners import Owner, nobody, owners_by, parts_of
 from allocsim.explanation.sentences import HELD, sentences
 from allocsim.explanation.shares import share_out
+from allocsim.explanation.snapshots import snapshot_events
 from allocsim.explanation.stacks import Stacks, stacks_of
 from allocsim.explanation.subject import Subject
 from allocsim.explanation.what_if import Experiments, Group, WhatIf, group_of
@@ -114,7 +114,7 @@ def explain(
     top = heap_top(heap, labels[0])
     on_top = _group_on_top(top, labels[0], owners[0], heap)
     what_ifs = experiments.results(groups, on_top) if question.seconds > 0 else []
-    looks = subject.looks(moments_to_look(end, event)) if question.pictures else []
+    snapshots = subject.snapshots(snapshot_events(end, event)) if question.pictures else []
     parts, flat = parts_of(heap, shares), [owner for rows in owners for owner in rows]
     answer = Explanation(
         subject=subject.name,
@@ -129,7 +129,7 @@ def explain(
         cautions=[*subject.cautions, *_left_out(experiments, question)],
         stacks=stacks,
         top=top,
-        evidence=Evidence(heap, shares, lives, table, looks) if question.pictures else None,
+        evidence=Evidence(heap, shares, lives, table, snapshots) if question.pictures else None,
     )
     return answer, trace
 

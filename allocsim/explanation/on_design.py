@@ -16,7 +16,7 @@ from allocsim.driver import Touch
 from allocsim.events import Op, Trace, no_events
 from allocsim.explanation.design_map import map_of, play_until, stops
 from allocsim.explanation.heap_map import HeapMap
-from allocsim.explanation.looks import Look, look_at
+from allocsim.explanation.snapshots import Snapshot, snapshot_of
 from allocsim.explanation.variants import Variant
 from allocsim.heap import RESERVE, Heap
 from allocsim.moments import Moment
@@ -55,11 +55,13 @@ class OnDesign:
         with self._played(event) as (heap, player):
             return map_of(heap, player)
 
-    def looks(self, events: Sequence[int]) -> list[Look]:
-        """Replay, and look at the heap after each of these numbers of events, ascending."""
+    def snapshots(self, events: Sequence[int]) -> list[Snapshot]:
+        """Return a snapshot of the heap after each of these numbers of events, ascending."""
         with self._heap() as heap:
             player = Player(heap, self._options(), events[-1] if events else None)
-            return [look_at(map_of(heap, player)) for _ in stops(player, self.open_trace(), events)]
+            return [
+                snapshot_of(map_of(heap, player)) for _ in stops(player, self.open_trace(), events)
+            ]
 
     def footprint_of(self, part: Variant) -> int:
         """Replay a variant of the workload and return the footprint at its end, in bytes."""

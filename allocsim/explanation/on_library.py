@@ -25,7 +25,7 @@ from allocsim.core.memory import OS_PAGE
 from allocsim.errors import AllocsimError, Corruption, EnvironmentLacks, LimitExceeded
 from allocsim.events import EVENT, MAX_OBJECTS, Trace
 from allocsim.explanation.heap_map import HeapMap, by_address, map_from
-from allocsim.explanation.looks import Look, read_looks
+from allocsim.explanation.snapshots import Snapshot, read_snapshots
 from allocsim.explanation.variants import Variant
 from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
@@ -93,14 +93,14 @@ class OnLibrary:
         )
         return replace(mapped, break_range=measured.break_range)
 
-    def looks(self, events: Sequence[int]) -> list[Look]:
-        """Replay, and look at the heap after each of these numbers of events, ascending."""
+    def snapshots(self, events: Sequence[int]) -> list[Snapshot]:
+        """Return a snapshot of the heap after each of these numbers of events, ascending."""
         if not events:
             return []
         workload, descriptor = self._workload().up_to(events[-1]), answer.new_answer()
         try:
-            measure(self.name, "looks", workload, self.conditions, descriptor, 0, events)
-            return read_looks(descriptor, events, PARTS, os.sysconf("SC_PHYS_PAGES"))
+            measure(self.name, "snapshots", workload, self.conditions, descriptor, 0, events)
+            return read_snapshots(descriptor, events, PARTS, os.sysconf("SC_PHYS_PAGES"))
         except SubjectFailed as failure:
             raise self._error(failure) from None
         finally:
@@ -172,8 +172,8 @@ class OnLibrary:
         try:
             answer.write_sets(descriptor, sets)
             self._threads = max(self._threads, events.threads)
-            how = (events, self.conditions, descriptor, len(sets))
-            measured = measure(self.name, "pages", *how).pages
+            arguments = (events, self.conditions, descriptor, len(sets))
+            measured = measure(self.name, "pages", *arguments).pages
             assert measured is not None
             return measured, self._read(descriptor, measured, events.events)
         except SubjectFailed as failure:

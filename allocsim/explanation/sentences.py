@@ -68,9 +68,9 @@ def _on_release(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
             )
 
 
-def _capitalised(what: str) -> str:
+def _capitalised(phrase: str) -> str:
     """Return a phrase as the beginning of a sentence; the name of a call stays as it is."""
-    return what if " " not in what else what[0].upper() + what[1:]
+    return phrase if " " not in phrase else phrase[0].upper() + phrase[1:]
 
 
 def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
@@ -164,12 +164,13 @@ def _on_settings(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
 
 def _on_parts(footprint: int, parts: Mapping[str, int]) -> Iterator[str]:
     """State that caches or metadata are a large part of the footprint."""
-    caches, own = parts.get("caches", 0), parts.get("metadata", 0) + parts.get("start", 0)
+    caches, records = parts.get("caches", 0), parts.get("metadata", 0) + parts.get("start", 0)
     if caches * PINNED >= footprint > 0:
         yield f"Spans that hold only cached free objects take {format_bytes(caches)}."
-    if own * PINNED >= footprint > 0:
+    if records * PINNED >= footprint > 0:
         yield (
-            f"The heap is small: {format_bytes(own)} of it is allocator metadata and startup state."
+            f"The heap is small: {format_bytes(records)} of it is allocator metadata and startup "
+            "state."
         )
 
 

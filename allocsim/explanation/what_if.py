@@ -150,11 +150,11 @@ class Experiments:
         for group, (unrequested, left) in zip(freed, others, strict=True):
             name = group.owner.name
             if group is top:
-                what = f"{name} freed, no release requested"
-                results.append(self._result("unasked", name, what, unrequested, subject.copied))
+                change = f"{name} freed, no release requested"
+                results.append(self._result("unasked", name, change, unrequested, subject.copied))
             else:
-                what = f"{name} freed, then {subject.release}"
-                results.append(self._result("freed", name, what, left, subject.copied))
+                change = f"{name} freed, then {subject.release}"
+                results.append(self._result("freed", name, change, left, subject.copied))
         return results
 
     def _never(self, group: Group) -> Step:
@@ -175,11 +175,11 @@ class Experiments:
         def replay() -> list[WhatIf]:
             """Replay nothing, the other objects and the group, each on a new heap."""
             start = self._start
-            both = self._part(group, False) + self._part(group, True) - start
+            footprint = self._part(group, False) + self._part(group, True) - start
             name = group.owner.name
-            what = f"{name} in a separate heap"
-            how = f"replayed; less the {format_bytes(start)} that an empty heap takes"
-            return [self._result("own heap", name, what, both, how)]
+            change = f"{name} in a separate heap"
+            method = f"replayed; less the {format_bytes(start)} that an empty heap takes"
+            return [self._result("own heap", name, change, footprint, method)]
 
         return replay
 

@@ -96,12 +96,14 @@ def _parts(explanation: Explanation) -> Figure:
 def _over_time(shown: Shown) -> Section:
     """Return the timeline and the table of moments."""
     explanation = shown.explanation
-    # The look was made in another replay; at this moment the picture has the figures of the text.
+    # Snapshots are taken in another replay. At the explained moment, the picture has the figures of
+    # the text instead.
     points = [
         Point(
-            look.event, explanation.parts if look.event == explanation.moment.event else look.parts
+            snapshot.event,
+            explanation.parts if snapshot.event == explanation.moment.event else snapshot.parts,
         )
-        for look in shown.evidence.looks
+        for snapshot in shown.evidence.snapshots
     ]
     content: list[Markup | Figure] = [moments_table(explanation.moments)]
     if points:
@@ -176,8 +178,8 @@ def _figures(owner: Owner, whole: int) -> list[str]:
 def _heap(evidence: Evidence) -> list[Section]:
     """Return the heap map, and the size and lifetime of live objects, if there are any."""
     sections = []
-    if any(len(look.regions) for look in evidence.looks):
-        sections.append(Section("map", "Heap map", [heap_map(evidence.looks)]))
+    if any(len(snapshot.regions) for snapshot in evidence.snapshots):
+        sections.append(Section("map", "Heap map", [heap_map(evidence.snapshots)]))
     if len(evidence.heap.number):
         sections.append(Section("lifetime", "Size and lifetime", [size_lifetime(evidence)]))
     return sections
@@ -208,7 +210,7 @@ def _what_ifs(explanation: Explanation) -> Figure:
 def _how(shown: Shown) -> Section:
     """Return how the figures were measured."""
     explanation, trace = shown.explanation, shown.trace
-    moments = f"{counted(len(shown.evidence.looks), 'moment')} of a separate replay"
+    moments = f"{counted(len(shown.evidence.snapshots), 'moment')} of a separate replay"
     named = [
         ("command", shown.command),
         ("version", f"allocsim {__version__}"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from allocsim.explanation.cells import LEVELS, levels_of, occupancy_cells
-from allocsim.explanation.looks import Look
+from allocsim.explanation.snapshots import Snapshot
 from allocsim.pictures.axes import events_axis
 from allocsim.pictures.figure import Figure, View
 from allocsim.pictures.legend import level_colours
@@ -24,9 +24,9 @@ HEIGHT = 300
 """Pixels of the picture, about: a row is a whole number of pixels high, else gaps would show."""
 
 
-def heap_map(looks: Sequence[Look]) -> Figure:
-    """Return the figure of looks, of which at least one has memory."""
-    cells, height = occupancy_cells(looks, ROWS)
+def heap_map(snapshots: Sequence[Snapshot]) -> Figure:
+    """Return the figure of snapshots; at least one of them must have memory."""
+    cells, height = occupancy_cells(snapshots, ROWS)
     levels = levels_of(cells)
     total = height * len(cells)
     unit = unit_for(total)
@@ -39,7 +39,9 @@ def heap_map(looks: Sequence[Look]) -> Figure:
             "level": LEVELS[level],
         }
         for row in range(len(cells))
-        for start, end, level in _runs(levels[row], [0, *(look.event for look in looks)])
+        for start, end, level in _runs(
+            levels[row], [0, *(snapshot.event for snapshot in snapshots)]
+        )
     ]
     return Figure(
         title="Heap map",
@@ -66,7 +68,7 @@ def _runs(levels: np.ndarray, events: Sequence[int]) -> list[tuple[int, int, int
 
 
 def _row(number: int, cells: np.ndarray, levels: np.ndarray, height: int) -> list[str]:
-    """Return a row of the table: looks with each level, and the live bytes at the end."""
+    """Return a row of the table: snapshots with each level, and the live bytes of the last one."""
     counts = [f"{int((levels == level).sum())}" for level in range(len(LEVELS))]
     low, high = (format_bytes(edge * height) for edge in (number, number + 1))
     return [f"{low} to {high}", *counts, format_bytes(int(cells[-1, 1]))]

@@ -45,7 +45,7 @@ class ProgramConditions:
 def compare_program(
     program: Program,
     subjects: Sequence[str],
-    how: ProgramConditions,
+    runs: ProgramConditions,
     conditions: Conditions,
     progress: Progress,
     read: Callable[[Trace], None],
@@ -57,13 +57,13 @@ def compare_program(
     if the program fails, and EnvironmentLacks if it cannot be recorded or if every subject failed.
     """
     environment = program_environment(None, conditions.keep_settings)
-    quiet = QuietRuns(environment, conditions.timeout, how.shows_output)
+    quiet = QuietRuns(environment, conditions.timeout, runs.shows_output)
     rows = [Row(subject=subject) for subject in subjects]
     with work_directory() as directory:
         progress(program.name, "recording")
-        status, trace = _recorded(Request(program, runner=quiet.run), directory, how)
-        if how.real_runs:
-            real = RealConditions(how.real_runs, status, quiet, conditions.keep_settings)
+        status, trace = _recorded(Request(program, runner=quiet.run), directory, runs)
+        if runs.real_runs:
+            real = RealConditions(runs.real_runs, status, quiet, conditions.keep_settings)
             run_under_libraries(program, rows, real, progress)
         comparison = compare_trace(trace, subjects, conditions, progress, lambda: read(trace))
     for row, measured in zip(rows, comparison.rows, strict=True):
@@ -71,11 +71,11 @@ def compare_program(
     return comparison
 
 
-def _recorded(request: Request, directory: Path, how: ProgramConditions) -> tuple[int, Trace]:
+def _recorded(request: Request, directory: Path, runs: ProgramConditions) -> tuple[int, Trace]:
     """Record the program in a directory; return its exit status and the trace."""
     [recorder] = usable_recorders(request, RECORDER)
     outcome = recorder.run(request, directory)
-    _require_success(request.program, outcome, how)
+    _require_success(request.program, outcome, runs)
     notes = [*caveats_before(request, recorder), *filter(None, [leftover_note(directory)])]
     losses = losses_after(recorder, directory, outcome)
     finished = Finished(request, recorder, directory, outcome, losses, notes)
@@ -87,9 +87,9 @@ def _recorded(request: Request, directory: Path, how: ProgramConditions) -> tupl
     return outcome.status, trace
 
 
-def _require_success(program: Program, outcome: Outcome, how: ProgramConditions) -> None:
+def _require_success(program: Program, outcome: Outcome, runs: ProgramConditions) -> None:
     """Raise InputError if the program failed, unless failures are ignored."""
-    if outcome.status and not how.ignores_failure:
+    if outcome.status and not runs.ignores_failure:
         raise InputError(
             f"{program.name} {outcome.description}; use --show-output to see why, or "
             "--ignore-failure to compare anyway"

@@ -32,18 +32,20 @@ UPPER, LOWER, FULL = "▀▄█"
 
 def print_history(evidence: Evidence, times: list[tuple[int, int]]) -> None:
     """Print the timeline and the heap map; `times` are those of the recording, or []."""
-    screen, looks = Screen(), evidence.looks
-    peak = max(look.footprint for look in looks)
+    screen, snapshots = Screen(), evidence.snapshots
+    peak = max(snapshot.footprint for snapshot in snapshots)
     lines = [
-        Line("footprint", [look.footprint for look in looks], peak, _peak(peak), "bold"),
+        Line(
+            "footprint", [snapshot.footprint for snapshot in snapshots], peak, _peak(peak), "bold"
+        ),
         *(
-            Line(name, [look.parts.get(name, 0) for look in looks], peak, "", style)
+            Line(name, [snapshot.parts.get(name, 0) for snapshot in snapshots], peak, "", style)
             for name, style in (("live", "green"), ("pinned", "red"))
         ),
     ]
-    width = max(min(len(looks), screen.width - 30), 8)
-    screen.print("", timeline_table(lines, looks[-1].event, times, width))
-    if any(len(look.regions) for look in looks):
+    width = max(min(len(snapshots), screen.width - 30), 8)
+    screen.print("", timeline_table(lines, snapshots[-1].event, times, width))
+    if any(len(snapshot.regions) for snapshot in snapshots):
         _print_map(screen, evidence, width)
 
 
@@ -55,13 +57,13 @@ def _peak(size: int) -> str:
 def _print_map(screen: Screen, evidence: Evidence, width: int) -> None:
     """Print the heap map, the highest addresses first, with its axis and its legend."""
     in_colour = screen.has_colours
-    cells, height = occupancy_cells(evidence.looks, ROWS if in_colour else ROWS // 2)
-    columns = np.linspace(0, len(evidence.looks) - 1, width).astype(int)
+    cells, height = occupancy_cells(evidence.snapshots, ROWS if in_colour else ROWS // 2)
+    columns = np.linspace(0, len(evidence.snapshots) - 1, width).astype(int)
     levels = levels_of(cells)[::-1, columns]
     screen.print("", f"heap map: a row of cells is {format_bytes(height)} of addresses")
     lines = half_blocks(levels) if in_colour else map(styled, heights(levels))
     screen.print(*(assembled([(" " * INDENT, "")]) + line for line in lines))
-    marks = np.linspace(0, evidence.looks[-1].event, 5)
+    marks = np.linspace(0, evidence.snapshots[-1].event, 5)
     screen.print(styled(" " * INDENT + axis([short_count(mark) for mark in marks], width), "dim"))
     screen.print(_legend(in_colour))
 

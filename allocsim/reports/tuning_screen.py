@@ -38,7 +38,7 @@ def headline(tuning: Tuning) -> str:
     question = tuning.question
     return (
         f"{question.design_name}: {len(tuning.table)} size classes instead of "
-        f"{len(question.own)}, for {', '.join(row.name for row in tuning.rows)}"
+        f"{len(question.own_table)}, for {', '.join(row.name for row in tuning.rows)}"
     )
 
 
@@ -65,7 +65,7 @@ def class_rows(tuning: Tuning) -> Iterator[list[str]]:
             f"{span.objects:,}",
             str(span.batch),
             f"{weight:,.0f}",
-            _replaced(question.own, before, size),
+            _replaced(question.own_table, before, size),
         ]
         before = size
 

@@ -63,7 +63,7 @@ def as_json(tuning: Tuning, command: str) -> dict[str, Any]:
         ],
         "search": None if tuning.search is None else _search(tuning.search),
         "classes": _classes(question, tuning.table),
-        "today": _classes(question, question.own),
+        "today": _classes(question, question.own_table),
     }
 
 

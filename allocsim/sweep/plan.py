@@ -66,7 +66,7 @@ class Plan:
         self, workload: Workload, subject: str, measure: str, touch: str, sharers: int = 1
     ) -> Cell:
         """Return a cell."""
-        own, events = self.settings, workload.events
+        settings, events = self.settings, workload.events
         return Cell(
             workload=workload.name,
             trace=workload.trace,
@@ -77,14 +77,14 @@ class Plan:
             subject=subject,
             measure=measure,
             touch=touch,
-            replay=own.replay,
-            limit=own.limit,
-            reserve=own.reserve,
-            timeout=own.timeout,
-            runs=own.runs,
-            warmup=own.warmup,
+            replay=settings.replay,
+            limit=settings.limit,
+            reserve=settings.reserve,
+            timeout=settings.timeout,
+            runs=settings.runs,
+            warmup=settings.warmup,
             sharers=sharers,
-            keep_settings=own.keep_settings,
+            keep_settings=settings.keep_settings,
         )
 
     def _has(self, workload: Workload, subject: str, measure: str) -> bool:

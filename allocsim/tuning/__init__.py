@@ -1,6 +1,6 @@
 """Tables of size classes for given workloads, for `allocsim tune`.
 
-A table is proposed by an objective that has an exact optimum (`objective`, `optimum`), judged by
-replaying the workloads (`judge`), and may be improved by a local search with the replay as its
-objective (`search`).
+Tables are proposed by an objective that has an exact optimum (`objective`, `optimum`). Replays of
+the workloads (`replayer`) decide between them. A local search with the replay as its objective may
+improve the chosen table (`search`).
 """

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from allocsim.tuning.judge import Replayed
 from allocsim.tuning.objective import CHARGE
 from allocsim.tuning.optimum import best_table
-from allocsim.tuning.question import Judged, Question, objective_of
+from allocsim.tuning.question import MeasuredWorkload, Question, objective_of
+from allocsim.tuning.replayer import Replayed
 
 CHARGES = (CHARGE, 0.25, 1.0, 2.0)
 """Charges of the objective for which an optimum is tried, in spans for each class in use."""
@@ -42,37 +42,41 @@ class Candidate:
         return self.worst <= 1 + TOLERANCE
 
 
-def judged(
+def measured(
     question: Question,
-    workloads: Sequence[Judged],
+    workloads: Sequence[MeasuredWorkload],
     table: tuple[int, ...],
     charge: float | None = None,
 ) -> Candidate:
     """Replay the workloads under a table."""
-    replayed = tuple(question.judge.replay(each.workload, table) for each in workloads)
+    replayed = tuple(question.replayer.replay(each.workload, table) for each in workloads)
     ratios = [
         after.in_spans / each.now.in_spans for after, each in zip(replayed, workloads, strict=True)
     ]
     return Candidate(table, replayed, fmean(ratios), max(ratios), charge)
 
 
-def current(question: Question, workloads: Sequence[Judged]) -> Candidate:
+def current(question: Question, workloads: Sequence[MeasuredWorkload]) -> Candidate:
     """Return the current table as a candidate, without replaying again."""
-    return Candidate(question.own, tuple(each.now for each in workloads), 1.0, 1.0)
+    return Candidate(question.own_table, tuple(each.now for each in workloads), 1.0, 1.0)
 
 
 def optimal(
-    question: Question, workloads: Sequence[Judged], charge: float = CHARGE
+    question: Question, workloads: Sequence[MeasuredWorkload], charge: float = CHARGE
 ) -> tuple[int, ...]:
     """Return the table that minimises the objective with a charge."""
     objective = replace(objective_of(question, workloads), charge=charge)
     return best_table(objective, question.rules.max_classes).table
 
 
-def proposals(question: Question, workloads: Sequence[Judged], watch: Watch) -> list[Candidate]:
+def proposals(
+    question: Question, workloads: Sequence[MeasuredWorkload], watch: Watch
+) -> list[Candidate]:
     """Return the optimum for each of CHARGES, replayed."""
     candidates = []
     for charge in CHARGES:
         watch(f"replaying the optimum for a charge of {charge:g} spans")
-        candidates.append(judged(question, workloads, optimal(question, workloads, charge), charge))
+        candidates.append(
+            measured(question, workloads, optimal(question, workloads, charge), charge)
+        )
     return candidates

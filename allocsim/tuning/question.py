@@ -14,8 +14,8 @@ from allocsim.designs import Design, find_design
 from allocsim.designs.table_parameter import KEY
 from allocsim.errors import InputError
 from allocsim.heap import RESERVE
-from allocsim.tuning.judge import Judge, Replayed
 from allocsim.tuning.objective import Candidates, Objective
+from allocsim.tuning.replayer import Replayed, Replayer
 from allocsim.tuning.workload import Workload, weights
 
 DEFAULTS = {"startup": "none", "direct": "1"}
@@ -68,7 +68,7 @@ class Question:
         return self.design.checked(self.all_settings)
 
     @cached_property
-    def own(self) -> tuple[int, ...]:
+    def own_table(self) -> tuple[int, ...]:
         """The sizes of the design's own table."""
         return (*self.rules.own(self.parameters),)
 
@@ -78,27 +78,27 @@ class Question:
         return Candidates.of(self.rules, self.parameters, self.floor)
 
     @cached_property
-    def judge(self) -> Judge:
-        """The judge, which replays on the design with these settings."""
-        return Judge(self.design_name, self.all_settings, self.reserve)
+    def replayer(self) -> Replayer:
+        """Replays workloads on the design with these settings."""
+        return Replayer(self.design_name, self.all_settings, self.reserve)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A workload with its weights and its replay under the current table."""
+class MeasuredWorkload:
+    """A workload with its weights and its replay under the current table (`now`)."""
 
     workload: Workload
     weights: np.ndarray
     now: Replayed
 
     @classmethod
-    def of(cls, question: Question, workload: Workload) -> Judged:
+    def of(cls, question: Question, workload: Workload) -> MeasuredWorkload:
         """Count the sizes of a workload and replay it under the current table."""
-        counted = weights(workload, question.rules, question.own)
-        return cls(workload, counted, question.judge.replay(workload, None))
+        counted = weights(workload, question.rules, question.own_table)
+        return cls(workload, counted, question.replayer.replay(workload, None))
 
 
-def objective_of(question: Question, workloads: Sequence[Judged]) -> Objective:
+def objective_of(question: Question, workloads: Sequence[MeasuredWorkload]) -> Objective:
     """Return the objective for these workloads, with the default charge."""
     counted = [(each.weights, each.workload.peak_live) for each in workloads]
     return Objective.of(question.candidates, counted)

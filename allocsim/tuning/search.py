@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from allocsim.signals import InterruptConfirmed
 from allocsim.tuning.objective import Objective
-from allocsim.tuning.propose import Candidate, judged
-from allocsim.tuning.question import Judged, Question, objective_of
+from allocsim.tuning.propose import Candidate, measured
+from allocsim.tuning.question import MeasuredWorkload, Question, objective_of
 
 MAX_SHIFT = 3
 """Maximum distance on the grid by which a step moves a class."""
@@ -40,7 +40,7 @@ class Search:
 
 def search(
     question: Question,
-    workloads: Sequence[Judged],
+    workloads: Sequence[MeasuredWorkload],
     start: Candidate,
     limits: tuple[float, int],
     watch: WatchSearch,
@@ -57,7 +57,7 @@ def search(
             table = steps.after(best.table)
             if table is None:
                 break
-            candidate = judged(question, workloads, table)
+            candidate = measured(question, workloads, table)
             replays += 1
             if candidate.score <= best.score and candidate.is_allowed():
                 best = candidate

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allocsim.tuning.judge import Replayed
 from allocsim.tuning.objective import Objective
-from allocsim.tuning.propose import Candidate, Watch, current, judged, optimal, proposals
-from allocsim.tuning.question import Judged, Question, objective_of
+from allocsim.tuning.propose import Candidate, Watch, current, measured, optimal, proposals
+from allocsim.tuning.question import MeasuredWorkload, Question, objective_of
+from allocsim.tuning.replayer import Replayed
 from allocsim.tuning.search import Search, WatchSearch, search
 from allocsim.tuning.workload import Workload
 
@@ -61,7 +61,7 @@ class Tuning:
     @property
     def is_own(self) -> bool:
         """Whether the table is the current one."""
-        return self.table == self.question.own
+        return self.table == self.question.own_table
 
 
 def tune(
@@ -79,7 +79,7 @@ def tune(
     """
     say, show_search = watch
     say("replaying the current table")
-    tuned = [Judged.of(question, each) for each in workloads]
+    tuned = [MeasuredWorkload.of(question, each) for each in workloads]
     proposed = proposals(question, tuned, say)
     allowed = [each for each in (*proposed, current(question, tuned)) if each.is_allowed()]
     best, search_result = min(allowed, key=lambda each: each.score), None
@@ -88,7 +88,7 @@ def tune(
         best = search_result.best
     say("replaying the workloads held back")
     objective = objective_of(question, tuned)
-    before, after = objective.value(question.own), objective.value(best.table)
+    before, after = objective.value(question.own_table), objective.value(best.table)
     predicted = [
         float(change) * each.workload.peak_live
         for change, each in zip(after - before, tuned, strict=True)
@@ -108,7 +108,9 @@ def tune(
 
 
 def _rows(
-    workloads: Sequence[Judged], replayed: Sequence[Replayed], predicted: Sequence[float | None]
+    workloads: Sequence[MeasuredWorkload],
+    replayed: Sequence[Replayed],
+    predicted: Sequence[float | None],
 ) -> list[Row]:
     """Return the rows of workloads with their replays under the new table."""
     return [
@@ -125,21 +127,21 @@ def _held_back(
         Row(
             each.name,
             each.peak_live,
-            question.judge.replay(each, None),
-            question.judge.replay(each, table),
+            question.replayer.replay(each, None),
+            question.replayer.replay(each, table),
         )
         for each in workloads
     ]
 
 
-def _left_out(question: Question, workloads: Sequence[Judged], say: Watch) -> list[Row]:
+def _left_out(question: Question, workloads: Sequence[MeasuredWorkload], say: Watch) -> list[Row]:
     """Replay each workload under the optimum for the others, with the default charge."""
     rows = []
     for each in workloads:
         say(f"leaving out {each.workload.name}")
         others = [other for other in workloads if other is not each]
         table = optimal(question, others)
-        rows += _rows([each], judged(question, [each], table).replayed, [None])
+        rows += _rows([each], measured(question, [each], table).replayed, [None])
     return rows
 
 

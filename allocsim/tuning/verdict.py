@@ -42,11 +42,11 @@ def remarks(tuning: Tuning) -> list[str]:
 
 def _on_search(search: Search) -> str:
     """Return a sentence on what the search did."""
-    how = f"{counted(search.replays, 'replay')} in {search.seconds:.0f} s, seed {search.seed}"
+    effort = f"{counted(search.replays, 'replay')} in {search.seconds:.0f} s, seed {search.seed}"
     stopped = "; interrupted" if search.interrupted else ""
     if search.best.charge is not None:
-        return f"The search found no better table ({how}{stopped})."
-    return f"The table was found by search ({how}{stopped}); it may not be optimal."
+        return f"The search found no better table ({effort}{stopped})."
+    return f"The table was found by search ({effort}{stopped}); it may not be optimal."
 
 
 def _on_gain(tuning: Tuning) -> Iterator[str]:
@@ -78,8 +78,8 @@ def _on_others(tuning: Tuning) -> Iterator[str]:
         *((row, "held back") for row in tuning.held_back),
         *((row, "left out") for row in tuning.left_out),
     ]
-    for row, how in others:
+    for row, role in others:
         if row.change > MAX_LOSS:
-            yield f"{row.name} ({how}) grows by {row.change:.1%} in spans."
+            yield f"{row.name} ({role}) grows by {row.change:.1%} in spans."
     if not others:
         yield "The table was not tested on another workload; use --hold-back with another run."

@@ -92,17 +92,17 @@ def _copied(events: np.ndarray, copies: int) -> Table[Event]:
     return repeated
 
 
-def weights(workload: Workload, rules: ClassRules, own: Sequence[int]) -> np.ndarray:
+def weights(workload: Workload, rules: ClassRules, class_sizes: Sequence[int]) -> np.ndarray:
     """Return the weight of each row of 8 bytes: objects, as float64.
 
-    Row r has the sizes 8r - 7 to 8r. `own` are the sizes of the current classes.
+    Row r has the sizes 8r - 7 to 8r. `class_sizes` are those of the current classes.
     """
     state = CountState(
         totals=records(Totals),
         live_sum=np.zeros(1),
         objects=records(CountedObject, workload.objects),
         rows=records(RowCount, (rules.max_request >> ROW_SHIFT) + 1),
-        class_sizes=np.array(own, np.int64),
+        class_sizes=np.array(class_sizes, np.int64),
     )
     state.objects.effective = -1
     count_sizes(state, workload.events[: workload.peak_position], rules.page_size)

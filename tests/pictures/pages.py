@@ -34,7 +34,7 @@ def sited(count: int = 12, name: str = HOSTILE) -> Trace:
 
 @cache
 def shown(name: str = HOSTILE) -> Shown:
-    """Return an explanation with looks."""
+    """Return an explanation with snapshots."""
     subject = OnDesign("tcmalloc", lambda: sited(name=name), Touch.NONE, reserve=1 << 30)
     question = Question("end", ("site", "size"), seconds=1e6, pictures=True)
     return Shown(*explain(subject, question), "allocsim explain '<b>'")

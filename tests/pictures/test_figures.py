@@ -8,8 +8,8 @@ import pytest
 from allocsim.call_sites.frame import Frame
 from allocsim.call_sites.table import table_of_addresses
 from allocsim.explanation.cells import levels_of, occupancy_cells
-from allocsim.explanation.looks import Look
 from allocsim.explanation.owners import Owner
+from allocsim.explanation.snapshots import Snapshot
 from allocsim.explanation.stacks import Stacks
 from allocsim.pictures.bars import Bar, bars
 from allocsim.pictures.heap_map import heap_map
@@ -74,25 +74,29 @@ def test_texts_are_cut_to_their_width() -> None:
     assert cut_middle("remember_session guilty.cpp:6", 140) == "remember_…ilty.cpp:6"
 
 
-LOOKS = [
-    Look(10, {"live": 1}, np.array([[5, 100, 100], [9, 100, 0]])),
-    Look(20, {"live": 1}, np.array([[5, 100, 30], [6, 100, 74]])),
+SNAPSHOTS = [
+    Snapshot(10, {"live": 1}, np.array([[5, 100, 100], [9, 100, 0]])),
+    Snapshot(20, {"live": 1}, np.array([[5, 100, 30], [6, 100, 74]])),
 ]
 
 
 def test_cells_of_the_heap_map_have_the_bytes_of_their_regions() -> None:
-    cells, height = occupancy_cells(LOOKS, 48)
+    cells, height = occupancy_cells(SNAPSHOTS, 48)
     assert height == 64 * KIB
     assert cells[:, :, 1].tolist() == [[100, 30], [0, 74], [0, 0]]
     assert levels_of(cells).tolist() == [[4, 2], [-1, 3], [0, -1]]
-    fewer, height = occupancy_cells(LOOKS, 2)
+    fewer, height = occupancy_cells(SNAPSHOTS, 2)
     assert height == 128 * KIB
     assert fewer.sum() == cells.sum()
 
 
 def test_equal_cells_of_a_row_are_drawn_as_one() -> None:
-    looks = [LOOKS[1], Look(30, {}, LOOKS[1].regions), Look(40, {}, LOOKS[0].regions)]
-    data = values_of(heap_map(looks).view(300))
+    snapshots = [
+        SNAPSHOTS[1],
+        Snapshot(30, {}, SNAPSHOTS[1].regions),
+        Snapshot(40, {}, SNAPSHOTS[0].regions),
+    ]
+    data = values_of(heap_map(snapshots).view(300))
     assert [(each["from"], each["to"]) for each in data] == [(0, 30), (30, 40), (0, 30), (30, 40)]
 
 

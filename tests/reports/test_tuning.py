@@ -26,7 +26,7 @@ def test_figures_of_every_workload_are_shown(capsys: pytest.CaptureFixture[str])
 
 def test_each_class_shows_the_classes_that_it_replaces(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [" ".join(line.split()) for line in shown(capsys).splitlines()]
-    inside = sum(64 < size <= 8192 for size in tuning().question.own)
+    inside = sum(64 < size <= 8192 for size in tuning().question.own_table)
     assert "16 1 512 32 3 8, 16" in lines
     assert "64 1 128 32 2 32, 48, 64" in lines
     assert f"8,192 2 2 8 1 80 to 8,192 ({inside})" in lines

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from allocsim.errors import InputError
-from allocsim.tuning.judge import Judge
-from allocsim.tuning.propose import CHARGES, current, judged
-from allocsim.tuning.question import Judged, Question, objective_of
+from allocsim.tuning.propose import CHARGES, current, measured
+from allocsim.tuning.question import MeasuredWorkload, Question, objective_of
+from allocsim.tuning.replayer import Replayer
 from allocsim.tuning.search import Steps, search
 from allocsim.tuning.tuning import Tuning, tune
 from tests.tuning.tuned import workload_of
@@ -20,17 +20,17 @@ def tuned(workloads: Sequence[Any], held_back: Sequence[Any] = (), seconds: floa
     return tune(QUESTION, workloads, held_back, (seconds, 1), (lambda _: None, lambda *_: None))
 
 
-def test_judge_measures_bytes_in_spans_as_heap_less_free_and_released() -> None:
+def test_replayer_measures_bytes_in_spans_as_heap_less_free_and_released() -> None:
     """20 objects of 8 KiB have a span each; of 20 objects of 64 bytes, all share one."""
-    found = Judge("tcmalloc", {"startup": "none"}, 1 << 28)
+    found = Replayer("tcmalloc", {"startup": "none"}, 1 << 28)
     one, two = (found.replay(workload_of(*sizes), None) for sizes in ((8192,), (8192, 64)))
     assert (one.in_spans, two.in_spans) == (20 * 8192, 21 * 8192)
     assert one.footprint >= 1 << 20
     assert one.parts["live"] == 20 * 8192
 
 
-def test_judge_replays_under_the_given_table() -> None:
-    found = Judge("tcmalloc", {"startup": "none"}, 1 << 28)
+def test_replayer_replays_under_the_given_table() -> None:
+    found = Replayer("tcmalloc", {"startup": "none"}, 1 << 28)
     wide = found.replay(workload_of(64), (16384, 262144))
     assert wide.parts["rounding"] == 20 * (16384 - 64)
 
@@ -67,24 +67,24 @@ def test_search_never_returns_a_worse_table() -> None:
 
 
 def test_search_starts_from_the_current_table_too() -> None:
-    workloads = [Judged.of(QUESTION, workload_of(64))]
+    workloads = [MeasuredWorkload.of(QUESTION, workload_of(64))]
     start = current(QUESTION, workloads)
     found = search(QUESTION, workloads, start, (0.2, 1), lambda *_: None)
     assert found.best.score <= start.score
-    assert judged(QUESTION, workloads, found.best.table).score == found.best.score
+    assert measured(QUESTION, workloads, found.best.table).score == found.best.score
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_steps_keep_the_rules_and_never_repeat(seed: int) -> None:
-    workloads = [Judged.of(QUESTION, workload_of(24, 100, 3000))]
-    steps, table, seen = Steps(objective_of(QUESTION, workloads), 127, seed), QUESTION.own, []
+    workloads = [MeasuredWorkload.of(QUESTION, workload_of(24, 100, 3000))]
+    steps, table, seen = Steps(objective_of(QUESTION, workloads), 127, seed), QUESTION.own_table, []
     for _ in range(200):
         found = steps.after(table)
         assert found is not None
         QUESTION.rules.require_valid(found)
         seen.append(found)
         table = found
-    assert len({*seen, QUESTION.own}) == 201
+    assert len({*seen, QUESTION.own_table}) == 201
 
 
 def test_question_refuses_designs_without_a_table() -> None:

@@ -43,7 +43,7 @@ def test_each_objection_is_a_sentence(fields: dict[str, Any], objection: str) ->
 
 
 def test_current_table_is_never_recommended() -> None:
-    own = tuning().question.own
+    own = tuning().question.own_table
     assert objections(tuning(table=own)) == [
         "No table was found that takes fewer bytes in spans than the current one."
     ]

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from allocsim.tuning.judge import Replayed
 from allocsim.tuning.propose import Candidate
 from allocsim.tuning.question import Question
+from allocsim.tuning.replayer import Replayed
 from allocsim.tuning.tuning import Row, Tuning
 from allocsim.tuning.workload import Workload, read_workload
 from tests.driving import free, malloc, stream

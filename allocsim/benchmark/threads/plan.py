@@ -77,15 +77,15 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    events: Table[Event], found: Survey, objects: int, steps: Table[Step], window: int = ORDERED
+    events: Table[Event], surveyed: Survey, objects: int, steps: Table[Step], window: int = ORDERED
 ) -> Plan:
     """Return the plan of surveyed events, and set `live` of the steps.
 
     `objects` is the number of object ids; `window` is the number of calls in an epoch. Only ordered
     replay has steps.
     """
-    counts = found.counts[0]
-    bound = plan_bound(found, len(steps), window)
+    counts = surveyed.counts[0]
+    bound = plan_bound(surveyed, len(steps), window)
     plan = Plan(
         cursor=records(Cursor),
         stream=table(EVENT, int(counts.calls)),
@@ -95,19 +95,19 @@ def make_plan(
         due=table(np.int64, len(steps) + 1),
         slots=new_slots(int(counts.threads), int(counts.lives)),
     )
-    begins = np.cumsum(found.calls[: counts.threads]) - found.calls[: counts.threads]
+    begins = np.cumsum(surveyed.calls[: counts.threads]) - surveyed.calls[: counts.threads]
     plan.threads.position = plan.threads.begin = begins
     plan.cursor[0].window, plan.cursor[0].turns = window, 1
     tables = events, table(PlannedObject, objects), new_numbers()
-    fill_plan(plan, *tables, records(Counts), found.shared, steps)
+    fill_plan(plan, *tables, records(Counts), surveyed.shared, steps)
     return plan
 
 
-def plan_bound(found: Survey, steps: int, window: int) -> int:
+def plan_bound(surveyed: Survey, steps: int, window: int) -> int:
     """Return an upper bound for the number of turns and for the number of epochs."""
-    counts = found.counts[0]
+    counts = surveyed.counts[0]
     windows = int(counts.calls) // window if window else 0
-    ends = len(found.calls)  # the end of each thread may need a turn
+    ends = len(surveyed.calls)  # the end of each thread may need a turn
     return int(counts.switches) + steps + windows + ends + 2
 
 

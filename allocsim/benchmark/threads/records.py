@@ -76,7 +76,7 @@ class Control(Struct):
     attributes: Int64  # address of the pthread_attr_t of the stacks
     requests: Int64  # address of the table
     nap: Int64  # address of a timespec
-    own: Int64  # address of this record
+    address: Int64  # address of this record
     made: Int64  # requests made to the supervisor
     rung: Int64  # requests that the supervisor may take; a futex word
     stacks: Int64  # stacks not in use
@@ -94,7 +94,7 @@ class Stage(NamedTuple):
     driver: Table[Driver]  # the thread's row
     scratch: Table[Object]  # the thread's row
     stream: Table[Event]  # by thread; `object` is a slot, `thread` the version it needs
-    own: Table[Object]  # slots of objects that one thread uses
+    unshared: Table[Object]  # slots of objects that one thread uses
     shared: Table[Shared]
     turns: Table[Turn]
     epochs: Table[Epoch]

@@ -114,13 +114,13 @@ class ThreadedReplay:
 
     def hand_over(self, run: Run) -> None:
         """Move the live objects from the slots to the table of `run`."""
-        own, shared = self._stage.own, self._stage.shared
-        live = [own[own.address != 0], shared[shared.address != 0]]
+        unshared, shared = self._stage.unshared, self._stage.shared
+        live = [unshared[unshared.address != 0], shared[shared.address != 0]]
         addresses = np.concatenate([each.address for each in live])
         run.objects.address[: len(addresses)] = addresses
         run.objects.request[: len(addresses)] = np.concatenate([each.request for each in live])
         run.driver[0].live = int(run.objects.request[: len(addresses)].sum())
-        own.address, shared.address, shared.version = 0, 0, 0
+        unshared.address, shared.address, shared.version = 0, 0, 0
 
     def _reset(self) -> None:
         """Go back to the first epoch."""
@@ -158,7 +158,7 @@ class _Tables:
         self.drivers.touch, self.drivers.verify = options.touch, options.verify
         self.drivers.limit, self.drivers.alignment = options.limit, 1
         self.plan, self.meter = plan, meter
-        self.own = _zeros(OBJECT, int(counts.own))
+        self.unshared = _zeros(OBJECT, int(counts.own))
         self.shared = _zeros(Shared, int(counts.shared))
         self.resident = _zeros(np.int64, steps + 1)
         self.times = _zeros(np.int64, steps + 1)
@@ -176,7 +176,7 @@ class _Tables:
             control[0][name] = libc_address(name)
         for name in ("threads", "epochs", "shared", "codes", "requests", "nap"):
             control[0][name] = getattr(self, name).ctypes.data
-        control[0].own, control[0].timed = control.ctypes.data, options.timed
+        control[0].address, control[0].timed = control.ctypes.data, options.timed
         return control
 
     def stages(self, stacks: Stacks) -> list[Stage]:
@@ -194,7 +194,7 @@ class _Tables:
             driver=self.drivers[DRIVER_ROWS * number :][:1],
             scratch=self.scratch[DRIVER_ROWS**2 * number :][:1],
             stream=self.plan.stream,
-            own=self.own,
+            unshared=self.unshared,
             shared=self.shared,
             turns=self.turns,
             epochs=self.epochs,

@@ -62,7 +62,7 @@ def dismiss(stage: Stage) -> int:
 def _next_request(stage: Stage, taken: int) -> int:
     """Return the request after the first `taken` ones; sleep until there is one."""
     control = stage.control[0]
-    wait_above(control, control.own + RUNG, taken)
+    wait_above(control, control.address + RUNG, taken)
     place = control.requests + 8 * taken
     while load_acquire(place) == 0:  # the request is counted, but not yet written
         call_c(control.nanosleep, (control.nap, 0))

@@ -43,9 +43,9 @@ def survey(events: Table[Event], objects: int) -> Survey:
     """Return the survey of events with `objects` object ids."""
     ends = int(np.count_nonzero(events.op == Op.THREAD_DONE))
     threads = int(events.thread.max(initial=0)) + 1 + ends
-    found = Survey(table(Counts, 1), table(np.int64, threads), table(np.uint8, len(events) + 1))
-    run_survey(found, events, table(User, objects), new_numbers())
-    return found
+    result = Survey(table(Counts, 1), table(np.int64, threads), table(np.uint8, len(events) + 1))
+    run_survey(result, events, table(User, objects), new_numbers())
+    return result
 
 
 def new_numbers() -> Any:
@@ -55,10 +55,10 @@ def new_numbers() -> Any:
 
 @kernel
 def run_survey(
-    found: Survey, events: Table[Event], users: Table[User], numbers: np.ndarray
+    result: Survey, events: Table[Event], users: Table[User], numbers: np.ndarray
 ) -> None:
     """Fill a survey whose tables are all zero."""
-    counts, last = found.counts[0], -1
+    counts, last = result.counts[0], -1
     for index in range(len(events)):
         event = events[index]
         if event.op == Op.THREAD_DONE:
@@ -69,13 +69,13 @@ def run_survey(
         counts.calls += 1
         counts.switches += thread != last
         last = thread
-        found.calls[thread] += 1
+        result.calls[thread] += 1
         user = users[event.object]
         if event.op < Op.REALLOC:
             user.thread, user.life = thread, counts.lives
             counts.lives += 1
         elif user.thread != thread:
-            found.shared[user.life] = 1
+            result.shared[user.life] = 1
 
 
 @kernel

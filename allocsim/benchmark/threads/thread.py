@@ -97,7 +97,7 @@ def _target_of(stage: Stage, event: Record) -> Object:
     published the version that the event needs.
     """
     if event.object < SHARED:
-        return stage.own[event.object]
+        return stage.unshared[event.object]
     control, slot, target = stage.control[0], event.object - SHARED, stage.scratch[0]
     target.address = 0
     if event.op >= Op.REALLOC:

@@ -98,7 +98,7 @@ def _read_memory(stage: Stage, epoch: int) -> None:
 def request(stage: Stage, value: int) -> None:
     """Send a request to the supervisor: one of the values that the module's docstring lists."""
     control = stage.control[0]
-    at = fetch_add(control.own + MADE, 1)
+    at = fetch_add(control.address + MADE, 1)
     store_release(control.requests + 8 * at, value)
-    fetch_add(control.own + RUNG, 1)
-    wake(control, control.own + RUNG, 1)
+    fetch_add(control.address + RUNG, 1)
+    wake(control, control.address + RUNG, 1)

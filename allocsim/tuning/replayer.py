@@ -28,7 +28,7 @@ class Replayed:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Replayer:
     """Replays workloads on a design."""
 
     design: str

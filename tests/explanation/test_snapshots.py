@@ -1,4 +1,4 @@
-"""Looks at a heap, compared with the map of the heap at the same moment."""
+"""Snapshots of a heap, compared with the map of the heap at the same moment."""
 
 import os
 import random
@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from allocsim.benchmark.answer import new_answer, write_arrays
-from allocsim.benchmark.looks import HEADER
 from allocsim.benchmark.occupancy import REGION, occupancy
+from allocsim.benchmark.snapshots import HEADER
 from allocsim.errors import Corruption
-from allocsim.explanation.looks import look_at, moments_to_look, read_looks
 from allocsim.explanation.on_design import OnDesign
 from allocsim.explanation.owners import parts_of
 from allocsim.explanation.shares import share_out
+from allocsim.explanation.snapshots import read_snapshots, snapshot_events, snapshot_of
 from tests.conftest import RESERVE
 from tests.driving import random_calls, stream_of
 from tests.explanation.patterns import two_owners
@@ -24,28 +24,30 @@ from tests.playing import trace_of
 
 
 @pytest.mark.parametrize("design", ["go2008", "tcmalloc", "go", "glibc"])
-def test_parts_of_a_look_are_those_of_the_map(design: str) -> None:
+def test_parts_of_a_snapshot_are_those_of_the_map(design: str) -> None:
     subject = OnDesign(design, partial(trace_of, stream_of(random_calls(5, 60))), reserve=RESERVE)
     moments = [30, 31, 60]
-    for event, look in zip(moments, subject.looks(moments), strict=True):
+    for event, snapshot in zip(moments, subject.snapshots(moments), strict=True):
         heap = subject.map_at(event)
-        assert look.event == event
-        assert look.parts == parts_of(heap, share_out(heap))
-        assert look.footprint == heap.footprint
-        assert look.regions[:, 1].sum() == heap.unit_length.sum()
-        assert look.regions[:, 2].sum() == look_at(heap).regions[:, 2].sum()
+        assert snapshot.event == event
+        assert snapshot.parts == parts_of(heap, share_out(heap))
+        assert snapshot.footprint == heap.footprint
+        assert snapshot.regions[:, 1].sum() == heap.unit_length.sum()
+        assert snapshot.regions[:, 2].sum() == snapshot_of(heap).regions[:, 2].sum()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("library", ["glibc", "jemalloc"])
-def test_looks_at_a_library_have_all_live_bytes_and_all_pages(library: str) -> None:
+def test_snapshots_of_a_library_have_all_live_bytes_and_all_pages(library: str) -> None:
     events = two_owners(400)
-    for look in on(library, events).looks([800, len(events)]):
-        live = 160_000 if look.event == 800 else 44_000  # 20 of the first 400, 200 of the others
-        assert look.parts["live"] == live
-        assert look.parts.get("pinned", 0) > 8 * (160_000 - live) // 10
-        assert look.footprint == look.regions[:, 1].sum()
-        assert look.regions[:, 2].sum() == live + look.parts.get("rounding", 0)
+    for snapshot in on(library, events).snapshots([800, len(events)]):
+        live = (
+            160_000 if snapshot.event == 800 else 44_000
+        )  # 20 of the first 400, 200 of the others
+        assert snapshot.parts["live"] == live
+        assert snapshot.parts.get("pinned", 0) > 8 * (160_000 - live) // 10
+        assert snapshot.footprint == snapshot.regions[:, 1].sum()
+        assert snapshot.regions[:, 2].sum() == live + snapshot.parts.get("rounding", 0)
 
 
 def test_regions_have_the_bytes_that_a_byte_by_byte_count_finds() -> None:
@@ -83,10 +85,10 @@ def test_a_heap_without_objects_has_only_parts_of_units() -> None:
     assert found.unheld.tolist() == [0, 100]
 
 
-def test_looks_are_spaced_evenly_and_include_the_moment() -> None:
-    assert moments_to_look(0, 0) == []
-    assert moments_to_look(3, 2) == [1, 2, 3]
-    moments = moments_to_look(6_000, 123)
+def test_snapshots_are_spaced_evenly_and_include_the_moment() -> None:
+    assert snapshot_events(0, 0) == []
+    assert snapshot_events(3, 2) == [1, 2, 3]
+    moments = snapshot_events(6_000, 123)
     assert len(moments) == 61
     assert {100, 123, 6_000} <= {*moments}
 
@@ -96,11 +98,11 @@ VALID = [1, 10, 6, 0, 0, 16, 0, 5, 32, 16]
 
 
 def read(numbers: list[int]) -> Any:
-    """Write integers as a child does, and read a look from them."""
+    """Write integers as a child does, and read a snapshot from them."""
     descriptor = new_answer()
     try:
         write_arrays(descriptor, [np.array(numbers)])
-        return read_looks(descriptor, [7], ("empty", "start"), 100)
+        return read_snapshots(descriptor, [7], ("empty", "start"), 100)
     finally:
         os.close(descriptor)
 
@@ -109,9 +111,9 @@ def read(numbers: list[int]) -> Any:
     ("column", "value"),
     [(0, -1), (0, 101), (1, -1), (6, 1 << 50), (7, -1), (7, 1 << 50), (8, REGION + 1), (9, 33)],
 )
-def test_a_look_that_a_library_may_have_forged_is_refused(column: int, value: int) -> None:
+def test_a_snapshot_that_a_library_may_have_forged_is_refused(column: int, value: int) -> None:
     assert len(VALID) == HEADER + 3
-    (look,) = read(VALID)
-    assert look.parts == {"live": 10, "rounding": 6, "empty": 16}
+    (snapshot,) = read(VALID)
+    assert snapshot.parts == {"live": 10, "rounding": 6, "empty": 16}
     with pytest.raises(Corruption, match="measuring process"):
         read([value if index == column else each for index, each in enumerate(VALID)])

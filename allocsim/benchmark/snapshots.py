@@ -1,8 +1,8 @@
-"""Looks: the occupancy of a library's heap at several moments of one replay, in the child process.
+"""Snapshots of a library's heap at several moments of one replay, in the child process.
 
-At each moment, the process forks, and the copy scans the pages and visits the live objects, so a
-look changes no memory of the replay. The copies write their results into the answer (see `answer`),
-each at its own offset.
+At each moment, the process forks. The copy scans the pages and visits the live objects, so a
+snapshot changes no memory of the replay. The copies write their results into the answer (see
+`answer`), each at an offset of its own.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from allocsim.driver import Touch
 from allocsim.errors import Corruption
 from allocsim.events import Event, Op
 
-MAX_LOOKS = 1 << 8
-"""Maximum number of looks of one replay."""
+MAX_SNAPSHOTS = 1 << 8
+"""Maximum number of snapshots of one replay."""
 
-ROOM = answer.SETS // MAX_LOOKS
-"""Bytes of the answer for each look. Unwritten pages use no memory."""
+ROOM = answer.SETS // MAX_SNAPSHOTS
+"""Bytes of the answer for each snapshot. Unwritten pages use no memory."""
 
 PARTS = 2
 """Number of parts of the footprint that hold no live object: empty pages, and startup state."""
@@ -41,11 +41,11 @@ HEADER = 1 + len(HELD) + PARTS
 """Number of integers before the regions: the number of regions, and the bytes of each part."""
 
 
-class Looks(msgspec.Struct, kw_only=True):
+class Snapshots(msgspec.Struct, kw_only=True):
     """The figures of the measurement that are not in the answer."""
 
     count: Count
-    """Number of looks in the answer."""
+    """Number of snapshots in the answer."""
     is_exact: bool
     """Whether the pages were scanned by PAGEMAP_SCAN."""
 
@@ -55,7 +55,7 @@ class Setup(NamedTuple):
 
     replay: memory.Setup
     slices: list[tuple[Table[Event], Table[Step]]]
-    """For each look: the events since the look before, and the steps to their end."""
+    """For each snapshot: the events since the previous snapshot, and the steps to their end."""
     before: PageScan
     started: PageScan
     now: PageScan
@@ -75,11 +75,11 @@ def prepare(
     pace: memory.Pace | None,
     into: tuple[int, list[int]],
 ) -> Setup:
-    """Prepare the looks. `into` is (descriptor of the answer, ascending event counts)."""
+    """Prepare the snapshots. `into` is (descriptor of the answer, ascending event counts)."""
     file, moments = into
     before, started, now = (PageScan() for _ in range(3))
     for scan in (before, started, now):
-        scan.take()  # the first scan of each makes Python allocate memory
+        scan.take()  # Python allocates memory for the first scan of each PageScan
     compile_usable()
     ends = np.searchsorted(np.cumsum(events.op <= Op.FREE), moments, "left") + 1
     replay = memory.prepare(events, touch, limit, pace=pace)
@@ -93,7 +93,7 @@ def prepare(
 def _steps_between(
     steps: Table[Step], first: int, last: int, pace: memory.Pace | None
 ) -> Table[Step]:
-    """Return the steps of a slice: those that end after `first` events, and one to `last`.
+    """Return the steps of a slice: those that end between `first` and `last`, and one to `last`.
 
     The clock is set at the end of each step. In a slice, events are counted from `first`.
     """
@@ -104,23 +104,23 @@ def _steps_between(
     return slice_steps
 
 
-def measure(setup: Setup, subject: Subject) -> Looks:
-    """Replay to the last look, and write the answer."""
+def measure(setup: Setup, subject: Subject) -> Snapshots:
+    """Replay up to the last snapshot, and write each snapshot to the answer."""
     setup.replay.with_clock_of(subject).start_time()
     setup.started.take()
     for index, (events, steps) in enumerate(setup.slices):
         replay_all(subject, setup.replay.run, events, steps, setup.meter)
-        _look(setup, subject, index)
-    return Looks(count=len(setup.slices), is_exact=setup.started.is_exact)
+        _take_snapshot(setup, subject, index)
+    return Snapshots(count=len(setup.slices), is_exact=setup.started.is_exact)
 
 
-def _look(setup: Setup, subject: Subject, index: int) -> None:
-    """Look at the heap in a fork; raise Corruption if the fork fails."""
+def _take_snapshot(setup: Setup, subject: Subject, index: int) -> None:
+    """Take a snapshot of the heap in a fork; raise Corruption if the fork fails."""
     process = os.fork()
     if process == 0:
         status = 1
         try:
-            _write_look(setup, subject, index)
+            _write_snapshot(setup, subject, index)
             status = 0
         finally:
             os._exit(status)
@@ -128,8 +128,8 @@ def _look(setup: Setup, subject: Subject, index: int) -> None:
         raise Corruption("a copy of the process ended while it visited the heap")
 
 
-def _write_look(setup: Setup, subject: Subject, index: int) -> None:
-    """Write the header and the regions of a look to its place in the answer."""
+def _write_snapshot(setup: Setup, subject: Subject, index: int) -> None:
+    """Write the header and the regions of a snapshot to its place in the answer."""
     setup.now.take()
     grown = np.setdiff1d(setup.now.pages(), setup.before.pages(), assume_unique=True)
     is_start = np.isin(grown, setup.started.pages(), assume_unique=True).astype(np.int64)

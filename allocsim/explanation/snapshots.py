@@ -1,4 +1,4 @@
-"""Looks at the heap at many moments of a replay: parts of the footprint, and occupancy."""
+"""Snapshots of a heap at many moments of a replay: parts of the footprint, and occupancy."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocsim.benchmark import answer
-from allocsim.benchmark.looks import HEADER, ROOM
 from allocsim.benchmark.occupancy import HELD, REGION, Occupancy, occupancy
+from allocsim.benchmark.snapshots import HEADER, ROOM
 from allocsim.errors import Corruption
 from allocsim.explanation.heap_map import HeapMap
 
-LOOKS = 60
-"""Number of evenly spaced looks at a replay."""
+SNAPSHOTS = 60
+"""Number of evenly spaced snapshots of a replay."""
 
 
 @dataclass(frozen=True)
-class Look:
+class Snapshot:
     """A heap at one moment. Sizes are in bytes.
 
     Invariant: the parts sum to the footprint; `regions` has the bytes that are in units.
@@ -37,30 +37,30 @@ class Look:
         return sum(self.parts.values())
 
 
-def moments_to_look(events: int, chosen: int) -> list[int]:
-    """Return the numbers of events after which to look: LOOKS of `events`, and after `chosen`."""
-    steps = min(LOOKS, events)
+def snapshot_events(events: int, chosen: int) -> list[int]:
+    """Return the event counts of the snapshots: SNAPSHOTS up to `events`, and `chosen`."""
+    steps = min(SNAPSHOTS, events)
     spaced = {events * step // steps for step in range(1, steps + 1)} if steps else set()
     return sorted({*spaced, chosen} - {0})
 
 
-def look_at(heap: HeapMap) -> Look:
-    """Return the look at the moment of a map."""
+def snapshot_of(heap: HeapMap) -> Snapshot:
+    """Return the snapshot of the heap that a map describes."""
     objects = (heap.address, heap.request, heap.usable)
     units = (heap.unit_address, heap.unit_length, heap.unit_part)
-    return _look(heap.event, occupancy(objects, units, len(heap.parts)), heap.parts, heap.rest)
+    return _snapshot(heap.event, occupancy(objects, units, len(heap.parts)), heap.parts, heap.rest)
 
 
-def read_looks(
+def read_snapshots(
     descriptor: int, events: Sequence[int], parts: Sequence[str], pages: int
-) -> list[Look]:
-    """Return the looks that a child process wrote after these numbers of events.
+) -> list[Snapshot]:
+    """Return the snapshots that a child process wrote after these numbers of events.
 
     A library in the child may have written anything. Raises Corruption if there are more regions
     than the machine's `pages`, or if a value is out of range.
     """
     return [
-        _look(event, _read(descriptor, index * ROOM, pages), parts, {})
+        _snapshot(event, _read(descriptor, index * ROOM, pages), parts, {})
         for index, event in enumerate(events)
     ]
 
@@ -85,11 +85,13 @@ def _read(descriptor: int, offset: int, pages: int) -> Occupancy:
     return Occupancy(parts[: len(HELD)], parts[len(HELD) :], regions)
 
 
-def _look(event: int, measured: Occupancy, names: Sequence[str], rest: Mapping[str, int]) -> Look:
-    """Return a look; parts of 0 bytes are left out, except "live"."""
+def _snapshot(
+    event: int, measured: Occupancy, names: Sequence[str], rest: Mapping[str, int]
+) -> Snapshot:
+    """Return a snapshot; parts of 0 bytes are left out, except "live"."""
     parts = dict(zip(HELD, measured.held.tolist(), strict=True))
     parts["untouched"] = -parts["untouched"]
     for name, size in (*zip(names, measured.unheld.tolist(), strict=True), *rest.items()):
         parts[name] = parts.get(name, 0) + size
     kept = {name: size for name, size in parts.items() if size or name == "live"}
-    return Look(event, kept, measured.regions)
+    return Snapshot(event, kept, measured.regions)
