@@ -15,12 +15,10 @@ from allocsim.cli.measure_options import (
     require_not_measuring,
     tolerance_options,
 )
-from allocsim.cli.options import require_outputs
 from allocsim.cli.output import export
-from allocsim.cli.picture_options import export_pictures, picture_options, picture_paths
+from allocsim.cli.output_files import OutputType, require_outputs
+from allocsim.cli.picture_options import export_pictures, picture_options, require_renderer_for
 from allocsim.cli.types import CountType
-
-_FILE = click.Path(dir_okay=False)
 
 
 class ProgramCommand(click.Command):
@@ -69,9 +67,11 @@ class ProgramCommand(click.Command):
 )
 @click.option("--show-output", is_flag=True, help="Show the output of PROGRAM, on standard error.")
 @click.option("--json", is_flag=True, help="Print the result as one JSON object.")
-@click.option("--export-json", type=_FILE, help="Write the result as JSON to a file.")
-@click.option("--export-csv", type=_FILE, help="Write a row for each allocator to a CSV file.")
-@click.option("--export-markdown", type=_FILE, help="Write the table as Markdown to a file.")
+@click.option("--export-json", type=OutputType(), help="Write the result as JSON to a file.")
+@click.option(
+    "--export-csv", type=OutputType(), help="Write a row for each allocator to a CSV file."
+)
+@click.option("--export-markdown", type=OutputType(), help="Write the table as Markdown to a file.")
 @picture_options
 @click.pass_obj
 def command(program: list[str] | None, /, names: tuple[str, ...], **options: Any) -> None:
@@ -124,6 +124,7 @@ def _compare_program(words: list[str], options: dict[str, Any]) -> None:
     from allocsim.recorders.program import find_program
 
     program = find_program(words)
+    _require_outputs(options, program.file)
     _report(options, lambda subjects: measure_program(program, subjects, options), True)
 
 
@@ -131,7 +132,14 @@ def _compare(workload: str, options: dict[str, Any]) -> None:
     """Measure the subjects on a workload and report."""
     from allocsim.cli.measure_options import measure
 
+    _require_outputs(options)
     _report(options, lambda subjects: measure(workload, subjects, options), False)
+
+
+def _require_outputs(options: dict[str, Any], *inputs: str) -> None:
+    """Raise an error if a file cannot be written, or if it is an input of the command."""
+    require_outputs(inputs=inputs)
+    require_renderer_for(options)
 
 
 def _report(
@@ -141,8 +149,6 @@ def _report(
 
     Without --on, designs are subjects too, unless `only_libraries`.
     """
-    exports = [options[f"export_{form}"] for form in ("json", "csv", "markdown")]
-    require_outputs([*picture_paths(options), *(path for path in exports if path is not None)])
     from allocsim.cli.drive import command_line
     from allocsim.cli.measure_options import subjects_of
     from allocsim.errors import UnknownName
@@ -162,6 +168,7 @@ def _report(
         column_of(options["sort"])
     comparison = measure(subjects)
     shown = Compared(comparison, reference, options["sort"], command_line())
+    exports = [options[f"export_{form}"] for form in ("json", "csv", "markdown")]
     texts = (comparison_json, comparison_csv, comparison_markdown)
     export([(path, partial(text, shown)) for path, text in zip(exports, texts, strict=True)])
     export_pictures(options, partial(_page, shown))

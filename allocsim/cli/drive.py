@@ -21,7 +21,6 @@ from allocsim.heap import Heap
 from allocsim.moments import Choice, event_at
 from allocsim.player import Options, play
 from allocsim.profile import Profile
-from allocsim.recorded_times import recorded_times
 from allocsim.reports import Result
 from allocsim.reports.run_screen import print_result
 from allocsim.reports.run_text import csv_text, json_text, markdown_text
@@ -86,7 +85,7 @@ def _new_heap(design: str, settings: Settings) -> Heap:
 
 def _at_moment(profile: Profile, trace: Trace, settings: Settings, chosen: Choice) -> Profile:
     """Return the profile with the heap at a chosen moment, from a second replay up to there."""
-    event = event_at(profile.moments, chosen, recorded_times(trace.description))
+    event = event_at(profile.moments, chosen, trace.times)
     if trace.reopen is None:
         raise InputError(f"--at reads the workload twice, and '{trace.name}' can be read only once")
     options = Options(touch=Touch[settings.touch.upper()], limit=settings.limit)

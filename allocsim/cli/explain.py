@@ -11,17 +11,16 @@ import click
 
 from allocsim.cli.completion import complete_subjects, complete_workload
 from allocsim.cli.measure_options import require_not_given
-from allocsim.cli.options import (
-    DEFAULT_RESERVE,
-    recording_options,
-    require_outputs,
-    touch_option,
-)
+from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
 from allocsim.cli.output import export, log
-from allocsim.cli.picture_options import PICTURES, export_pictures, picture_options, picture_paths
+from allocsim.cli.output_files import OutputType, require_outputs
+from allocsim.cli.picture_options import (
+    PICTURES,
+    export_pictures,
+    picture_options,
+    require_renderer_for,
+)
 from allocsim.cli.types import CountType, MomentType, SecondsType, SizeType
-
-_FILE = click.Path(dir_okay=False)
 
 EXPORTS = ("pprof", "collapsed")
 """The options that write a file."""
@@ -112,12 +111,12 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
 @picture_options
 @click.option(
     "--pprof",
-    type=_FILE,
+    type=OutputType(),
     help="Write the owners by stack as a profile for pprof (`go tool pprof`, speedscope).",
 )
 @click.option(
     "--collapsed",
-    type=_FILE,
+    type=OutputType(),
     help="Write the owners by stack as collapsed stacks (flamegraph.pl, speedscope).",
 )
 @click.option(
@@ -142,8 +141,8 @@ def command(names: tuple[str, ...], **options: Any) -> None:
         raise click.UsageError("standard input can be read only once; give a file for a workload")
     if len(names) > 2:
         raise click.UsageError(f"expected one or two workloads; found {len(names)}")
-    exports = [options[name] for name in EXPORTS if options[name] is not None]
-    require_outputs([*exports, *picture_paths(options)])
+    require_outputs()
+    require_renderer_for(options)
     if len(names) == 2:
         require_not_given(*FOR_ONE, needs="a single workload")
         if not options["what_if"]:
@@ -155,7 +154,6 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     if options["collapsed"] is None:
         require_not_given("measure", needs="--collapsed FILE")
     from allocsim.cli.drive import command_line
-    from allocsim.recorded_times import recorded_times
     from allocsim.reports.explanation_screen import print_explanation
     from allocsim.reports.explanation_text import explanation_json
     from allocsim.reports.heap_map_screen import print_history
@@ -169,7 +167,7 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     else:
         print_explanation(explanation, trace.name)
         if options["map"]:
-            print_history(explanation.evidence, recorded_times(trace.description))
+            print_history(explanation.evidence, trace.times)
 
 
 def _question(options: dict[str, Any], seconds: float) -> Any:

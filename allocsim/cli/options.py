@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-# Used instead of pathlib, whose import takes 3 ms, a tenth of the time of --help.
-from os import W_OK, X_OK, access
-from os.path import abspath, dirname, exists, isdir, isfile, realpath
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from allocsim.cli.completion import complete_design, complete_format
-from allocsim.cli.picture_options import picture_options, picture_paths
+from allocsim.cli.output_files import OutputType, require_outputs
+from allocsim.cli.picture_options import picture_options, require_renderer_for
 from allocsim.cli.types import CountType, MomentType, SettingType, SizeType
-from allocsim.errors import EnvironmentLacks
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,13 +40,6 @@ class Settings(NamedTuple):
     native_counters: bool
     at: Any  # moments.Choice, or None
 
-    def exports(self) -> list[str]:
-        """Return the paths of all files to write."""
-        paths = (self.export_json, self.export_csv, self.export_markdown)
-        return [*picture_paths(self._asdict()), *(path for path in paths if path is not None)]
-
-
-_FILE = click.Path(dir_okay=False)
 
 touch_option = click.option(
     "--touch",
@@ -137,9 +126,11 @@ _OPTIONS = (
         "events, at 50% of them, or at a time (3.5s). The workload is replayed a second time.",
     ),
     click.option("--json", is_flag=True, help="Print the result as one JSON object."),
-    click.option("--export-json", type=_FILE, help="Write the result as JSON to a file."),
-    click.option("--export-csv", type=_FILE, help="Write the samples as CSV to a file."),
-    click.option("--export-markdown", type=_FILE, help="Write the report as Markdown to a file."),
+    click.option("--export-json", type=OutputType(), help="Write the result as JSON to a file."),
+    click.option("--export-csv", type=OutputType(), help="Write the samples as CSV to a file."),
+    click.option(
+        "--export-markdown", type=OutputType(), help="Write the report as Markdown to a file."
+    ),
 )
 
 
@@ -149,7 +140,8 @@ def driver_options(command: Command) -> Command:
     def with_settings(**given: Any) -> Any:
         """Call the command with its own options, and the shared ones as Settings."""
         settings = Settings(**{name: given.pop(name) for name in Settings._fields})
-        require_outputs(settings.exports())
+        require_outputs()
+        require_renderer_for(settings._asdict())
         return command(settings=settings, **given)
 
     with_settings.__name__, with_settings.__doc__ = command.__name__, command.__doc__
@@ -183,43 +175,3 @@ def seed_option(command: Command) -> Command:
         "--seed", type=CountType(0, 2**62), default=1, show_default=True, help="Random seed."
     )
     return option(command)
-
-
-def require_writable(paths: list[str], extended: str | None = None) -> None:
-    """Raise an error before the run, not after it, if a file cannot be written.
-
-    Two exports to one file are an error too: the second would replace the first. If the file
-    `extended` exists, it is extended in place, while other files are replaced.
-    """
-    files: set[str] = set()
-    for path in paths:
-        if not path:
-            raise click.UsageError("the name of a file to write is empty")
-        if realpath(path) in files:  # two names or links can lead to the same file
-            raise click.UsageError(f"'{path}' is given for two exports; use two files")
-        files.add(realpath(path))
-        if not isdir(dirname(abspath(path))):
-            raise click.UsageError(f"cannot write '{path}': no such directory")
-        # A file is replaced by one that is written beside it, so its directory counts as well.
-        is_replaced = not exists(path) or (isfile(path) and path != extended)
-        if is_replaced and not access(dirname(realpath(path)), W_OK | X_OK):
-            raise EnvironmentLacks(
-                f"cannot write '{path}': no permission to write in its directory"
-            )
-
-
-def require_outputs(paths: list[str], *inputs: str, extended: str | None = None) -> None:
-    """Raise a usage error if a file cannot be written, or if it is an input of the command.
-
-    The arguments on the command line are inputs: workloads and results. `inputs` are further ones.
-    `extended` is as in `require_writable`.
-    """
-    require_writable(paths, extended)
-    context = click.get_current_context()
-    arguments = [each.name for each in context.command.params if isinstance(each, click.Argument)]
-    given = [context.params.get(name or "") for name in arguments]
-    names = [name for value in given for name in (value if isinstance(value, tuple) else [value])]
-    read = {realpath(name) for name in (*names, *inputs) if isinstance(name, str)}
-    for path in paths:
-        if isfile(path) and realpath(path) in read:
-            raise click.UsageError(f"'{path}' is an input of this command; write to another file")

@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from allocsim.cli.output import export
+from allocsim.cli.output_files import OutputType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-_FILE = click.Path(dir_okay=False)
 
 PICTURES = ("html", "svg", "png")
 """The names of the options."""
@@ -24,23 +23,26 @@ def picture_options(command: Command) -> Command:
         ("svg", "Write the pictures of the report to an SVG file."),
         ("html", "Write the report with pictures to a self-contained HTML file."),
     ):
-        command = click.option(f"--{name}", type=_FILE, help=what)(command)
+        command = click.option(f"--{name}", type=OutputType(), help=what)(command)
     return command
 
 
-def picture_paths(options: Mapping[str, Any]) -> list[str]:
-    """Return the files to write; raise EnvironmentLacks if they need a renderer that is missing."""
-    paths = [options[name] for name in PICTURES if options[name] is not None]
-    if paths:
-        from allocsim.pictures.render import require_renderer
+def require_renderer_for(options: Mapping[str, Any]) -> bool:
+    """Return whether the options name a picture file to write.
 
-        require_renderer()
-    return paths
+    Raises EnvironmentLacks if they do and the renderer is missing.
+    """
+    if all(options[name] is None for name in PICTURES):
+        return False
+    from allocsim.pictures.render import require_renderer
+
+    require_renderer()
+    return True
 
 
 def export_pictures(options: Mapping[str, Any], make_page: Callable[[], Any]) -> None:
     """Write the files that the options name; make the page only if there are any."""
-    if not picture_paths(options):
+    if not require_renderer_for(options):
         return
     from allocsim.pictures.page import all_in_one, html_of
     from allocsim.pictures.render import png_of, svg_of

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 
 import click
 
-from allocsim.cli.options import require_writable
 from allocsim.cli.output import log
+from allocsim.cli.output_files import OutputType, require_outputs
 
 
 @click.command("record", context_settings={"allow_interspersed_args": False})
@@ -17,7 +18,7 @@ from allocsim.cli.output import log
     "--output",
     "out",
     metavar="OUT",
-    type=click.Path(dir_okay=False),
+    type=OutputType(),
     help="Trace to write; by default PROGRAM.allocsim in this directory.",
 )
 @click.option(
@@ -81,6 +82,7 @@ def command(
     """
     path = Path(out or f"{Path(program[0]).name}.allocsim")
     _require_free(path, force)
+    require_outputs([] if out else [str(path)], [shutil.which(program[0]) or program[0]])
 
     from allocsim.cli.live_view import live_view
     from allocsim.cli.progress import watched
@@ -114,4 +116,3 @@ def _require_free(path: Path, force: bool) -> None:
         )
     if path.exists() and not path.is_file():
         raise click.UsageError(f"'{path}' is not a file")
-    require_writable([str(path)])

@@ -14,6 +14,7 @@ from allocsim.cli.measure_options import (
     timeout_option,
     warmup_option,
 )
+from allocsim.cli.output_files import OutputType
 from allocsim.cli.sweep_show import command as show
 from allocsim.cli.sweep_show import report_options
 from allocsim.cli.types import CountType, SizeType
@@ -102,7 +103,7 @@ def _measuring(command: Any) -> Any:
 @click.option(
     "--out",
     metavar="FILE",
-    type=click.Path(dir_okay=False),
+    type=OutputType(),
     default="sweep.jsonl",
     show_default=True,
     help="File of the results. Cells that are already in it are not measured again.",

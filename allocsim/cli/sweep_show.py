@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from allocsim.cli.completion import complete_file
-from allocsim.cli.options import require_outputs
-from allocsim.cli.picture_options import export_pictures, picture_options, picture_paths
+from allocsim.cli.output_files import OutputType, require_outputs
+from allocsim.cli.picture_options import export_pictures, picture_options, require_renderer_for
 from allocsim.cli.types import CountType
 
 if TYPE_CHECKING:
     from allocsim.sweep.results import Results
 
-_FILE = click.Path(dir_okay=False)
-
 _OPTIONS = (
     click.option("--top", metavar="N", type=CountType(1), default=10, show_default=True,
                  help="Number of subjects in each table."),
     click.option("--json", is_flag=True, help="Print the findings as one JSON object."),
-    click.option("--export-csv", type=_FILE, help="Write the rows to a CSV file."),
-    click.option("--export-parquet", type=_FILE,
+    click.option("--export-csv", type=OutputType(), help="Write the rows to a CSV file."),
+    click.option("--export-parquet", type=OutputType(),
                  help="Write the rows to a Parquet file; needs allocsim[parquet]."),
     picture_options,
 )  # fmt: skip
@@ -36,7 +34,9 @@ def report_options(command: Any) -> Any:
 
 
 @click.command("show")
-@click.argument("file", metavar="FILE", type=_FILE, shell_complete=complete_file)
+@click.argument(
+    "file", metavar="FILE", type=click.Path(dir_okay=False), shell_complete=complete_file
+)
 @report_options
 def command(file: str, **options: Any) -> None:
     """Show the findings of a sweep from its file of rows, without measuring again."""
@@ -59,9 +59,8 @@ def require_exports(options: dict[str, Any], rows: str | None = None) -> None:
         from allocsim.traces.writers.parquet import require_pyarrow
 
         require_pyarrow()
-    files = [rows, *(options[name] for name in ("export_csv", "export_parquet"))]
-    given = [path for path in files if path is not None]
-    require_outputs([*given, *picture_paths(options)], extended=rows)
+    require_outputs(extended=rows)
+    require_renderer_for(options)
 
 
 def report(results: Results, file: str, options: dict[str, Any]) -> None:

@@ -8,13 +8,9 @@ from typing import Any
 import click
 
 from allocsim.cli.completion import complete_design, complete_workload
-from allocsim.cli.options import (
-    DEFAULT_RESERVE,
-    recording_options,
-    require_outputs,
-    threads_option,
-)
+from allocsim.cli.options import DEFAULT_RESERVE, recording_options, threads_option
 from allocsim.cli.output import export
+from allocsim.cli.output_files import OutputType, require_outputs
 from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, SizeType
 
 
@@ -83,7 +79,7 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
 @click.option("--json", is_flag=True, help="Print the result as one JSON object.")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False),
+    type=OutputType(),
     metavar="FILE",
     help="Write the table to a JSON file, which --set size_classes=FILE reads.",
 )
@@ -98,8 +94,7 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     """
     if options["source"] and options["json"]:
         raise click.UsageError("--source and --json exclude each other")
-    written = [] if options["out"] is None else [options["out"]]
-    require_outputs(written, *options["hold_back"])
+    require_outputs()
     from allocsim.cli.drive import command_line
     from allocsim.reports.tuning_screen import print_tuning
     from allocsim.reports.tuning_text import source_text, table_text, tuning_json

@@ -1,10 +1,8 @@
 """Wrong usage and unusable files: exit status 2, and a message that says what is wrong."""
 
-from pathlib import Path
-
 import pytest
 
-from tests.cli.conftest import TEXT, File, Run
+from tests.cli.conftest import File, Run
 
 USAGE: dict[str, tuple[str, str]] = {
     "no command": ("", "Usage: allocsim"),
@@ -112,29 +110,6 @@ def test_wrong_usage_is_2(run: Run, line: str, message: str) -> None:
     ended = run(line)
     assert (ended.status, ended.out) == (2, "")
     assert message in ended.err
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "replay x.txt --export-json ./x.txt",
-        "empirical x.txt --export-markdown x.txt",
-        "compare x.txt --export-csv link.txt",
-        "explain a.txt x.txt --html x.txt",
-        "explain x.txt --collapsed x.txt",
-        "tune x.txt --design tcmalloc --out x.txt",
-        "tune a.txt --design tcmalloc --hold-back x.txt --out x.txt",
-        "sweep x.txt --on go2008 --export-csv x.txt",
-        "sweep show x.txt --export-csv x.txt",
-    ],
-)
-def test_input_is_no_output(run: Run, file: File, line: str) -> None:
-    path = file("x.txt", TEXT)
-    Path("link.txt").symlink_to("x.txt")
-    ended = run(line)
-    assert ended.status == 2
-    assert "is an input of this command; write to another file" in ended.err
-    assert path.read_text() == TEXT
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from allocsim.cli import COMMANDS
-from allocsim.cli.options import require_writable
-from allocsim.errors import EnvironmentLacks
 from tests.cli.conftest import Run
 
 SMALL = "random --ops 200 --slots 20 --max-size 4K"
@@ -180,25 +178,3 @@ def test_every_command_is_in_the_help(run: Run) -> None:
     out = run("--help").out
     assert all(f"  {name} " in out for name in COMMANDS)
     assert "Exit status: 0 success, 1 a check failed" in out
-
-
-def test_directory_without_write_permission_is_an_error_before_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The superuser may write everywhere, so the test denies it."""
-    monkeypatch.setattr("allocsim.cli.options.access", lambda *_: False)
-    with pytest.raises(EnvironmentLacks, match="no permission to write in its directory"):
-        require_writable([str(tmp_path / "out")])
-    require_writable(["/dev/null"])
-
-
-def test_only_a_file_that_is_extended_needs_no_permission_for_its_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "old").touch()
-    monkeypatch.setattr("allocsim.cli.options.access", lambda *_: False)
-    old, new = str(tmp_path / "old"), str(tmp_path / "new")
-    require_writable([old], extended=old)
-    for path, extended in ((old, None), (old, new), (new, new)):
-        with pytest.raises(EnvironmentLacks, match="no permission to write in its directory"):
-            require_writable([path], extended=extended)

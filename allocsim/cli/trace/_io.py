@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.cli.options import require_writable
 from allocsim.cli.output import log
+from allocsim.cli.output_files import require_writable
 from allocsim.cli.progress import watched
 from allocsim.errors import InputError
 from allocsim.events import Op, Trace, closing_chunks, not_empty
