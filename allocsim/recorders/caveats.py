@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from allocsim.recorders.base import Recorder, Request
-from allocsim.recorders.guard import UNGUARDED, has_compiler, read_page
+from allocsim.recorders.compiler import why_no_compiler
+from allocsim.recorders.guard import UNGUARDED, read_page
 from allocsim.recorders.program import Outcome, Program
 
 EXEC_WRAPPERS = ("env", "nice", "nohup", "setsid", "stdbuf", "time", "timeout")
@@ -20,7 +21,7 @@ MAX_NAMED = 5
 def caveats_before(request: Request, recorder: Recorder) -> Iterator[str]:
     """Yield a sentence about each thing that a recording of this program may miss."""
     program = request.program
-    if recorder.is_guarded and not has_compiler():
+    if recorder.is_guarded and why_no_compiler():
         yield UNGUARDED
     if not recorder.follows_exec and _may_exec(program):
         yield (

@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.capabilities import Capabilities
-from allocsim.recorders.base import Recorder, RecorderFailed, run_command
+from allocsim.recorders.base import Recorder
+from allocsim.recorders.compiler import INSTALL, compile_library, why_no_compiler
 from allocsim.recorders.program import Outcome
 from allocsim.text import counted, format_bytes
-
-INSTALL = "apt install gcc libc6-dev"
 
 SOURCE = Path(__file__).with_name("guard.c")
 
@@ -59,18 +57,13 @@ class Page(NamedTuple):
     """Calls of _exit, which ends the process without its exit handlers."""
 
 
-def has_compiler() -> bool:
-    """Return whether the guard can be compiled."""
-    return shutil.which("cc") is not None
-
-
 def capabilities_here(recorder: Recorder) -> Capabilities:
     """Return what the recorder can see on this machine.
 
     Where the guard cannot be compiled, a guarded recorder misses some of the aligned allocations.
     """
     capabilities = recorder.capabilities
-    if not recorder.is_guarded or has_compiler():
+    if not recorder.is_guarded or why_no_compiler() is None:
         return capabilities
     return replace(capabilities, aligned_calls="partly")
 
@@ -80,14 +73,10 @@ def build_guard(directory: Path, recorder: str) -> Path | None:
 
     Returns None if no compiler is installed, and raises RecorderFailed if the compiler fails.
     """
-    if not has_compiler():
+    if why_no_compiler():
         return None
     library = directory / "guard.so"
-    options = ("-shared", "-fPIC", "-O2", f"-DFOR_{recorder.upper()}", "-o")
-    compiled = run_command("cc", *options, library, SOURCE)
-    if compiled.returncode != 0:
-        message = compiled.stderr.strip()[-200:]
-        raise RecorderFailed(f"the C compiler failed: {message}; {INSTALL}")
+    compile_library(library, "-O2", f"-DFOR_{recorder.upper()}", SOURCE)
     with (directory / _PAGE).open("wb") as page:
         page.truncate(_LENGTH)
         # Reserved now: on a full disk, writing to the mapped page would end the program by SIGBUS.

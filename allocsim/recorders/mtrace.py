@@ -13,14 +13,13 @@ from pathlib import Path
 
 from allocsim.capabilities import Capabilities
 from allocsim.recorders.base import Recorder, RecorderFailed, Request, reads_file
+from allocsim.recorders.compiler import INSTALL, why_no_compiler
 from allocsim.recorders.guard import (
-    INSTALL,
     OUTPUT,
     build_guard,
     deep_bind_losses,
     guard_losses,
     guard_variables,
-    has_compiler,
 )
 from allocsim.recorders.linkage import why_not_with_glibc_only
 from allocsim.recorders.program import Outcome, preload, run_program
@@ -31,8 +30,8 @@ DEBUG = "libc_malloc_debug.so.0"
 
 def missing(_: Request) -> str | None:
     """Return why mtrace cannot be used, with the remedy, or None if it can."""
-    if not has_compiler():
-        return f"no C compiler is installed: {INSTALL}"
+    if reason := why_no_compiler():
+        return reason
     if ctypes.util.find_library("c_malloc_debug") is None:
         return f"{DEBUG} is missing: it is part of glibc 2.34 and newer"
     return None
@@ -42,7 +41,7 @@ def run(request: Request, directory: Path) -> Outcome:
     """Run the program with mtrace started before its main()."""
     guard = build_guard(directory, "mtrace")
     if guard is None:
-        raise RecorderFailed(f"no C compiler is installed: {INSTALL}")
+        raise RecorderFailed(why_no_compiler() or "")
     # The guard sets this LD_PRELOAD for the processes that the program starts.
     inherited = {"ALLOCSIM_LD_PRELOAD": preload()["LD_PRELOAD"]}
     output = {"MALLOC_TRACE": str(directory / OUTPUT)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.recorders.preload.library import why_no_library
+from allocsim.recorders.compiler import why_no_compiler
 from tests.cli.conftest import Run
 from tests.cli.running import ENVIRONMENT, PATIENCE, command, default_signals, has_not_ended
 
@@ -33,7 +33,7 @@ QUICK = "--on lib:glibc --runs 1 --warmup 0"
 @pytest.fixture
 def program(compiler: str, tmp_path: Path) -> str:
     """A program that takes 4 MB from malloc and exits with the status that it is given."""
-    if (reason := why_no_library()) is not None:
+    if (reason := why_no_compiler()) is not None:
         pytest.skip(reason)
     path = tmp_path / "allocates"
     options = ["-x", "c", "-O1", "-fno-builtin", "-o", str(path), "-"]

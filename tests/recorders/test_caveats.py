@@ -80,7 +80,7 @@ def test_pools_of_python_are_a_caveat_unless_switched_off(
 def test_guard_without_a_compiler_is_a_caveat(
     binary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("allocsim.recorders.caveats.has_compiler", lambda: False)
+    monkeypatch.setattr("allocsim.recorders.caveats.why_no_compiler", lambda: "none")
     (line,) = caveats_of("ls", binary, fake("a", is_guarded=True))
     assert line.startswith("no C compiler is installed, so the recorder is not guarded")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from allocsim.recorders.compiler import why_no_compiler
 from allocsim.recorders.guard import (
     OUTPUT,
     SOURCE,
@@ -17,7 +18,6 @@ from allocsim.recorders.guard import (
     deep_bind_losses,
     guard_losses,
     guard_variables,
-    has_compiler,
     read_page,
 )
 from allocsim.recorders.program import Outcome
@@ -161,5 +161,5 @@ def test_no_guard_is_built_without_a_compiler(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
-    assert not has_compiler()
+    assert why_no_compiler()
     assert build_guard(tmp_path, "test") is None

@@ -19,9 +19,10 @@ from msgspec.structs import replace
 from allocsim.capabilities import Capabilities
 from allocsim.events import Trace
 from allocsim.recorders.base import Recorder, RecorderFailed, Request, open_recording
+from allocsim.recorders.compiler import INSTALL, why_no_compiler
 from allocsim.recorders.linkage import why_not_preloaded
 from allocsim.recorders.preload.clock import TickClock, is_tsc_trusted
-from allocsim.recorders.preload.library import INSTALL, recorder_library, why_no_library
+from allocsim.recorders.preload.library import recorder_library
 from allocsim.recorders.preload.live import LiveWatch
 from allocsim.recorders.preload.watch import MemoryWatch, wait_for_leftovers
 from allocsim.recorders.program import Outcome, Watch, preload
@@ -47,7 +48,7 @@ def missing(request: Request) -> str | None:
     """Return why the library cannot be used, with the remedy; None if it can."""
     if request.sites and not _has_find_object():
         return "--sites needs glibc 2.35 or newer"
-    return why_no_library()
+    return why_no_compiler()
 
 
 def _has_find_object() -> bool:

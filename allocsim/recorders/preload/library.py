@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import shutil
 from pathlib import Path
 
 from allocsim.core.kernel_cache import cache_directories, replace_file
-from allocsim.recorders.base import RecorderFailed, run_command
-
-INSTALL = "apt install gcc libc6-dev"
+from allocsim.recorders.base import run_command
+from allocsim.recorders.compiler import compile_library
 
 SOURCE = Path(__file__).with_name("source") / "recorder.c"
 """The file to compile. It includes the other files of its directory."""
 
 OPTIONS = (
-    *("-std=gnu11", "-O2", "-g0", "-shared", "-fPIC", "-fno-builtin", "-fvisibility=hidden"),
+    *("-std=gnu11", "-O2", "-g0", "-fno-builtin", "-fvisibility=hidden"),
     *("-Wl,-z,now", "-Wl,-soname,liballocsim-recorder.so"),
 )
 """Options of the compiler. Without -fno-builtin, it may assume what malloc does, even in the
@@ -28,11 +26,6 @@ library's own malloc."""
 
 LIBRARIES = ("-ldl", "-lpthread")
 """Libraries to link. Since glibc 2.34 both are empty, because libc has their functions."""
-
-
-def why_no_library() -> str | None:
-    """Return why the library cannot be compiled, with the remedy; None if it can."""
-    return None if shutil.which("cc") else f"no C compiler is installed: {INSTALL}"
 
 
 def recorder_library(work: Path) -> Path:
@@ -64,7 +57,5 @@ def _key() -> str:
 
 def _compile(output: Path) -> Path:
     """Compile the library and return its path, `output`."""
-    done = run_command("cc", *OPTIONS, "-o", output, SOURCE, *LIBRARIES)
-    if done.returncode != 0:
-        raise RecorderFailed(f"the C compiler failed: {done.stderr.strip()[-200:]}; {INSTALL}")
+    compile_library(output, *OPTIONS, SOURCE, *LIBRARIES)
     return output

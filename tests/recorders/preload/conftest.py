@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.recorders.preload.library import recorder_library, why_no_library
+from allocsim.recorders.compiler import why_no_compiler
+from allocsim.recorders.preload.library import recorder_library
 from tests.recorders.preload.running import HERE, Chain
 
 PROGRAMS = "programs"
@@ -14,7 +15,7 @@ PROGRAMS = "programs"
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with `counter.so`, `programs`, and `programs.so`, a library of the same code."""
-    reason = why_no_library()
+    reason = why_no_compiler()
     if reason is not None:
         pytest.skip(reason)
     place = tmp_path_factory.mktemp("compiled")

@@ -87,7 +87,7 @@ def test_stacks_need_a_c_library_that_finds_objects(
     monkeypatch: pytest.MonkeyPatch, version: str, is_missing: bool
 ) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc" if version else "", version))
-    monkeypatch.setattr(preload, "why_no_library", lambda: None)
+    monkeypatch.setattr(preload, "why_no_compiler", lambda: None)
     request = Request(Program(("true",), "/bin/true"), sites=True)
     reason = preload.missing(request)
     assert reason == ("--sites needs glibc 2.35 or newer" if is_missing else None)

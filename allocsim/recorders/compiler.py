@@ -1,0 +1,30 @@
+"""The C compiler, which compiles the guard and the library of the recorder `preload`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from allocsim.recorders.base import RecorderFailed, run_command
+
+INSTALL = "apt install gcc libc6-dev"
+
+
+def why_no_compiler() -> str | None:
+    """Return that no C compiler is installed, with the remedy; None if there is one."""
+    return None if shutil.which("cc") else f"no C compiler is installed: {INSTALL}"
+
+
+def compile_library(library: Path, *arguments: str | Path) -> None:
+    """Compile a shared library, with temporary files in its directory.
+
+    Raises RecorderFailed if the compiler fails.
+    """
+    variables = {**os.environ, "LC_ALL": "C", "TMPDIR": str(library.parent)}
+    done = run_command("cc", "-shared", "-fPIC", *arguments, "-o", library, env=variables)
+    if done.returncode != 0:
+        message = done.stderr.strip()[-200:]
+        # Such as a missing header. The compiler may also lack memory or space.
+        remedy = f"; {INSTALL}" if "No such file" in message else ""
+        raise RecorderFailed(f"the C compiler failed: {message}{remedy}")
