@@ -187,6 +187,9 @@ class Trace:
     program_run: ProgramRun | None = None
     """Figures that the kernel counted while the program was recorded. None for a slice or sample of
     a trace, and for a trace that `allocsim record` did not write."""
+    times: list[tuple[int, int]] = field(default_factory=list)
+    """Pairs of a number of events and the ns from the first call to the next event, in order;
+    complete at the end of the stream. Empty if the recording has no times."""
     progress: Any = None
     """A function that returns the share of the input that has been read, 0 to 1; used if `length`
     is None."""

@@ -119,7 +119,7 @@ def event_at(
 ) -> int:
     """Return the number of events before a moment.
 
-    `times` has the times of the recording (see `recorded_times`). Raises InputError for the mean,
+    `times` has the times of the recording (see `Trace.times`). Raises InputError for the mean,
     for a number that exceeds the number of all events, and for a time that `times` does not have.
     """
     events = {moment.name: moment.event for moment in moments}

@@ -1,7 +1,9 @@
-"""Times of a recording: pairs of an event and a time in ns, which only some recordings have.
+"""Times of a recording, which only some recordings have.
 
 `allocsim record` stores at most 1,024 points in the description of a trace (see
-`traces.preload.time_table`). A time between two points is interpolated.
+`traces.preload.time_table`): pairs of a row of the trace and a time in ns. A row may be a note and
+no event, so `Trace.times` has the same points with numbers of events. A time between two points is
+interpolated.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ NONE = "the recording has no times; `allocsim record --with preload` makes one t
 
 
 def recorded_times(description: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Return the points (events before, nanoseconds since the first call) of a trace, in order.
+    """Return the points (rows before, nanoseconds since the first call) of a trace, in order.
 
     `description` is that of the trace. The result is [] if there are no points, if the trace is a
     part of a recording, or if the points are not valid: a file may hold anything.
@@ -32,7 +34,8 @@ def recorded_times(description: Mapping[str, Any]) -> list[tuple[int, int]]:
 def event_at_time(points: Sequence[tuple[int, int]], seconds: float) -> int:
     """Return the number of events before a time, in seconds since the first call.
 
-    Raises InputError if there are no points, or if the time is after the last one.
+    `points` are those of `Trace.times`. Raises InputError if there are none, or if the time is
+    after the last one.
     """
     if not points:
         raise InputError(NONE)

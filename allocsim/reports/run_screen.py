@@ -11,7 +11,6 @@ from allocsim.profile import (
     Profile,
     Snapshot,
 )
-from allocsim.recorded_times import recorded_times
 from allocsim.reports import Result
 from allocsim.reports.moments_table import moments_table
 from allocsim.reports.phrases import (
@@ -146,8 +145,7 @@ def _timeline(result: Result, width: int) -> Table:
         Line("footprint", samples["footprint"], peak, f"peak {format_bytes(peak)}{when}", "bold"),
         Line("live", samples["live"], live, f"peak {format_bytes(live)}", "green"),
     ]
-    times = recorded_times(result.trace.description)
-    return timeline_table(lines, profile.events, times, max(min(60, width - 26), 8))
+    return timeline_table(lines, profile.events, result.trace.times, max(min(60, width - 26), 8))
 
 
 def _counts(profile: Profile) -> tuple[list[str], list[str]]:

@@ -31,7 +31,7 @@ def timeline_table(
 ) -> Table:
     """Return the lines, whose values are evenly spaced, with axes of at most `width` blocks.
 
-    `times` are those of the recording (see `recorded_times`), or [].
+    `times` are those of the recording (see `Trace.times`), or [].
     """
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     for wraps in (False, True, True):

@@ -6,10 +6,14 @@ trace only, so a slice or sample has none.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
-from allocsim.events import Trace
+from allocsim.events import Op, Trace, closing_chunks
 from allocsim.recorded_pairs import recorded_pairs
+from allocsim.recorded_times import recorded_times
 
 TIMES = "times"
 """Key of pairs of a row and the time in ns since the first call (see `preload.time_table`)."""
@@ -35,6 +39,27 @@ def fact_of(trace: Trace, key: str) -> np.ndarray | None:
     return table[np.argsort(table[:, 0], kind="stable")]
 
 
+def collect_times(trace: Trace) -> None:
+    """Have `trace.times` filled at the end of the trace's stream, if the recording has times."""
+    points = recorded_times(trace.description)
+    if points:
+        trace.chunks = _counted(trace.chunks, np.array(points, np.int64), trace.times)
+
+
+def _counted(
+    chunks: Iterator[Any], points: np.ndarray, times: list[tuple[int, int]]
+) -> Iterator[Any]:
+    """Yield the same chunks, then fill `times` with `points`, as numbers of calls, not rows."""
+    before, calls = CallsBefore(points[:, 0]), 0
+    with closing_chunks(chunks):
+        for chunk in chunks:
+            is_call = chunk.op <= Op.FREE
+            before.add(is_call, calls)
+            calls += int(np.count_nonzero(is_call))
+            yield chunk
+    times[:] = zip(before.calls.tolist(), points[:, 1].tolist(), strict=True)
+
+
 class CallsBefore:
     """Converts rows of a trace to numbers of calls, while the chunks of the trace are read."""
 
@@ -48,8 +73,9 @@ class CallsBefore:
 
     def add(self, is_call: np.ndarray, before: int) -> None:
         """Add a chunk: whether each row is a call; `before` is the number of calls before it."""
-        calls = np.concatenate([[0], np.cumsum(is_call)])
         first = int(np.searchsorted(self._rows, self._read))
         inside = np.minimum(self._rows[first:] - self._read, len(is_call))
-        self.calls[first:] = before + calls[inside]
+        if not is_call.all():  # notes are rare, and a sum over each chunk takes time
+            inside = np.concatenate([[0], np.cumsum(is_call)])[inside]
+        self.calls[first:] = before + inside
         self._read += len(is_call)

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from allocsim.events import Op, Trace
 from allocsim.moments import NAMES
+from allocsim.traces.native.file import write_trace
 from tests.cli.conftest import Run
+from tests.driving import free, malloc, stream
 from tests.pipes import filled_pipe
 
 JOB = "random --ops 60 --slots 20"
@@ -69,3 +72,15 @@ def test_pipe_cannot_be_read_twice(run: Run, text: Path) -> None:
         ended = run(f"replay {path} --at worst")
     assert ended.status == 2
     assert "only once" in ended.err
+
+
+def test_time_counts_calls_and_no_notes(run: Run, tmp_path: Path) -> None:
+    """After 1 s, a note and two calls have been made: `explain` and `replay` stop there."""
+    events = stream(malloc(0, 8), malloc(0, 8), malloc(1, 16), free(0), free(1))
+    events.op[0], events.request[0] = Op.THREAD_DONE, 0
+    source = {"kind": "trace", "times": [[0, 0], [3, 10**9], [5, 2 * 10**9]]}
+    write_trace(Trace("t", iter([events]), source), tmp_path / "t.allocsim")
+    replayed = result(run, "replay t.allocsim --at 1s")
+    explained = result(run, "explain t.allocsim --on glibc --at 1s --no-what-if")
+    assert (replayed["at_moment"]["event"], explained["moment"]["event"]) == (2, 2)
+    assert explained["moment"]["live"] == replayed["at_moment"]["parts"]["live"] == 24

@@ -1,13 +1,16 @@
 """Facts about single events: read from a description, and rows converted to calls."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from allocsim.events import Op, Trace
+from allocsim.events import Op, Trace, on_one_thread
 from allocsim.recorded_pairs import MAX_PAIRS
+from allocsim.traces import open_trace
 from allocsim.traces.event_facts import TIMES, CallsBefore, fact_of
+from allocsim.traces.native.file import write_trace
 from tests.driving import free, malloc, stream
 
 
@@ -44,3 +47,25 @@ def test_notes_are_not_counted_as_calls() -> None:
         before.add(chunk.op <= Op.FREE, calls)
         calls += int(np.count_nonzero(chunk.op <= Op.FREE))
     assert before.calls.tolist() == [0, 1, 1, 2, 3, 3]
+
+
+def test_times_of_a_file_count_calls_and_no_notes(tmp_path: Path) -> None:
+    """Row 3 of the file, whose first two rows are notes, is the second call."""
+    events = stream(malloc(0, 8), malloc(0, 8), malloc(0, 8), free(0))
+    events.op[:2], events.request[:2] = Op.THREAD_DONE, 0
+    rows = [[0, 0], [3, 1000], [4, 2000]]
+    write_trace(Trace("t", iter([events]), {"kind": "trace", "times": rows}), tmp_path / "t")
+    with open_trace(str(tmp_path / "t")) as read:
+        assert read.times == []  # they are complete at the end of the stream
+        assert sum(len(chunk) for chunk in read.chunks) == 4
+    assert read.times == [(0, 0), (1, 1000), (2, 2000)]
+
+
+def test_trace_of_one_thread_has_the_times_of_its_calls(tmp_path: Path) -> None:
+    events = stream(malloc(0, 8), malloc(0, 8), free(0))
+    events.op[0], events.request[0] = Op.THREAD_DONE, 0
+    source = {"kind": "trace", "times": [[1, 0], [2, 1000]]}
+    write_trace(Trace("t", iter([events]), source), tmp_path / "t")
+    with on_one_thread(open_trace(str(tmp_path / "t"))) as read:
+        assert sum(len(chunk) for chunk in read.chunks) == 2
+    assert read.times == [(0, 0), (1, 1000)]

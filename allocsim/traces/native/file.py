@@ -23,6 +23,7 @@ from allocsim.errors import InputError, TraceError
 from allocsim.events import CHUNK, EVENT, Trace, no_events
 from allocsim.text import printable
 from allocsim.trace_stats import StatsCollector
+from allocsim.traces.event_facts import collect_times
 from allocsim.traces.losses import lost_calls
 from allocsim.traces.native.header import (
     FIXED_SIZE,
@@ -175,7 +176,7 @@ def _description(trace: Trace, collector: StatsCollector) -> Description:
 
 def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
     """Return a trace of these chunks with the figures and notes of the file's description."""
-    return Trace(
+    trace = Trace(
         name=name,
         chunks=chunks,
         description={
@@ -194,6 +195,8 @@ def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
         capabilities=description.capabilities,
         program_run=description.program_run,
     )
+    collect_times(trace)
+    return trace
 
 
 def _losses(description: Description) -> list[str]:
