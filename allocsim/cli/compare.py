@@ -170,12 +170,14 @@ def _report(
     shown = Compared(comparison, reference, options["sort"], command_line())
     exports = [options[f"export_{form}"] for form in ("json", "csv", "markdown")]
     texts = (comparison_json, comparison_csv, comparison_markdown)
-    export([(path, partial(text, shown)) for path, text in zip(exports, texts, strict=True)])
-    export_pictures(options, partial(_page, shown))
-    if options["json"]:
-        click.echo(comparison_json(shown))
-    else:
-        print_comparison(shown)
+    try:
+        export([(path, partial(text, shown)) for path, text in zip(exports, texts, strict=True)])
+        export_pictures(options, partial(_page, shown))
+    finally:  # if a file cannot be written, the report is not lost
+        if options["json"]:
+            click.echo(comparison_json(shown))
+        else:
+            print_comparison(shown)
 
 
 def _page(shown: Any) -> Any:

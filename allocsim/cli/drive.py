@@ -40,6 +40,14 @@ def drive(trace: Trace, settings: Settings) -> None:
         log(f"note: {note}")
     for warning in trace_warnings(trace):
         log(f"warning: {warning}")
+    try:
+        _export(result, settings)
+    finally:  # if a file cannot be written, the report is not lost
+        _print(result, settings)
+
+
+def _export(result: Result, settings: Settings) -> None:
+    """Write the files that the settings name."""
     export(
         [
             (settings.export_json, lambda: json_text(result)),
@@ -48,6 +56,10 @@ def drive(trace: Trace, settings: Settings) -> None:
         ]
     )
     export_pictures(settings._asdict(), partial(_page, result))
+
+
+def _print(result: Result, settings: Settings) -> None:
+    """Print the report, or the result as JSON."""
     if settings.json:
         click.echo(json_text(result))
     else:

@@ -160,14 +160,16 @@ def command(names: tuple[str, ...], **options: Any) -> None:
 
     seconds = 0.0 if options["no_what_if"] else options["seconds"]
     explanation, trace = _explain(names[0], _question(options, seconds), options)
-    _export(explanation, trace.name, options)
-    export_pictures(options, partial(_page, explanation, trace))
-    if options["json"]:
-        click.echo(explanation_json(explanation, trace, command_line()))
-    else:
-        print_explanation(explanation, trace.name)
-        if options["map"]:
-            print_history(explanation.evidence, trace.times)
+    try:
+        _export(explanation, trace.name, options)
+        export_pictures(options, partial(_page, explanation, trace))
+    finally:  # if a file cannot be written, the report is not lost
+        if options["json"]:
+            click.echo(explanation_json(explanation, trace, command_line()))
+        else:
+            print_explanation(explanation, trace.name)
+            if options["map"]:
+                print_history(explanation.evidence, trace.times)
 
 
 def _question(options: dict[str, Any], seconds: float) -> Any:

@@ -74,15 +74,17 @@ def report(results: Results, file: str, options: dict[str, Any]) -> None:
     from allocsim.reports.sweep_text import rows_csv, sweep_json
     from allocsim.sweep.rows_file import read_rows
 
-    export([(options["export_csv"], lambda: rows_csv(read_rows(Path(file))))])
-    if options["export_parquet"] is not None:
-        write_rows_parquet(read_rows(Path(file)), Path(options["export_parquet"]))
-        log(f"wrote {options['export_parquet']}")
-    export_pictures(options, partial(_page, results, file))
-    if options["json"]:
-        click.echo(sweep_json(results, command_line()))
-    else:
-        print_sweep(results, options["top"])
+    try:
+        export([(options["export_csv"], lambda: rows_csv(read_rows(Path(file))))])
+        if options["export_parquet"] is not None:
+            write_rows_parquet(read_rows(Path(file)), Path(options["export_parquet"]))
+            log(f"wrote {options['export_parquet']}")
+        export_pictures(options, partial(_page, results, file))
+    finally:  # if a file cannot be written, the report is not lost
+        if options["json"]:
+            click.echo(sweep_json(results, command_line()))
+        else:
+            print_sweep(results, options["top"])
 
 
 def _page(results: Results, file: str) -> Any:

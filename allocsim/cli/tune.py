@@ -100,13 +100,15 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     from allocsim.reports.tuning_text import source_text, table_text, tuning_json
 
     tuning = _tuned(names, options)
-    export([(options["out"], lambda: table_text(tuning))])
-    if options["json"]:
-        click.echo(tuning_json(tuning, command_line()))
-    elif options["source"]:
-        click.echo(source_text(tuning))
-    else:
-        print_tuning(tuning)
+    try:
+        export([(options["out"], lambda: table_text(tuning))])
+    finally:  # if a file cannot be written, the report is not lost
+        if options["json"]:
+            click.echo(tuning_json(tuning, command_line()))
+        elif options["source"]:
+            click.echo(source_text(tuning))
+        else:
+            print_tuning(tuning)
 
 
 def _tuned(names: tuple[str, ...], options: dict[str, Any]) -> Any:

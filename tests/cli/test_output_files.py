@@ -2,6 +2,7 @@
 
 import json
 import os
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,30 @@ def test_only_a_file_that_is_extended_needs_no_permission_for_its_directory(
     for path, extended in ((old, None), (old, new), (new, new)):
         with pytest.raises(EnvironmentLacks, match="no permission to write in its directory"):
             require_writable([path], extended=extended)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("replay mine.txt --design go2008 --export-csv out", "Peak footprint"),
+        ("compare mine.txt --on go2008 --runs 1 --export-json out", "go2008"),
+        ("explain mine.txt --on go2008 --no-what-if --html out", "footprint"),
+        ("sweep show rows.jsonl --export-csv out", "go2008"),
+    ],
+)
+def test_report_is_shown_although_a_file_cannot_be_written(
+    run: Run, text: Path, file: File, monkeypatch: pytest.MonkeyPatch, line: str, shown: str
+) -> None:
+    assert run(f"sweep {text.name} --on go2008 --out rows.jsonl").status == 0
+    path = file("out", "old")
+
+    def full(_: int) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    ended = run(line)
+    assert ended.status == 3
+    assert ended.err.endswith("allocsim: error: cannot write 'out': No space left on device\n")
+    assert shown in ended.out
+    assert path.read_text() == "old"
+    assert not [*Path().glob(".allocsim-*")]
