@@ -7,6 +7,7 @@ run, a recorder writes only into the work directory, which is removed in any cas
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import subprocess
@@ -139,10 +140,21 @@ class Recorder:
     """Whether the recorder can record Python's small objects, which Python allocates in pools."""
 
 
+ROOM = 1 << 20
+"""Bytes that must be free for the files of a recorder: its libraries, and the first events."""
+
+
 @contextmanager
 def work_directory() -> Iterator[Path]:
-    """Create a temporary directory, readable by this user only; remove it after the block."""
-    directory = Path(tempfile.gettempdir()) / f"allocsim-{secrets.token_hex(4)}"
+    """Create a temporary directory, readable by this user only; remove it after the block.
+
+    Raises EnvironmentLacks if it cannot be created, or if it has no room for ROOM bytes.
+    """
+    try:
+        parent = Path(tempfile.gettempdir())
+    except FileNotFoundError as error:  # its message lists the directories that were tried
+        raise EnvironmentLacks(f"{error.strerror}; set TMPDIR to another directory") from error
+    directory = parent / f"allocsim-{secrets.token_hex(4)}"
 
     def remove() -> None:
         """Remove the directory and its contents."""
@@ -154,9 +166,22 @@ def work_directory() -> Iterator[Path]:
         except OSError as error:
             raise EnvironmentLacks(f"cannot create '{directory}': {error.strerror}") from error
         try:
+            _require_room(directory)
             yield directory
         finally:
             remove()
+
+
+def _require_room(directory: Path) -> None:
+    """Raise EnvironmentLacks if the directory has no room for ROOM bytes."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            os.posix_fallocate(file.fileno(), 0, ROOM)
+    except OSError as error:
+        raise EnvironmentLacks(
+            f"cannot write in '{directory.parent}': {error.strerror}; set TMPDIR to another "
+            "directory"
+        ) from error
 
 
 @contextmanager

@@ -24,7 +24,8 @@ def compile_library(library: Path, *arguments: str | Path) -> None:
     variables = {**os.environ, "LC_ALL": "C", "TMPDIR": str(library.parent)}
     done = run_command("cc", "-shared", "-fPIC", *arguments, "-o", library, env=variables)
     if done.returncode != 0:
-        message = done.stderr.strip()[-200:]
+        lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        message = next((line for line in lines if "error" in line), lines[-1])[-200:]
         # Such as a missing header. The compiler may also lack memory or space.
         remedy = f"; {INSTALL}" if "No such file" in message else ""
         raise RecorderFailed(f"the C compiler failed: {message}{remedy}")

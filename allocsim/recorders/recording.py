@@ -16,7 +16,7 @@ from allocsim.errors import EnvironmentLacks, InputError, TraceError
 from allocsim.recorders import usable_recorders, why_not_best
 from allocsim.recorders.base import Recorder, RecorderFailed, Request, work_directory
 from allocsim.recorders.caveats import caveats_before, leftover_note, losses_after
-from allocsim.recorders.conversion import Finished, Progress, convert
+from allocsim.recorders.conversion import Finished, Progress, Written, convert
 from allocsim.recorders.guard import capabilities_here
 from allocsim.recorders.plain_run import compared_with, run_plainly
 from allocsim.recorders.program import Outcome
@@ -139,11 +139,25 @@ def _finished(session: Session, recorder: Recorder, outcome: Outcome) -> Finishe
 
 def _write_all(session: Session, finished: Finished, out: Path) -> None:
     """Write the trace of the program and, if requested, those of the processes it started."""
-    written = convert(finished, out, session.progress)
+    written = _convert(session, finished, out)
     session.notify(written.summary)
     if session.request.children:
         for process in sorted(written.others):
             _write_child(session, finished.of_process(process), out)
+
+
+def _convert(session: Session, finished: Finished, out: Path) -> Written:
+    """Write the trace of the process in `finished`.
+
+    If `out` cannot be written, for example because the disk is full, the trace is written next to
+    the work directory: the run may not be repeatable. EnvironmentLacks then says where it is.
+    """
+    try:
+        return convert(finished, out, session.progress)
+    except EnvironmentLacks as error:
+        kept = session.directory.with_name(f"{session.directory.name}.allocsim")
+        convert(finished, kept, session.progress)
+        raise EnvironmentLacks(f"{error}; the trace is in '{kept}'") from error
 
 
 def _write_child(session: Session, finished: Finished, out: Path) -> None:
@@ -154,6 +168,6 @@ def _write_child(session: Session, finished: Finished, out: Path) -> None:
         session.notify(f"'{path}' already exists; use --force to overwrite it")
         return
     try:
-        session.notify(convert(finished, path, session.progress).summary)
+        session.notify(_convert(session, finished, path).summary)
     except TraceError as error:  # none of its calls gives an event
         session.notify(f"'{path}' was not written: {error}")

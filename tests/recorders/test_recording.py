@@ -74,6 +74,20 @@ def test_broken_recording_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path:
         record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
 
 
+def test_trace_is_kept_in_the_temporary_directory_if_its_own_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, fake("a"))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    with pytest.raises(EnvironmentLacks, match=r"cannot write .*; the trace is in ") as raised:
+        record(REQUEST, tmp_path / "no/out", Choice(), lambda _: None, lambda _: nullcontext())
+    (kept,) = temporary.iterdir()  # the work directory is removed
+    assert str(raised.value).endswith(f"'{kept}'")
+    assert open_trace(str(kept)).length == 1
+
+
 def test_child_has_a_file_with_its_process_id(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

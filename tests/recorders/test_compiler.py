@@ -1,0 +1,43 @@
+"""The C compiler: what its failure says, and where its temporary files are."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from allocsim.recorders import compiler
+from allocsim.recorders.base import RecorderFailed
+from allocsim.recorders.compiler import INSTALL, compile_library
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (
+            "a.c:9:1: fatal error: error writing to /t/c.s: No space left on device\n  9 | }\n",
+            "the C compiler failed: a.c:9:1: fatal error: error writing to /t/c.s: No space left "
+            "on device",
+        ),
+        (
+            "a.c:1:10: fatal error: stdio.h: No such file or directory\ncompilation terminated.",
+            f"the C compiler failed: a.c:1:10: fatal error: stdio.h: No such file or directory; "
+            f"{INSTALL}",
+        ),
+        ("", "the C compiler failed: status 1"),
+    ],
+)
+def test_failure_is_one_line_and_a_missing_file_has_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, output: str, message: str
+) -> None:
+    variables: list[Any] = []
+
+    def fail(*_: object, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        variables.append(env)
+        return subprocess.CompletedProcess([], 1, "", output)
+
+    monkeypatch.setattr(compiler, "run_command", fail)
+    with pytest.raises(RecorderFailed) as raised:
+        compile_library(tmp_path / "a.so", "a.c")
+    assert str(raised.value) == message
+    assert (variables[0]["TMPDIR"], variables[0]["LC_ALL"]) == (str(tmp_path), "C")
