@@ -39,7 +39,8 @@ def recorder_library(work: Path) -> Path:
     for library in kept:
         if library.is_file():
             return library
-    output = _compile(work / name)
+    output = work / name
+    compile_library(output, *OPTIONS, SOURCE, *LIBRARIES)
     for library in kept[:1]:
         with contextlib.suppress(OSError):  # no room, or a directory that can only be read
             replace_file(library, output.read_bytes())
@@ -53,9 +54,3 @@ def _key() -> str:
     sources = (path.read_text("utf-8") for path in sorted(SOURCE.parent.glob("*.[ch]")))
     facts = (*sources, version, *OPTIONS, *LIBRARIES)
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
-
-
-def _compile(output: Path) -> Path:
-    """Compile the library and return its path, `output`."""
-    compile_library(output, *OPTIONS, SOURCE, *LIBRARIES)
-    return output
