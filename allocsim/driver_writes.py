@@ -109,8 +109,8 @@ def _exceeds_limit(heap: HeapState, driver: Driver) -> bool:
 def _is_aligned(driver: Driver, target: Object, event: Record) -> bool:
     """Return whether an object is aligned as it must be; if not, set driver.stop.
 
-    memalign must return the alignment in the event. malloc must return the alignment of any type
-    that fits into the object (C23, 7.24.3), which is a power of two up to driver.alignment.
+    An object of memalign must have the alignment in the event. An object of malloc must be aligned
+    for any type that fits into it (C23, 7.24.3): to a power of two up to driver.alignment.
     """
     required = max(driver.alignment, 1)
     while required > max(target.request, 1):

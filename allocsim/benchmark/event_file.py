@@ -169,9 +169,9 @@ def map_events(descriptor: int, first: int | None = None) -> Table[Event]:
 
     `first` is as in EventFile: only that many events are mapped.
 
-    The mapping must be writable, because kernels are compiled for writable arrays. The file is
-    sealed, so only a private mapping of it can be writable: if a library writes to the events, the
-    write changes a copy that belongs to this process.
+    The mapping must be writable, because kernels are compiled for writable arrays. It is private,
+    because a shared mapping of a sealed file cannot be writable. If a library writes to the events,
+    it changes only this process's copy.
     """
     length = os.fstat(descriptor).st_size if first is None else first * EVENT.itemsize
     if not length:

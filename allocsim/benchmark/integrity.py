@@ -1,8 +1,9 @@
 """The integrity check: live objects must not overlap, must be aligned and must keep their contents.
 
 Figures alone do not show a broken allocator: one that returns the same address for all objects is
-fast and small. So when the memory of a subject (a design or a malloc library) has been measured,
-the beginning of the workload is replayed on it once more, with a fill pattern in every object.
+fast and small. Therefore, after the memory of a subject (a design or a malloc library) has been
+measured, the subject replays the beginning of the workload again, with a fill pattern in every
+object.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The resident anonymous pages of this process, by address.
 
 PAGEMAP_SCAN (an ioctl on /proc/self/pagemap since Linux 6.7) returns ranges of pages that are
-present, belong to no file and are not the zero page: exactly those that anonymous RSS counts. On
-older kernels, the flags of each page are read. They do not distinguish the zero page from other
-pages, so the result may have too many pages.
+present, belong to no file and are not the zero page. Anonymous RSS counts exactly these pages. On
+older kernels, the flags of each page are read. The flags do not distinguish the zero page from
+other pages, so the result may have too many pages.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The ends of a workload's threads, recorded or inferred, which are put into the file of events.
 
 Most recorders do not see when a thread ends. If all threads stayed alive to the end of the replay,
-their caches and arenas would count: under tcmalloc, the replay of a program with a pool of 200
-threads took 105 MiB, the program itself 28 MiB. In the traces of these recorders, every thread but
+their caches and arenas would count. A program with a pool of 200 threads took 28 MiB under
+tcmalloc, but its replay took 105 MiB. In the traces of these recorders, every thread but
 the first is therefore assumed to end after its last event, even if it lived on without calling the
 allocator.
 """

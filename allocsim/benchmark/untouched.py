@@ -5,8 +5,8 @@ it is the share of the object, in 256ths rounded down, that Touch.PAGE must leav
 driver leaves that share at the end of the object untouched. The program may have left as many other
 pages untouched.
 
-If the recorder did not find out what was touched, a large calloc counts as untouched, because its
-memory is zero without being written, and programs use it for tables that they may never fill.
+If the recorder did not find out what was touched, a large calloc counts as untouched. Its memory is
+zero without being written, and programs use calloc for tables that they may never fill.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def pruned(table: SiteTable, used: Any) -> SiteTable:
 
 
 def _with_callers(parents: Any, nodes: Any) -> Any:
-    """Return a flag for each node: whether it is node 0, one of `nodes`, or a caller of one.
+    """Return a flag for each node: whether it is node 0, or in `nodes`, or calls a node in `nodes`.
 
     Each iteration follows callers twice as far, so 24 iterations suffice for the deepest stack.
     """

@@ -41,7 +41,7 @@ class SiteGroups(NamedTuple):
 
 
 def _entry_0() -> Any:
-    """Return an array with one entry, that of node 0 or site 0."""
+    """Return an array with a single entry, for node 0 or site 0."""
     return np.zeros(1, np.uint32)
 
 

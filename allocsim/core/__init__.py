@@ -33,9 +33,8 @@ How the parts work together:
 
   1. A heap reserves a range of addresses (`memory.Reservation`). Nothing in it ever moves. Pages
      cost no memory until they are written.
-  2. The design's state is a NamedTuple of tables. Each table has address space for the largest
-     number of records that it can need, so no table is ever copied or grown, and the index of a
-     record never changes.
+  2. The design's state is a NamedTuple of tables. Each table has address space for as many records
+     as it can ever need, so it is never copied or grown, and the index of a record never changes.
   3. A kernel takes the state as its first argument and returns an address or a Status. It never
      raises, prints or allocates Python objects, so Numba compiles it to plain machine code.
   4. A caller calls `operations.malloc(heap, ...)`. The type of the state decides, when the caller

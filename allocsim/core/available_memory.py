@@ -27,11 +27,11 @@ SHARE, MAX_SHARE, RESERVE = 0.75, 0.875, 0.125
 """Shares of the memory that is available at the start.
 
 A run stops when its heap has taken SHARE. The rest is for the driver's table (16 bytes for each
-object), for page tables (8 bytes for each page), for other processes, and for the error of
-MemAvailable, which is an estimate. No single request may bring the footprint above MAX_SHARE.
+object), for page tables (8 bytes for each page), and for other processes. It also covers the error
+of MemAvailable, which is an estimate. No single request may bring the footprint above MAX_SHARE.
 
-Other processes take memory too. When less than RESERVE is left, a run therefore stops as well, but
-only if its own heap is larger than what is left: stopping a smaller one would not help."""
+Other processes take memory too. Therefore a run also stops when less than RESERVE is left, but only
+if its own heap is larger than what is left. Stopping a run with a smaller heap would not help."""
 
 INTERVAL = 0.05
 """Seconds between two readings of the available memory. A reading takes 0.1 ms. Between two

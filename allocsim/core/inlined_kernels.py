@@ -1,8 +1,8 @@
 """Kernels that other kernels call: they are compiled to LLVM IR only, not to machine code.
 
-If a kernel calls a function, Numba prepares the function for calls from Python too: it optimises
-the function and makes machine code, a cache file and a wrapper that unpacks every array of the
-heap's state. All of that is wasted on a kernel that is inlined. Here a called kernel is only
+If a kernel calls a function, Numba prepares the function for calls from Python too. It optimises
+the function, and makes machine code, a cache file and a wrapper that unpacks every array of the
+heap's state. All of this is wasted on a kernel that is inlined. Here a called kernel is only
 lowered to IR. The kernel that Python calls is linked with the IR of all the kernels that it calls,
 directly or not, and the result is optimised once.
 

@@ -82,8 +82,8 @@ def same_moment(before: Explanation) -> Choice:
     """Return the moment at which a second workload is compared with `before`.
 
     The worst moments of two workloads are often of different kinds, such as the peak and the end.
-    So if the moment of `before` is its end or one of its peaks, the second workload is explained at
-    its own end or peak. Otherwise, it is explained after the same share of its events.
+    So if the moment of `before` is the end or a peak, the second workload is explained at the same
+    kind of moment. Otherwise, it is explained after the same share of its events.
     """
     events = {each.name: each.event for each in before.moments}
     for name in ("end", "peak", "live-peak"):
@@ -148,7 +148,7 @@ def _changes_by(by: str, before: Explanation, after: Explanation) -> list[Change
 
 
 def _moved(old: Iterable[str], new: Iterable[str]) -> dict[str, str]:
-    """Return the new name by the old one, for functions with one call site before and one after."""
+    """Return {old name: new name} for functions with one call site before and one after."""
     olds, news = _by_function(old), _by_function(new)
     return {
         olds[function][0]: news[function][0]

@@ -43,8 +43,8 @@ ROOM_FOR_EACH = 8
 same time: a variant or another setting may take more memory."""
 
 ROOM_FOR_EVENT = EVENT.itemsize + TABLE_BYTES
-"""Bytes that must also be available for each event of the workload: for the file of a variant's
-events, and for the tables of the replay if every event allocates a new object."""
+"""Bytes that must also be available for each event of the workload. They are for the file of a
+variant's events, and for the tables of the replay if every event allocates a new object."""
 
 
 @dataclass

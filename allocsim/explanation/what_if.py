@@ -1,8 +1,8 @@
 """What-ifs: experiments that change one thing and measure the footprint at the same moment.
 
-The moment is an event of the original workload. An experiment replays a variant of the workload, or
-the workload with other settings, up to that event; or it replays the workload up to that event and
-then frees objects. Every result is measured; none is computed from an owner's share.
+The moment is an event of the original workload, and each experiment replays up to that event. It
+replays a variant of the workload, or replays with other settings, or frees objects after the
+replay. Every result is measured; none is computed from an owner's share.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class Experiments:
     def _own_heap(self, group: Group) -> Step:
         """Return the experiment with a group's objects in a separate heap.
 
-        It adds the footprints of two replays, and subtracts that of an empty heap once.
+        The result is the sum of the footprints of two replays, less that of an empty heap.
         """
 
         def replay() -> list[WhatIf]:

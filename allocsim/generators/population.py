@@ -1,9 +1,9 @@
 """A population of objects in a steady state: each size is allocated and freed at its own rate.
 
 By Little's law, a size that is allocated at rate r with n live objects has a mean lifetime of
-n / r. So an allocation picks a size in proportion to the size's rate, and a free picks a size in
-proportion to its number of live objects divided by their mean lifetime. All draws are integer
-arithmetic on random words, so a seed gives the same events on every machine.
+n / r. So an allocation picks a size with a probability proportional to r, and a free picks a size
+with a probability proportional to its current number of live objects divided by n / r. All draws
+are integer arithmetic on random words, so a seed gives the same events on every machine.
 
 A row holds the objects of one size. It owns `capacity` object ids, which occupy the positions of
 `ids` from `first` on. The ids of its `count` live objects come first. An allocation takes the next
@@ -208,7 +208,7 @@ def _row_to_free(tree: np.ndarray, drawn: int) -> int:
 
 @kernel
 def _first_above(sums: np.ndarray, drawn: int) -> int:
-    """Return the first row whose sum is greater than `drawn`, which is less than the last sum."""
+    """Return the first row whose sum is greater than `drawn`; `drawn` is less than the last sum."""
     low, high = 0, len(sums) - 1
     while low < high:
         middle = (low + high) >> 1

@@ -17,7 +17,7 @@ from allocsim.sweep.workload import Workload
 
 TIMED_REPLAYS = 3
 """Number of replays in a cell that measures times, besides the runs and the warm-up: the first
-replay, one in batches, and one of the driver alone."""
+replay, a replay in batches, and a replay of the driver alone."""
 
 
 def seconds_by_allocator(plan: Plan, place: Place) -> Iterator[tuple[str, float]]:

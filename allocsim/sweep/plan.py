@@ -1,7 +1,7 @@
 """The plan of a sweep: its cells, in the order in which they run.
 
-The cells that measure memory run first, those of a workload one after the other. Then the cells
-that measure times run, one at a time.
+The cells that measure memory run first, workload by workload. Then the cells that measure times
+run, one at a time.
 """
 
 from __future__ import annotations

@@ -43,8 +43,9 @@ class Candidates:
     span: np.ndarray
     """Bytes of a span."""
     first: np.ndarray
-    """For each candidate: the lowest index of a candidate that may be the class before it; -1 if it
-    may also be the first class; its own index if it can be in no table."""
+    """For each candidate: the lowest index of a candidate that may be the class before it. It is -1
+    if the candidate may be the first class, and the candidate's own index if it can be in no table.
+    """
     rows: np.ndarray
     """The last row of 8 bytes that each candidate serves (see `workload.weights`)."""
 

@@ -1,7 +1,7 @@
 """Tune a table of size classes for workloads, and test it on workloads held back from the tuning.
 
-If several workloads are given and none is held back, each in turn is left out: a table is proposed
-for the others, and the one left out is replayed under it.
+If several workloads are given and none is held back, each workload is left out once: a table is
+proposed for the others, and the workload is replayed under this table.
 """
 
 from __future__ import annotations

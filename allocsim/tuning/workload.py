@@ -1,9 +1,9 @@
 """A workload that is tuned for: its events in memory, and its live objects by size.
 
-The weight of a size is the mean of two counts: its live objects at the peak of the live bytes, and
-its mean live objects over all events, scaled to the peak. The peak determines the footprint; the
-mean adds the sizes that are live at other times. Tables for the peak alone take up to six times as
-much memory in the replay.
+The weight of a size is the mean of two counts of live objects. One is the count at the peak of the
+live bytes; the other is the average over all events, scaled to the peak. The peak determines the
+footprint; the average adds the sizes that are live at other times. Tables for the peak alone take
+up to six times as much memory in the replay.
 """
 
 from __future__ import annotations

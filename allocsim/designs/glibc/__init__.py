@@ -6,12 +6,12 @@ section in parentheses, and the docstring of a kernel names the library's functi
 malloc:
 
 1. `tcache` pops the newest chunk of the size from the thread's cache. Most calls end here.
-2. If the cache has no such chunk, `int_malloc` searches the thread's arena: the fastbin and the
-   small bin of the size, the unsorted list of freed chunks, the larger bins, and the end of the
-   memory (top).
-3. If nothing fits, `sysmalloc` maps a large request on its own. For any other request it lets the
-   arena grow: the main arena by moving the break, another arena by growing its newest heap
-   (`heaps`) or by adding a heap.
+2. If the cache has no such chunk, `int_malloc` searches the thread's arena. It searches the fastbin
+   and the small bin of the size, the unsorted list of freed chunks, the larger bins, and the end of
+   the memory (top).
+3. If nothing fits, `sysmalloc` gives a large request its own mapping. For any other request, the
+   arena grows. The main arena moves the break; another arena grows its newest heap (`heaps`), or
+   gets a new heap.
 
 free pushes the chunk on the cache of the calling thread while there is room. Otherwise `int_free`
 puts a small chunk into a fastbin. Any other chunk is merged with its free neighbours (boundary
@@ -120,7 +120,7 @@ INSTEAD_OF_CLASSES = (
     "from 3,136, 7 from 12,288 in steps of 4,096, and 7 from 40,960, the last of them from 524,288 "
     "without end."
 )
-"""The answer of `sizeclass-check`; the ranges of large bins are those of `bins.bin_index`."""
+"""The answer of `sizeclass-check`. `bins.bin_index` defines the ranges of large bins."""
 
 DESIGN = Design(
     name="glibc",

@@ -1,7 +1,7 @@
 """Mappings: the end of the heap's reservation, used as the kernel uses an address space.
 
-The main arena grows from the start of the reservation (brk), mappings are placed from its end
-downwards (mmap), and `system.limit` is the upper end of the middle, the unused part between them. A
+The main arena grows from the start of the reservation (brk), and mappings are placed from its end
+downwards (mmap). The unused part between the two is the middle; `system.limit` is its upper end. A
 range of pages has the record of its first page. The ranges above and below it are therefore found
 by page numbers, and free neighbours can be merged. Free ranges of similar length share a list. If
 the lowest range becomes free, it is part of the middle again.

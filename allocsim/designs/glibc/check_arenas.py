@@ -58,7 +58,7 @@ def arenas_have_their_heaps(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def arenas_count_their_chunks(heap: Glibc, memory: Reservation) -> Sentences:
-    """The bytes that an arena counts as used, fast, binned and fixed are those of its chunks."""
+    """An arena's counts of used, fast, binned and fixed bytes equal a count of its chunks."""
     words, regions = Words(memory), regions_of(heap, memory)
     for av in range(int(heap.mp_[0].narenas)):
         arena = heap.arena[av]

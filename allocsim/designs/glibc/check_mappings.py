@@ -91,7 +91,7 @@ def _has_head(mapping: Range, words: Words) -> bool:
 
 
 def heap_is_what_was_mapped(heap: Glibc, memory: Reservation) -> Sentences:
-    """The heap's bytes are those of the arenas, of the mapped chunks and of the stacks."""
+    """The heap's bytes are the sum of the arenas, the mapped chunks and the stacks."""
     mp = heap.mp_[0]
     arenas = int(heap.arena.system_mem[: mp.narenas].sum())
     parts = arenas + int(mp.mmapped_mem) + int(mp.stack_bytes)

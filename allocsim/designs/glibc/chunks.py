@@ -8,8 +8,8 @@ A chunk at address p:
             bk_nextsize
     p + n   the next chunk: its first word belongs to this object while the object is in use
 
-Chunks in thread caches and fastbins keep the flag that says that they are in use, so neighbours do
-not merge with them. Safe-linking, which disguises their links, changes no address and is left out.
+Chunks in thread caches and fastbins are still flagged as in use, so neighbours do not merge with
+them. Safe-linking, which disguises links, is left out because it changes no address.
 """
 
 from __future__ import annotations

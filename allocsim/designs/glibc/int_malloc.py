@@ -1,7 +1,8 @@
 """malloc inside an arena: the search for a chunk (malloc.c, _int_malloc).
 
-The order is: the fastbin of the size; its small bin; the unsorted list, whose chunks are binned on
-the way; the large bin of the size, best fit; the next bin with chunks; top; the operating system.
+The order is: the fastbin of the size; the small bin of the size; the unsorted list, whose chunks
+are binned during the search; the large bin of the size, by best fit; the next bin with chunks; top;
+the operating system.
 Chunks of the same size that are found on the way fill the thread's cache. If a chunk is split, the
 object gets its low end, and the rest goes to the unsorted list.
 """
@@ -154,9 +155,9 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
     """Bin the chunks of the unsorted list, oldest first; return an object of `nb` bytes, or 0.
 
     A chunk of exactly `nb` bytes goes to the cache while there is room; at the end, the chunk that
-    was cached last is returned. If the only chunk on the list is the rest of the chunk that was
-    split for the last small request, it is split again, so that successive small requests get
-    neighbouring chunks.
+    was cached last is returned. The rest of the chunk that was split for the last small request is
+    split again if no other chunk is on the list, so that successive small requests get neighbouring
+    chunks.
     """
     arena, mp = heap.arena[av], heap.mp_[0]
     head, cached, iters = bin_at(arena, UNSORTED), False, 0

@@ -168,7 +168,7 @@ def libc_realloc(heap: Glibc, thread: int, address: int, request: int) -> int:
 
 @kernel
 def _realloc_mmapped(heap: Glibc, thread: int, p: int, request: int) -> int:
-    """Resize an object with a mapping of its own, which it keeps even if it becomes small."""
+    """Resize an object with a mapping of its own; even a small object keeps its mapping."""
     moved, nb, size = mremap_chunk(heap, p, request2size(request)), request2size(request), 0
     if moved:
         return moved + CHUNK_HDR_SZ

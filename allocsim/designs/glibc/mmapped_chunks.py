@@ -1,7 +1,7 @@
 """Chunks with a mapping of their own (malloc.c, munmap_chunk and mremap_chunk).
 
-Such a chunk starts at its mapping, or some bytes after it if it is aligned; the word before its
-head counts these bytes. Its pages are unmapped as soon as it is freed.
+Such a chunk begins where its mapping begins, or some bytes later if its object is aligned. The word
+before its head counts these bytes. The mapping is unmapped as soon as the chunk is freed.
 """
 
 from __future__ import annotations

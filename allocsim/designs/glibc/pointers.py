@@ -36,7 +36,7 @@ def is_inside(heap: Glibc, mem: int) -> bool:
 
 @kernel
 def object_status(heap: Glibc, mem: int) -> int:
-    """Return OK if the heads at an address and after it are those of a chunk in use."""
+    """Return OK if the heads before an address and after its object show a chunk in use."""
     if not is_inside(heap, mem) or mem & (MALLOC_ALIGNMENT - 1):
         return Status.UNKNOWN_POINTER
     p = mem - CHUNK_HDR_SZ

@@ -1,7 +1,7 @@
 """realloc and memalign inside an arena (malloc.c, _int_realloc and _int_memalign).
 
-Both split chunks and free the parts that are not needed, as a program would: a small part goes to
-the cache of the thread or to a fastbin.
+realloc and memalign split chunks, and free the parts that are not needed in the same way as
+objects: a small part goes to the cache of the thread or to a fastbin.
 """
 
 from __future__ import annotations

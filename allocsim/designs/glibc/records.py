@@ -114,11 +114,11 @@ class Kind(IntEnum):
 
 
 class Mapping(Struct):
-    """A range of pages. Its number, the index of its record, is that of its first page plus 1."""
+    """A range of pages. Its number is the index of its record: the number of its first page + 1."""
 
     pages: Int64  # length
     kind: Int64  # a Kind
-    below: Int64  # the range that ends where this one starts; valid if one does
+    below: Int64  # the range that ends where this one starts; undefined if there is no such range
     next: Int64  # of a free range: the next in its list; of a list's head: the first range
     previous: Int64  # of a free range: the previous in its list, or the list's head
 

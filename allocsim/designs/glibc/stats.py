@@ -1,9 +1,10 @@
 """Statistics of a glibc heap: its parts, and what mallinfo2 and malloc_info report.
 
-A counter has the name and the meaning that the library gives it. malloc_info prints XML; its
-counters are named by an element and its type (`system.current` is `<system type="current">`), or,
-in a `<total>` element, by the type and the attribute (`fast.count`). Each arena has its own, in the
-library's order: the main arena, then the others from the newest to the oldest.
+A counter has the name and the meaning that the library gives it. malloc_info prints XML. A counter
+of an element is named by the element and its type: `system.current` is `<system type="current">`. A
+counter in a `<total>` element is named by the type and the attribute, as in `fast.count`. Each
+arena has its own counters. The order is the library's: the main arena, then the others from the
+newest to the oldest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The cache of a thread: a LIFO list for each small chunk size (malloc.c, "tcache").
 
-A list holds up to `tcache_count` chunks. A freed chunk goes to the cache of the thread that frees
-it, whatever arena the chunk is from, and its arena still counts it as in use.
+A list holds up to `tcache_count` chunks. A freed chunk goes to the cache of the freeing thread,
+whichever arena the chunk is from. The arena still counts the chunk as in use.
 
 Each record counts the chunks that still fit (`room`), not the chunks on the list. One comparison of
 `room` with 0 therefore covers three cases: the list is full, chunks of the size are not cached, or

@@ -265,4 +265,4 @@ INVARIANTS = (
     tiny_parts_are_live,
     reusable_objects_are_dead,
 )
-"""All invariants of the heap, those of the pages first."""
+"""All invariants of the heap, first those about pages."""

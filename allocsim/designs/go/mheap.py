@@ -1,7 +1,8 @@
 """Spans: runs of pages from the page cache or the page allocator (runtime/mheap.go, mpagecache.go).
 
 The page cache holds the free pages of one aligned block of 64. Requests of fewer than 16 pages are
-served from it if they fit; it is refilled only when it is empty, and pages never go back to it.
+served from the cache if they fit. The cache is refilled only when it is empty, and freed pages
+never return to it.
 """
 
 from __future__ import annotations

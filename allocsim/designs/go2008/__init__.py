@@ -30,8 +30,8 @@ malloc of less than 32 KiB:
      pages are inserted in the page map. All spans that are later split off share that cost.
 
 To free a small object, free finds its span in the page map, clears the object, and pushes it on
-the list of the calling thread, which need not be the thread that allocated it. The object remains
-in its class permanently. So the heap grows if a program changes the sizes that it requests, or if
+the list of the calling thread. Another thread may have allocated the object. The object remains in
+its class permanently. So the heap grows if a program changes the sizes that it requests, or if
 one thread allocates the objects that another thread frees.
 
 A large object has a span of its own, so malloc starts at step 4. free clears the pages and puts the

@@ -177,4 +177,4 @@ INVARIANTS = (
     classes_count_their_spans,
     caches_share_the_limit,
 )
-"""All invariants of the heap, those of the page heap first."""
+"""All invariants of the heap, first those about the page heap."""

@@ -1,7 +1,7 @@
 """Page heap: keeps the free spans, allocates the best fit and coalesces (src/page_heap.cc).
 
-Free spans are FREE or RETURNED (released to the OS). Those of up to MAX_PAGES pages are on lists by
-exact length, newest first; longer ones are in a set for each state. `page_release` decides when the
+Free spans are FREE or RETURNED (released to the OS). Spans of up to MAX_PAGES pages are on lists by
+exact length, newest first. Each state has a set for longer spans. `page_release` decides when the
 heap releases spans, and which.
 
 Invariant: no two neighbouring free spans are in the same state. Splitting a free span preserves the

@@ -129,9 +129,9 @@ def list_too_long(heap: Tcmalloc, thread: int, size_class: int) -> int:
 def scavenge(heap: Tcmalloc, thread: int) -> int:
     """Release idle objects of each list, then try to raise the cache limit (ThreadCache::Scavenge).
 
-    The low-water mark of a list is its minimum length since the last scavenge. That many of its
-    objects were not needed in the meantime. Half of these are released, but at least one.
-    Returns a Status.
+    The low-water mark of a list is its minimum length since the last scavenge: the number of
+    objects that were not needed in the meantime. Half of these objects are released, but at least
+    one. Returns a Status.
     """
     for size_class in range(1, len(heap.size_class)):
         objects = heap.free_list[thread, size_class]

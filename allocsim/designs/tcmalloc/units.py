@@ -10,9 +10,9 @@ from allocsim.designs.tcmalloc.size_classes import PAGE
 from allocsim.designs.tcmalloc.span import LIST_HEADS
 
 NAMES = ("caches", "library_objects", "free_spans", "stacks")
-"""Kinds of spans without a live object. They contain, in this order: small objects that are in
-caches (of threads, or the transfer cache) or belong to the startup state; a large object of the
-startup state; nothing; a stack segment."""
+"""Kinds of spans without a live object. "caches": small objects, in thread caches, in the transfer
+cache or of the startup state. "library_objects": a large object of the startup state. "free_spans":
+nothing. "stacks": a stack segment."""
 
 
 def units(heap: Tcmalloc) -> Units:
