@@ -50,7 +50,7 @@ class Conditions:
     recorded: bool = True
     """If the workload has several threads, replay each event on its own thread, not all on one."""
     paced: bool = False
-    """Replay on libraries in the time that the recorded program took, for the memory."""
+    """When memory is measured, replay on libraries in the time that the recorded program took."""
     keep_settings: bool = False
     """Leave the user's malloc settings in the environment."""
     available: Callable[[], int] = available_memory

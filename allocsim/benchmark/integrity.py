@@ -23,7 +23,7 @@ from allocsim.events import Event, Op
 from allocsim.player import NEVER
 
 MAX_EVENTS, MAX_BYTES = (1 << 11, 1 << 20) if PURE else (1 << 18, 1 << 30)
-"""Maximum number of events that the check replays, and of bytes that they request in total.
+"""Maximum number of events that the check replays, and maximum sum of their requested bytes.
 Within these maxima, the compiled check takes at most 0.5 s. Pure Python writes patterns a thousand
 times slower, and has smaller maxima."""
 
@@ -31,7 +31,7 @@ ALIGNMENT = 16
 """alignof(max_align_t) on x86-64 and arm64, in bytes."""
 
 LOST = "realloc does not keep the contents of objects"
-"""The flaw of a library that fails only this part of the check."""
+"""The flaw of a library if only this part of the check fails."""
 
 
 def require_intact(subject: Subject, setup: Setup) -> str | None:

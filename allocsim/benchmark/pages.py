@@ -62,8 +62,8 @@ class Pages(msgspec.Struct, kw_only=True):
     release: str | None
     """The call that asks for release; None if allocsim knows none for this library."""
     left: list[tuple[Count, Count]]
-    """For each experiment, the bytes of the growth that are left: after objects were freed, and
-    after a release was requested."""
+    """For each experiment, how many bytes of the growth are left after objects were freed, and how
+    many after a release was requested."""
     break_range: tuple[Count, Count] | None = None
     """The program break before the first event and at the end, if the library's heap is between
     them and only Python's own malloc is elsewhere."""

@@ -60,7 +60,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class SubjectFailed(AllocsimError):
-    """A subject could not be measured. The message says briefly how its process ended."""
+    """A subject could not be measured. The message says why, for example how its process ended."""
 
 
 class LimitReached(SubjectFailed):
@@ -86,7 +86,7 @@ def run_child(request: Request, timeout: float, keep_settings: bool = False) -> 
             pass_fds=request.descriptors(),
         ) as child,
     ):
-        answer.close()  # now only the child has this end open, so the pipe closes when it ends
+        answer.close()  # now only the child has this end open; the pipe closes when the child ends
         return _Watcher(child, request, timeout).result(messages.fileno(), errors)
 
 
@@ -133,7 +133,7 @@ class _Watcher:
         return SubjectFailed(f"wrote '{shown}' into allocsim's own pipe while {self.stage}")
 
     def _enter(self, message: Message) -> None:
-        """Begin the stage that a message reports, with the limits of that stage."""
+        """Begin the stage that a message reports, and set the limits of this stage."""
         if message.stage == "compiling":
             compile_notice.write_once(printable(message.notice))
         elif message.stage == "loading":
@@ -145,7 +145,7 @@ class _Watcher:
         else:
             self.stage = "replaying"
             if library_of(self.request.subject):  # the driver enforces the limit of a design
-                # The library may have forged the message, so it must not raise its own limit.
+                # The library may have forged the message. Do not let it raise its own limit.
                 begun = min(message.resident, self._resident())
                 room = SLACK + _room_for_arrays(self.request)
                 self.max_resident = begun + self.request.max_footprint() + room
@@ -188,7 +188,7 @@ class _Watcher:
 
 
 def _room_for_arrays(request: Request) -> int:
-    """Return the bytes of memory that a child may take to write its arrays, if it writes any."""
+    """Return how many bytes of memory a child may take to write arrays; 0 if it writes none."""
     if request.arrays < 0:
         return 0
     return ARRAYS_SLACK + ARRAYS_BYTES * (os.fstat(request.events).st_size // EVENT.itemsize)

@@ -32,9 +32,9 @@ from allocsim.libraries.state import FUNCTIONS, Library
 from allocsim.libraries.versions import read_version
 
 LIKE_LIBRARIES = {"startup": "dlopen", "cores": str(os.cpu_count() or 1)}
-"""Settings for designs that have these parameters, unless the user sets them. They give the design
-the startup state of a library that is loaded by dlopen, as the measured libraries are, and this
-machine's number of processors."""
+"""Settings for designs that have these parameters, unless the user sets them. They give a design
+this machine's number of processors, and the startup state of a library after dlopen. The measured
+libraries are loaded by dlopen too."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ UNBOUNDED = 1 << 62
 """A number of bytes that no run reaches."""
 
 SHARE, MAX_SHARE, RESERVE = 0.75, 0.875, 0.125
-"""Shares of the memory that is available at the start.
+"""Shares of the memory that is available when a run starts.
 
 A run stops when its heap has taken SHARE. The rest is for the driver's table (16 bytes for each
 object), for page tables (8 bytes for each page), and for other processes. It also covers the error

@@ -114,7 +114,7 @@ class Grid(Protocol[S]):
 class System(Struct):
     """The memory that a heap has obtained from the operating system."""
 
-    next: Int64  # address of the first byte of the heap's reservation that is not in use yet
+    next: Int64  # address of the first unused byte of the heap's reservation
     limit: Int64  # end of the unused range: the end of the reservation, or the lowest mapping
     heap: Int64  # bytes obtained for spans
     metadata: Int64  # bytes obtained for the allocator's own records
@@ -150,7 +150,7 @@ PARTS = (
 """The parts of a heap in bytes. At any moment they sum exactly to `heap`."""
 
 COUNTS = ("grows", "splits", "coalesces", "refills")
-"""Columns of a sample that count operations of the page heap and refills."""
+"""Columns of a sample that count refills and operations of the page heap."""
 
 SPAN_COUNTS = ("spans_total", "spans_in_use", "spans_free")
 """Columns of a sample that count spans."""

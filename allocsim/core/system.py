@@ -133,7 +133,7 @@ def fill_system(heap: HasSystem, sample: Sample) -> None:
 
 @kernel
 def fill_counts(counters: Counters, sample: Sample) -> None:
-    """Fill the fields of `sample` that count spans and operations of the page heap."""
+    """Fill the counting fields of `sample`: spans, refills and operations of the page heap."""
     sample.spans_total = counters.spans
     sample.spans_free = counters.free_spans
     sample.spans_in_use = counters.spans - counters.free_spans

@@ -119,8 +119,8 @@ class Design:
     """Takes the address at which the modelled library started (see `libraries.start`), and returns
     the parameters of a heap that starts there. None for a design that models no library."""
     mode: Callable[[Mapping[str, int]], str] = lambda _: ""
-    """Returns a sentence for the head of a report, on the mode that the parameters select; "" if
-    there is nothing to say."""
+    """Takes the parameters, and returns a sentence about the mode that they select, for the head of
+    a report; "" if there is nothing to say."""
     instead_of_classes: str = ""
     """For a design without size classes: sentences that `sizeclass-check` prints instead of the
     table; "" if there is nothing to say."""

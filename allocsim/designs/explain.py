@@ -52,6 +52,6 @@ def _does_not_compile(error: BaseException, place: str) -> str:
 
 
 def _line_in(message: str, path: str) -> str:
-    """Return ", line N" of the first place in `path` that Numba's message names."""
+    """Return ", line N" for the first line of `path` that Numba's message names, or ""."""
     match = re.search(re.escape(path) + r" \((\d+)\)", message)
     return f", line {match[1]}" if match else ""

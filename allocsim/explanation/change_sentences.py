@@ -45,7 +45,7 @@ def _on_peaks(changes: Changes) -> Iterator[str]:
 
 
 def _on_owners(changes: Changes) -> Iterator[str]:
-    """Name the owners of the first grouping whose bytes changed most."""
+    """Name those owners of the first grouping whose bytes changed most."""
     if not changes.owners or changes.is_noise(changes.footprint):
         return
     first = [change for change in changes.owners if change.by == changes.owners[0].by]

@@ -23,7 +23,7 @@ MOVED = " -> "
 """Separates the old line from the new one in the name of a call site whose line has moved."""
 
 _MOVED_LINE = re.compile(rf"(.*):(\d+){MOVED}(\d+)", re.DOTALL)
-"""The name of a call site whose line has moved; the name of a function can have an arrow, too."""
+"""The name of a call site whose line has moved. The name of a function may contain an arrow too."""
 
 _LINE = re.compile(r":\d+$")
 """The line number at the end of a call site's name."""

@@ -57,7 +57,7 @@ def heap_top(heap: HeapMap, labels: Labels) -> HeapTop | None:
 
 
 def _free_between(heap: HeapMap, start: int, end: int) -> int:
-    """Return the bytes of the units in a range that are in no object of the range."""
+    """Return how many bytes of the units in a range belong to no object in the range."""
     units = slice(*np.searchsorted(heap.unit_address, (start, end)).tolist())
     objects = slice(*np.searchsorted(heap.address, (start, end)).tolist())
     length, used = heap.unit_length[units].sum(), heap.usable[objects].sum()

@@ -27,7 +27,7 @@ class Owner:
     """live + rounding + pinned - untouched. The sum over all owners, plus `nobody`, is the
     footprint."""
     only: int
-    """Bytes of the units whose live objects are all of this group: freeing it frees these units."""
+    """Bytes of the units whose live objects are all of this group; freeing the group frees them."""
     some: int
     """Bytes of the units with a live object of this group. Invariant: only <= owned <= some."""
     untouched: int

@@ -80,7 +80,7 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
             yield chunk[: state.events]
 
     def _spread(self, words: Any, chunk: Any) -> None:
-        """Give each event the thread that the low half of its word picks, if there are several."""
+        """If there are several threads, let the low half of each event's word pick its thread."""
         if self.threads > 1:
             chunk.thread[:] = pick(words, self.threads)
 

@@ -119,7 +119,7 @@ class Results:
     hosts: set[str] = field(default_factory=set)
     """Machines that measured times."""
     lines: dict[str, str] = field(default_factory=dict)
-    """The line to paste of each subject for which a report needed it (see `paste`)."""
+    """The lines to paste (see `paste`) that reports have needed so far, by subject."""
 
     @cached_property
     def setting_counts(self) -> dict[str, int]:

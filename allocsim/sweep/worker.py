@@ -55,7 +55,7 @@ def run_cell(cell: Cell, events: EventFile) -> Row:
 
 
 def own_versions() -> dict[str, str]:
-    """Return the versions of allocsim and of what it runs on."""
+    """Return the versions of allocsim, Python, Numba and the kernel."""
     return {
         "allocsim": allocsim.__version__,
         "python": platform.python_version(),
@@ -80,7 +80,7 @@ def _replay_on_design(cell: Cell, events: EventFile) -> Footprint:
 def _measure(cell: Cell, events: EventFile) -> tuple[dict[str, Any], str | None]:
     """Measure a cell in a fresh process; return the fields of its row, and the library's version.
 
-    Raises SubjectFailed for times of a design on several threads, because they would not contend.
+    Raises SubjectFailed for times of a design on several threads: simulated threads never contend.
     """
     library = library_of(cell.subject)
     if library is not None:
@@ -113,7 +113,7 @@ def _conditions(cell: Cell) -> Conditions:
 
 
 def _footprint(memory: Memory) -> Footprint:
-    """Return the figures of a library that a row keeps."""
+    """Return the memory figures of a row, from those of a library."""
     return Footprint(
         peak=memory.peak,
         peak_event=memory.peak_event,
@@ -126,6 +126,6 @@ def _footprint(memory: Memory) -> Footprint:
 
 
 def _speed(times: Times) -> Speed:
-    """Return the times that a row keeps."""
+    """Return the time figures of a row."""
     low, high = times.middle
     return Speed(ns=times.ns, low=low, high=high, runs=len(times.runs))

@@ -24,8 +24,8 @@ empty, because its objects would be in classes of the table under test. Frees ta
 because dead objects take more memory than any table saves."""
 
 FLOOR = 0.25
-"""Default maximum share of a class that rounding may take. It costs two fifths of the gain on the
-workloads that are tuned for, and prevents tables that are far worse for others."""
+"""Default maximum share of a class that rounding may take. This limit costs two fifths of the gain
+on the workloads that are tuned for, and prevents tables that are far worse for other workloads."""
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ class Replayed:
     """Figures of a replay, in bytes."""
 
     in_spans: int
-    """Peak of the bytes in spans that are in use: heap - free_spans - released. The maximum over
-    up to 2,000 samples and the moment of the peak of live bytes."""
+    """Peak of the bytes in the spans in use: heap - free_spans - released. The peak is the maximum
+    over up to 2,000 samples and the moment of the peak of live bytes."""
     mean_in_spans: int
-    """Mean of the same over the samples."""
+    """Mean of the bytes in the spans in use, over the samples."""
     footprint: int
     """Peak footprint."""
     parts: dict[str, int]

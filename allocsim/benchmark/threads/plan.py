@@ -191,7 +191,7 @@ def _begin_turn(plan: Plan, thread: int, progress: ThreadProgress) -> None:
 
 @kernel
 def _mark_steps(plan: Plan) -> None:
-    """Set the epoch of the steps whose last call has been seen to the current epoch."""
+    """Set the epoch of steps to the current one, if the last call of the step has been seen."""
     cursor = plan.cursor[0]
     while cursor.marked < cursor.step:
         plan.due[cursor.marked] = cursor.epochs - 1

@@ -83,7 +83,7 @@ class Control(Struct):
     step: Int64  # steps whose memory has been read
     timed: Int64  # 1: the CPU time of turns is measured
     error: Int64  # errno of pthread_create, or 0
-    failed: Int64  # number of the thread whose event failed plus 1, or 0
+    failed: Int64  # 1 + the number of the thread whose event failed; 0 if none failed
 
 
 class Stage(NamedTuple):

@@ -36,7 +36,7 @@ class OwnSlots(Struct):
     """The slots of a thread's own objects."""
 
     free: Int64  # a free slot, plus 1; 0 if none
-    fresh: Int64  # the next slot of its last block that was never used
+    fresh: Int64  # the first slot that was never used, in the last block of the thread
     end: Int64  # end of that block
 
 

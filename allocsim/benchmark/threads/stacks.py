@@ -19,7 +19,7 @@ STACK = 256 << 10
 """Bytes of a stack, which also holds the thread-local storage of libraries (16 KiB or more)."""
 
 TOUCHED = 48 << 10
-"""Bytes at the top of a stack that are touched: more than the driver and the libraries use."""
+"""Bytes that are touched at the top of a stack: more than the driver and the libraries use."""
 
 ATTRIBUTE_BYTES = 64
 """Room for a pthread_attr_t: 56 bytes on x86-64, 64 on arm64."""

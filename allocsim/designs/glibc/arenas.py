@@ -221,7 +221,7 @@ def thread_done(heap: Glibc, thread: int) -> int:
 def end_thread(heap: Glibc, thread: int) -> int:
     """Free the cache of a thread and leave its arena (__malloc_arena_thread_freeres).
 
-    An arena without threads keeps its memory, for the next thread that begins. Returns Status.OK.
+    An arena without threads keeps its memory for a later thread. Returns Status.OK.
     """
     if thread >= len(heap.thread) or heap.thread[thread].ended:
         return Status.OK

@@ -88,7 +88,7 @@ class Thread(Struct):
     """A thread of the program (the thread-local variables of malloc.c)."""
 
     arena: Int64  # arena to allocate from, plus 1; 0 if none yet (thread_arena)
-    tcache: Int64  # address of the block that the library keeps the cache in; 0 if none yet
+    tcache: Int64  # address of the block for the cache (tcache_perthread_struct); 0 if none yet
     ended: Int64  # 1: the thread has ended, and no later one with its number has called malloc
 
 

@@ -68,7 +68,7 @@ def _refill_alloc_cache(heap: Go, central: MCentral) -> bool:
 
 @kernel
 def free_slots(heap: Go, central: MCentral, word: int) -> int:
-    """Return a word of the cached span's slots, with a bit set if the last sweep left it free."""
+    """Return a word with a bit set for each slot of the cached span that was free after a sweep."""
     row = (central.alloc << BITS_SHIFT) + word + heap.mheap[0].taken
     return ~int(heap.gc_bits[row]) & ones(0, min(64, central.nelems - (word << 6)))
 
@@ -148,7 +148,7 @@ def add_reusable(heap: Go, size_class: int, address: int) -> None:
 
 @kernel
 def next_reusable(heap: Go, size_class: int) -> int:
-    """Pop the object of a class that was freed last, or return 0 (nextReusableNoScan)."""
+    """Pop the most recently freed object of a class, or return 0 (nextReusableNoScan)."""
     central = heap.mcentral[size_class]
     address = central.reusable
     if address:

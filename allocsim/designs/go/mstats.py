@@ -86,7 +86,7 @@ def cached_slots(heap: Go, size_class: int) -> int:
 
 @kernel
 def tail_of(central: MCentral) -> int:
-    """Return the bytes at the end of each span of a class that hold no object."""
+    """Return how many bytes at the end of each span of a class are in no slot."""
     return (central.npages << PAGE_SHIFT) - central.nelems * central.elemsize
 
 

@@ -87,7 +87,7 @@ def allocated_size(heap: Go, address: int) -> int:
 
 @kernel
 def _part_size(heap: Go, address: int) -> int:
-    """Return the bytes of a part of a tiny block, or 16 for an object of that size."""
+    """Return the bytes of a part of a tiny block, or 16 if the object is the whole block."""
     mheap, inside = heap.mheap[0], address & (TINY_SIZE - 1)
     parts = int(heap.tiny_parts[(address - mheap.start) >> 4])
     if parts == WHOLE:

@@ -48,7 +48,7 @@ class MCentral(Struct):
     alloc_cache: Int64  # word of those slots that can be taken (mspan.allocCache)
     alloc_base: Int64  # address of the first of these 64 slots
     alloc_row: Int64  # row of their live bits in gc_bits
-    alloc_bit: Int64  # the last of these slots that was taken; -1 if none
+    alloc_bit: Int64  # the slot taken last, of these 64; -1 if none
     elemsize: Int64  # bytes of an object
     div_mul: Int64  # 2**32 / elemsize, rounded up: an offset becomes an index without a division
     alloc: Int64  # the cached span; 0 if none (mcache.alloc)
@@ -94,7 +94,7 @@ class GcController(Struct):
     heap_live: Int64  # bytes marked by the last collection + bytes of spans taken into use since
     heap_marked: Int64  # bytes of the objects that the last collection found live
     gc_percent_heap_goal: Int64  # heap_goal if there were no memory limit (gcPercentHeapGoal)
-    heap_goal: Int64  # size of the heap at which the next collection should end
+    heap_goal: Int64  # size that the heap should have when the next collection ends
     trigger: Int64  # heap_live at which that collection starts
     allocated: Int64  # bytes allocated, not swept; slots of a cached span when it leaves the cache
     runtime_live: Int64  # live bytes of the runtime itself; 0, except to match a real process

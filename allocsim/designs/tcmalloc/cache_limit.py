@@ -69,7 +69,7 @@ def new_cache(heap: Tcmalloc, thread: int) -> bool:
 
 @kernel
 def _allocate_cache_record(heap: Tcmalloc) -> bool:
-    """Account for one more cache record; return False if the heap is frozen and has none left."""
+    """Account for one more cache record; return False if the heap is frozen without a spare one."""
     static = heap.static[0]
     count = static.thread_heap_count + 1
     if count > static.max_thread_heap_count:

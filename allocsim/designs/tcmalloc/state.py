@@ -51,8 +51,8 @@ from allocsim.designs.tcmalloc.size_classes import (
 from allocsim.designs.tcmalloc.span import LIST_HEADS, MAX_PAGES
 
 STARTUPS = ("preload", "dlopen", "none")
-"""Startup states: the heap at main() in a program that is linked with the library or preloads it,
-the heap after dlopen of the library, and an empty heap."""
+"""Startup states: the heap at main() in a program with the library linked or preloaded, the heap
+after dlopen of the library, and an empty heap."""
 
 MAX_OVERALL_THREAD_CACHE_SIZE = 1 << 30
 """Maximum of `max_total_thread_cache_bytes`, in bytes. The minimum is MIN_THREAD_CACHE_SIZE; the
@@ -83,8 +83,8 @@ def placement(parameters: Mapping[str, int]) -> tuple[int, int]:
 def start(extension: int) -> dict[str, int]:
     """Return the parameters of a heap that starts where the library's heap did.
 
-    `extension` is the address of the library's MallocExtension. That object of 16 bytes is the
-    first of its size class, and only the class of 8 bytes obtained a page before it (see
+    `extension` is the address of the library's MallocExtension, an object of 16 bytes. It is the
+    first object of its size class, and only the class of 8 bytes has obtained a page earlier (see
     `_allocate_as_library`).
     """
     return {"start_page": (extension // PAGE - 1) % LEAF_ROWS}
