@@ -24,8 +24,8 @@ ENVIRONMENT = "_ZN08NumbaEnv"
 """Prefix of the global variables that hold the Python objects of a compiled function."""
 
 COLD = ("cold", "noinline")
-"""LLVM's attributes of a function that rarely runs. LLVM moves the code that leads to a call of this
-function away from the code that runs often."""
+"""LLVM's attributes of a function that rarely runs. LLVM keeps code that leads to a call of this
+function apart from the code that runs often."""
 
 _numbers = count(1)
 """Numbers of libraries, in the order in which they were finalised: callees before callers."""

@@ -41,8 +41,8 @@ STARTUPS = ("none", "linked", "dlopen")
 process uses another malloc library, which has the same effect as "none"."""
 
 DTV = 272
-"""Bytes that pthread_create allocates for the dynamic thread vector of a thread, if no module of the
-program except libc has thread-local variables."""
+"""Bytes that pthread_create allocates for the dynamic thread vector of a thread, if libc is the
+program's only module with thread-local variables."""
 
 MAX_FAST_SIZE = 160
 """Maximum of mxfast, in bytes."""
