@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from allocsim.api import MAX_COUNT
+from allocsim.api import MAX_COUNT, THREADS
 from allocsim.api import workload as opened_workload
 from allocsim.api_arguments import call_text, names_of, touch_called
 from allocsim.benchmark.comparison import Conditions
 from allocsim.events import Trace
-from allocsim.explanation.explanation import SECONDS, Question
 from allocsim.explanation.explanation import explain as answer
+from allocsim.explanation.question import SECONDS, Question
 from allocsim.explanation.repeatable import repeatable
 from allocsim.explanation.subject import subject_called
 from allocsim.explanation_result import ExplanationResult
@@ -20,6 +20,7 @@ from allocsim.heap import RESERVE
 from allocsim.heap.arguments import (
     checked_budget,
     checked_bytes,
+    checked_choice,
     checked_flag,
     checked_optional,
     checked_range,
@@ -39,6 +40,7 @@ def explain(
     seconds: float = SECONDS,
     stacks: bool = False,
     seed: int | None = None,
+    threads: str = "recorded",
     touch: str = "page",
     timeout: float = 600.0,
     limit: int | str | None = None,
@@ -59,6 +61,7 @@ def explain(
     call = call_text(explain, locals())
     conditions = Conditions(
         touch=touch_called("explain", touch),
+        recorded=checked_choice("explain", "threads", threads, THREADS) == "recorded",
         timeout=checked_seconds("explain", "timeout", timeout),
         limit=checked_optional(checked_bytes, "explain", "limit", limit),
         reserve=checked_bytes("explain", "reserve", reserve),

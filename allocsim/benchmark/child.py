@@ -179,14 +179,14 @@ def _prepare(request: Request, events: Table[Event], touch: Touch) -> Setup:
     """Prepare the requested measurement; only a library is replayed on OS threads."""
     limit = request.max_footprint()
     threaded = request.recorded and library_of(request.subject) is not None
-    if request.measure == "pages":
-        into = (request.arrays, request.experiments)
-        return pages.prepare(events, touch, limit, _pace(request), into)
     if request.measure == "snapshots":
         moments = (request.arrays, request.moments)
         return snapshots.prepare(events, touch, limit, _pace(request), moments)
-    if request.measure == "memory":
-        return memory.prepare(events, touch, limit, threaded, _pace(request))
+    if request.measure in ("memory", "pages"):
+        replay = memory.prepare(events, touch, limit, threaded, _pace(request))
+        if request.measure == "memory":
+            return replay
+        return pages.prepare(replay, (request.arrays, request.experiments))
     return (thread_times if threaded else times).prepare(events, touch, limit)
 
 

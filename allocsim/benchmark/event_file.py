@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -59,13 +60,20 @@ class EventFile:
     if the workload has no times."""
     knows_touched: bool = False
     """Whether the recording says how much of each large object was touched (see `untouched`)."""
+    notes: Sequence[int] = ()
+    """The number of events before each end of a thread that is in the file, ascending."""
     first: int | None = None
-    """Number of events that a child replays, from the first one on; None for all of the file."""
+    """Number of rows (events and ends of threads) that a child replays, from the first one on; None
+    for all of the file."""
 
     def up_to(self, event: int) -> EventFile:
-        """Return the same file for a replay of its first `event` events on one thread."""
-        first = min(event, self.events)
-        return replace(self, events=first, first=first)
+        """Return the same file for a replay of its first `event` events."""
+        events = min(event, self.events)
+        return replace(self, events=events, first=self.rows(events))
+
+    def rows(self, event: int) -> int:
+        """Return the number of rows up to the `event`-th event."""
+        return event + bisect_left(self.notes, event)
 
     @property
     def seconds(self) -> float | None:
@@ -82,22 +90,20 @@ def write_events(
     progress: Callable[[int], None] | None = None,
     available: Callable[[], int] = available_memory,
     recorded: bool = False,
-    remaining: Callable[[Any], np.ndarray] | None = None,
 ) -> EventFile:
-    """Read a whole workload, or a part of it, into a file of events.
+    """Read a whole workload into a file of events.
 
-    With `recorded`, the events stay on their threads if there are several. `remaining` returns a
-    flag for each event of the next chunk: whether the part contains the event. After each chunk,
+    With `recorded`, the events stay on their threads if there are several. After each chunk,
     `progress` is called with the number of events so far. Raises EnvironmentLacks if the file would
     take more than half of the available memory. The other half is left for the tables and the heaps
     of the children.
     """
-    descriptor = os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    descriptor = new_file()
     try:
         writer = _Writer(descriptor, trace, available() // 2, recorded)
         with interrupt_message(lambda: f"after {counted(writer.count, 'event')} were read"):
             for chunk in trace.chunks:
-                writer.write(chunk, None if remaining is None else remaining(chunk))
+                writer.write(chunk)
                 if progress is not None:
                     progress(writer.count)
         return writer.finish()
@@ -123,17 +129,12 @@ class _Writer:
         self._before = CallsBefore(times[:, 0])
         self._shares = UntouchedShares(trace)
 
-    def write(self, chunk: Any, remaining: np.ndarray | None = None) -> None:
-        """Append the events of a chunk; raise EnvironmentLacks if there is no room for them.
-
-        `remaining` has a flag for each event: whether to append it.
-        """
+    def write(self, chunk: Any) -> None:
+        """Append the events of a chunk; raise EnvironmentLacks if there is no room for them."""
         is_call = chunk.op <= Op.FREE
         events = chunk[is_call]  # without notes
         self._threads.add(chunk, self.count)
-        self._shares.put(events, chunk)  # before events are dropped, because facts name rows
-        if remaining is not None:
-            events, is_call = events[remaining[is_call]], is_call & remaining
+        self._shares.put(events, chunk)
         self._before.add(is_call, self.count)
         if not self._recorded:
             events.thread[:] = 0
@@ -143,14 +144,14 @@ class _Writer:
                 f"the first {counted(self.count, 'event')} already need more than half of the "
                 "available memory; compare a part of the trace (allocsim trace cut)"
             )
-        _write(self._descriptor, events)
+        append(self._descriptor, events)
 
     def finish(self) -> EventFile:
         """Insert the ends of threads, seal the file and return it."""
         recorded = self._recorded and self._threads.threads > 1
         notes, ends = self._threads.notes(self._trace) if recorded else ([], None)
         insert_notes(self._descriptor, self.count, notes)
-        fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, SEALS)
+        seal(self._descriptor)
         times = zip(self._before.calls.tolist(), self._nanoseconds.tolist(), strict=True)
         return EventFile(
             trace=self._trace,
@@ -161,13 +162,24 @@ class _Writer:
             ends=ends,
             times=[*times],
             knows_touched=self._shares.is_recorded,
+            notes=[before for before, _ in notes],
         )
+
+
+def new_file() -> int:
+    """Return the descriptor of an empty file in memory, without a name."""
+    return os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+
+
+def seal(descriptor: int) -> None:
+    """Make every later write to the file fail (see SEALS)."""
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
 
 
 def map_events(descriptor: int, first: int | None = None) -> Table[Event]:
     """Map the file of events, and read all its pages, so that the replay does not fault on them.
 
-    `first` is as in EventFile: only that many events are mapped.
+    `first` is as in EventFile: only that many rows are mapped.
 
     The mapping must be writable, because kernels are compiled for writable arrays. It is private,
     because a shared mapping of a sealed file cannot be writable. If a library writes to the events,
@@ -189,7 +201,7 @@ def _times(trace: Trace) -> np.ndarray:
     return points[:: max(-(-len(points) // MAX_TIMES), 1)]
 
 
-def _write(descriptor: int, events: Any) -> None:
+def append(descriptor: int, events: Any) -> None:
     """Append events to the file; raise EnvironmentLacks if memory is full."""
     rest = memoryview(events.tobytes())
     try:

@@ -162,7 +162,7 @@ def prepare(
     if pace:
         steps.time = pace.times_at(steps.event)
     run, facts = new_run(objects, touch, limit), Facts(count_aligned(events), int(first_live))
-    if not threaded:
+    if not threaded or not count:
         return Setup(events, run, steps, meter, None, facts, clock)
     plan = make_plan(events, survey(events, objects), objects, steps)
     run.driver[0].peak_live = plan.cursor[0].peak_live

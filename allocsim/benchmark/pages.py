@@ -20,12 +20,12 @@ from allocsim.benchmark import answer, memory
 from allocsim.benchmark.figures import Count
 from allocsim.benchmark.meter import Meter, resident
 from allocsim.benchmark.page_scan import PageScan
-from allocsim.benchmark.stepping import one_step, replay_steps
+from allocsim.benchmark.stepping import count_calls, one_step, replay_steps
 from allocsim.benchmark.subject import Subject
 from allocsim.core.jit import kernel
 from allocsim.core.memory import OS_PAGE
 from allocsim.core.records import Table
-from allocsim.driver import Run, Touch
+from allocsim.driver import Run
 from allocsim.errors import Corruption
 from allocsim.events import Event, Op, no_events
 from allocsim.libraries.load import LoadedLibrary
@@ -94,23 +94,15 @@ class Setup(NamedTuple):
         return self.replay.meter
 
 
-def prepare(
-    events: Table[Event],
-    touch: Touch,
-    limit: int,
-    pace: memory.Pace | None,
-    into: tuple[int, int],
-) -> Setup:
-    """Prepare a measurement.
+def prepare(replay: memory.Setup, into: tuple[int, int]) -> Setup:
+    """Prepare a measurement of a replay.
 
-    `limit` is in bytes of footprint, and `pace` is as in `memory.prepare`. `into` is (descriptor of
-    the answer, number of experiments).
+    `into` is (descriptor of the answer, number of experiments).
     """
     before, started, ended, later = (PageScan() for _ in range(4))
     for scan in (before, started, ended, later):
         scan.take()  # Python allocates memory for the first scan of each PageScan
     compile_usable()
-    replay = memory.prepare(events, touch, limit, pace=pace)
     return Setup(replay, before, started, ended, later, *into)
 
 
@@ -123,6 +115,8 @@ def measure(setup: Setup, subject: Subject, before: int) -> Pages:
     replay.replay(subject)
     growth = int(resident(replay.meter)) - before
     setup.ended.take()
+    if replay.threads:
+        replay.threads.hand_over(replay.run)
     old, new = setup.before.pages(), setup.ended.pages()
     grown = np.setdiff1d(new, old, assume_unique=True)
     is_start = np.isin(grown, setup.started.pages(), assume_unique=True).astype(np.int64)
@@ -132,7 +126,7 @@ def measure(setup: Setup, subject: Subject, before: int) -> Pages:
     answer.write_arrays(setup.answer, [*columns, grown, is_start])
     return Pages(
         points=_points(replay, before),
-        last_allocation=int(np.flatnonzero(replay.events.op < Op.FREE).max(initial=-1)) + 1,
+        last_allocation=_last_allocation(replay.events),
         growth=growth,
         lost=len(np.setdiff1d(old, new, assume_unique=True)),
         objects=len(columns[0]),
@@ -144,6 +138,12 @@ def measure(setup: Setup, subject: Subject, before: int) -> Pages:
         left=[_left_after(setup, subject, grown, index) for index in range(setup.experiments)],
         break_range=None if start is None else (start, program_break(library) or start),
     )
+
+
+def _last_allocation(events: Table[Event]) -> int:
+    """Return the number of events up to and including the last one that allocates."""
+    rows = int(np.flatnonzero(events.op < Op.FREE).max(initial=-1)) + 1
+    return count_calls(events[:rows])
 
 
 def _points(replay: memory.Setup, before: int) -> list[tuple[int, int, int]]:

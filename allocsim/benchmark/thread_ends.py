@@ -17,6 +17,12 @@ import numpy as np
 
 from allocsim.events import EVENT, MAX_THREADS, Op, Trace, no_events
 
+INFERRED = (
+    "the recording does not say when threads end, so each thread except the first was ended after "
+    "its last event; a thread that only waits counts as ended"
+)
+"""Caution about a replay whose ends of threads are inferred."""
+
 Note = tuple[int, int]
 """The end of a thread: the number of events before it, and the thread's number."""
 

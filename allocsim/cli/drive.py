@@ -62,13 +62,13 @@ def _print(result: Result, settings: Settings) -> None:
     """Print the report, or the result as JSON."""
     if settings.json:
         click.echo(json_text(result))
-    else:
-        print_result(
-            result,
-            settings.classes,
-            settings.native_counters,
-            note="" if settings.design else "--design selects another allocator",
-        )
+        return
+    print_result(
+        result,
+        settings.classes,
+        settings.native_counters,
+        note="" if settings.design else "--design selects another allocator",
+    )
 
 
 def _page(result: Result) -> Any:

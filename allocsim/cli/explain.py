@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,8 +9,13 @@ import click
 
 from allocsim.cli.completion import complete_subjects, complete_workload
 from allocsim.cli.measure_options import require_not_given
-from allocsim.cli.options import DEFAULT_RESERVE, recording_options, touch_option
-from allocsim.cli.output import export, log
+from allocsim.cli.options import (
+    DEFAULT_RESERVE,
+    recording_options,
+    threads_option,
+    touch_option,
+)
+from allocsim.cli.output import export
 from allocsim.cli.output_files import OutputType, require_outputs
 from allocsim.cli.picture_options import (
     PICTURES,
@@ -23,7 +26,7 @@ from allocsim.cli.picture_options import (
 from allocsim.cli.types import CountType, MomentType, SecondsType, SizeType
 
 EXPORTS = ("pprof", "collapsed")
-"""The options that write a file."""
+"""The options that write a file for another program."""
 
 FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
 """The parameters that apply to a single workload."""
@@ -76,6 +79,7 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     help="Start no new experiment after this time.",
 )
 @click.option("--no-what-if", is_flag=True, help="Make no experiments.")
+@threads_option
 @touch_option
 @click.option(
     "--limit", type=SizeType(), help="Fail (exit 1) when the footprint exceeds this size."
@@ -147,19 +151,21 @@ def command(names: tuple[str, ...], **options: Any) -> None:
         require_not_given(*FOR_ONE, needs="a single workload")
         if not options["what_if"]:
             require_not_given("seconds", needs="a single workload, or --what-if")
-        _compare(names, options)
+        from allocsim.cli.explaining import explain_two
+
+        explain_two(names, options)
         return
     if options["no_what_if"]:
         require_not_given("what_if", "seconds", needs="experiments; omit --no-what-if")
     if options["collapsed"] is None:
         require_not_given("measure", needs="--collapsed FILE")
     from allocsim.cli.drive import command_line
+    from allocsim.cli.explaining import explain_one
     from allocsim.reports.explanation_screen import print_explanation
     from allocsim.reports.explanation_text import explanation_json
     from allocsim.reports.heap_map_screen import print_history
 
-    seconds = 0.0 if options["no_what_if"] else options["seconds"]
-    explanation, trace = _explain(names[0], _question(options, seconds), options)
+    explanation, trace = explain_one(names[0], options)
     try:
         _export(explanation, trace.name, options)
         export_pictures(options, partial(_page, explanation, trace))
@@ -168,78 +174,8 @@ def command(names: tuple[str, ...], **options: Any) -> None:
             click.echo(explanation_json(explanation, trace, command_line()))
         else:
             print_explanation(explanation, trace.name)
-            if options["map"]:
+            if explanation.evidence is not None and options["map"]:
                 print_history(explanation.evidence, trace.times)
-
-
-def _question(options: dict[str, Any], seconds: float) -> Any:
-    """Return the question that the options ask, with experiments of `seconds`."""
-    from allocsim.explanation.explanation import Question
-
-    by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
-    stacks = any(options[name] is not None for name in EXPORTS)
-    pictures = options["map"] or any(options[name] is not None for name in PICTURES)
-    return Question(options["at"], by, options["what_if"], seconds, stacks, pictures)
-
-
-def _explain(name: str, question: Any, options: dict[str, Any]) -> Any:
-    """Answer a question about a workload; return the explanation and the trace."""
-    from allocsim.explanation.explanation import explain
-    from allocsim.explanation.repeatable import repeatable
-    from allocsim.reports.trace_warnings import trace_warnings
-    from allocsim.workloads import open_workload
-
-    workload = open_workload(name, options["seed"], options["form"], options["process"])
-    opened = repeatable(workload)
-    explanation, trace = explain(_subject(opened, options), question, workload.reopen_with_sites)
-    for note in trace.notes:
-        log(f"note: {note}")
-    for warning in trace_warnings(trace):
-        log(f"warning: {warning}")
-    return explanation, trace
-
-
-def _compare(names: tuple[str, ...], options: dict[str, Any]) -> None:
-    """Explain two workloads, with experiments only if --what-if is given; report the changes."""
-    from dataclasses import replace
-
-    from allocsim.cli.drive import command_line
-    from allocsim.explanation.changes import (
-        changes_of,
-        names_in_both,
-        require_groups,
-        same_moment,
-    )
-    from allocsim.reports.changes_screen import print_changes
-    from allocsim.reports.changes_text import changes_json
-
-    groups = options["what_if"]
-    olds, news = ([names_in_both(name)[side] for name in groups] for side in (0, 1))
-    both = replace(_question(options, options["seconds"] if groups else 0.0), skip_unknown=True)
-    with _named(names[0]):
-        before, first = _explain(names[0], replace(both, what_if=olds), options)
-    at = same_moment(before) if both.at == "worst" else both.at
-    with _named(names[1]):
-        after, second = _explain(names[1], replace(both, at=at, what_if=news), options)
-    changes = changes_of(before, after)
-    require_groups(changes, groups)
-    if options["json"]:
-        click.echo(changes_json(changes, (first, second), command_line()))
-    else:
-        print_changes(changes, first.name, second.name)
-
-
-@contextmanager
-def _named(workload: str) -> Iterator[None]:
-    """Name one of two workloads in the message of an input error that does not name it."""
-    from allocsim.errors import InputError
-
-    try:
-        yield
-    except InputError as error:
-        message = str(error)
-        is_named = message.startswith(f"{workload}:") or f"'{workload}'" in message
-        raise InputError(message if is_named else f"{workload}: {message}") from None
 
 
 def _export(explanation: Any, workload: str, options: dict[str, Any]) -> None:
@@ -264,19 +200,3 @@ def _page(explanation: Any, trace: Any) -> Any:
     from allocsim.pictures.explanation_page import Shown, explanation_page
 
     return explanation_page(Shown(explanation, trace, command_line()))
-
-
-def _subject(opened: Any, options: dict[str, Any]) -> Any:
-    """Return the subject that --on names."""
-    from allocsim.benchmark.comparison import Conditions
-    from allocsim.driver import Touch
-    from allocsim.explanation.subject import subject_called
-
-    conditions = Conditions(
-        touch=Touch[options["touch"].upper()],
-        limit=options["limit"],
-        reserve=options["reserve"],
-        timeout=options["timeout"],
-        keep_settings=options["keep_settings"],
-    )
-    return subject_called(options["on"], opened, conditions)

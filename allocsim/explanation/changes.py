@@ -9,7 +9,7 @@ although their lines differ.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from allocsim.errors import UnknownName
@@ -17,7 +17,7 @@ from allocsim.explanation.explanation import Explanation
 from allocsim.explanation.noise import is_noise
 from allocsim.explanation.owners import Owner
 from allocsim.explanation.what_if import WhatIf
-from allocsim.moments import Choice, Share
+from allocsim.moments import Choice, Moment, Share
 
 MOVED = " -> "
 """Separates the old line from the new one in the name of a call site whose line has moved."""
@@ -78,25 +78,30 @@ class Changes:
         return is_noise(self.before.moment.footprint, change)
 
 
-def same_moment(before: Explanation) -> Choice:
-    """Return the moment at which a second workload is compared with `before`.
+def same_moment(moments: Sequence[Moment], event: int) -> Choice:
+    """Return the moment at which a second workload is compared with `event` of a first one.
 
-    The worst moments of two workloads are often of different kinds, such as the peak and the end.
-    So if the moment of `before` is the end or a peak, the second workload is explained at the same
-    kind of moment. Otherwise, it is explained after the same share of its events.
+    `moments` are those of the first workload. The worst moments of two workloads are often of
+    different kinds, such as the peak and the end. So if the event is the end or a peak, the second
+    workload is explained at the same kind of moment. Otherwise, it is explained after the same
+    share of its events.
     """
-    events = {each.name: each.event for each in before.moments}
+    events = {each.name: each.event for each in moments}
     for name in ("end", "peak", "live-peak"):
-        if events[name] == before.moment.event:
+        if events[name] == event:
             return name
-    return Share((before.moment.event or 0) / (events["end"] or 1))
+    return Share(event / (events["end"] or 1))
 
 
 def changes_of(before: Explanation, after: Explanation) -> Changes:
     """Return the changes from one explanation to another."""
+    return Changes(before, after, matched(before.owners, after.owners))
+
+
+def matched(before: Sequence[Owner], after: Sequence[Owner]) -> list[Change]:
+    """Return the owners of two workloads, matched, for each grouping that both have."""
     shared = [by for by in _groupings(before) if by in _groupings(after)]
-    owners = [change for by in shared for change in _changes_by(by, before, after)]
-    return Changes(before, after, owners)
+    return [change for by in shared for change in _changes_by(by, before, after)]
 
 
 def names_in_both(name: str) -> tuple[str, str]:
@@ -105,12 +110,12 @@ def names_in_both(name: str) -> tuple[str, str]:
     return (f"{moved[1]}:{moved[2]}", f"{moved[1]}:{moved[3]}") if moved else (name, name)
 
 
-def require_groups(changes: Changes, names: Iterable[str]) -> None:
+def require_groups(before: Sequence[Owner], after: Sequence[Owner], names: Iterable[str]) -> None:
     """Raise UnknownName if neither workload has an owner of this name (see `names_in_both`)."""
-    known = {owner.name for each in (changes.before, changes.after) for owner in each.owners}
+    known = {owner.name for owner in (*before, *after)}
     for name in names:
         if known.isdisjoint(names_in_both(name)):
-            raise UnknownName("group", name, [change.name for change in changes.owners])
+            raise UnknownName("group", name, [each.name for each in matched(before, after)])
 
 
 def paired_what_ifs(changes: Changes) -> list[tuple[WhatIf | None, WhatIf | None]]:
@@ -129,14 +134,14 @@ def paired_what_ifs(changes: Changes) -> list[tuple[WhatIf | None, WhatIf | None
     return [(before.get(key), after.get(key)) for key in dict.fromkeys([*before, *after])]
 
 
-def _groupings(explanation: Explanation) -> list[str]:
-    """Return the groupings of an explanation, in order."""
-    return [*dict.fromkeys(owner.by for owner in explanation.owners)]
+def _groupings(owners: Sequence[Owner]) -> list[str]:
+    """Return the groupings of some owners, in order."""
+    return [*dict.fromkeys(owner.by for owner in owners)]
 
 
-def _changes_by(by: str, before: Explanation, after: Explanation) -> list[Change]:
+def _changes_by(by: str, before: Sequence[Owner], after: Sequence[Owner]) -> list[Change]:
     """Return the changes of a grouping."""
-    old, new = ({o.name: o for o in each.owners if o.by == by} for each in (before, after))
+    old, new = ({o.name: o for o in each if o.by == by} for each in (before, after))
     pairs = {name: name for name in old if name in new}
     if by == "site":
         pairs |= _moved(old.keys() - pairs, new.keys() - pairs)

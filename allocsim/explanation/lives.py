@@ -27,6 +27,8 @@ class Lives:
     """Number of events before the moment."""
     events: int
     """Number of events of the whole trace."""
+    threads: int
+    """Number of threads of the whole trace."""
     clock: int
     """Bytes requested by all calls before the moment."""
     born: Any
@@ -65,15 +67,17 @@ def read_lives(trace: Trace, event: int, ids: int) -> Lives:
     `ids` is the number of rows: all objects that are live then have a lower id. Raises Corruption
     if no object of the trace has the id `ids` - 1.
     """
-    lives, progress, highest = table(Life, max(ids, 1)), records(Progress), -1
+    lives, progress, highest, thread = table(Life, max(ids, 1)), records(Progress), -1, -1
     progress.moment = event
     for chunk in trace.chunks:
         highest = max(highest, int(chunk.object.max(initial=0)))
+        thread = max(thread, int(chunk.thread.max(initial=0)))
         follow(lives, chunk, sites_of(trace, chunk), progress)
     if highest < ids - 1:
         raise Corruption(f"after event {event}, the heap has an object that no event allocated")
     columns = {name: lives[name] for name in Life.dtype.names or ()}
-    return Lives(event, int(progress[0].events), int(progress[0].clock), **columns)
+    read = progress[0]
+    return Lives(event, int(read.events), thread + 1, int(read.clock), **columns)
 
 
 def sites_of(trace: Trace, chunk: Any) -> np.ndarray:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from allocsim.benchmark.comparison import Conditions
 from allocsim.benchmark.subject import design_of, make_subject
 from allocsim.core import operations
 from allocsim.designs import find_design
-from allocsim.driver import Touch
-from allocsim.events import Op, Trace, no_events
+from allocsim.events import Op, Trace, no_events, on_one_thread
 from allocsim.explanation.design_map import map_of, play_until, stops
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.snapshots import Snapshot, snapshot_of
+from allocsim.explanation.threads import Threads
 from allocsim.explanation.variants import Variant
-from allocsim.heap import RESERVE, Heap
+from allocsim.heap import Heap
 from allocsim.moments import Moment
 from allocsim.player import Options, Player, play
 
@@ -30,9 +31,7 @@ class OnDesign:
     name: str
     """The design and its settings, as `compare --on` names them."""
     open_trace: Callable[[], Trace]
-    touch: Touch = Touch.PAGE
-    limit: int | None = None
-    reserve: int = RESERVE
+    conditions: Conditions = field(default_factory=Conditions)
 
     release = "memory released on request"
     """What reports call a release on request."""
@@ -48,7 +47,11 @@ class OnDesign:
     def moments(self) -> tuple[Moment, ...]:
         """Replay the whole workload and return its moments."""
         with self._heap() as heap:
-            return play(heap, self.open_trace(), self._options()).moments
+            return play(heap, self._threaded(self.open_trace()), self._options()).moments
+
+    def threads(self, count: int) -> Threads:
+        """Return the threads of the workload, which are `count`, and how they are replayed."""
+        return Threads(count, self.conditions.recorded)
 
     def map_at(self, event: int) -> HeapMap:
         """Replay up to a moment and return the map of the heap."""
@@ -59,14 +62,13 @@ class OnDesign:
         """Return a snapshot of the heap after each of these numbers of events, ascending."""
         with self._heap() as heap:
             player = Player(heap, self._options(), events[-1] if events else None)
-            return [
-                snapshot_of(map_of(heap, player)) for _ in stops(player, self.open_trace(), events)
-            ]
+            trace = self._threaded(self.open_trace())
+            return [snapshot_of(map_of(heap, player)) for _ in stops(player, trace, events)]
 
     def footprint_of(self, part: Variant) -> int:
         """Replay a variant of the workload and return the footprint at its end, in bytes."""
         with self._heap() as heap:
-            play_until(heap, part.alone(), None, self._options())
+            play_until(heap, self._threaded(part.alone()), None, self._options())
             return int(operations.footprint(heap.state))
 
     def footprint_at(self, event: int) -> int:
@@ -102,17 +104,22 @@ class OnDesign:
     def _played(self, event: int) -> Iterator[tuple[Heap, Player]]:
         """Replay up to a moment and yield the heap and the player."""
         with self._heap() as heap:
-            yield heap, play_until(heap, self.open_trace(), event, self._options())
+            trace = self._threaded(self.open_trace())
+            yield heap, play_until(heap, trace, event, self._options())
+
+    def _threaded(self, trace: Trace) -> Trace:
+        """Return a trace with its events on the threads on which they are replayed."""
+        return trace if self.conditions.recorded else on_one_thread(trace)
 
     def _heap(self) -> Heap:
         """Return a new heap of the design, with its settings."""
-        heap = make_subject(self.name, self.reserve).heap
+        heap = make_subject(self.name, self.conditions.reserve).heap
         assert heap is not None
         return heap
 
     def _options(self) -> Options:
         """Return the settings of each replay."""
-        return Options(touch=self.touch, limit=self.limit)
+        return Options(touch=self.conditions.touch, limit=self.conditions.limit)
 
 
 def frees(numbers: np.ndarray) -> Any:

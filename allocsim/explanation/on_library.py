@@ -15,17 +15,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from allocsim.benchmark import answer
-from allocsim.benchmark.child import TABLE_BYTES
+from allocsim.benchmark.child import PLAN_BYTES, TABLE_BYTES
 from allocsim.benchmark.comparison import Conditions, measure
 from allocsim.benchmark.event_file import EventFile, write_events
+from allocsim.benchmark.event_part import part_of
 from allocsim.benchmark.pages import Pages
 from allocsim.benchmark.parent import LimitReached, SubjectFailed
 from allocsim.benchmark.subject import library_of
+from allocsim.benchmark.thread_ends import INFERRED
 from allocsim.core.memory import OS_PAGE
 from allocsim.errors import AllocsimError, Corruption, EnvironmentLacks, LimitExceeded
 from allocsim.events import EVENT, MAX_OBJECTS, Trace
 from allocsim.explanation.heap_map import HeapMap, by_address, map_from
 from allocsim.explanation.snapshots import Snapshot, read_snapshots
+from allocsim.explanation.threads import Threads
 from allocsim.explanation.variants import Variant
 from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
@@ -46,6 +49,12 @@ ROOM_FOR_EVENT = EVENT.itemsize + TABLE_BYTES
 """Bytes that must also be available for each event of the workload. They are for the file of a
 variant's events, and for the tables of the replay if every event allocates a new object."""
 
+ONE_THREAD_SNAPSHOTS = (
+    "the timeline and the heap map are of a replay on one thread; all other figures are of one on "
+    "the recorded threads"
+)
+"""Caution about `OnLibrary.snapshots`."""
+
 
 @dataclass
 class OnLibrary:
@@ -59,8 +68,6 @@ class OnLibrary:
     """Warnings about the figures, in sentences; complete after `map_at`."""
     release: str = "memory released on request"
     """What reports call a release on request; the library's own call after `moments`."""
-    _threads: int = 1
-    """Number of threads of the workload, as far as it was replayed."""
     _last: tuple[Pages, list[np.ndarray]] | None = None
     """The answer to the last call of `moments`. It includes the map at the end of the workload."""
     _events: EventFile | None = None
@@ -93,10 +100,20 @@ class OnLibrary:
         )
         return replace(mapped, break_range=measured.break_range)
 
+    def threads(self, _count: int) -> Threads:
+        """Return the threads of the workload, and how they are replayed."""
+        workload = self._workload()
+        return Threads(workload.threads, workload.recorded, workload.ends)
+
     def snapshots(self, events: Sequence[int]) -> list[Snapshot]:
-        """Return a snapshot of the heap after each of these numbers of events, ascending."""
+        """Return a snapshot of the heap after each of these numbers of events, ascending.
+
+        The replay is on one thread.
+        """
         if not events:
             return []
+        if self._workload().recorded:
+            self.cautions.append(ONE_THREAD_SNAPSHOTS)
         workload, descriptor = self._workload().up_to(events[-1]), answer.new_answer()
         try:
             measure(self.name, "snapshots", workload, self.conditions, descriptor, 0, events)
@@ -108,8 +125,7 @@ class OnLibrary:
 
     def footprint_of(self, part: Variant) -> int:
         """Replay a variant of the workload and return the footprint at its end, in bytes."""
-        available = self.conditions.available
-        events = write_events(part.trace, available=available, remaining=part.remaining)
+        events = part_of(self._workload(), part.remaining_calls(), self.conditions.available)
         try:
             return self._run(events)[0].pages * OS_PAGE
         finally:
@@ -135,7 +151,9 @@ class OnLibrary:
         """Return how many replays to run at once: one on each core, or fewer if memory is short."""
         points = self._last[0].points if self._last else []
         peak = max((growth for _, _, growth in points), default=0)
-        each = ROOM_FOR_EACH * max(peak, OS_PAGE) + ROOM_FOR_EVENT * self._workload().events
+        workload = self._workload()
+        for_event = ROOM_FOR_EVENT + PLAN_BYTES * workload.recorded
+        each = ROOM_FOR_EACH * max(peak, OS_PAGE) + for_event * workload.events
         return max(min(len(os.sched_getaffinity(0)), self.conditions.available() // each), 1)
 
     def sharing(self, count: int) -> OnLibrary:
@@ -155,7 +173,8 @@ class OnLibrary:
     def _workload(self) -> EventFile:
         """Return the events of the workload, which is read once and kept for all replays."""
         if self._events is None:
-            self._events = write_events(self.open_trace(), available=self.conditions.available)
+            available, recorded = self.conditions.available, self.conditions.recorded
+            self._events = write_events(self.open_trace(), None, available, recorded)
             weakref.finalize(self._events, os.close, self._events.descriptor)
         return self._events
 
@@ -171,7 +190,6 @@ class OnLibrary:
         descriptor = answer.new_answer()
         try:
             answer.write_sets(descriptor, sets)
-            self._threads = max(self._threads, events.threads)
             arguments = (events, self.conditions, descriptor, len(sets))
             measured = measure(self.name, "pages", *arguments).pages
             assert measured is not None
@@ -206,11 +224,14 @@ class OnLibrary:
             )
         if not measured.has_usable:
             yield (f"{self.name} does not report usable sizes, so rounding is not shown")
-        if self._threads > 1:
+        workload = self._workload()
+        if workload.threads > 1 and not workload.recorded:
             yield (
-                f"the {self._threads} threads of the workload were replayed on one: "
+                f"the {workload.threads:,} threads of the workload were replayed on one: "
                 "per-thread arenas and caches are not measured"
             )
+        if workload.ends == "inferred":
+            yield INFERRED
 
 
 def moments_of(measured: Pages) -> tuple[Moment, ...]:

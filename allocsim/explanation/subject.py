@@ -22,4 +22,4 @@ def subject_called(name: str, open_trace: Callable[[], Trace], conditions: Condi
     require_subject(name)
     if library_of(name) is not None:
         return OnLibrary(name, open_trace, conditions)
-    return OnDesign(name, open_trace, conditions.touch, conditions.limit, conditions.reserve)
+    return OnDesign(name, open_trace, conditions)

@@ -24,8 +24,7 @@ class Variant:
     """A part of a trace: only the objects of a group, or all others. It can be read only once."""
 
     trace: Trace
-    """The trace, cut off at the end of the variant. It still has all objects, so the facts about
-    its rows are valid (see `traces.event_facts`)."""
+    """The trace, cut off at the end of the variant. It still has all objects."""
     match: Match
     kept: bool
     """Whether only the objects of the group remain. Otherwise, only they are removed."""
@@ -47,6 +46,14 @@ class Variant:
         mark_members(chunk, matched, self._is_member, of_group)
         remains: np.ndarray = (of_group == self.kept) | ~calls
         return remains
+
+    def remaining_calls(self) -> np.ndarray:
+        """Read the trace to its end; return a flag for each call: whether it remains."""
+        flags = [np.zeros(0, np.bool_)]
+        with self.trace:
+            for chunk in self.trace.chunks:
+                flags.append(self.remaining(chunk)[chunk.op <= Op.FREE])
+        return np.concatenate(flags)
 
     def alone(self) -> Trace:
         """Return the variant as a trace of its own. Its length is not known in advance."""

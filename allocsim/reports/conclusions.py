@@ -12,6 +12,7 @@ from allocsim import __version__
 from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
 from allocsim.benchmark.subject import library_of
+from allocsim.benchmark.thread_ends import INFERRED
 from allocsim.benchmark.threads.window import MAX_STRAY
 from allocsim.libraries.find import PREFIX, is_own_glibc
 from allocsim.reports.comparison import (
@@ -135,12 +136,7 @@ def _threads(comparison: Comparison) -> str:
 
 def _ends(comparison: Comparison) -> str:
     """Return the warning that the ends of threads were inferred, or ""."""
-    if comparison.workload.ends != "inferred":
-        return ""
-    return (
-        "the recording does not say when threads end, so each thread except the first was ended "
-        "after its last event; a thread that only waits counts as ended."
-    )
+    return f"{INFERRED}." if comparison.workload.ends == "inferred" else ""
 
 
 def _ranges(comparison: Comparison) -> str:

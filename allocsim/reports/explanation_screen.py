@@ -42,6 +42,7 @@ def print_explanation(explanation: Explanation, workload: str) -> None:
             "bold",
         )
     )
+    screen.print(*filter(None, [explanation.threads.sentence()]))
     screen.print_table(moments_table(explanation.moments, moment.event))
     screen.print_table(_parts_table(explanation))
     for by in dict.fromkeys(owner.by for owner in explanation.owners):

@@ -21,6 +21,12 @@ def explanation_json(explanation: Explanation, trace: Trace, command: str) -> st
     return json.dumps(as_json(explanation, trace, command), indent=2)
 
 
+def warnings_of(explanation: Explanation, trace: Trace) -> list[str]:
+    """Return the warnings about the recording and about the replay."""
+    is_inferred = explanation.threads.ends == "inferred"
+    return [*trace_warnings(trace, is_inferred), *explanation.cautions]
+
+
 def as_json(explanation: Explanation, trace: Trace, command: str) -> dict[str, Any]:
     """Return the object that --json prints."""
     return {
@@ -30,11 +36,12 @@ def as_json(explanation: Explanation, trace: Trace, command: str) -> dict[str, A
         "workload": {"name": trace.name, **trace.description},
         "dropped": trace.dropped,
         "notes": trace.notes,
-        "warnings": [*trace_warnings(trace), *explanation.cautions],
+        "warnings": [*warnings_of(explanation, trace)],
         "moments": [moment.as_json() for moment in explanation.moments],
         "moment": explanation.moment.as_json(),
         "subject": explanation.subject,
         "unit": explanation.unit,
+        "threads": asdict(explanation.threads),
         "footprint": explanation.moment.footprint,
         "parts": explanation.parts,
         "owners": [asdict(owner) for owner in explanation.owners],

@@ -115,3 +115,12 @@ def test_only_the_first_events_are_mapped(event_file: Callable[..., EventFile]) 
     assert map_events(first.descriptor, first.first).request.tolist() == [5, 6]
     assert len(map_events(whole.descriptor, 0)) == 0
     assert len(map_events(whole.descriptor, whole.up_to(9).first)) == 3
+
+
+def test_ends_of_threads_between_the_first_events_are_mapped_too() -> None:
+    calls = [malloc(0, 5), malloc(1, 6, 1), Call(Op.THREAD_DONE, thread=1), free(0)]
+    whole = write_events(Trace("t", iter([stream(*calls)]), {}), recorded=True)
+    rows = [map_events(whole.descriptor, whole.up_to(count).first) for count in range(4)]
+    assert [len(each) for each in rows] == [0, 1, 2, 4]
+    assert (whole.notes, whole.up_to(2).events) == ([2], 2)
+    whole.close()

@@ -19,7 +19,10 @@ PROMISED = {
     "moments", "moment", "subject", "footprint", "parts", "owners", "nobody", "what_if",
     "sentences",
 }  # fmt: skip
-EXTRAS = {"schema", "version", "command", "workload", "dropped", "notes", "warnings", "unit", "top"}
+EXTRAS = {
+    "schema", "version", "command", "workload", "dropped", "notes", "warnings", "unit", "threads",
+    "top",
+}  # fmt: skip
 OWNER = {"by", "name", "objects", "live", "rounding", "pinned", "owned", "only", "some"}
 
 
@@ -191,6 +194,43 @@ def test_group_that_neither_workload_has_is_an_error(run: Run, text: Path) -> No
     assert "unknown group '17 B'" in ended.err
 
 
+def test_group_is_checked_before_any_experiment(
+    run: Run, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("allocsim.explanation.what_if.Experiments.results")
+    for names in ([str(text)], [str(text), str(text)]):
+        ended = run("explain", *names, "--on", "go2008", "--what-if", "17 B")
+        assert (ended.status, "unknown group '17 B'" in ended.err) == (2, True)
+
+
+def test_second_workload_is_opened_before_the_first_is_replayed(
+    run: Run, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("allocsim.explanation.on_design.OnDesign.moments")
+    ended = run(f"explain {text} nosuch.txt --on go2008")
+    assert ended.status == 2
+    assert "nosuch.txt" in ended.err
+
+
+def test_report_says_on_which_threads_the_replay_was(run: Run, text: Path) -> None:
+    for option, said in (("recorded", "Replayed on its 2 recorded threads.\n"), ("one", "on one.")):
+        ended = run(f"explain {text} --on go2008 --no-what-if --threads {option}")
+        assert said in ended.out, ended.err
+
+
+def test_export_that_fails_comes_after_the_report(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("allocsim.reports.collapsed_stacks.MAX_LENGTH", 3)
+    table = table_of_addresses([0, 0], [0, 0], [[FRAMES[1]]])
+    write_trace(with_sites([malloc(0, 100)], table, [1]), tmp_path / "mine.allocsim")
+    ended = run("explain mine.allocsim --on go2008 --no-what-if --collapsed x.txt --pprof x.pb")
+    assert ended.status == 2
+    assert "owner, by call site" in ended.out
+    assert "the collapsed stacks are longer than" in ended.err
+    assert (Path("x.pb").exists(), Path("x.txt").exists()) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -213,7 +253,7 @@ def test_option_without_effect_is_an_error(run: Run, text: Path, options: str, s
 def test_error_names_one_of_two_workloads(
     run: Run, text: Path, file: File, options: str, said: str
 ) -> None:
-    other = file("empty.txt", "")
+    other = file("empty.txt", "" if "--at" in options else TEXT)
     ended = run(f"explain {text.name} {other.name} --on go2008 {options}")
     assert ended.status == 2
     assert ended.err.startswith(f"allocsim: error: {said}")

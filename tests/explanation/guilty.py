@@ -13,7 +13,8 @@ import pytest
 
 from allocsim.benchmark.comparison import Conditions
 from allocsim.events import Trace
-from allocsim.explanation.explanation import Explanation, Question, explain
+from allocsim.explanation.explanation import Explanation, explain
+from allocsim.explanation.question import Question
 from allocsim.explanation.subject import subject_called
 from allocsim.workloads import open_workload
 from tests.recorders.conftest import recording

@@ -9,6 +9,7 @@ from allocsim.explanation.change_sentences import change_sentences
 from allocsim.explanation.changes import (
     Changes,
     changes_of,
+    matched,
     names_in_both,
     paired_what_ifs,
     require_groups,
@@ -85,7 +86,7 @@ def test_grouping_that_only_one_has_is_left_out() -> None:
     ("at", "expected"), [(1000, "end"), (500, "peak"), (400, "live-peak"), (250, Share(0.25))]
 )
 def test_second_workload_is_compared_at_the_same_moment(at: int, expected: str | Share) -> None:
-    assert same_moment(explained(owner("f", 5), at=at)) == expected
+    assert same_moment(explained(owner("f", 5)).moments, at) == expected
 
 
 def experiment(kind: str, group: str, what: str) -> WhatIf:
@@ -103,16 +104,16 @@ def test_experiments_with_the_same_group_or_setting_are_pairs() -> None:
 
 
 def test_name_of_a_site_whose_line_moved_means_both_lines() -> None:
-    changes = changes_of(explained(owner("f a.c:1", 5)), explained(owner("f a.c:9", 4)))
-    (change,) = changes.owners
+    before, after = [owner("f a.c:1", 5)], [owner("f a.c:9", 4)]
+    (change,) = matched(before, after)
     assert names_in_both(change.name) == ("f a.c:1", "f a.c:9")
     assert names_in_both("16 B") == ("16 B", "16 B")
     assert names_in_both("call<fn() -> u32> a.rs:1") == ("call<fn() -> u32> a.rs:1",) * 2
     moved = ("call<fn() -> u32> a.rs:1", "call<fn() -> u32> a.rs:9")
     assert names_in_both("call<fn() -> u32> a.rs:1 -> 9") == moved
-    require_groups(changes, [change.name, "f a.c:1", "f a.c:9"])
+    require_groups(before, after, [change.name, "f a.c:1", "f a.c:9"])
     with pytest.raises(UnknownName, match=r"f a\.c:2"):
-        require_groups(changes, ["f a.c:2"])
+        require_groups(before, after, ["f a.c:2"])
 
 
 def test_sentences_state_the_change_and_its_owner() -> None:

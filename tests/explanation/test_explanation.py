@@ -4,14 +4,16 @@ from functools import partial
 
 import pytest
 
+from allocsim.benchmark.comparison import Conditions
 from allocsim.call_sites.table import table_of_addresses
 from allocsim.core.jit import PURE
 from allocsim.driver import Touch
 from allocsim.errors import InputError, LimitExceeded, UnknownName
 from allocsim.events import Trace, no_events
-from allocsim.explanation.explanation import Explanation, Question, explain
+from allocsim.explanation.explanation import Explanation, explain
 from allocsim.explanation.on_design import OnDesign
 from allocsim.explanation.owners import Owner
+from allocsim.explanation.question import Question
 from allocsim.explanation.sentences import sentences
 from allocsim.explanation.variants import Variant
 from allocsim.explanation.what_if import WhatIf
@@ -33,7 +35,9 @@ def opened(count: int) -> Trace:
 
 def explained(design: str, question: Question, count: int = COUNT) -> Explanation:
     """Return the explanation of two owners on a design."""
-    subject = OnDesign(design, partial(opened, count), Touch.NONE, reserve=1 << 30)
+    subject = OnDesign(
+        design, partial(opened, count), Conditions(touch=Touch.NONE, reserve=1 << 30)
+    )
     return explain(subject, question)[0]
 
 
@@ -120,7 +124,7 @@ def test_call_sites_are_the_groups_if_the_recording_has_them() -> None:
         """Return the calls as a trace with call sites."""
         return with_sites(calls, table, [1, 2, 3, 1])
 
-    subject = OnDesign("tcmalloc", sited, Touch.NONE, reserve=1 << 30)
+    subject = OnDesign("tcmalloc", sited, Conditions(touch=Touch.NONE, reserve=1 << 30))
     found, _ = explain(subject, Question("end", ("site", "size"), seconds=1e6), sited)
     rows = {row.name: (row.objects, row.live) for row in found.owners if row.by == "site"}
     assert rows == {"serve app.cpp:19": (1, 50), "remember p.py:6": (2, 108)}
@@ -135,7 +139,7 @@ def test_site_that_the_table_does_not_have_is_unknown() -> None:
         """Return two allocations, the second at a site that is not in the table."""
         return with_sites([malloc(0, 50), malloc(1, 60)], table, [1, 9])
 
-    subject = OnDesign("tcmalloc", sited, Touch.NONE, reserve=1 << 30)
+    subject = OnDesign("tcmalloc", sited, Conditions(touch=Touch.NONE, reserve=1 << 30))
     found, _ = explain(subject, Question("end", ("site",), seconds=1e6), sited)
     assert sorted(row.live for row in found.owners) == [50, 60]
 

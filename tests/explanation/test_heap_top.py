@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from allocsim.benchmark.comparison import Conditions
 from allocsim.core.jit import PURE
 from allocsim.driver import Touch
 from allocsim.explanation.heap_map import HeapMap
@@ -48,7 +49,9 @@ def check_two_owners(subject: OnDesign, event: int) -> None:
 @pytest.mark.slow
 def test_freeing_the_upper_owner_releases_its_half_and_the_lower_one_nothing() -> None:
     events = two_owners(COUNT)
-    check_two_owners(OnDesign("glibc", lambda: trace_of(events), Touch.NONE), len(events))
+    check_two_owners(
+        OnDesign("glibc", lambda: trace_of(events), Conditions(touch=Touch.NONE)), len(events)
+    )
 
 
 @pytest.mark.slow
@@ -63,7 +66,7 @@ def test_heap_without_a_break_or_without_objects_has_no_end() -> None:
     none = np.zeros(0, np.int64)
     empty = HeapMap(0, 0, none, none, none, none, none, none, none, ("empty",), {})
     assert heap_top(empty, labels_of([], none)) is None
-    subject = OnDesign("glibc", lambda: trace_of(two_owners(0)), Touch.NONE)
+    subject = OnDesign("glibc", lambda: trace_of(two_owners(0)), Conditions(touch=Touch.NONE))
     assert heap_top(subject.map_at(0), labels_of([], none)) is None
 
 

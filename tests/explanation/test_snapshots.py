@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from allocsim.benchmark.answer import new_answer, write_arrays
+from allocsim.benchmark.comparison import Conditions
 from allocsim.benchmark.occupancy import REGION, occupancy
 from allocsim.benchmark.snapshots import HEADER
 from allocsim.errors import Corruption
@@ -25,7 +26,8 @@ from tests.playing import trace_of
 
 @pytest.mark.parametrize("design", ["go2008", "tcmalloc", "go", "glibc"])
 def test_parts_of_a_snapshot_are_those_of_the_map(design: str) -> None:
-    subject = OnDesign(design, partial(trace_of, stream_of(random_calls(5, 60))), reserve=RESERVE)
+    events, conditions = stream_of(random_calls(5, 60)), Conditions(reserve=RESERVE)
+    subject = OnDesign(design, partial(trace_of, events), conditions)
     moments = [30, 31, 60]
     for event, snapshot in zip(moments, subject.snapshots(moments), strict=True):
         heap = subject.map_at(event)

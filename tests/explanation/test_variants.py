@@ -1,12 +1,14 @@
 """Variants of a workload, compared with a model that follows the objects one by one."""
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from allocsim.benchmark.event_file import write_events
+from allocsim.benchmark.event_part import part_of
 from allocsim.events import EVENT, Op, Trace
 from allocsim.explanation.variants import variant
 from allocsim.traces.event_facts import LARGE, TIMES, UNTOUCHED
@@ -75,9 +77,11 @@ def test_facts_about_rows_stay_with_their_objects() -> None:
     facts = {UNTOUCHED: [[2, LARGE], [3, LARGE]], TIMES: [[0, 0], [2, 10], [3, 20], [4, 30]]}
     whole = Trace("t", iter([stream_of(calls)]), {"source": facts})
     part = variant(whole, 3, match, kept=False)
-    file = write_events(part.trace, remaining=part.remaining)
-    events = np.frombuffer(os.pread(file.descriptor, 1 << 20, 0), EVENT)
+    file = write_events(replace(part.trace, chunks=iter([stream_of(calls)])))
+    kept = part_of(file, part.remaining_calls())
+    events = np.frombuffer(os.pread(kept.descriptor, 1 << 20, 0), EVENT)
     file.close()
+    kept.close()
     assert events["object"].tolist() == [1, 2]
     assert events["alignment"].tolist() == [192, 128]
-    assert file.times == [(0, 0), (0, 10), (1, 20), (2, 30)]
+    assert kept.times == [(0, 0), (0, 10), (1, 20), (2, 30)]

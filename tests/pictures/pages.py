@@ -2,12 +2,14 @@
 
 from functools import cache
 
+from allocsim.benchmark.comparison import Conditions
 from allocsim.call_sites.frame import Frame
 from allocsim.call_sites.table import table_of_addresses
 from allocsim.driver import Touch
 from allocsim.events import Trace
-from allocsim.explanation.explanation import Question, explain
+from allocsim.explanation.explanation import explain
 from allocsim.explanation.on_design import OnDesign
+from allocsim.explanation.question import Question
 from allocsim.pictures.explanation_page import Shown
 from tests.call_sites.stacks import with_sites
 from tests.driving import free, malloc
@@ -35,6 +37,7 @@ def sited(count: int = 12, name: str = HOSTILE) -> Trace:
 @cache
 def shown(name: str = HOSTILE) -> Shown:
     """Return an explanation with snapshots."""
-    subject = OnDesign("tcmalloc", lambda: sited(name=name), Touch.NONE, reserve=1 << 30)
+    conditions = Conditions(touch=Touch.NONE, reserve=1 << 30)
+    subject = OnDesign("tcmalloc", lambda: sited(name=name), conditions)
     question = Question("end", ("site", "size"), seconds=1e6, pictures=True)
     return Shown(*explain(subject, question), "allocsim explain '<b>'")

@@ -23,6 +23,9 @@ from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import records
 from allocsim.events import EVENT, Event, Op
 
+NO_SLOT = -1
+"""Slot of an object that is not live."""
+
 ORDERED = 0
 """The window of ordered replay: an epoch has one turn, and events keep their recorded order."""
 
@@ -49,7 +52,7 @@ class Cursor(Struct):
 class PlannedObject(Struct):
     """An object, by object id."""
 
-    slot: Int64  # slot of the object, with the bit SHARED if several threads use it
+    slot: Int64  # slot, with the bit SHARED if several threads use the object; NO_SLOT: not live
     request: Int64  # bytes requested; 0 if it is not live
     version: Int64  # version of a shared object, for the next call
     life: Int64  # number of its allocation, counted from 0 (see `survey`)
@@ -74,6 +77,7 @@ class Plan(NamedTuple):
     threads: Table[ThreadProgress]
     due: np.ndarray  # int64, by step: the epoch at whose end the step's readings are due
     slots: Slots
+    objects: Table[PlannedObject]  # at the end of the plan
 
 
 def make_plan(
@@ -94,12 +98,13 @@ def make_plan(
         threads=table(ThreadProgress, int(counts.threads)),
         due=table(np.int64, len(steps) + 1),
         slots=new_slots(int(counts.threads), int(counts.lives)),
+        objects=table(PlannedObject, objects),
     )
+    plan.objects.slot = NO_SLOT
     begins = np.cumsum(surveyed.calls[: counts.threads]) - surveyed.calls[: counts.threads]
     plan.threads.position = plan.threads.begin = begins
     plan.cursor[0].window, plan.cursor[0].turns = window, 1
-    tables = events, table(PlannedObject, objects), new_numbers()
-    fill_plan(plan, *tables, records(Counts), surveyed.shared, steps)
+    fill_plan(plan, events, new_numbers(), records(Counts), surveyed.shared, steps)
     return plan
 
 
@@ -115,20 +120,19 @@ def plan_bound(surveyed: Survey, steps: int, window: int) -> int:
 def fill_plan(
     plan: Plan,
     events: Table[Event],
-    objects: Table[PlannedObject],
     numbers: np.ndarray,
     counts: Table[Counts],
     shared: np.ndarray,
     steps: Table[Step],
 ) -> None:
-    """Fill a plan whose tables are zero, except `window`, `turns` and the threads' positions."""
+    """Fill a plan whose tables are zero, except `window`, `turns`, positions and slots."""
     cursor = plan.cursor[0]
     for index in range(len(events)):
         event = events[index]
         if event.op <= Op.FREE:
             thread = number_of(numbers, event.thread, counts[0])
             turn = _turn_of(plan, thread, True)
-            _add_call(plan, turn, event, objects[event.object], shared)
+            _add_call(plan, turn, event, plan.objects[event.object], shared)
             if cursor.step < len(steps) and cursor.calls == steps[cursor.step].event:
                 steps[cursor.step].live = cursor.live
                 cursor.step += 1
@@ -218,6 +222,7 @@ def _add_call(
         target.version += 1
     if event.op == Op.FREE:
         free_slot(plan.slots, turn.thread, turn.epoch, target.slot)
+        target.slot = NO_SLOT
     cursor.live += event.request - target.request
     target.request = event.request
     cursor.peak_live = max(cursor.peak_live, cursor.live)

@@ -14,7 +14,7 @@ import numpy as np
 from allocsim.benchmark.meter import Meter
 from allocsim.benchmark.stepping import Step, stop_error
 from allocsim.benchmark.threads.plan import Plan
-from allocsim.benchmark.threads.records import CODE, Control, ReplayThread, Shared, Stage
+from allocsim.benchmark.threads.records import CODE, SHARED, Control, ReplayThread, Shared, Stage
 from allocsim.benchmark.threads.stacks import Stacks
 from allocsim.benchmark.threads.supervisor import dismiss, supervise
 from allocsim.benchmark.threads.thread import run_thread
@@ -113,13 +113,16 @@ class ThreadedReplay:
         return sum(int(stage.driver[0].patterns) for stage in self._stages)
 
     def hand_over(self, run: Run) -> None:
-        """Move the live objects from the slots to the table of `run`."""
+        """Move the live objects from the slots to their rows in the table of `run`."""
         unshared, shared = self._stage.unshared, self._stage.shared
-        live = [unshared[unshared.address != 0], shared[shared.address != 0]]
-        addresses = np.concatenate([each.address for each in live])
-        run.objects.address[: len(addresses)] = addresses
-        run.objects.request[: len(addresses)] = np.concatenate([each.request for each in live])
-        run.driver[0].live = int(run.objects.request[: len(addresses)].sum())
+        slot = self._tables.plan.objects.slot[: len(run.objects)]
+        for rows, slots, first in (
+            (np.flatnonzero((slot >= 0) & (slot < SHARED)), unshared, 0),
+            (np.flatnonzero(slot >= SHARED), shared, SHARED),
+        ):
+            for name in ("address", "request"):
+                run.objects[name][rows] = slots[name][slot[rows] - first]
+        run.driver[0].live = int(run.objects.request[np.flatnonzero(slot >= 0)].sum())
         unshared.address, shared.address, shared.version = 0, 0, 0
 
     def _reset(self) -> None:

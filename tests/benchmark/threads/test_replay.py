@@ -28,7 +28,7 @@ from tests.benchmark.threads.workloads import (
     random_threads,
     real_calls,
 )
-from tests.driving import Call, live_after, malloc, realloc
+from tests.driving import Call, malloc, realloc
 
 compiled_only = pytest.mark.skipif(PURE, reason="threads are replayed by compiled code only")
 
@@ -132,8 +132,15 @@ def test_live_objects_are_handed_over() -> None:
     replay.replay(load("glibc").state.function)
     replay.end_threads()
     replay.hand_over(run)
-    assert run.driver[0].live == live_after(real_calls(calls))[-1]
-    assert len(set(run.objects.address.tolist()) - {0}) == np.count_nonzero(run.objects.address)
+    requests: dict[int, int] = {}
+    for call in real_calls(calls):
+        requests[call.object] = call.request
+        if call.op == Op.FREE:
+            del requests[call.object]
+    numbers = np.flatnonzero(run.objects.address).tolist()
+    assert {number: int(run.objects.request[number]) for number in numbers} == requests
+    assert run.driver[0].live == sum(requests.values())
+    assert len({*run.objects.address[numbers].tolist()}) == len(numbers)
 
 
 @compiled_only

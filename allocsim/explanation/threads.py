@@ -1,0 +1,30 @@
+"""The threads of a workload, and on how many its events are replayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Threads:
+    """The threads of a workload, and how an explanation replays them."""
+
+    count: int
+    """Number of threads in the workload."""
+    recorded: bool
+    """Whether each event is replayed on its own thread: on a design with the cache of this thread,
+    on a library by an OS thread. Otherwise, all events are replayed on one thread."""
+    ends: str | None = None
+    """Where the ends of threads come from, for a library (see `EventFile.ends`)."""
+
+    def sentence(self) -> str:
+        """Return what to know about the replay; "" for a workload with one thread."""
+        if self.count < 2:
+            return ""
+        if self.recorded:
+            return f"Replayed on its {self.count:,} recorded threads."
+        return f"Its {self.count:,} threads were replayed on one."
+
+
+ONE_THREAD = Threads(1, recorded=False)
+"""The threads of a workload that has one."""
