@@ -8,8 +8,8 @@ The reader uses only the event's name and every `field = value` after the name. 
 and contexts may be missing or have other forms. The text may also contain events of other
 providers, which are skipped and counted.
 
-The context `ip`, if the session has it, is the caller's address and becomes the call site. It has
-no name, because the recording does not say which library is at an address.
+The context `ip`, if the session has it, is the caller's address and becomes the call site (see
+`lttng_callers`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from allocsim.call_sites.frame import Frame, make_frame
+from allocsim.call_sites.caller import caller_frames
+from allocsim.call_sites.frame import Frame
 from allocsim.core.jit import answers, kernel
 from allocsim.core.raw import load_word
 from allocsim.core.records import Int64, Struct, Table
@@ -26,6 +27,7 @@ from allocsim.core.tables import records
 from allocsim.events import Op
 from allocsim.traces.calls import HUGE, CallRecord
 from allocsim.traces.formats import Format
+from allocsim.traces.readers.lttng_callers import caller_of, end_of_caller, skip_string
 from allocsim.traces.scan.caller_reader import CallerReader
 from allocsim.traces.scan.lex import (
     NEWLINE,
@@ -59,10 +61,10 @@ _OPERATIONS = (
 _VPID, _VTID, _SIZE, _PTR = word(b"vpid = "), word(b"vtid = "), word(b"size = "), word(b"ptr = 0")
 _IN_PTR, _OUT_PTR, _NMEMB = word(b"in_ptr "), word(b"out_ptr"), word(b"nmemb =")
 _IS, _COMMA, _NEXT_GROUP = word(b" = "), word(b", "), word(b" }, { ")
-_ALIGNMENT, _RESULT, _IP = word(b"alignme"), word(b"result "), word(b"ip = 0x")
+_ALIGNMENT, _RESULT, _IP = word(b"alignme"), word(b"result "), word(b"ip = ")
 _LETTER = ord("_")
 """The smallest character of a field's name. The lower-case letters come after it in ASCII."""
-_OPEN, _BRACKET, _QUOTE, _EQUALS, _BACKSLASH, _NINE = (ord(character) for character in '{["=\\9')
+_OPEN, _BRACKET, _QUOTE, _EQUALS, _NINE = (ord(character) for character in '{["=9')
 
 _HAS_ADDRESS, _HAS_SIZE, _HAS_FAILED = 1, 2, 4
 """Bits of LttngLine.fields."""
@@ -175,7 +177,7 @@ def _fields(scan: LttngScan, position: int, call: CallRecord) -> None:
         character = text[position]
         position += 1
         if character == _QUOTE:
-            position = _skip_string(text, position)
+            position = skip_string(text, position)
         elif character == _EQUALS and text[position] == SPACE and text[position + 1] != _OPEN:
             state.position = position + 1
             _value(scan, name, position + 1, call)
@@ -243,28 +245,17 @@ def _value(scan: LttngScan, name: int, position: int, call: CallRecord) -> None:
         call.thread = decimal(text, position, state)
     elif field == _NMEMB:
         line.count = decimal(text, position, state)
-    elif field == _IP and len(scan.callers.buffer):
-        pointer(text, position, state)
-        if state.position > 0:
-            call.site = number_of(scan.callers, text, state, position, state.position)
-        state.position = max(state.position, position)
+    elif len(scan.callers.buffer) and word_at(state, name, 5) == _IP:
+        end = end_of_caller(text, state, position)
+        if end > position:
+            call.site = number_of(scan.callers, text, state, position, end)
+        state.position = end
     elif field == _ALIGNMENT:
         call.alignment = decimal(text, position, state)
     elif field == _RESULT and text[position] != ZERO:
         line.fields |= _HAS_FAILED
     if call.thread == HUGE or call.process == HUGE:
         state.position = -1
-
-
-@kernel
-def _skip_string(text: np.ndarray, position: int) -> int:
-    """Return the position after the string's closing quote.
-
-    Returns the position of the newline if the line ends first.
-    """
-    while text[position] != NEWLINE and text[position] != _QUOTE:
-        position += 1 + (text[position] == _BACKSLASH and text[position + 1] != NEWLINE)
-    return position + (text[position] == _QUOTE)
 
 
 LINES = LineFormat(
@@ -280,8 +271,10 @@ class LttngReader(CallerReader):
         super().__init__(source, LINES)
 
     def frames_of(self, callers: list[bytes]) -> list[Frame]:
-        """Return the address of each caller."""
-        return [make_frame(caller.lower()) for caller in callers]
+        """Return function and line of each caller, or else what the text says of it."""
+        frames, notes = caller_frames([*map(caller_of, callers)], self.source.name)
+        self.notes += notes
+        return frames
 
 
 FORMAT = Format(

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from allocsim.call_sites.frame import Frame, address_frame, make_frame
-from allocsim.call_sites.symbols import Place, resolve
+from allocsim.call_sites.caller import Caller, caller_frames
+from allocsim.call_sites.frame import Frame
 from allocsim.core.jit import answers, kernel
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import records
@@ -150,25 +150,17 @@ class MtraceReader(CallerReader):
 
     def frames_of(self, callers: list[bytes]) -> list[Frame]:
         """Return function and line of each caller, or else the symbol in the text."""
-        matches = [_CALLER.fullmatch(caller) for caller in callers]
-        # A return address is after the call instruction, so look up the byte before it.
-        places = [
-            Place(match[1] or b"", max(int(match[3], 16) - 1, 0)) if match else Place(b"", 0)
-            for match in matches
-        ]
-        resolved = resolve(places, self.source.name)
-        self.notes += resolved.notes
-        frames = []
-        for caller, match, place, chain in zip(
-            callers, matches, places, resolved.chains, strict=True
-        ):
-            if match is None:
-                frames.append(make_frame(caller))
-            elif match[2] and chain == [address_frame(*place)]:
-                frames.append(make_frame(match[2], module=place.path))
-            else:
-                frames.append(chain[0])
+        frames, notes = caller_frames([*map(_caller, callers)], self.source.name)
+        self.notes += notes
         return frames
+
+
+def _caller(text: bytes) -> Caller:
+    """Return the caller that a text names."""
+    match = _CALLER.fullmatch(text)
+    return (
+        Caller(text, int(match[3], 16), match[1] or b"", match[2] or b"") if match else Caller(text)
+    )
 
 
 FORMAT = Format(

@@ -3,6 +3,7 @@
 import pytest
 
 from allocsim.call_sites.frame import Frame
+from allocsim.errors import TraceError
 from allocsim.traces.readers import lttng
 from tests.call_sites.stacks import stacks_in
 
@@ -32,7 +33,43 @@ def test_call_site_is_the_address_of_the_caller() -> None:
     ) == [Frame("0x7f12ab"), Frame("0x7f12cd"), Frame("0x7f12ab"), None, None]
 
 
-@pytest.mark.parametrize("address", ["0x", "(nil)", "0", "12", '"0x5"'])
+def test_address_in_decimal_digits_is_the_same_call_site() -> None:
+    """lttng-ust 2.13 declares the context with base 10."""
+    assert frames(
+        line("malloc", "size = 24, ptr = 0x10", "140362488781226"),
+        line("free", "ptr = 0x10", "12"),
+    ) == [Frame("0x7fa8b04899aa"), None]
+
+
+INFO = '{}, debug_info = {{ bin = "{}", func = "{}", src = "{}" }}'
+"""An address as babeltrace2 --debug-info prints it."""
+
+
+@pytest.mark.parametrize(
+    ("binary", "function", "expected"),
+    [
+        ("/no/prog+0x117", "main+0x22", Frame("main", module="/no/prog")),
+        ("/no/prog@0x401117", "", Frame("prog+0x401116", module="/no/prog")),
+        ("prog+0x117", "", Frame("prog+0x116", module="prog")),
+        (r"/a \"} }, { z = 5+0x10", r"f(\"x\")+0x1", Frame('f("x")', module='/a "} }, { z = 5')),
+        ("", "", Frame("0xb")),
+        ("/no/prog", "main", Frame("0xb")),
+    ],
+)  # fmt: skip
+def test_debug_info_names_the_file_and_the_function(
+    binary: str, function: str, expected: Frame
+) -> None:
+    found = INFO.format(11, binary, function, "a.c:9")
+    assert frames(line("malloc", "size = 24, ptr = 0x10", found)) == [expected]
+
+
+def test_debug_info_that_does_not_end_is_an_error() -> None:
+    text = LINE.format("malloc", ', ip = 11, debug_info = { bin = "/a+0x1', "size = 8, ptr = 0x10")
+    with pytest.raises(TraceError, match="line 1: found"):
+        frames(text)
+
+
+@pytest.mark.parametrize("address", ["0x", "(nil)", "0", '"0x5"', "-1"])
 def test_address_of_another_form_is_no_call_site(address: str) -> None:
     assert frames(line("malloc", "size = 24, ptr = 0x10", address)) in ([None], [])
 

@@ -1,0 +1,45 @@
+"""Callers: call sites of which a recording has one address only, the return address of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from allocsim.call_sites.frame import Frame, address_frame, make_frame
+from allocsim.call_sites.symbols import Place, resolve
+
+
+class Caller(NamedTuple):
+    """A caller of malloc."""
+
+    text: bytes
+    """What the recording says, shown if it is not understood."""
+    address: int | None = None
+    """Return address in bytes, relative to the load address of its file; None if not known."""
+    path: bytes = b""
+    """Executable or library; b"" if it is not known."""
+    symbol: bytes = b""
+    """The function, if the recording names it."""
+
+    def place(self) -> Place:
+        """Return the place of the call: a return address is after the call instruction."""
+        return Place(self.path, max((self.address or 0) - 1, 0))
+
+
+def caller_frames(callers: Sequence[Caller], recording: str) -> tuple[list[Frame], list[str]]:
+    """Return the frame of each caller, and notes about symbols that could not be read.
+
+    A frame has function and line if the file is on this machine, or else the function that the
+    recording names. `recording` is as in `symbols.resolve`.
+    """
+    places = [caller.place() for caller in callers]
+    resolved = resolve(places, recording)
+    frames = []
+    for caller, place, chain in zip(callers, places, resolved.chains, strict=True):
+        if caller.address is None:
+            frames.append(make_frame(caller.text))
+        elif caller.symbol and chain == [address_frame(*place)]:
+            frames.append(make_frame(caller.symbol, module=place.path))
+        else:
+            frames.append(chain[0])
+    return frames, resolved.notes
