@@ -41,7 +41,7 @@ from allocsim.cli.output_files import OutputType, require_outputs
     "--sites",
     is_flag=True,
     help="Also record the stack of each call that allocates (preload, heaptrack, memray), or its "
-    "caller (mtrace).",
+    "caller (LTTng, mtrace).",
 )
 @click.option(
     "--trace-python-allocators",

@@ -18,7 +18,8 @@ RECORDERS: tuple[Recorder, ...] = (
     memray.RECORDER,
 )
 """Every recorder, in order of preference. With --sites, a recorder that sees Python objects comes
-first: the others record the interpreter's source lines instead of the Python program's."""
+first: the others record the interpreter's source lines instead of the Python program's. Recorders
+of callers come last."""
 
 
 def usable_recorders(request: Request, chosen: str | None) -> list[Recorder]:
@@ -30,7 +31,7 @@ def usable_recorders(request: Request, chosen: str | None) -> list[Recorder]:
     """
     candidates = _with_options([_find(chosen)] if chosen else [*RECORDERS], request, chosen)
     if request.sites:
-        candidates.sort(key=lambda recorder: not recorder.sees_python_objects)
+        candidates.sort(key=lambda each: (not each.sees_python_objects, each.has_callers_only))
     name = request.program.name
     unsuited = {recorder.name: recorder.unsuited(request) for recorder in candidates}
     missing = {

@@ -19,19 +19,25 @@ from allocsim.events import Trace, closing_chunks
 from allocsim.signals import on_interrupt
 from allocsim.text import counted
 from allocsim.traces import open_trace
+from allocsim.traces.reader import SKIPPED
+
+FILES_OF_ADDRESSES = ("--debug-info", "--debug-info-full-path")
+"""Options of babeltrace2 that print the file and the function of each caller."""
 
 _DISCARDED = re.compile(r"discarded (\d+) event")
 
 
 @contextmanager
-def printed_by_babeltrace2(directory: Path, process: int) -> Iterator[Trace]:
+def printed_by_babeltrace2(directory: Path, process: int, sites: bool = False) -> Iterator[Trace]:
     """Open the trace of a process, read through a pipe from babeltrace2.
 
-    `directory` is the work directory, which has the recording.
+    `directory` is the work directory, which has the recording. With `sites`, the trace has its call
+    sites.
     """
     messages = directory / "babeltrace2.txt"
     reading, writing = os.pipe()
-    command = ["babeltrace2", "--no-delta", "--clock-seconds", str(directory / "trace")]
+    options = ["--no-delta", "--clock-seconds", *(FILES_OF_ADDRESSES if sites else ())]
+    command = ["babeltrace2", *options, str(directory / "trace")]
     with messages.open("wb") as errors:
         printing = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=writing, stderr=errors, process_group=0
@@ -39,13 +45,22 @@ def printed_by_babeltrace2(directory: Path, process: int) -> Iterator[Trace]:
     os.close(writing)
     with on_interrupt(printing.kill), printing:
         try:
-            trace = open_trace(f"/dev/fd/{reading}", "lttng", process)
+            trace = open_trace(f"/dev/fd/{reading}", "lttng", process, sites=sites)
             os.close(reading)
             trace.chunks = _require_complete(trace.chunks, trace.losses, printing, messages)
+            if sites:
+                trace.chunks = _without_skipped(trace.chunks, trace.notes)
             with closing(trace):
                 yield trace
         finally:
             printing.kill()  # no effect unless the consumer stopped early
+
+
+def _without_skipped(chunks: Iterator[Any], notes: list[str]) -> Iterator[Any]:
+    """Yield the events, then remove the note on lines that are not calls: they name files."""
+    with closing_chunks(chunks):
+        yield from chunks
+    notes[:] = [note for note in notes if not note.startswith(SKIPPED)]
 
 
 def _require_complete(

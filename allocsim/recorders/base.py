@@ -127,6 +127,8 @@ class Recorder:
     """Opens the trace with its call sites, if `read` does not."""
     records_sites: bool = False
     """Whether the recorder can record the stacks of the calls (--sites)."""
+    has_callers_only: bool = False
+    """Whether the recorder records only the caller of each call, not its stack."""
     is_guarded: bool = False
     """Whether the recorder runs with the guard (see `guard`), which needs a C compiler."""
     follows_exec: bool = True

@@ -3,7 +3,8 @@
 It records threads and every call with its arguments. LTTng does not know aligned_alloc, valloc and
 pvalloc; the guard passes these calls to memalign. The events go through the daemon of
 `lttng_daemon` into the work directory, where allocsim reads them. If their layout is not the usual
-one, babeltrace2 prints them for allocsim. No event is lost silently: the program waits while the
+one, babeltrace2 prints them for allocsim; so it does if call sites are requested, since it knows
+the file of each address. No event is lost silently: the program waits while the
 buffers are full, and if the tracer has discarded events, the trace says so.
 """
 
@@ -13,7 +14,7 @@ import ctypes.util
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 
 from allocsim.capabilities import Capabilities
@@ -69,7 +70,7 @@ def run(request: Request, directory: Path) -> Outcome:
     variables = preload(*filter(None, libraries)) | WAITING | guard_variables(directory)
     with ExitStack() as stack:
         daemon = stack.enter_context(running_daemon(directory))
-        stack.enter_context(tracing_session(directory, daemon))
+        stack.enter_context(tracing_session(directory, daemon, request.sites))
         outcome = run_program(request.program, variables | daemon.variables)
         stopping = stack.pop_all()
     with InterruptConfirmed("stopping the recorder; interrupt again to discard the recording"):
@@ -102,6 +103,11 @@ def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
         yield opened
 
 
+def read_with_sites(directory: Path, outcome: Outcome) -> AbstractContextManager[Trace]:
+    """Open the trace of the process in `outcome`, with the caller of each call."""
+    return printed_by_babeltrace2(directory, outcome.process, sites=True)
+
+
 RECORDER = Recorder(
     name="lttng",
     summary="all calls, with threads; 1.7x run time with sqlite3, 20x or more if a program only "
@@ -112,6 +118,9 @@ RECORDER = Recorder(
     unsuited=unsuited,
     run=run,
     read=read,
+    read_with_sites=read_with_sites,
+    records_sites=True,
+    has_callers_only=True,
     losses=losses,
     records_children=True,
     is_guarded=True,

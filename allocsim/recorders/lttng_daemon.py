@@ -36,6 +36,15 @@ STOP_TIMEOUT = 20.0
 CHANNEL = ("--blocking-timeout=inf", "--subbuf-size=4M", "--num-subbuf=8")
 """Options for the channel's buffers. The program waits while they are full, so no event is lost."""
 
+CONTEXTS = ("--type=vpid", "--type=vtid")
+"""Data that every event has: its process and its thread."""
+
+CALLER = ("--type=ip",)
+"""The context with the address of the caller."""
+
+LOADED_FILES = "lttng_ust_statedump:*"
+"""Events that say which file is loaded at which address."""
+
 OWN_THREADS = "-ust"
 """Suffix of the names of the tracer's own threads."""
 
@@ -119,8 +128,11 @@ def running_daemon(directory: Path) -> Iterator[Daemon]:
 
 
 @contextmanager
-def tracing_session(directory: Path, daemon: Daemon) -> Iterator[None]:
-    """Write the wrapper's events into the work directory during the block."""
+def tracing_session(directory: Path, daemon: Daemon, callers: bool = False) -> Iterator[None]:
+    """Write the wrapper's events into the work directory during the block.
+
+    With `callers`, an event has the address of its caller, and the file of each address is known.
+    """
     name = f"allocsim-{os.getpid()}-{secrets.token_hex(4)}"
     session = f"--session={name}"
     channel = ("--userspace", session, "--channel=heap")
@@ -134,7 +146,9 @@ def tracing_session(directory: Path, daemon: Daemon) -> Iterator[None]:
             daemon.require("create", name, f"--output={directory / 'trace'}")
             daemon.require("enable-channel", "--userspace", session, *CHANNEL, "heap")
             daemon.require("enable-event", *channel, "lttng_ust_libc:*", "--filter", NOT_THE_TRACER)
-            daemon.require("add-context", *channel, "--type=vpid", "--type=vtid")
+            daemon.require("add-context", *channel, *CONTEXTS, *(CALLER if callers else ()))
+            if callers:
+                daemon.require("enable-event", *channel, LOADED_FILES)
             daemon.require("start", name)
             with watched_session(directory, daemon.process, lambda: daemon.stop(name)):
                 yield

@@ -66,7 +66,8 @@ RECORDER = Recorder(
     run=run,
     read=reads_file(OUTPUT),
     read_with_sites=reads_file(OUTPUT, sites=True),
-    records_sites=True,  # one caller each
+    records_sites=True,
+    has_callers_only=True,
     losses=losses,
     is_guarded=True,
     follows_exec=False,

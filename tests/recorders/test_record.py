@@ -171,16 +171,20 @@ def test_lines_of_python_are_in_the_trace_if_sites_are_requested(
             assert stack[0].label == "remember remember.py:2"
 
 
-def test_mtrace_records_the_caller_if_sites_are_requested(record: Record, tmp_path: Path) -> None:
-    require("mtrace", "true")
+@pytest.mark.parametrize("recorder", ["mtrace", "lttng"])
+def test_caller_is_recorded_if_sites_are_requested(
+    record: Record, tmp_path: Path, recorder: str
+) -> None:
+    require(recorder, "true")
     source = "#include <stdlib.h>\nint main(void) {\n    free(malloc(123457));\n    return 0;\n}\n"
     program = compiled(tmp_path, "own", source, "-g", "-O0")
-    ended = record("--with", "mtrace", "--sites", "-o", "out", "--", str(program))
+    ended = record("--with", recorder, "--sites", "-o", "out", "--", str(program))
     assert ended.status == 0, ended.err
     assert "allocsim explain out" in ended.err
     with open_trace(str(tmp_path / "place" / "out"), sites=True) as trace:
         (stack,) = [stack for _, request, stack in stacks_of(trace) if request == 123457]
-        assert [frame.function for frame in stack] == ["main"]
+        assert [(frame.function, frame.line) for frame in stack] == [("main", 3)]
+    assert "skipped" not in ended.err
 
 
 def test_each_child_has_a_file_of_its_own(record: Record, tmp_path: Path) -> None:

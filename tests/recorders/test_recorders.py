@@ -31,10 +31,12 @@ def test_recorder_of_python_lines_is_preferred_for_call_sites(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     of_python = fake("python", records_sites=True, sees_python_objects=True)
-    install(monkeypatch, fake("lines", records_sites=True), of_python)
-    assert [one.name for one in usable_recorders(REQUEST, None)] == ["lines", "python"]
+    callers = fake("callers", records_sites=True, has_callers_only=True)
+    install(monkeypatch, callers, fake("lines", records_sites=True), of_python)
+    names = ["callers", "lines", "python"]
+    assert [one.name for one in usable_recorders(REQUEST, None)] == names
     sited = replace(REQUEST, sites=True)
-    assert [one.name for one in usable_recorders(sited, None)] == ["python", "lines"]
+    assert [one.name for one in usable_recorders(sited, None)] == names[::-1]
 
 
 def test_error_names_the_recommended_package_and_every_reason(

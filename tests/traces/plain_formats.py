@@ -40,6 +40,8 @@ def lttng(text: str) -> Iterator[Row]:
     """LTTng's wrapper: the calls of the first process."""
     first = None
     for line in text.splitlines():
+        if " lttng_ust_libc:" not in line:
+            continue
         name, _, rest = line.partition(" lttng_ust_libc:")[2].partition(":")
         fields = dict(re.findall(r"(\w+) = (\w+)", rest))
         first = first or fields["vpid"]

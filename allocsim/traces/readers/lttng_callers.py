@@ -26,9 +26,12 @@ _QUOTE, _CLOSE, _BACKSLASH = (ord(character) for character in '"}\\')
 _ADDRESS = re.compile(rb"(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})(.*)", re.S)
 """An address, and `debug_info`."""
 
-_BINARY = re.compile(rb'.* bin = "((?:[^"\\]|\\.)*)[+@]0x([0-9a-f]{1,16})".*', re.S)
-_FUNCTION = re.compile(rb'.* func = "((?:[^"\\]|\\.)*?)(?:\+0x[0-9a-f]+)?".*', re.S)
-"""Fields of `debug_info`; a backslash escapes the character after it."""
+_DEBUG = re.compile(
+    rb', debug_info = \{ bin = "((?:[^"\\]|\\.)*)[+@]0x([0-9a-f]{1,16})", '
+    rb'func = "((?:[^"\\]|\\.)*)".*',
+    re.S,
+)
+"""`debug_info`, in which a backslash escapes the character after it."""
 
 
 def caller_of(text: bytes) -> Caller:
@@ -36,11 +39,13 @@ def caller_of(text: bytes) -> Caller:
     match = _ADDRESS.fullmatch(text)
     if match is None:
         return Caller(text)
-    binary, function = (each.fullmatch(match[2]) for each in (_BINARY, _FUNCTION))
-    if binary is None:
-        return Caller(b"%#x" % int(match[1], 0))
-    path, symbol = (each[1] if each else b"" for each in (binary, function))
-    return Caller(text, int(binary[2], 16), _unescaped(path), _unescaped(symbol))
+    debug = _DEBUG.fullmatch(match[2])
+    if debug is None:
+        base = 16 if b"x" in match[1].lower() else 10
+        return Caller(b"%#x" % int(match[1], base))
+    function, offset, _ = debug[3].rpartition(b"+0x")
+    symbol = function if offset else debug[3]
+    return Caller(text, int(debug[2], 16), _unescaped(debug[1]), _unescaped(symbol))
 
 
 def _unescaped(text: bytes) -> bytes:

@@ -1,11 +1,18 @@
 """The context `ip` in LTTng's text: the call site is the address of the caller."""
 
+import gzip
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 from allocsim.call_sites.frame import Frame
 from allocsim.errors import TraceError
 from allocsim.traces.readers import lttng
+from allocsim.traces.scan.caller_reader import CALLERS_ONLY
 from tests.call_sites.stacks import stacks_in
+
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 LINE = (
     "[09:41:07.5] host lttng_ust_libc:{}: {{ cpu_id = 0 }}, {{ vpid = 4, vtid = 5{} }}, {{ {} }}\n"
@@ -37,8 +44,9 @@ def test_address_in_decimal_digits_is_the_same_call_site() -> None:
     """lttng-ust 2.13 declares the context with base 10."""
     assert frames(
         line("malloc", "size = 24, ptr = 0x10", "140362488781226"),
+        line("malloc", "size = 24, ptr = 0x20", "012"),
         line("free", "ptr = 0x10", "12"),
-    ) == [Frame("0x7fa8b04899aa"), None]
+    ) == [Frame("0x7fa8b04899aa"), Frame("0xc"), None]
 
 
 INFO = '{}, debug_info = {{ bin = "{}", func = "{}", src = "{}" }}'
@@ -61,6 +69,14 @@ def test_debug_info_names_the_file_and_the_function(
 ) -> None:
     found = INFO.format(11, binary, function, "a.c:9")
     assert frames(line("malloc", "size = 24, ptr = 0x10", found)) == [expected]
+
+
+def test_callers_in_a_program_are_its_functions() -> None:
+    content = gzip.decompress((SAMPLES / "callers.lttng.gz").read_bytes())
+    rows, trace = stacks_in(content, lttng.FORMAT)
+    found = Counter(stack[0].label for _, request, stack in rows if request >= 300)
+    assert found == {"main requests": 40}
+    assert CALLERS_ONLY in trace.notes
 
 
 def test_debug_info_that_does_not_end_is_an_error() -> None:
