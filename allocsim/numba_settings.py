@@ -24,6 +24,9 @@ CONFIG = "numba.core.config"
 
 PREFIX = "NUMBA_"
 
+THREADS = "NUMBA_NUM_THREADS"
+"""The setting of the number of threads, which Numba does not check when it reads it."""
+
 _BEGINNING = "Environment variable '"
 """How Numba's warning about a variable begins; the name of the variable follows."""
 
@@ -72,6 +75,9 @@ class _Loader(SourceFileLoader):
             super().exec_module(module)
         texts = [str(each.message) for each in caught]
         bad = [text.split("'")[1] for text in texts if text.startswith(_BEGINNING)]
+        if module.NUMBA_NUM_THREADS < 1:  # Numba itself notices it later, with an error
+            module.__dict__[THREADS] = module.NUMBA_DEFAULT_NUM_THREADS
+            bad.append(THREADS)
         for name in dict.fromkeys([*hidden, *bad]):
             self.warn(name)
 

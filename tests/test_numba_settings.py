@@ -40,6 +40,7 @@ def test_file_of_the_current_directory_is_not_read(
 
 
 BAD = {"NUMBA_OPT": "\x1b[31m", "NUMBA_DEBUG": "²", "NUMBA_CPU_NAME": "a\nb", "NUMBA_SHOW_HELP": ""}
+BAD |= {"NUMBA_NUM_THREADS": "-1"}
 
 
 def test_variable_that_numba_cannot_use_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +50,7 @@ def test_variable_that_numba_cannot_use_is_named(monkeypatch: pytest.MonkeyPatch
     settings = loaded(warnings)
     assert sorted(warnings) == sorted(BAD)
     assert (settings.OPT, settings.CPU_NAME) == (3, None)
+    assert settings.NUMBA_NUM_THREADS >= 1
     assert {name: os.environ[name] for name in BAD} == BAD
 
 
