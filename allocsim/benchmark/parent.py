@@ -181,7 +181,7 @@ class _Watcher:
     def _resident(self) -> int:
         """Return the RSS of the child in bytes, or 0 if it has ended."""
         try:
-            with open(f"/proc/{self.child.pid}/statm") as statm:  # noqa: PTH123 - 20 reads/s
+            with open(f"/proc/{self.child.pid}/statm", encoding="ascii") as statm:  # noqa: PTH123 - 20 reads/s
                 return int(statm.read().split()[1]) * _PAGE
         except (OSError, IndexError):
             return 0
