@@ -14,7 +14,6 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -109,6 +108,11 @@ def limit_output() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (maximum, maximum))
 
 
+def output_file() -> IO[bytes]:
+    """Return a file for the output of a child. It is in memory: TMPDIR may be full or missing."""
+    return os.fdopen(os.memfd_create("allocsim-output", os.MFD_CLOEXEC), "w+b")
+
+
 def last_line(errors: IO[bytes]) -> str:
     """Return the last line of a child's standard error, at most 200 characters, or ""."""
     errors.seek(0)
@@ -137,7 +141,7 @@ def output_of(command: list[str], environment: Mapping[str, str], seconds: float
 
     The child limits its output itself (`limit_output`).
     """
-    with tempfile.TemporaryFile() as output:
+    with output_file() as output:
         options: dict[str, Any] = {"stdout": output, "stderr": subprocess.DEVNULL}
         with running(command, env=environment, **options) as child:
             end = end_of(child, seconds)

@@ -25,6 +25,11 @@ from allocsim.python_child import (
 PACKAGE = Path(allocsim.__file__).parent
 
 
+def test_output_of_a_child_needs_no_temporary_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/no/such/directory")
+    assert output_of(["echo", "text"], os.environ, 10) == b"text\n"
+
+
 def test_child_runs_a_module_with_its_arguments(tmp_path: Path) -> None:
     command = module_command("allocsim", "--version")
     child = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, text=True)

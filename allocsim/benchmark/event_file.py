@@ -16,6 +16,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from errno import EFBIG
 from typing import Any
 
 import numpy as np
@@ -208,4 +209,8 @@ def append(descriptor: int, events: Any) -> None:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
     except OSError as error:
-        raise EnvironmentLacks(f"the events do not fit in memory: {error.strerror}") from None
+        # The file is in memory, but a limit of the size of files applies to it too.
+        remedy = "; raise the limit (ulimit -f)" if error.errno == EFBIG else ""
+        raise EnvironmentLacks(
+            f"the events do not fit in memory: {error.strerror}{remedy}"
+        ) from None

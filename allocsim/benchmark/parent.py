@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from typing import IO
@@ -25,7 +24,14 @@ from allocsim.core import compile_notice
 from allocsim.errors import AllocsimError
 from allocsim.events import EVENT
 from allocsim.libraries.environment import child_environment
-from allocsim.python_child import POLL_INTERVAL, end_of, last_line, module_command, running
+from allocsim.python_child import (
+    POLL_INTERVAL,
+    end_of,
+    last_line,
+    module_command,
+    output_file,
+    running,
+)
 from allocsim.text import format_bytes, printable
 
 START_TIMEOUT = 600.0
@@ -75,7 +81,7 @@ def run_child(request: Request, timeout: float, keep_settings: bool = False) -> 
     """
     reading, request.answer = os.pipe()
     with (
-        tempfile.TemporaryFile() as errors,
+        output_file() as errors,
         os.fdopen(reading, "rb", buffering=0) as messages,
         os.fdopen(request.answer, "wb") as answer,
         running(

@@ -54,13 +54,13 @@ def _renamed(chain: list[Frame], named: list[Frame]) -> list[Frame]:
 
 def _without_symbols(path: bytes, offsets: list[int]) -> list[list[Frame]]:
     """Return the frames at offsets in a copy of a file without symbol table; [] on failure."""
-    with tempfile.TemporaryDirectory(prefix="allocsim-") as directory:
-        copy = Path(directory) / "copy"
-        command = [OBJCOPY, "--strip-all", "--keep-section=.debug_*", os.fsdecode(path), str(copy)]
-        try:
-            if Path(os.fsdecode(path)).stat().st_size > MAX_FILE:
-                return []
-            subprocess.run(command, capture_output=True, check=True, timeout=TIMEOUT)
-        except (OSError, ValueError, subprocess.SubprocessError):
+    try:
+        if Path(os.fsdecode(path)).stat().st_size > MAX_FILE:
             return []
-        return frames_in(os.fsencode(copy), offsets) or []
+        with tempfile.TemporaryDirectory(prefix="allocsim-") as directory:
+            copy = os.fsencode(directory) + b"/copy"
+            options = [OBJCOPY.encode(), b"--strip-all", b"--keep-section=.debug_*"]
+            subprocess.run([*options, path, copy], capture_output=True, check=True, timeout=TIMEOUT)
+            return frames_in(copy, offsets) or []
+    except (OSError, ValueError, subprocess.SubprocessError):  # no room for the copy, for example
+        return []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
+from errno import EBADF, EDQUOT, EFBIG, EIO, EMFILE, ENOSPC
 from importlib import import_module
 from typing import Any, TextIO
 
@@ -205,6 +205,8 @@ def _explain(error: OSError) -> str:
     """Return the message for an OSError that no module has turned into an AllocsimError."""
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return "the current directory no longer exists; change to another one"
+    if error.errno == EMFILE:
+        return "too many open files; raise their number (ulimit -n)"
     if error.errno in OUTPUT_ERRORS:
         return f"cannot write the output: {error.strerror}"
     return f"system error: {error}"

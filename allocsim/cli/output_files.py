@@ -61,6 +61,8 @@ def require_writable(paths: Sequence[str], extended: str | None = None) -> None:
     for path in paths:
         if not path:
             raise click.UsageError("the name of a file to write is empty")
+        if path.endswith("/"):
+            raise click.UsageError(f"'{path}' is the name of a directory; expected that of a file")
         if realpath(path) in files:  # two names or links can lead to the same file
             raise click.UsageError(f"'{path}' is given for two exports; use two files")
         files.add(realpath(path))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import tempfile
 import threading
 import time
 from contextlib import ExitStack
@@ -19,7 +18,14 @@ import msgspec
 from allocsim.benchmark.parent import START_TIMEOUT, SubjectFailed
 from allocsim.core import compile_notice
 from allocsim.libraries.environment import child_environment
-from allocsim.python_child import POLL_INTERVAL, end_of, last_line, module_command, running
+from allocsim.python_child import (
+    POLL_INTERVAL,
+    end_of,
+    last_line,
+    module_command,
+    output_file,
+    running,
+)
 from allocsim.sweep.design_child import Answer, Request
 from allocsim.sweep.row import Footprint
 from allocsim.text import printable
@@ -44,7 +50,7 @@ class DesignProcess:
             reading, writing = os.pipe()
             self._answers = opened.enter_context(os.fdopen(reading, "rb", buffering=0))
             with os.fdopen(writing, "wb") as answers:
-                self._errors = opened.enter_context(tempfile.TemporaryFile())
+                self._errors = opened.enter_context(output_file())
                 self._child: subprocess.Popen[bytes] = opened.enter_context(
                     running(
                         module_command("allocsim.sweep.design_child", str(answers.fileno())),

@@ -44,15 +44,17 @@ def test_function_that_is_local_to_its_file_has_its_own_name(program: Path) -> N
     assert ["outer", "middle", "outer"] not in names
 
 
-@pytest.mark.parametrize("fault", ["missing", "too large"])
+@pytest.mark.parametrize("fault", ["missing", "too large", "no temporary directory"])
 def test_without_a_copy_the_lines_are_right(
     program: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     expected = resolve(places_in(program, "outer"), "").chains
     if fault == "missing":
         monkeypatch.setattr(inlined_names, "OBJCOPY", "/no/such/objcopy")
-    else:
+    elif fault == "too large":
         monkeypatch.setattr(inlined_names, "MAX_FILE", 100)
+    else:
+        monkeypatch.setattr("tempfile.tempdir", "/no/such/directory")
     found = resolve(places_in(program, "outer"), "").chains
     assert [[(f.file, f.line) for f in chain] for chain in found] == [
         [(f.file, f.line) for f in chain] for chain in expected

@@ -101,6 +101,10 @@ USAGE: dict[str, tuple[str, str]] = {
         "tune random --design tcmalloc --out ''",
         "the name of a file to write is empty",
     ),
+    "export to a directory that does not exist": (
+        "random --export-csv gone/",
+        "'gone/' is the name of a directory; expected that of a file",
+    ),
     "export to nowhere": ("random --export-csv gone/x", "no such directory"),
 }
 

@@ -17,7 +17,6 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -25,7 +24,7 @@ import numpy as np
 
 from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.events import Op
-from allocsim.python_child import running, script_command
+from allocsim.python_child import output_file, running, script_command
 from allocsim.text import printable, shortened
 from allocsim.traces.formats import Format
 from allocsim.traces.prefetch import call_arrays
@@ -72,7 +71,7 @@ class MemrayReader(Reader):
 
     def batches(self) -> Iterator[Any]:
         """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
-        with self.source.as_file() as capture, tempfile.TemporaryFile() as complaint:
+        with self.source.as_file() as capture, output_file() as complaint:
             command = script_command(str(memray_child.__file__))
             if self.sites is not None:
                 command.append(memray_child.STACKS)
