@@ -78,7 +78,7 @@ def read_arrays(descriptor: int, lengths: Sequence[int], offset: int = 0) -> lis
     Raises ValueError if arrays of these lengths cannot be in the file.
     """
     if min(lengths) < 0 or offset + sum(lengths) * 8 > SETS:
-        raise ValueError("the arrays do not fit the answer")
+        raise ValueError("the arrays are longer than the answer")
     arrays, position = [], offset
     for length in lengths:
         array = np.empty(length, np.int64)

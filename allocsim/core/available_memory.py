@@ -91,7 +91,7 @@ class MemoryBound:
         """Footprint in bytes at which a run stops."""
         self.request = int(self.at_start * MAX_SHARE)
         """Footprint in bytes that no single request may exceed."""
-        self._next_look = time.monotonic() + INTERVAL
+        self._next_reading = time.monotonic() + INTERVAL
 
     def __str__(self) -> str:
         """Return the bound as the end of a sentence, with the remedy."""
@@ -105,14 +105,14 @@ class MemoryBound:
 
         `footprint` returns the footprint of the run's own heap in bytes.
         """
-        if time.monotonic() < self._next_look:
+        if time.monotonic() < self._next_reading:
             return
-        self._next_look = time.monotonic() + interval
+        self._next_reading = time.monotonic() + interval
         left = self._available()
         if left < self.at_start * RESERVE and left < footprint():
             raise OutOfMemory(
                 f"memory runs short: {format_bytes(left)} is available, of "
-                f"{format_bytes(self.at_start)} at the start; use --limit to continue nevertheless"
+                f"{format_bytes(self.at_start)} at the start; use --limit to continue anyway"
             )
 
 

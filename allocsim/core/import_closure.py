@@ -142,11 +142,11 @@ class ImportClosure:
 
     def _file_in_package(self, module: str) -> str | None:
         """Return the file of a module of the package, loaded or not; None if it has no file."""
-        place = f"{self._root}/{module.replace('.', '/')}"
-        if self._list(place):
-            return f"{place}/__init__.py"
-        directory, _, name = place.rpartition("/")
-        return f"{place}.py" if f"{name}.py" in self._list(directory) else None
+        path = f"{self._root}/{module.replace('.', '/')}"
+        if self._list(path):
+            return f"{path}/__init__.py"
+        directory, _, name = path.rpartition("/")
+        return f"{path}.py" if f"{name}.py" in self._list(directory) else None
 
     def _list(self, directory: str) -> frozenset[str]:
         """Return the names of the Python files in a directory; none if it is not a package."""

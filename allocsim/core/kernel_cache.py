@@ -47,11 +47,11 @@ def kernel_cache_directories(package: Path = PACKAGE) -> list[Path]:
 def cache_directories(kind: str, key: str) -> list[Path]:
     """Return the directories with compiled files of a kind; new files are written to the first.
 
-    `key` identifies what the files were compiled with. The first directory is created if needed. It
-    is below `allocsim` in NUMBA_CACHE_DIR if that is set, else in the user's cache directory (XDG).
-    If it cannot be written there, it is in a private directory below the temporary directory, and
-    the one that exists in the user's cache follows, to be read. If no place can be written, the
-    first directory cannot be written either, or the list is empty.
+    `key` identifies what the files were compiled with. The first choice is below `allocsim` in
+    NUMBA_CACHE_DIR if that is set, else in the user's cache directory (XDG). The second choice is a
+    private directory below the temporary directory. The first of the two that can be written is
+    created if needed and comes first. Those before it that can only be read follow. If neither can
+    be written, the list has only directories that can be read.
     """
     only_read: list[Path] = []
     for choose in (_user_cache, _private_temporary):
@@ -118,12 +118,12 @@ def _private_temporary() -> Path:
     Raises OSError if another user can write to the directory, because files of that user would be
     loaded and run.
     """
-    place = Path(tempfile.gettempdir()) / f"allocsim-{os.getuid()}"
-    place.mkdir(mode=0o700, exist_ok=True)
-    status = place.lstat()  # not stat, because another user's symbolic link may lead anywhere
+    directory = Path(tempfile.gettempdir()) / f"allocsim-{os.getuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    status = directory.lstat()  # not stat, because another user's symbolic link may lead anywhere
     if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
-        raise PermissionError(f"{place} belongs to another user or can be written by others")
-    return place
+        raise PermissionError(f"{directory} belongs to another user or can be written by others")
+    return directory
 
 
 def _prepare(directory: Path) -> bool:
@@ -151,15 +151,15 @@ def is_ours(directory: Path) -> bool:
 def _delete_unused(parent: Path, current: Path, kind: str) -> None:
     """Delete our unused directories of a kind, except the MAX_UNUSED most recently used."""
     with contextlib.suppress(OSError):
-        others = [place for place in parent.glob(f"{kind}-*") if place != current]
-        for place in sorted(others, key=_last_use, reverse=True)[MAX_UNUSED:]:
-            if _last_use(place) < time.time() - UNUSED and is_ours(place):
-                shutil.rmtree(place, ignore_errors=True)
+        others = [directory for directory in parent.glob(f"{kind}-*") if directory != current]
+        for directory in sorted(others, key=_last_use, reverse=True)[MAX_UNUSED:]:
+            if _last_use(directory) < time.time() - UNUSED and is_ours(directory):
+                shutil.rmtree(directory, ignore_errors=True)
 
 
-def _last_use(place: Path) -> float:
-    """Return the time of the last use of `place`, or 0 if another process has just deleted it."""
+def _last_use(directory: Path) -> float:
+    """Return the time of the last use of a directory; 0 if another process has just deleted it."""
     try:
-        return place.stat().st_mtime
+        return directory.stat().st_mtime
     except OSError:
         return 0.0

@@ -153,8 +153,8 @@ class KernelFiles(_Cache):
             modules = list(dict.fromkeys([*states, RUN]))
             sources = self._closure.digest([REPLAY.rpartition(".")[0], *modules])
             pattern = f"{REPLAY}-{_short(modules)}-{_short(sources)}-*.nbc"
-            places = (self._directory, *self._only_read)
-            return any(True for place in places for _ in place.glob(pattern))
+            directories = (self._directory, *self._only_read)
+            return any(True for directory in directories for _ in directory.glob(pattern))
         return False
 
     def _delete_outdated(self, file: Path) -> None:

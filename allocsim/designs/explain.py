@@ -41,12 +41,12 @@ def explain(error: BaseException) -> str | None:
     return None
 
 
-def _does_not_compile(error: BaseException, place: str) -> str:
+def _does_not_compile(error: BaseException, location: str) -> str:
     """Return the message for a kernel that Numba rejects."""
     reason_match = next(filter(None, (each.search(str(error)) for each in _REASONS)), None)
     reason = reason_match[1] if reason_match else f"{type(error).__name__}: {str(error).strip()}"
     return (
-        f"{place}: a kernel does not compile: {reason[:MAX_REASON]}; "
+        f"{location}: a kernel does not compile: {reason[:MAX_REASON]}; "
         "with NUMBA_DISABLE_JIT=1 it runs as plain Python"
     )
 

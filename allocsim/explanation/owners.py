@@ -50,7 +50,9 @@ def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
     ]
     total = sum(owner.owned for owner in owners) + sum(nobody(heap, shares).values())
     if total != heap.footprint:
-        raise Corruption(f"owners by {labels.by} sum to {total} of {heap.footprint} bytes")
+        raise Corruption(
+            f"owners by {labels.by} sum to {total} bytes, expected {heap.footprint} (footprint)"
+        )
     return sorted(owners, key=lambda owner: (-owner.owned, owner.name))
 
 

@@ -103,7 +103,7 @@ def test_bound_is_three_quarters_of_what_is_available() -> None:
 def test_memory_that_runs_short_ends_the_run() -> None:
     left = [8 * GIB, GIB, GIB - 1]
     bound = MemoryBound(lambda: left.pop(0))
-    bound._next_look = 0.0
+    bound._next_reading = 0.0
     bound.require_left(lambda: GIB, interval=0.0)
     with pytest.raises(OutOfMemory, match=r"1\.0 GiB is available, of 8\.0 GiB at the start"):
         bound.require_left(lambda: GIB)
@@ -112,7 +112,7 @@ def test_memory_that_runs_short_ends_the_run() -> None:
 def test_memory_is_not_read_each_time() -> None:
     looks: list[int] = []
     bound = MemoryBound(lambda: looks.append(1) or GIB)  # type: ignore[func-returns-value]
-    bound._next_look = 0.0
+    bound._next_reading = 0.0
     for _ in range(5):
         bound.require_left(lambda: GIB, interval=900.0)
     assert len(looks) == 2
@@ -122,7 +122,7 @@ def test_run_smaller_than_the_available_memory_continues() -> None:
     """Another process has taken the memory."""
     left = [8 * GIB, GIB // 2, GIB // 2]
     bound = MemoryBound(lambda: left.pop(0))
-    bound._next_look = 0.0
+    bound._next_reading = 0.0
     bound.require_left(lambda: GIB // 4, interval=0.0)
     with pytest.raises(OutOfMemory, match="memory runs short"):
         bound.require_left(lambda: GIB)

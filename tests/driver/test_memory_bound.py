@@ -79,6 +79,6 @@ def test_memory_that_runs_short_ends_a_run_that_has_much() -> None:
     left = iter([AVAILABLE, AVAILABLE // 9])
     with Heap() as heap:
         played = Player(heap, Options(available=lambda: next(left)))
-        played._bound._next_look = 0.0
+        played._bound._next_reading = 0.0
         with pytest.raises(OutOfMemory, match="memory runs short"):
             played.play(stream(malloc(0, 20 * MIB)))

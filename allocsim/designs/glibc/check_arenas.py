@@ -74,11 +74,11 @@ def arenas_count_their_chunks(heap: Glibc, memory: Reservation) -> Sentences:
             yield f"arena {av}: used, fast, binned bytes, binned chunks {counted}, found {actual}"
         fixed = sum(_fixed_bytes(region, int(arena.top)) for region in own_regions)
         if arena.fixed != fixed:
-            yield f"arena {av} counts {arena.fixed} bytes of headers and fence posts, not {fixed}"
+            yield f"arena {av} counts {arena.fixed} bytes of headers, fence posts; expected {fixed}"
         if fast and not arena.have_fastchunks:
-            yield f"arena {av} has chunks in fastbins, but says that it has none"
+            yield f"arena {av} has chunks in fastbins, but have_fastchunks is 0"
         if arena.max_system_mem < arena.system_mem:
-            yield f"arena {av} has had {arena.max_system_mem} bytes, but has {arena.system_mem}"
+            yield f"arena {av} has {arena.system_mem} bytes, maximum so far {arena.max_system_mem}"
 
 
 def _fixed_bytes(region: Region, top: int) -> int:
@@ -101,13 +101,14 @@ def arenas_know_their_threads(heap: Glibc, memory: Reservation) -> Sentences:
     attached[0] += not mp.initialized
     for av in ring:
         if heap.arena[av].attached_threads != attached[av]:
-            yield f"arena {av} counts {heap.arena[av].attached_threads} threads, not {attached[av]}"
+            counted = heap.arena[av].attached_threads
+            yield f"arena {av} counts {counted} threads, expected {attached[av]}"
     free, number = list[int](), int(mp.free_list)
     while 0 < number <= mp.narenas and number - 1 not in free:
         free.append(number - 1)
         number = int(heap.arena[number - 1].next_free)
     if number or any(attached[av] for av in free):
-        yield f"the list of unused arenas, {free}, has one with threads or a broken link"
+        yield f"the list of unused arenas, {free}, has an arena with threads or a broken link"
 
 
 INVARIANTS = (

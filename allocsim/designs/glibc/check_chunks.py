@@ -115,7 +115,7 @@ def chunks_fill_their_memory(heap: Glibc, memory: Reservation) -> Sentences:
         head = words[region.end + 8]
         if region.end == heap.arena[region.arena].top:
             if head != region.limit - region.end | PREV_INUSE or head < MINSIZE:
-                yield f"top at {region.end:#x} has the head {head:#x}, not all up to the end"
+                yield f"top at {region.end:#x} has the head {head:#x} and does not reach the end"
         elif region.end + (head & ~SIZE_BITS) + 16 != region.limit or words[region.limit - 8] != 1:
             yield f"the heap that ends at {region.limit:#x} has no fence posts"
 
@@ -129,7 +129,7 @@ def free_chunks_are_apart(heap: Glibc, memory: Reservation) -> Sentences:
     for region in regions_of(heap, memory):
         chunks = chunks_of(region, words)
         if chunks and not chunks[0].flags & PREV_INUSE:
-            yield f"the first chunk, at {chunks[0].address:#x}, follows a free one"
+            yield f"the first chunk, at {chunks[0].address:#x}, is flagged as following a free one"
         for one, other in pairwise(chunks):
             if not one.flags & PREV_INUSE and not other.flags & PREV_INUSE:
                 yield f"the chunk at {one.address:#x} and the one before it are both free"

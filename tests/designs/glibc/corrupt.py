@@ -53,7 +53,7 @@ def size_beyond_top(state: HeapState, memory: Reservation) -> None:
     store_word(first_chunk(state) + 8, 1 << 40 | 1)
 
 
-@breaks(check_chunks.chunks_fill_their_memory, "not all up to the end")
+@breaks(check_chunks.chunks_fill_their_memory, "does not reach the end")
 def top_too_short(state: HeapState, memory: Reservation) -> None:
     top = int(state.arena[0].top)
     store_word(top + 8, load_word(top + 8) - 16)
@@ -66,7 +66,7 @@ def fence_post_overwritten(state: HeapState, memory: Reservation) -> None:
     store_word(start + int(state.heap_info[slot].size_) - 8, 17)
 
 
-@breaks(check_chunks.free_chunks_are_apart, "follows a free one")
+@breaks(check_chunks.free_chunks_are_apart, "following a free one")
 def first_chunk_follows_nothing(state: HeapState, memory: Reservation) -> None:
     p = first_chunk(state)
     store_word(p + 8, load_word(p + 8) & ~1)
@@ -200,17 +200,17 @@ def binned_chunks_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[1].binned_chunks += 1
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "headers and fence posts")
+@breaks(check_arenas.arenas_count_their_chunks, "headers, fence posts")
 def fixed_bytes_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[1].fixed -= 16
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "says that it has none")
+@breaks(check_arenas.arenas_count_their_chunks, "have_fastchunks is 0")
 def fast_chunks_denied(state: HeapState, memory: Reservation) -> None:
     state.arena[0].have_fastchunks = 0
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "has had")
+@breaks(check_arenas.arenas_count_their_chunks, "maximum so far")
 def maximum_too_low(state: HeapState, memory: Reservation) -> None:
     state.arena[0].max_system_mem = 5
 
@@ -220,7 +220,7 @@ def arena_missing_in_the_circle(state: HeapState, memory: Reservation) -> None:
     state.arena[0].next = 0
 
 
-@breaks(check_arenas.arenas_know_their_threads, "threads, not")
+@breaks(check_arenas.arenas_know_their_threads, "threads, expected")
 def thread_not_counted(state: HeapState, memory: Reservation) -> None:
     state.arena[1].attached_threads = 0
 
