@@ -48,7 +48,8 @@ class EventFile:
     """The trace, kept for its description and its `notes`. Its events have been read."""
     descriptor: int
     events: int
-    """Number of events, without the ends of threads: all of the file, or the first (`first`)."""
+    """Number of events that are replayed: all of the file, or the first ones (`first`). The ends of
+    threads do not count."""
     threads: int = 1
     """Number of threads in the workload, before its events were put on one thread."""
     recorded: bool = False
@@ -57,7 +58,7 @@ class EventFile:
     """Where the ends of threads come from: "recorded", "inferred", or None if no thread ends or all
     events are on one thread."""
     times: Sequence[tuple[int, int]] = ()
-    """Pairs of a number of events and the ns from the program's first call to the next event; empty
+    """Pairs (number of events, time of the next event in ns since the program's first call); empty
     if the workload has no times."""
     knows_touched: bool = False
     """Whether the recording says how much of each large object was touched (see `untouched`)."""
@@ -197,7 +198,7 @@ def map_events(descriptor: int, first: int | None = None) -> Table[Event]:
 
 
 def _times(trace: Trace) -> np.ndarray:
-    """Return pairs of a row and a time in ns, at most MAX_TIMES of those in the description."""
+    """Return the pairs (row, time in ns) of the trace's description, thinned out to MAX_TIMES."""
     points = np.array(recorded_times(trace.description), np.int64).reshape(-1, 2)
     return points[:: max(-(-len(points) // MAX_TIMES), 1)]
 

@@ -83,8 +83,8 @@ class Memory(msgspec.Struct, kw_only=True):
 class Times(msgspec.Struct, kw_only=True):
     """The times of several replays, in a process that measures no memory.
 
-    They are CPU times, user plus system. A replay on one thread takes the time of the process. A
-    replay on recorded threads takes the sum over all turns of all threads, and has no batches.
+    They are CPU times, user plus system. For a replay on one thread, it is the time of the process.
+    For a replay on recorded threads, it is the sum over all turns of all threads, without batches.
     """
 
     cold: float

@@ -31,7 +31,7 @@ ALIGNMENT = 16
 """alignof(max_align_t) on x86-64 and arm64, in bytes."""
 
 LOST = "realloc does not keep the contents of objects"
-"""The flaw of a library if only this part of the check fails."""
+"""The flaw of a library that passes all other parts of the check."""
 
 
 def require_intact(subject: Subject, setup: Setup) -> str | None:
@@ -41,7 +41,7 @@ def require_intact(subject: Subject, setup: Setup) -> str | None:
     contents. LOST ends the check, but the figures remain valid.
     """
     run, begin = setup.run, setup.events[: _length(setup.events)]
-    begin = begin[begin.op <= Op.FREE]  # without the ends of threads: all is replayed on one
+    begin = begin[begin.op <= Op.FREE]  # no ends of threads: one thread replays all calls
     driver = run.driver[0]
     done = driver.events
     # A design aligns objects as the modelled allocator does, perhaps to less than 16 bytes.

@@ -53,8 +53,8 @@ SLOW_POINTS = 40
 """Used in place of POINTS if reading memory is slow (see `meter`)."""
 
 SMALL_CALLS = 1000
-"""malloc/free pairs made between the delay and the second reading of the footprint (see `measure`):
-some libraries check their timers only during a call."""
+"""malloc/free pairs made between the delay and the second reading of the footprint (see `measure`),
+because some libraries check their timers only during a call."""
 
 ASSUMED_NS = 1000
 """Nanoseconds of program time per event if the workload has no times. A program that does little
@@ -79,7 +79,7 @@ class Pace(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """Figures that the events imply, whatever the subject."""
+    """Figures that follow from the events alone."""
 
     aligned: int = 0
     """Number of calls of memalign."""
@@ -187,7 +187,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
     noted, noted_anonymous = high.growth(), high.anonymous_growth(setup.meter)
     if setup.threads:
-        setup.threads.hand_over(setup.run)  # after the readings: its arrays must not count
+        setup.threads.hand_over(setup.run)  # after the readings: new arrays must not count
     counters = subject.counters()
     figures = _at_peak(subject, setup, before, noted_anonymous + started)
     figures |= _at_end(subject, setup, before)

@@ -35,7 +35,7 @@ from allocsim.libraries.start import program_break
 from allocsim.libraries.state import call_c
 
 USABLE_SIZES = ("malloc_usable_size", "usable_size", "malloc_size")
-"""Names of the function that returns an object's usable bytes, after the library's prefix."""
+"""Possible names of the function that returns an object's usable bytes, without the prefix."""
 
 
 class Pages(msgspec.Struct, kw_only=True):

@@ -130,8 +130,8 @@ def require_subject(name: str) -> None:
 def placeholder_state(name: str) -> HeapState | Library:
     """Return a state of the subject's type, to compile the kernels before the subject is loaded.
 
-    This also looks up a library's files, for which Python allocates memory. Otherwise Python would
-    allocate it when `make_subject` looks them up, and it would count as the library's.
+    This also looks up a library's files, so that Python allocates the memory for this now. If it
+    did so in `make_subject`, the memory would count as the library's.
     """
     library = library_of(name)
     if library is None:

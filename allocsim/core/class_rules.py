@@ -97,7 +97,7 @@ class ClassRules:
 def encoded(sizes: Sequence[int]) -> int:
     """Return a table as an integer with bit `size / 8` set for each class.
 
-    A table can thus be a parameter of a design, which is an integer. All sizes of classes are
+    The parameters of a design are integers, so a table must be one too. All sizes of classes are
     multiples of 8 bytes.
     """
     return sum(1 << (size >> 3) for size in sizes)

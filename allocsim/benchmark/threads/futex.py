@@ -21,7 +21,7 @@ WAIT, WAKE = 0, 1
 """Operations of futex(2): FUTEX_WAIT and FUTEX_WAKE."""
 
 ALL = (1 << 31) - 1
-"""The number of threads to wake that means all of them."""
+"""Number of threads to wake: all of them."""
 
 PRIVATE = 128
 """Flag: only threads of this process use the word."""

@@ -1,8 +1,8 @@
 """free inside an arena: merging, consolidation and trimming (malloc.c, _int_free).
 
 A small chunk goes to the thread's cache or, if the cache is full, to a fastbin. Any other chunk is
-merged with its free neighbours and with top; what is not part of top then goes to the unsorted
-list, never straight to a bin.
+merged with its free neighbours. If top is a neighbour, the chunk becomes part of top. Otherwise it
+goes to the unsorted list, never straight to a bin.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from allocsim.designs.glibc.records import Glibc
 from allocsim.designs.glibc.tcache import has_room, tcache_put
 
 FASTBIN_CONSOLIDATION_THRESHOLD = 65536
-"""Size in bytes of a merged chunk from which a free consolidates the fastbins and may trim top."""
+"""A free that results in a chunk of this many bytes or more consolidates the fastbins, and may trim
+top."""
 
 
 @out_of_line
@@ -92,7 +93,7 @@ def merge_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
 def malloc_consolidate(heap: Glibc, av: int) -> int:
     """Merge all chunks of the fastbins, smallest sizes and newest chunks first. Returns Status.OK.
 
-    This happens whatever the size of the merged chunks, and trims nothing (malloc_consolidate).
+    The sizes of the merged chunks do not matter, and nothing is trimmed (malloc_consolidate).
     """
     arena = heap.arena[av]
     arena.have_fastchunks = 0
@@ -128,9 +129,9 @@ def trim_large(heap: Glibc, av: int) -> int:
 def systrim(heap: Glibc, pad: int) -> int:
     """Lower the break so that about `pad` bytes of the main arena's top are left (systrim).
 
-    Returns the bytes returned to the OS. For a top of MINSIZE bytes, the library computes that -1
-    bytes can be trimmed. It compares unsigned numbers, so -1 counts as huge. With a pad of 0, the
-    break then rises by a page.
+    Returns how many bytes went back to the OS. For a top of MINSIZE bytes, the library computes
+    that -1 bytes can be trimmed. It compares unsigned numbers, so -1 counts as huge. With a pad of
+    0, the break then rises by a page.
     """
     arena, system = heap.arena[0], heap.system[0]
     top_size = chunksize(arena.top)

@@ -48,7 +48,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     ),
     "GOMEMLIMIT": MEMORY_LIMIT,
     "collect": Parameter(0, 0, 1 << 40, "events between two forced collections; 0: none"),
-    "freegc": Parameter(0, 0, 1, "1: the next object of the class is a freed one (runtimefreegc)"),
+    "freegc": Parameter(0, 0, 1, "1: new objects reuse freed ones (runtimefreegc)"),
     "direct": Parameter(0, 0, 1, "1: a free takes effect at once; nothing is collected"),
     "scavenger": Parameter(1, 0, 1, "1: release free pages beyond the goal"),
     "greenteagc": Parameter(1, 0, 1, "1: spans of small objects contain their mark bytes"),

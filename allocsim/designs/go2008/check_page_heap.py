@@ -52,7 +52,7 @@ def span_rows(heap: Go2008) -> list[SpanRow]:
 
 
 def mapped_span(heap: Go2008, page: int) -> int:
-    """Return the span that the page map gives for a page number, or -1 if a node is invalid."""
+    """Return the span to which the page map maps a page number, or -1 if a node is invalid."""
     node = ROOT
     for level in range(LEVELS - 1, -1, -1):
         if not 0 <= node < len(heap.node):
@@ -78,7 +78,7 @@ def spans_tile_the_heap(heap: Go2008, memory: Reservation) -> Iterator[str]:
 
 
 def page_map_matches_spans(heap: Go2008, memory: Reservation) -> Iterator[str]:
-    """Every page of a span is mapped to that span; pages next to the heap are mapped to none."""
+    """Every page of a span is mapped to that span; pages next to the heap are mapped to no span."""
     for span in span_rows(heap):
         first = span.address >> PAGE_SHIFT
         for page in range(first, first + span.pages) if span.is_inside(heap, memory) else ():
@@ -86,14 +86,14 @@ def page_map_matches_spans(heap: Go2008, memory: Reservation) -> Iterator[str]:
             if mapped != span.number:
                 yield f"page {page:#x} is mapped to span {mapped}, expected {span.number}"
     before, after = (memory.address >> PAGE_SHIFT) - 1, int(heap.system[0].next) >> PAGE_SHIFT
-    for page in (before, after, 0):  # page 0 is that of the null pointer
+    for page in (before, after, 0):  # the null pointer is on page 0
         mapped = mapped_span(heap, page)
         if mapped != 0:
             yield f"page {page:#x} outside the heap is mapped to span {mapped}"
 
 
 def null_records_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
-    """Span 0 and page map node 0 are all zeros: lookups of unknown pages rely on it."""
+    """Span 0 and page map node 0 are all zeros: lookups of unknown pages rely on these zeros."""
     if any(heap.span[0].tobytes()):
         yield f"the null span was written: {heap.span[0]}"
     if heap.node[0].any():

@@ -17,8 +17,8 @@ from allocsim.designs.tcmalloc.pagemap import record_span
 from allocsim.designs.tcmalloc.records import SpanState, Tcmalloc
 
 MAX_PAGES = 128
-"""Maximum pages of a span that has a free list for its length (kMaxPages). Longer spans are called
-large."""
+"""Maximum length in pages for which there is a list of free spans (kMaxPages). Longer spans are
+called large."""
 
 MAX_CLASSES = 128
 """Number of size classes for which there are lists of spans (kClassSizesMax)."""
