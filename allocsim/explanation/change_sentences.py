@@ -1,4 +1,4 @@
-"""Sentences about two workloads side by side: how the footprint changed, and whose bytes did."""
+"""Sentences about two workloads side by side: how the footprint and its owners changed."""
 
 from __future__ import annotations
 

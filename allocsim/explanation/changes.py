@@ -31,7 +31,7 @@ _LINE = re.compile(r":\d+$")
 
 @dataclass(frozen=True)
 class Change:
-    """An owner in one or both workloads. `before` or `after` is None if it is only in the other."""
+    """An owner in one or both workloads; `before` is None if it is new, `after` if it is gone."""
 
     by: str
     before: Owner | None

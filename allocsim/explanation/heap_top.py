@@ -24,7 +24,7 @@ class HeapTop:
     last_end: int
     """From the start of the heap to the end of the last live object."""
     free_below: int
-    """Free memory below that end, without pages that are not resident."""
+    """Free memory below `last_end`, without pages that are not resident."""
     group: str
     """Name of the group of the last live object."""
     objects: int

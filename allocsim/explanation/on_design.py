@@ -36,7 +36,7 @@ class OnDesign:
     release = "memory released on request"
     """What reports call a release on request."""
     copied = "replayed"
-    """How `after_release` gets its figures, for reports."""
+    """The phrase that tells readers of reports how `after_release` measures."""
     cautions: tuple[str, ...] = ()
 
     @property

@@ -42,8 +42,8 @@ COLUMNS = 5
 share of a slab."""
 
 ROOM_FOR_EACH = 8
-"""Multiple of the workload's peak footprint that must be available for each replay that runs at the
-same time: a variant or another setting may take more memory."""
+"""For each replay that runs at the same time, this multiple of the workload's peak footprint must be
+available, because a variant or another setting may take more memory."""
 
 ROOM_FOR_EVENT = EVENT.itemsize + TABLE_BYTES
 """Bytes that must also be available for each event of the workload. They are for the file of a
@@ -67,7 +67,7 @@ class OnLibrary:
     cautions: list[str] = field(default_factory=list)
     """Warnings about the figures, in sentences; complete after `map_at`."""
     release: str = "memory released on request"
-    """What reports call a release on request; the library's own call after `moments`."""
+    """What reports call a release on request. After `moments`, it is the library's own call."""
     _last: tuple[Pages, list[np.ndarray]] | None = None
     """The answer to the last call of `moments`. It includes the map at the end of the workload."""
     _events: EventFile | None = None

@@ -2,8 +2,8 @@
 
 Dask's client has an executor with the interface of concurrent.futures. The events of a workload are
 copied once into the memory of each worker, so no shared disk is needed. A worker checks their hash
-and keeps them for the cells that follow. If a worker is lost, Dask runs its cells on
-another one.
+and keeps them for the cells that follow. If a worker is lost, Dask runs its cells on another
+worker.
 """
 
 from __future__ import annotations
