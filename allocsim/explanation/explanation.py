@@ -38,8 +38,8 @@ class Explanation:
     moment: Moment
     parts: dict[str, int]
     owners: list[Owner]
-    """The owners by the first grouping, then by the second, and so on. In each grouping, the largest
-    comes first."""
+    """The owners by the first grouping, then by the second, and so on. Within a grouping, the
+    largest comes first."""
     nobody: dict[str, int]
     what_ifs: list[WhatIf]
     sentences: list[str]

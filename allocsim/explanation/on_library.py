@@ -42,8 +42,8 @@ COLUMNS = 5
 share of a slab."""
 
 ROOM_FOR_EACH = 8
-"""For each replay that runs at the same time, this multiple of the workload's peak footprint must be
-available, because a variant or another setting may take more memory."""
+"""This multiple of the workload's peak footprint must be available for each of several replays at
+once, because a variant or another setting may take more memory."""
 
 ROOM_FOR_EVENT = EVENT.itemsize + TABLE_BYTES
 """Bytes that must also be available for each event of the workload. They are for the file of a
