@@ -13,7 +13,7 @@ SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Question:
-    """What `explain` is to explain about a subject, and how."""
+    """What to explain: the moment, the groupings of objects, and the experiments."""
 
     at: Choice = "worst"
     """The moment to explain."""
