@@ -1,6 +1,6 @@
 """Symbols: the functions and source lines of addresses in executables and libraries.
 
-They are read from the files on this machine (see `addr2line`). A file that is newer than the
+Symbols are read from the files on this machine (see `addr2line`). A file that is newer than the
 recording is skipped, because it may not be the file that was recorded. The paths come from the
 recording, which anyone may have written, so only regular files with an absolute path are read.
 """

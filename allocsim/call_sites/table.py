@@ -82,8 +82,8 @@ class SiteTable:
     def own_stack(self, site: int) -> list[Frame]:
         """Return the frames of a site from its first own frame on; [] if the site is unknown.
 
-        Without an own frame, they start at the first frame of the runtime; without either, at the
-        innermost frame.
+        If the stack has no own frame, its frames start at the first frame of the runtime. If it has
+        neither, they start at the innermost frame.
         """
         frames = self.stack(site)
         for min_rank in (Rank.OWN, Rank.RUNTIME):

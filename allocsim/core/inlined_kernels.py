@@ -6,8 +6,8 @@ heap's state. All of this is wasted on a kernel that is inlined. Here a called k
 lowered to IR. The kernel that Python calls is linked with the IR of all the kernels that it calls,
 directly or not, and the result is optimised once.
 
-Numba keeps the code of each function in an object called a library. This module has two kinds: one
-for kernels that Python calls, and one for kernels that other kernels call.
+Numba keeps the code of each function in an object called a library. This module has two kinds of
+library: for kernels that Python calls, and for kernels that other kernels call.
 """
 
 from __future__ import annotations

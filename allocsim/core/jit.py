@@ -37,7 +37,7 @@ PURE = bool(numba.config.DISABLE_JIT)
 """True when kernels run as plain Python (NUMBA_DISABLE_JIT=1)."""
 
 CACHE = [] if PURE else kernel_cache_directories()
-"""Directories of compiled kernels, of which the first gets new ones; none in pure mode."""
+"""Directories of compiled kernels; new files go to the first. Empty in pure mode."""
 
 _CLOSURE = ImportClosure(CACHE[0] / "sources.json" if CACHE else None)
 

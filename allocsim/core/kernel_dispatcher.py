@@ -68,8 +68,8 @@ class _Called(CPUDispatcher):
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """Return what Numba needs for a call; a constant argument gets the type of a variable.
 
-        Numba would compile the kernel once for each constant. LLVM inlines the kernel and inserts
-        the constant, so the machine code is the same.
+        Otherwise, Numba would compile the kernel once for each constant. LLVM inlines the kernel
+        and inserts the constant, so the machine code is the same.
         """
         plain = {name: unliteral(argument) for name, argument in kws.items()}
         return super().get_call_template(tuple(map(unliteral, args)), plain)

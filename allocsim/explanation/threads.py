@@ -1,4 +1,4 @@
-"""The threads of a workload, and on how many its events are replayed."""
+"""The threads of a workload, and the threads on which its events are replayed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Threads:
     """Where the ends of threads come from, for a library (see `EventFile.ends`)."""
 
     def sentence(self) -> str:
-        """Return what to know about the replay; "" for a workload with one thread."""
+        """Return a sentence about the threads of the replay; "" for a workload with one thread."""
         if self.count < 2:
             return ""
         if self.recorded:
@@ -27,4 +27,4 @@ class Threads:
 
 
 ONE_THREAD = Threads(1, recorded=False)
-"""The threads of a workload that has one."""
+"""The threads of a workload with a single thread."""
