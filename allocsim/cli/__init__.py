@@ -26,7 +26,7 @@ from allocsim.text import printable, printable_lines, with_short_names
 COMMANDS = {
     "record": "Run PROGRAM and record its allocation calls as a trace.",
     "replay": "Replay a recorded trace.",
-    "run": "Run a job: a bundled one by its name, or a job file.",
+    "run": "Run a bundled job or a job file.",
     "random": "Allocate objects of random sizes in random slots, and free them.",
     "repeat": "Allocate and free the same sizes in every round.",
     "empirical": "Replay a steady state given as a table of sizes and rates.",
@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
     context_class = Context
 
     def __init__(self, *args: Any, package: str, summaries: dict[str, str], **kwargs: Any) -> None:
-        """`summaries` has a one-line summary of each command; `package` contains their modules."""
+        """`summaries` maps each command to its one-line summary; `package` contains the modules."""
         super().__init__(*args, **kwargs)
         self.package, self.summaries = package, summaries
 
@@ -78,7 +78,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Resolve a command as click does; the error for an unknown one suggests the nearest."""
+        """Resolve a command as click does; for an unknown name, suggest a similar one."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -114,7 +114,7 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Replay workloads against memory allocators and report where the memory goes.
 
-    A workload is a recorded trace, or one that is generated from a few parameters (a job). An
+    A workload is a recorded trace or a job, which generates events from a few parameters. An
     allocator is a simulated design or a malloc library installed on this machine.
     """
 
@@ -134,7 +134,7 @@ def main() -> None:
     except OSError as error:
         status = _fail(_explain(error), 3)
     if status == 141 or status == 3:
-        # What is still buffered cannot be written. Python would report that again at exit.
+        # The buffered output cannot be written. Flushing it at exit would report a second error.
         _discard(sys.stdout)
     try:
         sys.stderr.flush()
@@ -152,7 +152,7 @@ def _status() -> int:
         return stop.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         with contextlib.suppress(OSError):
-            error.show()  # its message is the help page
+            error.show() # the message of this error is the help page
         return 2
     except click.UsageError as error:
         message = with_short_names(printable_lines(error.format_message()))
@@ -213,7 +213,7 @@ def _explain(error: OSError) -> str:
 
 
 def _discard(stream: TextIO) -> None:
-    """Discard what a stream has buffered, so that flushing it at exit does not fail."""
+    """Discard the buffered output of a stream, so that the flush at exit does not fail."""
     with contextlib.suppress(OSError):  # no descriptor is free (ulimit -n)
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

@@ -83,7 +83,7 @@ def _result(subject: str, options: dict[str, Any]) -> SavedResult:
 
 
 def _saved(comparison: Comparison) -> SavedResult:
-    """Return the figures of a comparison as if they had been saved and read."""
+    """Return the figures of a comparison in the form of a saved result."""
     from allocsim import __version__
     from allocsim.saved_results import Origin, SavedResult
 
@@ -102,7 +102,7 @@ def _saved(comparison: Comparison) -> SavedResult:
 
 
 def _figures(row: Row) -> SubjectFigures:
-    """Return the figures of a row that can be checked."""
+    """Return those figures of a row that a limit or a baseline can apply to."""
     from allocsim.saved_results import SubjectFigures
 
     if row.failure is not None or row.memory is None:

@@ -44,7 +44,7 @@ class ProgramCommand(click.Command):
 @measuring_options
 @click.option(
     "--reference",
-    help="Allocator that the columns `rel.` are relative to; by default the first.",
+    help="Allocator whose figures are 1.00 in the columns `rel.`; by default the first.",
 )
 @click.option(
     "--sort",
@@ -58,7 +58,7 @@ class ProgramCommand(click.Command):
     type=CountType(0, 100),
     default=3,
     show_default=True,
-    help="Number of runs of PROGRAM under each library; 0 runs it only to record it.",
+    help="Number of runs of PROGRAM under each library. With 0, PROGRAM is only recorded.",
 )
 @click.option(
     "--ignore-failure",
@@ -77,9 +77,10 @@ class ProgramCommand(click.Command):
 def command(program: list[str] | None, /, names: tuple[str, ...], **options: Any) -> None:
     """Compare designs and installed malloc libraries.
 
-    PROGRAM is recorded, and then run --real-runs times with each library. The table has the peak
-    that the replay predicts, and the real one. The output of PROGRAM is hidden, and its input is
-    empty, unless standard input is a file. Without --on, the installed libraries are compared.
+    PROGRAM is recorded, and then run --real-runs times with each library. A table shows the peak
+    that the replay predicts and the real peak. The output of PROGRAM is hidden. Its input is empty
+    unless the standard input of this command is a file. Without --on, the installed libraries are
+    compared.
 
     WORKLOAD is a trace, a job file or a bundled workload. It is replayed on each allocator in fresh
     processes; `allocsim help comparing` says how the figures are measured.

@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def _completer(complete: Callable[[str], Completions]) -> Completer:
-    """Wrap a function of the incomplete word, so that click can call it."""
+    """Adapt a function that takes only the incomplete word to the arguments that click passes."""
     return lambda _context, _parameter, incomplete: complete(incomplete)
 
 
@@ -77,7 +77,7 @@ def complete_design(incomplete: str) -> list[CompletionItem]:
 
 @_completer
 def complete_subjects(incomplete: str) -> list[CompletionItem]:
-    """Complete the last of several designs and libraries, which are separated by commas."""
+    """Complete the last name in a list of designs and libraries, separated by commas."""
     before, comma, last = incomplete.rpartition(",")
     known = [*_designs(), *LIBRARIES, *_library_settings(last)]
     names = [f"{before}{comma}{name}" for name in _matching(known, last)]
@@ -107,8 +107,8 @@ def complete_topic(incomplete: str) -> list[str]:
 def _names_or_file(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     """Return the names and files that match; if no name matches, let the shell complete a path.
 
-    A shell does not add file names to the names that it gets, so the files of the current directory
-    are added here.
+    A shell adds no file names to completions that a program returns, so the files of the current
+    directory are added here.
     """
     matches = _matching(names, incomplete)
     if not matches:
@@ -139,14 +139,14 @@ def _file(incomplete: str) -> list[CompletionItem]:
 
 
 def _designs() -> list[str]:
-    """Return bundled designs and those of installed packages, without loading any."""
+    """Return the designs of allocsim and of installed packages, without loading any of them."""
     from importlib.metadata import entry_points
 
     return [*DESIGNS, *(entry.name for entry in entry_points(group="allocsim.designs"))]
 
 
 def _library_settings(subject: str) -> list[str]:
-    """Return completions of a subject: up to its last colon, then one of the library's settings."""
+    """Complete the setting after the last colon of a subject that is a library."""
     before, colon, _ = subject.rpartition(":")
     library = next((each for each in LIBRARIES if f"{before}:".startswith(f"{each}:")), None)
     if not colon or library is None:

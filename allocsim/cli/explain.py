@@ -68,8 +68,8 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     "what_if",
     metavar="GROUP",
     multiple=True,
-    help="Group to experiment with, named as in the tables; by default, the first one, or none if "
-    "there are two workloads. May be repeated.",
+    help="Group to experiment with, named as in the tables. By default, the first group of one "
+    "workload, and no group of two workloads. May be repeated.",
 )
 @click.option(
     "--seconds",
@@ -133,10 +133,11 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
 def command(names: tuple[str, ...], **options: Any) -> None:
     """Show which objects own the footprint, and what would change it.
 
-    WORKLOAD is a trace, a job file or a bundled workload. It is replayed up to a moment. A live
-    object then owns its bytes, its rounding, and its share of the free bytes in spans or pages that
-    live objects keep in use. The rest of the footprint belongs to no object: caches, free memory,
-    metadata. Each experiment replays the workload with one change and measures the footprint.
+    WORKLOAD is a trace, a job file or a bundled workload. It is replayed up to the moment --at.
+    Every object that is live at that moment owns its bytes, its rounding, and its share of the free
+    bytes in the spans or pages that live objects keep in use. The rest of the footprint belongs to
+    no object: caches, free memory, metadata. Each experiment replays the workload with one change
+    and measures the footprint.
 
     Two workloads, such as recordings before and after an edit of a program, are compared: the
     output says how the footprint changed and which owners grew or shrank.

@@ -1,4 +1,4 @@
-"""The layout of help pages: no word is broken, not even at the hyphens of an option."""
+"""The layout of help pages. No word is broken, and no option is broken at its hyphens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NO_BREAK = "\u2011"
 
 
 class Formatter(click.HelpFormatter):
-    """Click's formatter, which would break "--max-footprint" after a hyphen."""
+    """A formatter that, unlike click's, does not break "--max-footprint" after a hyphen."""
 
     def write_text(self, text: str) -> None:
         """Write wrapped text."""

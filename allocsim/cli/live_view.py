@@ -1,7 +1,7 @@
 """The view of `record --live`: memory and live bytes of the running program, once a second.
 
-It is a table with charts on a terminal, and a line a second elsewhere. Both go to standard error,
-because standard output belongs to the program.
+On a terminal, it is a table with charts; elsewhere, it is one line per second. Both go to standard
+error, because standard output belongs to the program.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WIDTH = 60
 
 @contextmanager
 def live_view(notify: Callable[[str], None]) -> Iterator[Callable[[LiveFigures], None]]:
-    """Yield the function that shows the next figures."""
+    """Yield a function that adds figures to the view."""
     if not sys.stderr.isatty():
         yield lambda figures: notify(live_line(figures))
         return
@@ -58,7 +58,7 @@ def live_line(figures: LiveFigures) -> str:
 
 
 def live_table(shown: list[LiveFigures]) -> Table:
-    """Return a table of the last figures, with charts of all in `shown` on the same scale."""
+    """Return a table of the last figures, with charts of all the figures, which share one scale."""
     last = shown[-1]
     top = max(max(one.resident, one.live) for one in shown)
     table = Table.grid(padding=(0, 2))
@@ -76,5 +76,5 @@ def live_table(shown: list[LiveFigures]) -> Table:
 
 
 def _ratio(figures: LiveFigures) -> str:
-    """Return the ratio of resident to live bytes in brackets, or "" without live bytes."""
+    """Return the ratio of resident to live bytes in brackets, or "" if no bytes are live."""
     return f" ({figures.resident / figures.live:.2f}x)" if figures.live else ""

@@ -82,8 +82,8 @@ _OPTIONS = (
         type=click.Choice(["full", "recorded"]),
         default="full",
         show_default=True,
-        help="full: replay as fast as possible; libraries that release memory after a delay read a "
-        "clock that shows the recorded time. recorded: replay at the recorded pace to measure "
+        help="full: replay as fast as possible, and show the recorded time to libraries that "
+        "release memory after a delay. recorded: replay at the recorded pace when measuring "
         "memory.",
     ),
     timeout_option,
@@ -120,14 +120,14 @@ _TOLERANCES = (
 
 
 def tolerance_options(command: Command) -> Command:
-    """Give a command the options for the allowed regression."""
+    """Add the options for the allowed regression to a command."""
     for option in reversed(_TOLERANCES):
         option(command)
     return command
 
 
 def measuring_options(command: Command) -> Command:
-    """Give a command the options for what is measured and how."""
+    """Add the options that select what is measured, and how, to a command."""
     for option in (recording_options, *reversed(_OPTIONS)):
         option(command)
     return command
@@ -136,7 +136,7 @@ def measuring_options(command: Command) -> Command:
 def require_not_measuring(for_results: Sequence[str]) -> None:
     """Raise a usage error if an option is given that does not apply to saved results.
 
-    `for_results` are the parameters that do apply.
+    `for_results` names the parameters that apply to them.
     """
     names = [option.name or "" for option in click.get_current_context().command.params]
     measuring = [name for name in names if name not in for_results]
@@ -146,7 +146,7 @@ def require_not_measuring(for_results: Sequence[str]) -> None:
 def require_not_given(*names: str, needs: str) -> None:
     """Raise a usage error if one of the parameters is on the command line.
 
-    `needs` says, for the message, when the parameter applies.
+    `needs` is the end of the message: what the parameter needs.
     """
     context = click.get_current_context()
     for option in context.command.params:

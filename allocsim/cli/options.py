@@ -135,10 +135,10 @@ _OPTIONS = (
 
 
 def driver_options(command: Command) -> Command:
-    """Give a command the options that all run commands share, as the keyword `settings`."""
+    """Add the options that all run commands share to a command, as the keyword `settings`."""
 
     def with_settings(**given: Any) -> Any:
-        """Call the command with its own options, and the shared ones as Settings."""
+        """Call the command with its other options, and with the shared options as Settings."""
         settings = Settings(**{name: given.pop(name) for name in Settings._fields})
         require_outputs()
         require_renderer_for(settings._asdict())
@@ -152,7 +152,7 @@ def driver_options(command: Command) -> Command:
 
 
 def recording_options(command: Command) -> Command:
-    """Give a command the options for reading a recording, as `form` and `process`."""
+    """Add the options for reading a recording to a command, as `form` and `process`."""
     form = click.option(
         "--format",
         "form",
@@ -170,7 +170,7 @@ def recording_options(command: Command) -> Command:
 
 
 def seed_option(command: Command) -> Command:
-    """Give a command the option --seed, as `seed`."""
+    """Add the option --seed to a command, as `seed`."""
     option = click.option(
         "--seed", type=CountType(0, 2**62), default=1, show_default=True, help="Random seed."
     )

@@ -31,7 +31,7 @@ def log(line: str) -> None:
 
 
 def export(paths: Iterable[tuple[str | None, Callable[[], str | bytes]]]) -> None:
-    """Write each content whose path is not None; the others are not made."""
+    """Call the function next to each path that is not None, and write the result to that path."""
     from pathlib import Path  # imported here: it would add 3 ms to --help
 
     from allocsim.reports.run_text import write_file

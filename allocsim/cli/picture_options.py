@@ -17,7 +17,7 @@ PICTURES = ("html", "svg", "png")
 
 
 def picture_options(command: Command) -> Command:
-    """Give a command the options for pictures, as `html`, `svg` and `png`."""
+    """Add the options for pictures to a command, as `html`, `svg` and `png`."""
     for name, what in (
         ("png", "Write the pictures of the report to a PNG file."),
         ("svg", "Write the pictures of the report to an SVG file."),

@@ -29,7 +29,7 @@ REFRESH = 0.1
 
 
 class Counts(Protocol):
-    """A consumer of a trace that counts its events: a player, a writer."""
+    """A consumer of a trace, such as a player or a writer, that counts the events."""
 
     @property
     def events(self) -> int:
@@ -83,7 +83,7 @@ def clear_bar(console: Console) -> None:
 def _share(trace: Trace, consumer: Counts) -> float:
     """Return the share of the trace that has been processed, 0 to 1.
 
-    If the length of the trace is unknown, it is the share of the input that has been read.
+    If the length of the trace is unknown, this is the share of the input that has been read.
     """
     if trace.length:
         return consumer.events / trace.length
@@ -109,7 +109,7 @@ def watched(trace: Trace) -> Iterator[None]:
 
 
 def _counted(chunks: Iterator[Any], watch: Callable[[Counts], None]) -> Iterator[Any]:
-    """Yield the chunks, and report each one to `watch` when the consumer asks for the next one."""
+    """Yield the chunks. Report each to `watch` when the consumer asks for the next one."""
     count = _Count()
     with closing_chunks(chunks):
         for chunk in chunks:

@@ -14,7 +14,7 @@ from allocsim.cli.types import CountType
 @click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of the job.")
 @driver_options
 def command(settings: Settings, job: str, seed: int | None) -> None:
-    """Run a job: a bundled one by its name, or a job file.
+    """Run a bundled job or a job file.
 
     `allocsim list workloads` shows the bundled jobs. To write your own, start from one of them:
     `allocsim list workloads --show NAME > mine.toml`.

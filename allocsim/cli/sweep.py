@@ -63,7 +63,7 @@ _MEASURING = (
 
 
 def _measuring(command: Any) -> Any:
-    """Give a command the options for how cells are measured."""
+    """Add the options that say how cells are measured to a command."""
     for option in reversed(_MEASURING):
         command = option(command)
     return command
@@ -87,8 +87,8 @@ def _measuring(command: Any) -> Any:
     "lists",
     metavar="KEY=A,B,...",
     multiple=True,
-    help="Values of a setting; `default` leaves it out. Applies to every allocator that has the "
-    "setting; lib:glibc:KEY=A,B only to lib:glibc. May be repeated.",
+    help="Values of a setting; `default` leaves the setting out. KEY=A,B applies to every "
+    "allocator with this setting, lib:glibc:KEY=A,B only to lib:glibc. May be repeated.",
 )
 @click.option(
     "-P",
@@ -108,7 +108,7 @@ def _measuring(command: Any) -> Any:
     show_default=True,
     help="File of the results. Cells that are already in it are not measured again.",
 )
-@click.option("--retry", is_flag=True, help="Measure cells again that failed before.")
+@click.option("--retry", is_flag=True, help="Measure again the cells that failed.")
 @click.option(
     "--jobs",
     metavar="N",

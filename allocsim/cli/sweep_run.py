@@ -87,7 +87,7 @@ def _require_place(subjects: Subjects, cluster: str | None) -> None:
 
 @contextmanager
 def _place(plan: Plan, options: dict[str, Any]) -> Iterator[Place]:
-    """Run the cells on this machine or on a cluster."""
+    """Yield the place where cells run: this machine or the cluster."""
     if options["cluster"] is None:
         with this_machine(plan.workloads, options["jobs"] or os.cpu_count() or 1) as place:
             yield place

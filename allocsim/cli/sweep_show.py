@@ -27,7 +27,7 @@ _OPTIONS = (
 
 
 def report_options(command: Any) -> Any:
-    """Give a command the options for the report of a sweep."""
+    """Add the options for the report of a sweep to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

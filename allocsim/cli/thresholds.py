@@ -91,7 +91,7 @@ _CLOCKS = {"cpu": "CPU times", "wall": "wall-clock times"}
 
 
 def _note_differences(baseline: SavedResult, result: SavedResult) -> None:
-    """Print a note for each condition for which the two results state different values."""
+    """Print a note about each condition that both results state, with different values."""
     before, after = asdict(baseline.origin), asdict(result.origin)
     for key, word in _CONDITIONS.items():
         if None not in (before[key], after[key]) and before[key] != after[key]:
@@ -108,7 +108,7 @@ _CONDITIONS = {
     "threads": "threads",
     "touch": "--touch",
 }
-"""The conditions that two results should have in common, and their names in a note."""
+"""The conditions that should be equal in two results, and their names in a note."""
 
 
 def report(

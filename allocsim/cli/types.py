@@ -99,7 +99,7 @@ class PercentType(click.ParamType[float]):
 
 
 class FloorType(PercentType):
-    """A percentage as a share, or "none", which is returned as it is."""
+    """A percentage as a share, or the word "none"."""
 
     name = "floor"
 

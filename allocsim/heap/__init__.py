@@ -3,7 +3,7 @@
 A Heap adds to a design (a simulated allocator) what an allocator itself does not do. It checks
 arguments, numbers the calling threads, and raises an exception when a kernel (a compiled function
 of the design) reports a failure. It also records the requested size of every object, to count live
-bytes and to distinguish a valid free from a double free.
+bytes and to detect double frees.
 
 Invariant: at most one thread is inside a kernel of a heap at a time.
 """
@@ -44,10 +44,10 @@ class Heap(Measured):
 
     Addresses are integers, valid in this process; 0 is the null pointer. An argument that no heap
     could accept (a negative size, a float) raises InputError. Several threads may use one heap:
-    each has a thread cache of its own, and a lock is held during every call. When a thread ends,
-    the heap calls the design's `thread_done`, which may empty its cache. A child made by os.fork()
-    can go on using its copy of the heap. A signal handler or a finaliser gets an InputError if it
-    uses the heap while it interrupts a call to the same heap.
+    each thread has its own cache, and every call holds a lock. When a thread ends, the heap calls
+    the design's `thread_done`, which may empty the thread's cache. A child made by os.fork() can go
+    on using its copy of the heap. A signal handler or a finaliser that interrupts a call to the
+    heap cannot use the same heap: it gets an InputError.
     """
 
     def __init__(
@@ -70,15 +70,14 @@ class Heap(Measured):
 
     @property
     def _lock(self) -> Any:
-        """The lock that a call to the heap holds.
-
-        Raises InputError if the calling thread already holds it: a signal handler or a finaliser
-        can interrupt a call of its own thread when the heap's records are only partly updated.
+        """The lock that every call to the heap holds. Raises InputError if the calling thread
+        already holds it: a signal handler or a finaliser can interrupt a call of its own thread
+        when the heap's records are only partly updated.
         """
         if self._mutex._is_owned():
             raise InputError(
-                "this heap is in the middle of a call of the same thread; signal handlers and "
-                "finalisers can't use it"
+                "this thread has interrupted its own call to this heap; until that call ends, "
+                "signal handlers and finalisers can't use the heap"
             )
         return self._mutex
 
@@ -98,7 +97,7 @@ class Heap(Measured):
         )
 
     def memalign(self, alignment: int, size: int) -> int:
-        """Return the address of a new object; it is a multiple of `alignment`, a power of two."""
+        """Return the address of a new object, aligned to `alignment`, which is a power of two."""
         power = checked_alignment("memalign", alignment)
         return self._allocate(
             checked_size("memalign", size),
@@ -106,7 +105,7 @@ class Heap(Measured):
         )
 
     def realloc(self, address: int, size: int) -> int:
-        """Resize an object, keep its contents, and return its address, which may be a new one.
+        """Resize an object, keep its contents, and return its address, which may have changed.
 
         As in C, realloc(0, n) is malloc(n), and realloc(p, 0) frees p and returns 0.
         """
@@ -162,7 +161,7 @@ class Heap(Measured):
             return self.memory.view(target, self._objects[target])
 
     def allocate_stack(self, size: int) -> int:
-        """Return the address of a stack segment of whole pages, which only free_stack can free."""
+        """Return the address of a new stack segment of whole pages. Only free_stack can free it."""
         request = checked_size("allocate_stack", size)
         with self._lock:
             address = int(operations.allocate_stack(self.state, request))
@@ -195,9 +194,10 @@ class Heap(Measured):
             return int(operations.release(self.state, target))
 
     def thread_done(self) -> None:
-        """End the calling thread for the design, which may free the thread's cache.
+        """Tell the design that the calling thread has ended, so that it may free the thread's
+        cache.
 
-        A later call of the same thread counts as the first call of a new thread.
+        After that, the next call of the same thread counts as the first call of a new thread.
         """
         with self._lock:
             thread = self._threads.remove()
@@ -205,7 +205,7 @@ class Heap(Measured):
                 operations.thread_done(self.state, thread)
 
     def close(self) -> None:
-        """Unmap the memory; if views of it exist, it is unmapped when the last one is deleted."""
+        """Unmap the memory. If views of it exist, this happens when the last view is deleted."""
         with self._lock:
             self._state = None
             self._objects.clear()
@@ -236,12 +236,12 @@ class Heap(Measured):
         return failure(self.state, self.design.name, self.memory.length, size)
 
     def _require_live(self, address: int, freed: type[InvalidFree] = DoubleFree) -> None:
-        """Raise `freed` if the object at `address` was freed, or InvalidFree if there was none."""
+        """Raise `freed` if the object at `address` was freed, or InvalidFree if none was there."""
         if address not in self._objects:
             raise not_live(self.state, address, freed)
 
     def _thread(self) -> int:
-        """Return the number of the calling thread; its first call registers it with the design."""
+        """Return the number of the calling thread, which is assigned at the thread's first call."""
         self._end_threads()
         thread = self._threads.current()
         if thread is not None:
@@ -250,14 +250,14 @@ class Heap(Measured):
         if operations.thread_begin(self.state, number) == Status.OK:
             return self._threads.add(self._end_thread)
         if number >= MAX_THREADS:
-            raise OutOfMemory(f"a heap serves {MAX_THREADS} threads, and this would be one more")
+            raise OutOfMemory(f"a heap supports at most {MAX_THREADS} threads")
         raise self._failure(0)
 
     def _end_thread(self, thread: int) -> None:
         """Call the design's `thread_done` for a thread that has ended, unless the heap is closed.
 
-        The garbage collector may run this in the middle of a call to the heap. The number is then
-        only queued, and the next call to the heap handles it.
+        The garbage collector may call this function in the middle of a call to the heap. It then
+        only queues the thread's number, and the next call to the heap calls `thread_done`.
         """
         self._ended.append(thread)
         if not self._mutex._is_owned():

@@ -1,4 +1,4 @@
-"""Checks of the arguments of the Python interface; each error names the call and the argument.
+"""Argument checks of the Python interface. Each error names the call and the argument.
 
 An unusable argument raises InputError: a size that is negative or not an integer, an alignment that
 is not a power of two. The compiled functions of a design take 64-bit integers, and would wrap or
@@ -60,7 +60,7 @@ def checked_size(call: str, value: object, name: str = "size") -> int:
 
 
 def checked_length(call: str, value: object) -> int:
-    """Return a length in bytes, for a call that allocates nothing."""
+    """Return a length in bytes, for a call that does not allocate."""
     length = checked_count(call, "length", value)
     if length > MAX_SIZE:
         raise InputError(f"{call}: length is {integer_text(length)}; expected at most 2**62 - 1")

@@ -30,10 +30,10 @@ def failure(state: HeapState, design: str, reserve: int, size: int) -> AllocsimE
 def not_live(state: HeapState, address: int, freed: type[InvalidFree]) -> InvalidFree:
     """Return the error for an address that is not a live object: `freed` if the object was freed.
 
-    A freed large object cannot be distinguished from memory that never was an object; its error is
-    InvalidFree.
+    A freed large object cannot be distinguished from memory that never was an object, so its error
+    is InvalidFree.
     """
-    valid = 0 < address < 1 << 63  # the range of a kernel's argument
+    valid = 0 < address < 1 << 63 # a kernel takes the address as an int64
     status = operations.inspect(state, address) if valid else Status.UNKNOWN_POINTER
     if status == Status.OK:
         return freed(address, "the object has been freed")
@@ -45,5 +45,5 @@ def rejected(address: int, design: str, status: int | None) -> AllocsimError:
     if status is not None and status in REASONS:
         return InvalidFree(address, REASONS[Status(status)])
     return InputError(
-        f"the design '{design}': free of a live object returned {status!r}, not Status.OK"
+        f"design '{design}': free() of a live object returned {status!r}, not Status.OK"
     )

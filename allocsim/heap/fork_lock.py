@@ -3,9 +3,9 @@
 After os.fork(), only the calling thread exists in the child. If another thread held a lock during
 the fork, the lock would stay held in the child, and the data that it protects could be
 inconsistent. Compiled kernels run without the GIL, so a fork can happen in the middle of a malloc.
-Therefore a fork first acquires every lock made here, and afterwards releases all of them in both
-processes. The same holds for the lock of Numba's compiler: a child forked while another thread
-compiles could compile nothing.
+Therefore a fork first acquires every lock that `fork_lock` has made, and afterwards releases all of
+them in both processes. The lock of Numba's compiler is treated in the same way: otherwise a child
+forked while another thread compiles could not compile anything.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def fork_lock() -> Any:
 def _acquire_all() -> None:
     """Acquire all locks before the fork.
 
-    This cannot deadlock: no thread that holds one of these locks waits for another, except for the
-    compiler's, which comes last and whose holder waits for none of the others.
+    This cannot deadlock. A thread that holds a heap's lock waits for no other lock except the
+    compiler's. That lock is acquired last, and a thread that holds it waits for no heap's lock.
     """
     _registry.acquire()
     for lock in [*_locks, global_compiler_lock]:

@@ -1,4 +1,4 @@
-"""The requested sizes of live objects, and their sum, also after interrupted calls."""
+"""The requested sizes of live objects, and their sum, which stay valid after interrupted calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ class LiveObjects:
 
     Ctrl-C raises KeyboardInterrupt between any two lines of Python. Therefore an object is added
     after the kernel has allocated it, and removed before the kernel frees it. An interrupted call
-    can lose an object, but `total` is never more than the heap holds.
+    can lose an object, but `total` never exceeds the bytes allocated in the heap.
     """
 
     def __init__(self) -> None:

@@ -49,13 +49,13 @@ class Measured:
             return self.design.caches(self.state) if self.design.caches else []
 
     def native_counters(self) -> dict[str, int]:
-        """Return the modelled library's statistics, under its own names; {} if it has none."""
+        """Return the modelled library's statistics by the library's names; {} if there are none."""
         with self._lock:
             return self.design.native_counters(self.state) if self.design.native_counters else {}
 
     @property
     def live(self) -> int:
-        """Bytes requested through this object and not yet freed."""
+        """Bytes requested from this heap and not yet freed."""
         return self._objects.total + self._stacks.total
 
     def profile(self) -> Snapshot:
@@ -75,7 +75,7 @@ class Measured:
             return memory.resident(used - memory.address) + above
 
     def check(self) -> list[str]:
-        """Check every invariant; return the violations as sentences, none for a valid heap."""
+        """Check every invariant. Returns a sentence for each violation; [] if the heap is valid."""
         if not self.design.invariants:
             raise InputError(f"the design '{self.design.name}' has no invariants to check")
         with self._lock:

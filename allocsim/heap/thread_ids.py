@@ -1,4 +1,4 @@
-"""Numbers for the threads that call a heap, and a callback when such a thread ends."""
+"""Numbers of the threads that call a heap, with a callback for the end of each thread."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ class ThreadIds:
         return number
 
     def add(self, on_end: Callable[[int], None]) -> int:
-        """Give the calling thread the next number; call `on_end`, a bound method, when it ends.
+        """Number the calling thread, and return the number. `on_end` runs when the thread ends.
 
-        The object that `on_end` is bound to is referenced weakly, so a thread does not keep a heap
-        alive.
+        `on_end` is a bound method. Its object is referenced weakly, so a thread does not keep a
+        heap alive.
         """
         number = self.count
         token = _Token()
         end = weakref.finalize(token, _call, weakref.WeakMethod(on_end), number)
-        end.atexit = False  # when the process ends, its heaps end too
+        end.atexit = False # no callback when the process ends, because its heaps end too
         self._local.number, self._local.token, self._local.end = number, token, end
         self.count += 1
         return number
 
     def remove(self) -> int | None:
-        """Take the number from the calling thread and return it; cancel the thread's callback."""
+        """Remove the calling thread's number and callback; return the number, or None if
+        missing."""
         number = self.current()
         if number is not None:
             self._local.end.detach()
@@ -48,7 +49,7 @@ class _Token:
 
 
 def _call(method: weakref.WeakMethod[Callable[[int], None]], number: int) -> None:
-    """Call a method with `number` if its object still exists."""
+    """Call a method with `number`, unless its object no longer exists."""
     alive = method()
     if alive is not None:
         alive(number)

@@ -1,1 +1,1 @@
-"""Malloc libraries on this machine: find and load them, call them, and read their counters."""
+"""Malloc libraries on this machine: find them, load them, call them, and read their counters."""

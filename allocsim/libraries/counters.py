@@ -1,9 +1,9 @@
 """The counters of a malloc library.
 
 A counter has the name that the library gives it. The values are integers, in bytes unless the name
-says otherwise. They are read as signed, because libtcmalloc.so.4 may report -24 allocated bytes
-when nothing is allocated. Reading counters allocates nothing from the library, so two readings in a
-row are equal.
+says otherwise. They are signed, because libtcmalloc.so.4 may report -24 allocated bytes when
+nothing is allocated. Reading counters allocates nothing from the library, so two readings in a row
+are equal.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ ALLOCATED = (
     ("uordblks", "hblkhd"),
     ("current_commit",),
 )
-"""For each library that counts allocated bytes, the counters that add up to them. The sum is never
-less than the live bytes."""
+"""The counters whose sum is the allocated bytes, for each library that counts these. The sum is
+never less than the live bytes."""
 
 
 COMMITTED = (
@@ -64,11 +64,11 @@ COMMITTED = (
     ("arena", "hblkhd"),
     ("current_commit",),
 )
-"""For each library that counts committed bytes, the counters that add up to them: memory from the
-OS that the library has not released."""
+"""The counters whose sum is the committed bytes (memory from the OS that the library has not
+released), for each library that counts these."""
 
 CLOCKED = ("stats.resident", "current_commit")
-"""Counters of libraries that release memory some time after it was freed, by default."""
+"""A counter of each library that, by default, releases freed memory after a delay."""
 
 
 def read_counters(library: LoadedLibrary) -> dict[str, int]:
@@ -90,12 +90,13 @@ def committed(counters: dict[str, int]) -> int | None:
 
 
 def releases_by_clock(counters: dict[str, int]) -> bool:
-    """Return whether the library of these counters releases memory after a delay, by default."""
+    """Return whether the library with these counters releases memory after a delay, by default."""
     return any(name in counters for name in CLOCKED)
 
 
 def _sum_of(alternatives: Sequence[tuple[str, ...]], counters: dict[str, int]) -> int | None:
-    """Return the sum of the first group of counters that is complete, or None."""
+    """Return the sum of the first group whose counters all exist, or None if there is no such
+    group."""
     for names in alternatives:
         if all(name in counters for name in names):
             return sum(counters[name] for name in names)
@@ -167,5 +168,5 @@ _READERS: dict[str, Callable[[LoadedLibrary], dict[str, int]]] = {
     "mi_process_info": _mimalloc,
     "mallinfo2": _glibc,
 }
-"""The functions that read counters, by the symbol that each calls. In the library, the symbol may
-have the library's prefix. If a library has several of the symbols, the first one is used."""
+"""The functions that read counters, each under the symbol that it calls. In the library, the symbol
+may have the library's prefix. If a library has several of these symbols, the first one is used."""

@@ -1,9 +1,9 @@
 """The environment of a process that measures a malloc library.
 
-The user's malloc settings are removed, so that a library is measured with its defaults, or with
-the settings in its name (see `settings`). The measured library should serve the replay driver
-alone, but glibc also serves Python. When glibc is measured, another installed library is therefore
-preloaded to serve Python. That library is called the host.
+The user's malloc settings are removed, so that a library is measured with its defaults, or with the
+settings in its name (see `settings`). The measured library should serve only the replay driver, but
+glibc also serves Python. When glibc is measured, another installed library is therefore preloaded
+to serve Python. The preloaded library is called the host.
 """
 
 from __future__ import annotations
@@ -34,17 +34,18 @@ HOSTS = {
     "jemalloc": {"MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"},
 }
 """Libraries that can be the host, in order of preference, and the settings (of all versions) with
-which they release no memory. Neither uses sbrk, which glibc uses. If the host released Python's
-memory during a replay, the growth would be too small: by 1.2% in one of five replays."""
+which they release no memory. If the host released Python's memory during a replay, the measured
+growth would be too small: by 1.2% in one of five replays. Neither library uses sbrk, which is left
+to glibc."""
 
 
 STDCXX = "libstdc++.so.6"
 """Preloaded when gperftools with its heap profiler is measured.
 
-While that library is being loaded, it creates a string with libstdc++'s operator new. If libstdc++
-is already loaded, gperftools deletes the string with its own operator delete. An object of glibc
-then gets into its free lists, and its counters begin at -24 bytes. With libstdc++ first in the
-global scope, both operators are those of libstdc++."""
+While gperftools is being loaded, it creates a string with libstdc++'s operator new. If libstdc++ is
+already loaded, gperftools deletes the string with gperftools' operator delete. An object of glibc
+then gets into gperftools' free lists, and the counters begin at -24 bytes. With libstdc++ first in
+the global scope, both operators are those of libstdc++."""
 
 _HEAP_PROFILER = b"HEAP_PROFILE_MMAP_LOG\0"
 
@@ -61,9 +62,9 @@ def program_environment(
 ) -> Mapping[str, str]:
     """Return the environment in which `library` serves a program.
 
-    If `library` is None, the program keeps the malloc that it uses by itself. A program that
-    `is_linked` to the library needs no preload. With `keep_settings`, the user's malloc settings
-    stay in the environment. Raises EnvironmentLacks if the library is not installed.
+    If `library` is None, the program keeps its own malloc. If `is_linked`, the program is linked to
+    the library, which is then not preloaded. With `keep_settings`, the user's malloc settings stay
+    in the environment. Raises EnvironmentLacks if the library is not installed.
     """
     environment = _without_settings(keep_settings)
     if library is None:
@@ -82,7 +83,7 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
     environment = _without_settings(keep_settings)
     if library is None:
         return environment | ONE_THREAD
-    # Not when glibc itself is measured: with TOP_PAD it would never release memory.
+    # With TOP_PAD, glibc would never release memory, so it is not set when glibc is measured.
     tunables = TUNABLES if is_own_glibc(library) else (*TUNABLES, TOP_PAD)
     kept = environment.get("GLIBC_TUNABLES")
     environment["GLIBC_TUNABLES"] = ":".join(filter(None, (*tunables, kept)))

@@ -25,7 +25,7 @@ _PATTERNS = (
 )
 _DIRECTORIES = ("/usr/lib64", "/usr/lib", "/lib64", "/lib", "/home/linuxbrew/.linuxbrew/lib")
 _WHEELS = ("*.libs", "cmeel.prefix/lib")
-"""Directories of Python's packages in which wheels carry libraries."""
+"""Directories of installed Python packages in which wheels put shared libraries."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Known:
     prefixes: tuple[str, ...] = ("",)
     """Prefixes of its functions' names, in order of preference."""
     is_default: bool = True
-    """Whether `compare` measures it if no allocator is named."""
+    """Whether `compare` measures the library if no allocator is named."""
 
 
 KNOWN = {
@@ -105,7 +105,7 @@ def _is_same(path: str, other: str) -> bool:
 
 def require_no_library(design: str) -> None:
     """Raise InputError if `design` is the name of a malloc library."""
-    from allocsim.designs import design_summaries  # loads Numba, which nothing else here needs
+    from allocsim.designs import design_summaries # imported here, because it loads Numba
 
     name = design.removeprefix(PREFIX)
     if design not in design_summaries() and (design != name or name in KNOWN):
@@ -118,8 +118,8 @@ def require_no_library(design: str) -> None:
 def require_library(name: str) -> str:
     """Return the file of a library, given by a name of KNOWN, a path, or PATH:PREFIX.
 
-    The name may have settings. Raises EnvironmentLacks if there is no such file; for a name, the
-    error says how to install it.
+    The name may have settings. Raises EnvironmentLacks if there is no such file. For a name of
+    KNOWN, the error says how to install the library.
     """
     name = split_settings(name)[0]
     if not is_path(name):
@@ -137,7 +137,7 @@ def require_library(name: str) -> str:
 
 
 def _directories() -> Iterator[str]:
-    """Yield the directories to search: those of the user, of the system, and of this Python."""
+    """Yield the directories to search: the user's, the system's, and those of this Python."""
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
     for pattern in _PATTERNS:
         yield from sorted(map(str, Path("/").glob(pattern)))

@@ -7,8 +7,8 @@ import numpy as np
 from allocsim.libraries.state import FUNCTIONS, Library, libc_address
 
 _FUNCTION = "__errno_location"
-"""A function of the C library that takes no argument and only returns an address. It is the address
-of errno, and every allocation returns it, so the driver must not write to it."""
+"""A function of the C library that takes no argument and only returns an address: that of errno.
+Every allocation returns this address, so the driver must not write to objects."""
 
 
 def idle_library() -> Library:

@@ -1,8 +1,9 @@
 """Replace a function that a loaded library imports, for that library alone.
 
-The dynamic linker stores the address of each imported function in a table of the library (its
-GOT). The library's dynamic section lists these places as relocations (elf(5)). When glibc loads the
-library on a supported processor, it replaces the offsets in that section by addresses.
+The dynamic linker stores the address of each imported function in a table of the library (its GOT).
+The library's dynamic section leads to the relocations, which list the entries of that table
+(elf(5)). On supported processors, glibc replaces the offsets in the dynamic section by addresses
+when it loads a library.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _SEGMENTS, _SEGMENT_BYTES, _SEGMENT_COUNT, _RELRO = 32, 56, 56, 0x6474E552
 def replace_import(library: LoadedLibrary, function: str, address: int) -> bool:
     """Make `library` call the function at `address` instead of the one that it imports.
 
-    Returns False if the library does not import `function`, or if the kernel does not let the table
-    be changed.
+    Returns False if the library does not import `function`, or if the table cannot be made
+    writable.
     """
     base, tags = link_map(library.handle).base or 0, _dynamic_tags(library)
     name, places = function.encode(), []
@@ -47,7 +48,7 @@ def replace_import(library: LoadedLibrary, function: str, address: int) -> bool:
 
 
 def _dynamic_tags(library: LoadedLibrary) -> dict[int, int]:
-    """Return the dynamic section of a library: its values by their tags."""
+    """Return the values in the dynamic section of a library, by their tags."""
     at, tags = link_map(library.handle).dynamic, {}
     while tag := _word(at):
         tags[tag] = _word(at + 8)
@@ -56,7 +57,8 @@ def _dynamic_tags(library: LoadedLibrary) -> dict[int, int]:
 
 
 def _place(tags: dict[int, int], entry: int, name: bytes) -> Iterator[int]:
-    """Yield the offset that the relocation at `entry` fills with the address of function `name`."""
+    """Yield the offset of the table entry of function `name`, if the relocation at `entry` fills
+    it."""
     info = _word(entry + 8)
     if info & 0xFFFF_FFFF not in FUNCTION_TYPES:
         return
@@ -74,8 +76,8 @@ def _word(address: int) -> int:
 def _read_only_pages(base: int) -> range:
     """Return the pages that the dynamic linker made read-only after relocation (RELRO).
 
-    `base` is the address of the library's ELF header. As in the linker, a part of a page at the end
-    stays writable.
+    `base` is the address of the library's ELF header. The dynamic linker leaves a partial page at
+    the end writable, so that page is not included.
     """
     count = _word(base + _SEGMENT_COUNT) & 0xFFFF
     first = base + _word(base + _SEGMENTS)
@@ -88,6 +90,6 @@ def _read_only_pages(base: int) -> range:
 
 
 def _protect(page: int, access: int) -> bool:
-    """Set the access to a page; return False if the kernel refuses it."""
+    """Set the access rights of a page; return False if the kernel refuses."""
     size, protection = ctypes.c_size_t(mmap.PAGESIZE), ctypes.c_int(access)
     return bool(ctypes.CDLL(None).mprotect(ctypes.c_void_p(page), size, protection) == 0)

@@ -1,4 +1,4 @@
-"""The settings of malloc libraries, by the family of libraries that has them.
+"""The settings of malloc libraries, by family.
 
 A family is a library under all of its names, versions and builds. A library reads its settings from
 the environment at startup. Sources: jemalloc(3), mimalloc's options.c, gperftools' tcmalloc.cc and
@@ -39,12 +39,12 @@ class Family:
     """Bytes that only the file of such a library contains."""
     settings: Mapping[str, Setting]
     spelling: str = "{name}"
-    """A setting as the library's file contains it; {name} and {NAME} are its name."""
+    """How the library's file spells a setting; {name} and {NAME} stand for the setting's name."""
     own_variable: str | None = None
     """The environment variable of a single setting; None if all settings are in `variable`."""
     variable: str = ""
     pair: str = "{}={}"
-    """The format of a setting in `variable`, from its spelling and its value."""
+    """How `variable` spells a setting: a format string of its name and its value."""
     separator: str = ":"
     """The text between two settings in `variable`."""
     switch: tuple[str, str] = ("0", "1")
@@ -58,8 +58,8 @@ def _switch(meaning: str, example: str = "1", earlier: tuple[str, ...] = ()) -> 
 
 GLIBC = {
     "arena_max": Setting("maximum number of arenas", "1", minimum=1),
-    "arena_test": Setting("number of arenas that is always allowed", "1", minimum=1),
-    "tcache_count": Setting("maximum chunks of a size that a thread caches", "0", maximum=65535),
+    "arena_test": Setting("number of arenas that are always allowed", "1", minimum=1),
+    "tcache_count": Setting("maximum chunks per size in a thread's cache", "0", maximum=65535),
     "tcache_max": Setting("maximum request, in bytes, that is cached", "256"),
     "tcache_unsorted_limit": Setting("chunks binned before a cached one is returned", "1"),
     "mmap_threshold": Setting("minimum chunk, in bytes, that gets its own mapping", "64KiB"),
@@ -100,14 +100,14 @@ MIMALLOC = {
     "arena_reserve": Setting("bytes of address space that are reserved at a time", "64MiB"),
     "arena_purge_mult": Setting("factor on purge_delay for arenas", "1"),
     "eager_commit": _switch("commit segments at once (version 2)", "0"),
-    "eager_commit_delay": Setting("first segments of a thread that are not committed at once", "4"),
+    "eager_commit_delay": Setting("number of a thread's first segments not committed at once", "4"),
     "abandoned_page_purge": _switch(
         "release the pages of a thread that ends", "1", ("abandoned_page_decommit",)
     ),
     "page_reset": _switch("release a page as soon as it is free (version 2)"),
     "allow_large_os_pages": _switch("use huge pages", "1", ("large_os_pages",)),
     "page_reclaim_on_free": Setting("take over abandoned pages on free (version 3)", "1", -1, 2),
-    "page_full_retain": Setting("full pages that a thread keeps (version 3)", "0", -1, 1 << 10),
+    "page_full_retain": Setting("number of full pages a thread keeps (version 3)", "0", -1, 1 << 10),
     "reserve_os_memory": Setting("bytes that are reserved at startup", "1GiB"),
 }
 

@@ -1,7 +1,7 @@
 """Load a malloc library into this process, and find the addresses of its functions.
 
-A symbol lookup in a loaded library also searches the library's dependencies. If the library has no
-malloc, the lookup finds glibc's. A function is therefore used only if it is in the library's own
+A symbol lookup in a loaded library also searches the library's dependencies, so in a library
+without malloc it finds glibc's. A function is therefore used only if it is in the library's own
 file.
 """
 
@@ -23,12 +23,12 @@ PREFIXES = ("tc_", "mi_", "je_", "_rjem_", "rp", "sn_", "dl", "scalable_", "GC_"
 """Prefixes of function names to try, in this order, for a library given by its path."""
 
 _NAMES = {"memalign": ("memalign", "aligned_alloc")}
-"""For a function that may have another name: its names, in order of preference. All of them take
-the same arguments."""
+"""The names of a function that may have several, in order of preference. All of them take the same
+arguments."""
 
 _NAMES_OF_GC = {"malloc": ("malloc_uncollectable",), "calloc": (), "memalign": ()}
-"""The same for libgc. Objects from its other functions would be collected while they are live,
-because libgc does not search the driver's table for pointers."""
+"""The same for libgc. Objects from functions that are not listed would be collected while they are
+live, because libgc does not search the driver's table for pointers."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class LoadedLibrary:
 def load(name: str) -> LoadedLibrary:
     """Load a library, given by a name of KNOWN, a path, or PATH:PREFIX.
 
-    When one function of the library calls another one, the call stays in the library
-    (RTLD_DEEPBIND), unless libstdc++ was preloaded for it (see `environment.STDCXX`). Of several
-    prefixes, the one with the most functions is used. Raises EnvironmentLacks if the library is not
-    installed or cannot be loaded, and InputError if it lacks one of REQUIRED.
+    Calls between functions of the library stay in the library (RTLD_DEEPBIND), unless libstdc++ was
+    preloaded for the library (see `environment.STDCXX`). Of several prefixes, the one with the most
+    functions is used. Raises EnvironmentLacks if the library is not installed or cannot be loaded,
+    and InputError if it lacks one of REQUIRED.
     """
     path, prefixes = _path_and_prefixes(name)
     flags = os.RTLD_LOCAL | os.RTLD_NOW
@@ -72,8 +72,8 @@ def load(name: str) -> LoadedLibrary:
         return LoadedLibrary(name, _file(handle), prefix, handle, Library(functions[prefix]))
     wanted = f"the prefix '{prefixes[0]}'" if len(prefixes) == 1 else "any known prefix"
     raise InputError(
-        f"'{path}' does not have all of {', '.join(REQUIRED)} under {wanted}; "
-        f"give the prefix of their names, as in {PREFIX}{path}:my_"
+        f"'{path}' does not have all of {', '.join(REQUIRED)} under {wanted}; give the prefix of "
+        f"these functions' names, as in {PREFIX}{path}:my_"
     )
 
 
@@ -92,7 +92,7 @@ def _path_and_prefixes(name: str) -> tuple[str, tuple[str, ...]]:
     name = split_settings(name)[0]
     path = require_library(name)
     if is_own_glibc(name):
-        # dlopen of a path could load a second glibc. dlopen of the name returns the one that this
+        # dlopen of a path could load a second glibc. dlopen of this name returns the glibc that the
         # process already has.
         return "libc.so.6", KNOWN["glibc"].prefixes
     if not is_path(name):
@@ -102,7 +102,7 @@ def _path_and_prefixes(name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _functions(handle: ctypes.CDLL, prefix: str) -> np.ndarray:
-    """Return the addresses of FUNCTIONS, with 0 for each that the library does not have."""
+    """Return the addresses of FUNCTIONS; 0 for each function that the library does not have."""
     return np.array([_function(handle, prefix, function) for function in FUNCTIONS], np.int64)
 
 
@@ -140,7 +140,7 @@ def link_map(handle: ctypes.CDLL) -> LinkMap:
 
 
 def _file(handle: ctypes.CDLL) -> str:
-    """Return the file that a library was loaded from, with symbolic links resolved."""
+    """Return the file from which a library was loaded, with symbolic links resolved."""
     return os.path.realpath(os.fsdecode(link_map(handle).file or b""))
 
 

@@ -10,14 +10,14 @@ from allocsim.libraries.counters import mallctl
 from allocsim.libraries.load import LoadedLibrary
 
 MIMALLOC_DELAY = 0.6
-"""Seconds to wait for mimalloc: it releases a page only some time after it became free."""
+"""Seconds to wait for mimalloc, which releases a free page only after a delay."""
 
 ALL_ARENAS = 4096
 """The number that stands for all arenas in jemalloc's mallctl (MALLCTL_ARENAS_ALL)."""
 
 
 def release_call(library: LoadedLibrary) -> str | None:
-    """Return the call that makes a library release memory, or None if allocsim knows none."""
+    """Return the name of the call that makes a library release memory, or None if none is known."""
     return next((call for symbol, (call, _) in CALLS.items() if library.address(symbol)), None)
 
 
@@ -60,5 +60,5 @@ CALLS: dict[str, tuple[str, Callable[[LoadedLibrary], None]]] = {
     "mi_collect": ("mi_collect(true)", _mimalloc),
     "malloc_trim": ("malloc_trim(0)", _glibc),
 }
-"""For a symbol of a library: the call as a user knows it, and the function that makes it. If a
-library has several of the symbols, the first one is used."""
+"""For each symbol: the call as a user would write it, and the function that makes the call. If a
+library has several of these symbols, the first one is used."""

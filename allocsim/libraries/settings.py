@@ -1,8 +1,8 @@
 """Settings of malloc libraries: in a subject's name, and in the environment of its process.
 
-`lib:jemalloc:dirty_decay_ms=0:narenas=1` is jemalloc with two settings. They follow the library's
-name, path or prefix. A setting takes effect through the library's own environment variable. With
-the same variable, a program runs with the settings that were measured (see `variables`).
+`lib:jemalloc:dirty_decay_ms=0:narenas=1` is jemalloc with two settings, which follow the library's
+name, path or prefix. A setting takes effect through an environment variable that the library reads.
+A program that is run with the same variable uses the settings that were measured (see `variables`).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def require_settings(library: str) -> None:
 def available_settings(library: str) -> dict[str, Setting]:
     """Return the settings that the installed version of a library has; {} if it has none.
 
-    If the library is not installed, returns all that its family has.
+    If the library is not installed, returns all settings of its family.
     """
     name = family_of(library)
     if name is None:
@@ -75,7 +75,7 @@ def available_settings(library: str) -> dict[str, Setting]:
 def variables(library: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment variables that give a library the settings in its name.
 
-    If one variable holds all settings, those that `environment` has in it are kept.
+    If one variable contains all settings, the settings in its value in `environment` are kept.
     """
     name, given = split_settings(library)
     if not given:
@@ -157,7 +157,8 @@ def _spelled(library: str, family: Family, key: str) -> str | None:
 
 
 def _spelling(family: Family, name: str) -> bytes:
-    """Return a setting as the file of a library contains it: a string and a zero byte."""
+    """Return the bytes by which a setting is found in a library's file: a string and a zero
+    byte."""
     return _named(family.spelling, name).encode() + b"\0"
 
 
@@ -169,7 +170,8 @@ def _named(template: str, name: str) -> str:
 def _content_with_names(library: str) -> bytes:
     """Return the bytes of the file that contains the names of a library's settings, or b"".
 
-    For glibc, it is the dynamic linker, which reads the settings. It is in libc's directory.
+    For glibc, this is the file of the dynamic linker, which reads the settings. It is in libc's
+    directory.
     """
     if family_of(library) != "glibc":
         return content_of(library)
@@ -178,9 +180,8 @@ def _content_with_names(library: str) -> bytes:
 
 
 def _variable(library: str, family: Family) -> str:
-    """Return the name of the variable with a library's settings.
-
-    In a build with a prefix, the variable has a prefix too.
+    """Return the name of the environment variable with a library's settings. In a build whose
+    functions have a prefix, the variable has a prefix too.
     """
     pattern = rb"\0(\w*" + family.variable.encode() + rb")\0"
     own = re.search(pattern, _content_with_names(library))

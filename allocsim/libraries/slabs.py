@@ -10,11 +10,12 @@ from allocsim.libraries.counters import mallctl
 from allocsim.libraries.load import LoadedLibrary
 
 QUERY = b"experimental.utilization.batch_query"
-"""For each pointer, its slab's free regions, all regions, and bytes (jemalloc 5.2 and later)."""
+"""The query for the free regions, all regions, and bytes of each pointer's slab (jemalloc 5.2 and
+later)."""
 
 
 def slab_shares(library: LoadedLibrary, address: np.ndarray) -> np.ndarray | None:
-    """Return, as int64, the bytes of each object's slab, divided by the slab's objects in use.
+    """Return each object's share of its slab: the slab's bytes / its objects in use, as int64.
 
     Objects in a thread's cache count as in use. Returns None if the library does not report slabs,
     or if there are no objects.

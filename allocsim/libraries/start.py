@@ -1,8 +1,9 @@
-"""Where the heap of a library starts, so that a design that models it can start in the same place.
+"""The address at which a library's heap starts. A design of the library must start there too.
 
 The layout of a heap depends on its addresses: gperftools aligns objects and chooses page map leaves
-by address, and glibc aligns its break. The kernel gives a library another address in each process,
-so a design has the library's layout only if it starts at the same page.
+by address, and glibc aligns its break. The kernel loads a library at another address in each
+process. A design therefore has the library's layout only if it starts at the same page as the
+library in that process.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ its own heap while it is loaded."""
 def start_address(library: LoadedLibrary) -> int | None:
     """Return an address that determines where a library's heap starts, or None if it is unknown.
 
-    For glibc, the address is the program break; it is known only if a preloaded library serves
-    Python. For gperftools, it is that of the MallocExtension. The address must be read before the
-    library has served a call. `Design.start` turns it into parameters of the design.
+    For glibc, the address is the program break, which is known only if a preloaded library serves
+    Python. For gperftools, it is the address of the MallocExtension. The address must be read
+    before the library has served a call. `Design.start` turns it into parameters of the design.
     """
-    # Look up no files here: Python would allocate memory, which would count as the library's.
+    # No file is looked up here: Python would allocate memory that would count as the library's.
     if library.address("gnu_get_libc_version"):
         return program_break(library)
     if library.address(_INSTANCE):
@@ -33,9 +34,8 @@ def start_address(library: LoadedLibrary) -> int | None:
 
 
 def program_break(library: LoadedLibrary) -> int | None:
-    """Return the program break if the library is glibc and moves it for the workload alone.
-
-    Returns None otherwise: for another library, or if Python's own malloc is glibc's too.
+    """Return the program break, if the library is glibc and moves the break only for the workload.
+    Returns None for another library, and if glibc's malloc serves Python too.
     """
     if not library.address("gnu_get_libc_version") or not os.environ.get("LD_PRELOAD"):
         return None

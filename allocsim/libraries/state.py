@@ -1,7 +1,7 @@
 """A malloc library as a heap for the replay driver: its state, and kernels that call its functions.
 
-Each kernel (a compiled function) answers one of `core.operations`. It only calls the C function,
-unless the library lacks it. The internals of a library are unknown. `measure` therefore sets only
+Each kernel (a compiled function) implements one operation of `core.operations`, usually by calling
+a C function of the library. The internals of a library are unknown. `measure` therefore sets only
 the live bytes of a sample, and `benchmark` measures the memory of the process instead.
 """
 
@@ -144,14 +144,14 @@ def prefetch(heap: Library, address: int, near: bool) -> int:
 @answers(operations.release, Library)
 @kernel
 def release(heap: Library, length: int) -> int:
-    """Return 0, the bytes released: no standard function releases free memory."""
+    """Return 0, because no standard function releases free memory."""
     return 0
 
 
 @answers(operations.footprint, Library)
 @kernel
 def footprint(heap: Library) -> int:
-    """Return 0: the memory of the process is measured instead of a footprint."""
+    """Return 0, because the memory of the process is measured instead."""
     return 0
 
 

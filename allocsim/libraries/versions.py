@@ -25,7 +25,7 @@ TIMEOUT = 60.0
 
 
 def read_version(library: LoadedLibrary) -> str | None:
-    """Return the version of a library, or None if it has none of the functions of `_READERS`."""
+    """Return the version of a library, or None if it has no function that `_READERS` lists."""
     for symbol, read in _READERS.items():
         if library.address(library.prefix + symbol) or library.address(symbol):
             return read(library)
@@ -105,14 +105,14 @@ _READERS: dict[str, Callable[[LoadedLibrary], str]] = {
     "TBB_runtime_version": lambda library: _text(library.handle.TBB_runtime_version),
     "gnu_get_libc_version": lambda library: _text(library.handle.gnu_get_libc_version),
 }
-"""The functions that read versions, by the symbol that each calls. If a library has several of the
-symbols, the first one is used."""
+"""The functions that read versions, each under the symbol that it calls. If a library has several
+of these symbols, the first one is used."""
 
 
 def main(names: list[str]) -> None:
     """Write the versions to standard output as JSON.
 
-    What a library prints to standard output goes to standard error instead.
+    Output of a library to standard output is redirected to standard error.
     """
     die_with_parent()
     limit_output()

@@ -1,8 +1,8 @@
-"""A virtual clock: a library reads the time of the recorded program instead of the machine's.
+"""A virtual clock, with which a library reads the time of the recorded program.
 
-Some libraries release memory a while after it was freed. A replay is faster than the program, and
-its speed depends on the machine, so with the machine's clock the footprint differs from replay to
-replay: mimalloc's peak on 393 threads varied by 5% between five replays.
+Some libraries release freed memory after a delay. A replay is faster than the program, and its
+speed depends on the machine. With the machine's clock, the footprint therefore differs from replay
+to replay: mimalloc's peak on 393 threads varied by 5% between five replays.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ class VirtualClock:
 def virtual_clock() -> VirtualClock:
     """Return the clock of this process.
 
-    A process keeps its clock: freeing the clock's code would return memory to the kernel, and the
-    next growth of Python's heap would count as that of a library.
+    The clock is never freed. Freeing its code would return memory to the kernel, and the next
+    growth of Python's heap would count as growth of the library.
     """
     return VirtualClock()
 
 
 def _compiled(word: int, epoch: int) -> Any:
-    """Return the compiled module of a function like clock_gettime that reads the word."""
+    """Compile a function that replaces clock_gettime and reads the word; return its module."""
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     module = binding.parse_assembly(str(_clock_gettime(word, epoch)))

@@ -1,4 +1,4 @@
-"""Axes that several pictures have."""
+"""Axes that several kinds of pictures share."""
 
 from __future__ import annotations
 

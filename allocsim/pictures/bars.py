@@ -1,4 +1,4 @@
-"""Bars: sizes with names above them, made of parts."""
+"""Horizontal bars: each shows a size, divided into parts, below its name."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class Bar(NamedTuple):
 def bars(
     rows: Sequence[Bar], width: int, reference: float | None = None, unit: Unit | None = None
 ) -> View:
-    """Return the view of rows, of which there is at least one.
+    """Return the view of `rows`, which must not be empty.
 
     A line across each bar marks the size `reference`. Without a unit, sizes are in bytes.
     """
     largest = max([sum(row.parts.values()) for row in rows] + [reference or 0])
     unit = unit or unit_for(int(largest))
-    # If a name and its note do not fit on one line, each has a line of its own, in all rows.
+    # If the name and the note of any row do not fit on one line, all rows have two lines of text.
     has_lines = any(width_of(row.name + row.note) + GAP > width for row in rows)
     extra = LINE if has_lines else 0
-    offset = 6 + extra // 2  # of the bar from the middle of its row
+    offset = 6 + extra // 2 # pixels from the middle of a row to its bar
     note = offset - GAP
     y = rows_axis(len(rows), 0.1)
     labels = [
@@ -84,7 +84,7 @@ def _parts(rows: Sequence[Bar], width: int, unit: Unit, y: View, offset: int) ->
 
 
 def _labels(labels: Sequence[View], field: str, place: View, y: View) -> View:
-    """Return the layer of one text of each row."""
+    """Return the layer of a text in each row: the name or the note."""
     return {
         "data": {"values": labels},
         "mark": {"type": "text", "baseline": "bottom", **place},
@@ -93,7 +93,7 @@ def _labels(labels: Sequence[View], field: str, place: View, y: View) -> View:
 
 
 def _marks(marks: Sequence[View], y: View, offset: int) -> View:
-    """Return the layer of the lines that mark the size of reference."""
+    """Return the layer of the lines that mark the reference size."""
     shape = {"color": INK.light, "height": 22, "thickness": 2, "yOffset": offset}
     return {
         "data": {"values": marks},

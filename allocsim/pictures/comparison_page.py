@@ -64,7 +64,7 @@ def _peaks(rows: Sequence[Row]) -> Figure:
         table_rows.append([label(row), format_bytes(peak), format_bytes(live)])
     return Figure(
         title="Peak footprint",
-        summary="The largest footprint of each allocator, and how much of it was live then.",
+        summary="The peak footprint of each allocator, and the live bytes at that moment.",
         view=lambda width: bars(bar_rows, width),
         titles=("allocator", "peak footprint", "live at that moment"),
         rows=table_rows,

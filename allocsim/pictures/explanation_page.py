@@ -30,7 +30,7 @@ ROWS = 8
 
 
 MIN_SHARE = 1000
-"""An owner of less than footprint / MIN_SHARE bytes is one of the others in a picture."""
+"""An owner of less than footprint / MIN_SHARE bytes has no bar: it is one of the others."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def explanation_page(shown: Shown) -> Page:
 
 
 def _answer(shown: Shown) -> Section:
-    """Return the sentences, and where the bytes are."""
+    """Return the conclusions, and the footprint by part."""
     explanation = shown.explanation
     return Section(
         "answer",
@@ -114,7 +114,7 @@ def _over_time(shown: Shown) -> Section:
 
 
 def _owners(shown: Shown) -> list[Section]:
-    """Return a section for each grouping; the icicle is the second one."""
+    """Return a section for each grouping. The icicle, if any, is the second section."""
     explanation, sections = shown.explanation, []
     for by in dict.fromkeys(owner.by for owner in explanation.owners):
         rows = [owner for owner in explanation.owners if owner.by == by]
@@ -161,7 +161,7 @@ def _bar(name: str, parts: Mapping[str, int], whole: int) -> Bar:
 
 
 def _held(owner: Owner) -> dict[str, int]:
-    """Return what an owner owns, by part."""
+    """Return the bytes that an owner owns, by part."""
     live = max(owner.live - owner.untouched, 0)
     rounding = owner.owned - owner.pinned - live
     return {"live": live, "rounding": rounding, "pinned": owner.pinned}
@@ -195,8 +195,8 @@ def _what_ifs(explanation: Explanation) -> Figure:
     ]
     return Figure(
         title="What if",
-        summary="The footprint at the same moment after one change, measured in each case. The "
-        f"line is the footprint as it is, {format_bytes(whole)}.",
+        summary="The footprint at the same moment after one change, measured by a replay for each "
+        f"bar. The line is the footprint without a change, {format_bytes(whole)}.",
         view=lambda width: bars(rows, width, whole),
         titles=("change", "footprint", "difference", "how"),
         rows=[

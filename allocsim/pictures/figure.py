@@ -16,7 +16,7 @@ class Figure:
 
     title: str
     summary: str
-    """What the picture shows, for readers who do not see it, and as its caption."""
+    """What the picture shows: its caption, which screen readers read instead of the picture."""
     view: Callable[[int], View]
     """Returns the view for a width in pixels."""
     titles: Sequence[str]

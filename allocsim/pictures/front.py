@@ -1,4 +1,5 @@
-"""The Pareto front: two figures of each subject, and the subjects that no other one dominates."""
+"""The Pareto front: two figures of each subject, and the subjects that no other subject
+dominates."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from allocsim.sweep.results import Figures
 HEIGHT = 300
 
 CELLS = (90, 30)
-"""Columns and rows of a grid over the picture. Of the subjects in a cell that are not on the front,
-one is drawn, so the picture stays small however many subjects there are."""
+"""Columns and rows of a grid over the picture. Only one of the subjects in a cell is drawn, unless
+they are on the front, so the picture stays small however many subjects there are."""
 
 MAX_NUMBERS = 12
 """Maximum number of points of the front that have numbers."""
@@ -44,7 +45,7 @@ class _Point(NamedTuple):
 
 
 def front_figure(title: str, across: Axis, up: Axis) -> Figure:
-    """Return the figure of the subjects that have both figures, of which there is at least one."""
+    """Return the picture of the subjects that have both figures; there must be at least one."""
     best = front(up.figures, across.figures)
     others = [name for name in up.figures if name in across.figures and name not in {*best}]
     others.sort(key=lambda name: (up.figures[name], across.figures[name]))
@@ -55,9 +56,9 @@ def front_figure(title: str, across: Axis, up: Axis) -> Figure:
     numbers = [f"{number}" for number in range(1, len(best) + 1)] + [""] * len(others)
     return Figure(
         title=title,
-        summary=f"Each point is an allocator with its settings, smaller is better in both "
-        f"directions. No other one is at least as good in both figures as those on the line: "
-        f"{len(best)} of {len(best) + len(others):,}. The table names them by their numbers.",
+        summary="Each point is an allocator with its settings. Smaller is better in both "
+        f"directions. Of {len(best) + len(others):,} points, {len(best)} are on the line: no other "
+        "point is at least as good in both figures. The table names the points by their numbers.",
         view=lambda width: _view(width, on_front, _thinned(rest), (across, up)),
         titles=("front", "allocator", up.title, across.title),
         rows=[
@@ -77,7 +78,8 @@ def _thinned(points: Sequence[_Point]) -> list[_Point]:
 
 
 def _places(values: Sequence[float], count: int) -> list[int]:
-    """Return in which of `count` equal intervals each value is."""
+    """Divide the range of the values into `count` intervals; return the index of each value's
+    interval."""
     low, high = min(values, default=0.0), max(values, default=0.0)
     step = (high - low) / count or 1.0
     return [int((value - low) / step) for value in values]

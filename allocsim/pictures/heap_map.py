@@ -21,7 +21,8 @@ ROWS = 48
 """Maximum number of rows of addresses."""
 
 HEIGHT = 300
-"""Pixels of the picture, about: a row is a whole number of pixels high, else gaps would show."""
+"""Approximate height in pixels. A row is a whole number of pixels high, because otherwise there
+would be gaps between rows."""
 
 
 def heap_map(snapshots: Sequence[Snapshot]) -> Figure:
@@ -45,9 +46,9 @@ def heap_map(snapshots: Sequence[Snapshot]) -> Figure:
     ]
     return Figure(
         title="Heap map",
-        summary=f"Each row has {format_bytes(height)} of addresses that the heap used, the lowest "
-        "at the bottom; unused addresses are left out. A cell shows how much of its resident "
-        "memory is live objects.",
+        summary=f"Each row stands for {format_bytes(height)} of addresses that the heap used, the "
+        "lowest at the bottom; unused addresses are left out. A cell shows the share of live "
+        "objects in its resident memory.",
         view=lambda width: (
             _view(width, data, unit, total) | {"height": len(cells) * max(HEIGHT // len(cells), 1)}
         ),
@@ -57,7 +58,7 @@ def heap_map(snapshots: Sequence[Snapshot]) -> Figure:
 
 
 def _runs(levels: np.ndarray, events: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Return (first event, last event, level) of each run of equal levels, without level -1."""
+    """Return (first event, last event, level) of each run of equal levels, except of level -1."""
     runs, at = [], 0
     for level, same in groupby(levels.tolist()):
         count = len([*same])

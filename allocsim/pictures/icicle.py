@@ -18,7 +18,8 @@ from allocsim.pictures.units import Unit, unit_for
 from allocsim.text import format_bytes
 
 DEPTH = 10
-"""Maximum number of rows. Deeper stacks lose frames in the middle of their chains first."""
+"""Maximum number of rows. In deeper stacks, functions that call only one other are left out first,
+then the functions below the last row."""
 
 STEP = 24
 """Pixels of a row."""
@@ -63,8 +64,9 @@ def icicle(stacks: Stacks) -> Figure:
     unit = unit_for(root.size)
     return Figure(
         title="Owners by stack",
-        summary="The width of a function is what objects own that it, or a function that it calls, "
-        "has allocated. Callers are above. The colour is that of the largest part.",
+        summary="The width of a function is the bytes owned by the objects that the function, or "
+        "a function that it calls, allocated. Callers are above. The colour is that of the "
+        "largest part.",
         view=lambda width: _view(width, cells, root.size, unit),
         titles=("stack, from the outermost function", "owned", "largest part"),
         rows=[
@@ -100,17 +102,17 @@ def tree_of(stacks: Stacks) -> Node:
     return root
 
 
-def _names(frames: Sequence[Frame], own: dict[Frame, str | None]) -> list[str]:
-    """Return the names of own frames, the outermost first, of the innermost frame if none is own.
+def _names(frames: Sequence[Frame], labels: dict[Frame, str | None]) -> list[str]:
+    """Return the names of the program's own frames, outermost first, or else the innermost name.
 
-    Recursive calls of a function at the same line are one frame. `own` stores the name of each
-    frame, or None if the frame is not own.
+    Own frames are those of neither the allocator nor a runtime. Recursive calls of a function at
+    the same line are one frame. `labels` caches the name of each frame, or None if it is not own.
     """
     for frame in frames:
-        if frame not in own:
-            own[frame] = frame.label if rank_of(frame) == Rank.OWN else None
-    found = [own[frame] for frame in reversed(frames)]
-    names = [name for name in found if name is not None] or [frames[0].label]
+        if frame not in labels:
+            labels[frame] = frame.label if rank_of(frame) == Rank.OWN else None
+    own = [labels[frame] for frame in reversed(frames)]
+    names = [name for name in own if name is not None] or [frames[0].label]
     return [name for index, name in enumerate(names) if index == 0 or names[index - 1] != name]
 
 
@@ -123,9 +125,9 @@ def depth_of(node: Node) -> int:
 
 
 def _shorten(root: Node) -> bool:
-    """Leave out a row of functions that call only one other function; return whether one did.
+    """Replace each function that calls only one other by that one; return whether there was any.
 
-    If every function calls several, the functions below the last row are left out.
+    If there is none, the functions below row DEPTH are left out.
     """
     stack, is_changed = [(root, 0)], False
     while stack:
@@ -162,8 +164,9 @@ def _cells(node: Node, depth: int, start: int, least: int) -> Iterator[tuple[Nod
 
 
 def _largest(cells: list[tuple[Node, int, int]]) -> list[tuple[Node, int, int]]:
-    """Return at most MAX_CELLS cells, in their order. A caller is not smaller than its callees."""
-    if len(cells) <= MAX_CELLS:
+    """Return the largest cells, at most MAX_CELLS, in their order."""
+    # A caller is at least as large as its callees, so no cell loses its caller. if len(cells) <=
+    # MAX_CELLS:
         return cells
     sizes = sorted((node.size for node, _, _ in cells), reverse=True)
     return [cell for cell in cells if cell[0].size > sizes[MAX_CELLS]]

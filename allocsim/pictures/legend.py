@@ -28,7 +28,7 @@ def level_colours(
 ) -> dict[str, Any]:
     """Return the encoding of a field whose values are `names`; `entry` is in pixels.
 
-    A single value has no legend: the title of the picture says what it is.
+    There is no legend for a single value, because the title of the picture names it.
     """
     legend = {
         "orient": "top",

@@ -18,14 +18,14 @@ LEVEL_WIDTH = 100
 
 
 class Cell(NamedTuple):
-    """A cell of a matrix. A pair of a column and a row without a cell stays empty."""
+    """A cell of a matrix. Where a column and a row have no cell, the matrix is empty."""
 
     column: str
     row: str
     level: int
     """Index of its colour in LEVELS."""
     text: str
-    """Shown if every text fits."""
+    """Shown if the texts of all cells fit."""
 
 
 class Side(NamedTuple):
@@ -38,7 +38,7 @@ class Side(NamedTuple):
 def matrix(
     width: int, cells: Sequence[Cell], columns: Side, rows: Side, levels: Sequence[str]
 ) -> View:
-    """Return the view of cells, of which there is at least one; `levels` are the legend's names."""
+    """Return the view of `cells`, which must not be empty; `levels` are the names in the legend."""
     has_room = width / len(columns.names) > max(width_of(cell.text) for cell in cells)
     angle = {"labelAngle": 0 if has_room else -60}
     sides = {"x": {**_side("column", columns), "axis": angle}, "y": _side("row", rows)}

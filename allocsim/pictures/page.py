@@ -1,7 +1,7 @@
 """A page: one file of HTML that needs no other file, no network and no script.
 
-The Content-Security-Policy of the page forbids everything but its own style sheet. So even if
-markup from a trace reached the page, the browser would run and load nothing.
+The Content-Security-Policy of the page forbids everything but its own style sheet. Even if markup
+from a trace reached the page, the browser would therefore run and load nothing.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def html_of(page: Page) -> str:
         element("meta", name="generator", content=f"allocsim {__version__}"),
         element("meta", name="referrer", content="no-referrer"),
         element("title", page.title),
-        element("style", Markup(css)),  # allocsim's own text, in which ">" must stay
+        element("style", Markup(css)), # not escaped: a constant, in which ">" must stay
     )
     body = element(
         "body", element("a", "Skip to the answer", href="#answer", class_="skip"), _main(page)
@@ -78,7 +78,7 @@ def html_of(page: Page) -> str:
 
 
 def all_in_one(page: Page) -> View:
-    """Return one view with all figures of a page below each other."""
+    """Return one view of all figures of a page, one below the other."""
     views = [{"title": each.title, **each.view(WIDE_PLOT)} for each in page.figures()]
     return {"vconcat": views, "resolve": {"scale": {"color": "independent"}}}
 
@@ -118,7 +118,7 @@ def _content(section: Section) -> Markup:
 
 
 def _figure(figure: Figure) -> Markup:
-    """Return a figure: its picture in two widths, of which one is shown, and its table."""
+    """Return a figure: its picture in two widths, one of which is shown, and its table."""
     drawn = (
         page_svg(svg_of(figure.view(width)), css_class)
         for css_class, width in (("wide", WIDE_PLOT), ("narrow", NARROW_PLOT))
@@ -138,10 +138,10 @@ def _figure(figure: Figure) -> Markup:
 def table(
     caption: str, titles: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int]
 ) -> Markup:
-    """Return a table that can be scrolled, with the keyboard too.
+    """Return a table that can be scrolled, also with the keyboard.
 
-    It has at most MAX_ROWS rows, so that a page stays small. The caption says how many more there
-    are.
+    At most MAX_ROWS rows are shown, so that a page stays small. The caption states the number of
+    rows that are not shown.
     """
     left_out = len(rows) - MAX_ROWS
     more = f" ({left_out:,} more rows are not shown)" if left_out > 0 else ""

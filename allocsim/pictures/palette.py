@@ -19,7 +19,7 @@ class Colour(NamedTuple):
 
 
 INK = Colour("#1b2330", "#e8ebf0")
-"""Text and lines that matter."""
+"""Main text and lines."""
 
 QUIET = Colour("#566173", "#a7b0bf")
 """Text of axes."""
@@ -72,8 +72,8 @@ PARTS = {
     "metadata": METADATA,
     "released": RELEASED,
 }
-"""The colour of each part that allocsim's designs and libraries have, in the order of a stack from
-below."""
+"""The colours of the parts of allocsim's designs and of libraries, in the order in which a bar
+stacks them, the lowest first."""
 
 LEVELS = (
     Colour("#d9e8f5", "#22374b"),
@@ -82,7 +82,7 @@ LEVELS = (
     Colour("#31709f", "#6fb0e0"),
     Colour("#0f3f66", "#b9defb"),
 )
-"""Five levels from little to much."""
+"""Five levels, from the smallest figures to the largest."""
 
 OCCUPANCY = (EMPTY, PINNED, Colour("#f3b27c", "#b9744a"), Colour("#9cc3e4", "#42688c"), LIVE)
 """The colour of each level of `explanation.cells.LEVELS`."""

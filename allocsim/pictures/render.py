@@ -1,6 +1,6 @@
 """Drawing of Vega-Lite views as SVG and PNG by vl-convert, which is an optional package.
 
-No data leaves the process, and none is read from elsewhere: each view contains its data.
+No data leaves the process, and no other data is read, because each view contains its data.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from allocsim.pictures.palette import GRID, INK, PAPER, QUIET
 from allocsim.text import printable
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
-"""The version of the specification. It is only a name: nothing is read from this address."""
+"""The version of the specification. The address is only a name: nothing is read from it."""
 
 VERSION = "5.21"
 """The version of Vega-Lite that draws."""
 
 FONT = "Liberation Sans, Arimo, Arial, Helvetica, sans-serif"
-"""vl-convert ships the first font and measures text with it; the others are as wide."""
+"""vl-convert includes the first font and measures text with it. The other fonts have the same
+widths."""
 
 SCALE = 2.0
 """Pixels of a PNG for each pixel of the picture."""

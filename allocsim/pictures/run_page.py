@@ -40,7 +40,7 @@ def run_page(result: Result) -> Page:
 
 
 def _answer(result: Result) -> Section:
-    """Return the figures of the run in words, and its parts."""
+    """Return the summary of the run, and the footprint by part."""
     profile, trace = result.profile, result.trace
     said = [headline(result), profile.mode, verification(profile)]
     cautions = [*trace_warnings(trace), *filter(None, [dropped_calls(trace)])]
@@ -101,7 +101,7 @@ def _over_time(profile: Profile) -> Section:
 
 
 def points_of(profile: Profile, moment: Snapshot) -> list[Point]:
-    """Return at most POINTS samples, evenly spaced, the peak and another moment, by event."""
+    """Return at most POINTS evenly spaced samples, the peak and `moment`, in order of events."""
     samples = profile.samples
     count = min(POINTS, len(samples))
     chosen = samples[np.unique(np.arange(1, count + 1) * len(samples) // count - 1)]
@@ -122,8 +122,8 @@ def _classes(profile: Profile) -> Figure:
     when = "at the chosen moment" if profile.at_moment else "at the end"
     return Figure(
         title="Size classes",
-        summary=f"Bytes of objects in use, with their rounding, and of free objects {when}. "
-        f"Size classes that are used: {len(used)}.",
+        summary=f"Bytes of objects in use, rounding included, and of free objects, {when}. Number "
+        f"of size classes in use: {len(used)}.",
         view=lambda width: bars(rows, width),
         titles=("object size", "in use", "thread caches", "transfer cache", "central", "spans"),
         rows=[[f"{each.object_size:,} B", *_counts(each)] for each in used],

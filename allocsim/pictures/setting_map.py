@@ -21,9 +21,9 @@ def setting_map(shown: SettingMap) -> Figure:
     names = _level_names(shown.max_ratio - 1)
     return Figure(
         title=f"{shown.allocator}: {down} and {across}",
-        summary=f"The two settings with the largest effects: {down} downwards, {across} across. "
-        "Each cell is the mean peak footprint above that of the best pair, over the workloads and "
-        "the other settings.",
+        summary=f"The two settings with the largest effects: {down} downwards, {across} across. A "
+        "cell shows the mean peak footprint, over the workloads and the other settings, relative "
+        "to the best cell.",
         view=lambda width: matrix(width, cells, columns, rows, names),
         titles=(down, across, "peak footprint above the smallest"),
         rows=[[cell.row, cell.column, cell.text] for cell in cells],

@@ -1,4 +1,4 @@
-"""Size and lifetime: the bytes that live objects own, by their size and how long they live."""
+"""The bytes that live objects own, by the size and the lifetime of the objects."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ BOUNDS = (0.01, 0.05, 0.1, 0.25)
 """Shares of the footprint between two levels."""
 
 NAMES = ("under 1%", "1 to 5%", "5 to 10%", "10 to 25%", "over 25%")
-"""The levels: shares of the footprint."""
+"""The names of the levels, which are shares of the footprint."""
 
 FOREVER = 99
-"""The number of the row of objects that are never freed, above every other."""
+"""The row of objects that are never freed. It is larger than the number of any other row."""
 
 
 def size_lifetime(evidence: Evidence) -> Figure:
-    """Return the figure of the live objects of a heap, of which there is at least one."""
+    """Return the figure of the live objects of a heap, which must have at least one."""
     owned = owned_by_size_and_lifetime(evidence)
     footprint = max(evidence.heap.footprint, 1)
     sizes = range(min(size for size, _ in owned), max(size for size, _ in owned) + 1)

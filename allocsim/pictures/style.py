@@ -1,14 +1,14 @@
-"""The style sheet of a page: two colour schemes, and widths from a phone's upwards."""
+"""The style sheet of a page: two colour schemes, and layouts for phones and for wider screens."""
 
 from __future__ import annotations
 
 from allocsim.pictures.palette import GRID, INK, LIVE, PAPER, QUIET, all_colours
 
 NARROW = 760
-"""Pixels of the window up to which the narrow pictures are shown."""
+"""Maximum width of a window, in pixels, in which the narrow pictures are shown."""
 
 NARROW_PLOT, WIDE_PLOT = 290, 930
-"""Pixels of a plot in the two widths in which each picture is drawn."""
+"""The two widths, in pixels, in which each plot is drawn."""
 
 _LAYOUT = """
 :root{color-scheme:light dark}

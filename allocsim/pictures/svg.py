@@ -1,7 +1,8 @@
 """SVG for a page: the elements and attributes that pictures need, and nothing else.
 
-The renderer's output is parsed and built again, so no script, link, style or event handler can
-reach a page, whatever the renderer makes of a name. It becomes shorter too.
+The renderer's output is parsed and built again from known elements and attributes. Therefore no
+script, link, style or event handler can reach a page, whatever the renderer makes of a name. The
+result is also shorter.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ DEFAULTS = {("opacity", "1"), ("font-weight", "normal"), ("font-style", "normal"
 
 
 def page_svg(drawn: str, css_class: str) -> Markup:
-    """Return the renderer's SVG for a page; a reader's software skips it.
+    """Return the renderer's SVG for a page, hidden from screen readers.
 
     `css_class` is the class of the element.
     """
@@ -38,7 +39,7 @@ def page_svg(drawn: str, css_class: str) -> Markup:
 
 
 def _content(parent: ElementTree.Element) -> list[str]:
-    """Return the text and the children of an element that are drawn."""
+    """Return the text of an element, and those of its children that are drawn."""
     parts: list[str] = [parent.text] if parent.text and _name(parent) in ("text", "tspan") else []
     for child in parent:
         name, kept = _name(child), _attributes(child)

@@ -37,7 +37,7 @@ FAILURES = 10
 """Maximum number of failures that are listed."""
 
 MIN_DRAWN = 0.05
-"""Percentage below which a bar would not be seen."""
+"""Percentage below which a bar would be too short to see."""
 
 
 def sweep_page(results: Results, file: str, command: str) -> Page:
@@ -51,7 +51,7 @@ def sweep_page(results: Results, file: str, command: str) -> Page:
 
 
 def _answer(results: Results) -> Section:
-    """Return the best subjects with the lines to paste, and the failures."""
+    """Return the best subjects, each with its environment variables, and the failures."""
     best = best_overall(results)
     if len(results.columns) > 1:
         best += [each for column in results.columns for each in best_on(results, column)]
@@ -115,7 +115,7 @@ def _bytes(title: str, figures: Figures) -> Axis:
 
 
 def _settings(results: Results) -> Section:
-    """Return how much each setting matters, and the maps of two settings."""
+    """Return the effects of the settings, and the maps of two settings."""
     content: list[Markup | Figure] = [
         figure for name in FIGURES for figure in _effects(results, name)
     ]
@@ -124,7 +124,7 @@ def _settings(results: Results) -> Section:
 
 
 def _effects(results: Results, figure: str) -> Iterator[Figure]:
-    """Yield the figure of the main effects on a figure, if there are any."""
+    """Yield the picture of the main effects on a figure, if there are any."""
     shown_effects = effects(results, figure)
     rows = [
         Bar(

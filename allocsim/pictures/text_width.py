@@ -1,4 +1,5 @@
-"""Widths of texts in pictures, estimated: the browser's font may be another one."""
+"""Estimated widths of texts in pictures. They are estimates because the browser chooses the
+font."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ def width_of(text: str) -> float:
 
 
 def cut_middle(text: str, width: float) -> str:
-    """Return a text like `cut`, but cut in its middle: the end of a call site names its line."""
+    """Cut a text in the middle, because the end of a call site names its line (see `cut`)."""
     room = int(width / CHARACTER)
     if len(text) <= room or room < 5:
         return cut(text, width)

@@ -30,9 +30,9 @@ class Point(NamedTuple):
 
 
 def timeline(points: Sequence[Point], marked: tuple[str, int]) -> Figure:
-    """Return the figure of points, of which there is at least one.
+    """Return the figure of `points`, which must not be empty.
 
-    `marked` is a moment that gets a line: its name, and the number of events before it.
+    A line marks the moment `marked`, which is a name and a number of events.
     """
     shown = [Point(each.event, positive(each.parts)) for each in points]
     highest = max(each.footprint for each in shown)
@@ -62,7 +62,7 @@ def timeline(points: Sequence[Point], marked: tuple[str, int]) -> Figure:
 
 
 def positive(parts: Mapping[str, int]) -> dict[str, int]:
-    """Return the parts without "untouched", which is negative: it is taken from "live"."""
+    """Return the parts without "untouched", which is negative, and subtract it from "live"."""
     untouched = parts.get("untouched", 0)
     return {
         name: size + (untouched if name == "live" else 0)

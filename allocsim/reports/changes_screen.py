@@ -1,4 +1,4 @@
-"""Two explanations side by side on the screen: moments, parts, owners and sentences."""
+"""Two explanations side by side on the screen: tables, conclusions and warnings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _table(title: str, columns: Iterable[str]) -> Table:
 
 
 def _moments_table(changes: Changes) -> Table:
-    """Return the table of the moments: events, footprint and live bytes of both."""
+    """Return the table of the moments: events, footprints and live bytes of both workloads."""
     table = _table("moment", ("event A", "B", "footprint A", "B", "change", "live A", "B"))
     after = {moment.name: moment for moment in changes.after.moments}
     for moment in changes.before.moments:
@@ -104,7 +104,7 @@ def _what_if_table(changes: Changes) -> Table:
 
 
 def _what_if_cells(each: WhatIf | None) -> tuple[str, str]:
-    """Return the cells of an experiment; empty ones if it was not made."""
+    """Return the cells of an experiment, or empty cells if it was not made."""
     return ("", "") if each is None else (format_bytes(each.footprint), change_of(each))
 
 

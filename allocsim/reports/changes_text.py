@@ -44,7 +44,7 @@ def changes_as_dict(changes: Changes, traces: tuple[Trace, Trace], command: str)
 
 
 def _owner(changes: Changes, change: Change) -> dict[str, Any]:
-    """Return an owner in both workloads."""
+    """Return the figures of an owner in both workloads."""
     sides = {"before": change.before, "after": change.after}
     return {
         "by": change.by,

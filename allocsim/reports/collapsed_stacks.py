@@ -1,6 +1,6 @@
 """An explanation as collapsed stacks, the text from which flame graphs are drawn.
 
-A line has the frames of a stack, outermost first and separated by semicolons, then a space and a
+A line consists of the frames of a stack, outermost first and separated by semicolons, a space and a
 number. flamegraph.pl, inferno and speedscope read the format.
 """
 
@@ -13,11 +13,12 @@ from allocsim.errors import InputError
 from allocsim.explanation.stacks import Stacks
 
 MAX_LENGTH = 256 << 20
-"""Maximum length of the text in characters. Its lines repeat the names of all callers."""
+"""Maximum length of the text in characters. The text can be long because each line repeats the
+names of all callers."""
 
 
 def collapsed_stacks(stacks: Stacks, measure: str) -> str:
-    """Return a line for each stack whose figure of a measure is not 0 (see `stacks.MEASURES`).
+    """Return a line for each stack whose value of `measure` is not 0 (see `stacks.MEASURES`).
 
     Raises InputError if the text would be longer than MAX_LENGTH.
     """
@@ -36,5 +37,5 @@ def collapsed_stacks(stacks: Stacks, measure: str) -> str:
 
 
 def _name(frame: Frame, names: dict[Frame, str]) -> str:
-    """Return a frame's label without the character that separates frames, and store it."""
+    """Return a frame's label without semicolons, and store it in `names`."""
     return names.setdefault(frame, frame.label.replace(";", ":"))

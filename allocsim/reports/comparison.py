@@ -27,8 +27,8 @@ class Column:
     of: Callable[[Row], float | None]
     format: Callable[[float], str]
     has_best: bool = True
-    """Whether the best figure is marked. The spread has no mark. Percentiles have none because they
-    come from a single replay."""
+    """Whether the best figure of the column is marked. Spread and percentiles have no mark, the
+    latter because they come from a single replay."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Compared:
     command: str
 
     def rows(self) -> list[Row]:
-        """Return the rows in the order of `sort`. Rows without the figure come last."""
+        """Return the rows in the order of `sort`; rows without that figure come last."""
         if self.sort is None:
             return self.comparison.rows
         column = column_of(self.sort)
@@ -53,7 +53,7 @@ class Compared:
     def reference(self) -> str | None:
         """The subject that ratios refer to, or None if every subject failed.
 
-        It is the requested subject or, if that failed, the first subject that did not fail.
+        This is the requested subject or, if that failed, the first subject that did not fail.
         """
         healthy = [row.subject for row in self.comparison.rows if row.failure is None]
         return self.requested if self.requested in healthy else next(iter(healthy), None)
@@ -65,12 +65,12 @@ class Compared:
 
 
 def _of_memory(figure: Callable[[Memory], float | None]) -> Callable[[Row], float | None]:
-    """Return a function that reads a figure of a row's memory, or None if it is missing."""
+    """Return a function that reads a memory figure of a row, or returns None if there is none."""
     return lambda row: figure(row.memory) if row.memory else None
 
 
 def _of_times(figure: Callable[[Times], float | None]) -> Callable[[Row], float | None]:
-    """Return a function that reads a figure of a row's times, or None if they are missing."""
+    """Return a function that reads a time figure of a row, or returns None if there is none."""
     return lambda row: figure(row.times) if row.times else None
 
 
@@ -124,8 +124,8 @@ ALL_COLUMNS = (*COLUMNS, OVERHEAD)
 readers would confuse it with `x live`, the ratio of two peaks."""
 
 PEAK_NOISE = 0.02
-"""Share by which the peaks of two replays on one library may differ, such as 5.7 and 5.8 MiB. The
-kernel maps and places the pages differently in each process."""
+"""Share by which the peaks of two replays on one library may differ, as in 5.7 and 5.8 MiB. They
+differ because the kernel places the pages differently in each process."""
 
 RELATED = {FOOTPRINT.key, TIME.key}
 """Keys of the columns that are followed by a column with the ratio to the reference."""
@@ -241,9 +241,9 @@ def by_time(rows: Sequence[Row]) -> list[Row]:
 
 
 def overlapping(row: Row, others: Sequence[Row]) -> list[Row]:
-    """Return the other rows whose runs overlap those of `row`: their interquartile ranges do.
+    """Return the other rows whose interquartile ranges overlap that of `row`.
 
-    All rows must have times.
+    All rows must have times. Runs are said to overlap if their interquartile ranges overlap.
     """
     low, high = _middle(row)
     return [each for each in others if _middle(each)[0] <= high and low <= _middle(each)[1]]

@@ -1,7 +1,7 @@
 """A comparison as text: JSON and CSV for programs, Markdown for a pull request.
 
-JSON and CSV hold the measured figures without rounding. Sizes are integers, in bytes. A figure that
-was not measured is null in JSON and an empty field in CSV.
+JSON and CSV contain the measured figures without rounding. Sizes are integers, in bytes. A figure
+that was not measured is null in JSON and an empty field in CSV.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def comparison_markdown(shown: Compared) -> str:
 
 
 def csv_cell(text: str | None) -> str | None:
-    """Return a text as a cell of one line that no spreadsheet evaluates as a formula.
+    """Return a text as a cell of one line, changed if a spreadsheet would evaluate it as a formula.
 
     A text that begins with =, +, - or @ gets an apostrophe before it. Ordinary versions and
     failures do not begin with these characters.
@@ -132,7 +132,7 @@ def _table(shown: Compared) -> list[str]:
 
 
 def _real_table(shown: Compared) -> list[str]:
-    """Return the lines of the table of the real program's runs, and then those of its failures.
+    """Return the lines of the table of the real program's runs, and a line for each failed run.
 
     Returns an empty list if the program was not run under any library.
     """

@@ -69,7 +69,7 @@ def conditions(shown: Compared) -> str:
 
 
 def _on_threads(comparison: Comparison) -> str:
-    """Return the threads of the replay, and how their ends are known, as the end of a sentence."""
+    """Return a phrase about the threads of the replay, and how their ends are known."""
     workload = comparison.workload
     if not workload.recorded:
         return "one thread"
@@ -198,7 +198,7 @@ def compare_counters(comparison: Comparison) -> list[str]:
 
 
 def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
-    """Return a sentence that says that all counters are equal, or names the different ones.
+    """Return a sentence: that all counters are equal, or which counters differ.
 
     `pairs` has (counter, value of the design, value of the library).
     """
@@ -213,8 +213,8 @@ def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
 def _lowest_peak(rows: Sequence[Row]) -> str:
     """Name the subjects with the lowest, second and highest peak.
 
-    If other subjects have peaks too close to the lowest, names these and the lowest instead.
-    Returns "" if fewer than two subjects have peaks.
+    If peaks of other subjects are too close to the lowest, names only these subjects and the
+    lowest. Returns "" if fewer than two subjects have peaks.
     """
     first, close = smallest(rows)
     if first is None:
@@ -241,8 +241,8 @@ def _footprint(row: Row) -> str:
 def _fastest(rows: Sequence[Row]) -> str | None:
     """Name the fastest, the second and the slowest subject.
 
-    If the runs of others overlap those of the fastest, names it and these others instead.
-    Returns None if fewer than two subjects have several runs.
+    If runs of other subjects overlap those of the fastest, names only these subjects and the
+    fastest. Returns None if fewer than two subjects have several runs.
     """
     first, close = fastest(rows)
     if first is None:
@@ -254,10 +254,10 @@ def _fastest(rows: Sequence[Row]) -> str | None:
 
 
 def _slower(rows: Sequence[Row]) -> str:
-    """Name the second and the slowest subject; `rows` are all but the fastest, in their order.
+    """Name the second and the slowest subject; `rows` are all but the fastest, ordered by time.
 
-    Subjects whose runs overlap those of the second are named with it. The slowest is named only if
-    its runs overlap no others.
+    Also names the subjects whose runs overlap those of the second. The slowest subject is named
+    only if its runs overlap those of no other subject.
     """
     second, *others = rows
     close, slowest = overlapping(second, others), rows[-1]

@@ -1,6 +1,6 @@
-"""The time that passes for a library in a replay, compared with that of the recorded program.
+"""The time that passes in a replay, compared with the time that the recorded program took.
 
-Some libraries release memory some time after it was freed, so their footprint depends on this time.
+Some libraries release freed memory after a delay, so their footprint depends on this time.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from allocsim.libraries.counters import releases_by_clock
 from allocsim.reports.comparison import label
 
 SAME_TIME = 1.5
-"""Maximum ratio of two times that give a library about the same time to release memory."""
+"""Maximum ratio of two durations in which a library releases about the same memory."""
 
 
 def recorded_time(comparison: Comparison) -> str:
-    """Return sentences about the time of the recorded program, and the time assumed without one."""
+    """Return a sentence about the time that the program took or, if unknown, the time assumed."""
     seconds = comparison.workload.seconds
     if seconds is not None:
         return f"The recorded program took {seconds:.2f} s from its first call to its last. "
@@ -33,8 +33,8 @@ def recorded_time(comparison: Comparison) -> str:
 def duration_warning(comparison: Comparison) -> str:
     """Return the warning that libraries had more or less time to release memory, or "".
 
-    The time of the program is not known unless its trace has times. A library that reads the
-    virtual clock has as much time as in the program.
+    There is no warning if the trace has no times, because the time of the program is then unknown,
+    nor for a library that reads the virtual clock, which shows the time of the program.
     """
     seconds = comparison.workload.seconds
     if seconds is None or comparison.conditions.paced:
@@ -57,7 +57,7 @@ def _is_clocked(row: Row) -> bool:
 
 
 def _had_other_time(row: Row, seconds: float) -> bool:
-    """Return whether a library had less or more time to release memory than in the program.
+    """Return whether a library had less or more time to release memory than the program gave it.
 
     `seconds` is the time of the program. A library without delayed release needs no time.
     """

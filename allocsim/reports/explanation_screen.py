@@ -95,7 +95,7 @@ def _owners_table(by: str, owners: list[Owner], explanation: Explanation) -> Tab
 
 
 def _cells(owner: Owner, whole: int, with_only: bool = True) -> list[str]:
-    """Return the cells of a row after the name; without `with_only`, the last are empty."""
+    """Return the cells of a row after its name. Without `with_only`, the last cells are empty."""
     sizes = [format_bytes(getattr(owner, name)) for name in ("live", "rounding", "pinned", "owned")]
     only = format_bytes(owner.only) if with_only else ""
     slabs = [] if owner.slabs is None or not with_only else [format_bytes(owner.slabs)]
@@ -103,7 +103,7 @@ def _cells(owner: Owner, whole: int, with_only: bool = True) -> list[str]:
 
 
 def _sum(owners: list[Owner]) -> Owner:
-    """Return the sum of several owners. `only` and `some` cannot be added: they are 0."""
+    """Return the sum of several owners. `only` and `some` are 0, because they cannot be added."""
     names = ("objects", "live", "rounding", "pinned", "owned")
     sums = {name: sum(getattr(owner, name) for owner in owners) for name in names}
     return Owner(by=owners[0].by, name="", **sums, only=0, some=0, untouched=0)

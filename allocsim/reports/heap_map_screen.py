@@ -1,8 +1,8 @@
 """The heap map and the timeline of an explanation on the screen.
 
-With colours, a character shows two cells: the upper half block has the colour of one, its
-background that of the other. Without colours, or in ASCII, the height of a character shows the
-level of one cell.
+With colours, a character shows two cells, one above the other: an upper half block in the colour of
+the upper cell, on a background in the colour of the lower cell. Without colours, or in ASCII, a
+character shows one cell, whose level is the height of the character.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HEIGHTS = "▁▃▅▇█"
 """The character of each level without colours."""
 
 INDENT = len("footprint ")
-"""Columns before the map, so that it is below the timeline."""
+"""Columns before the map, which align it with the timeline above it."""
 
 UPPER, LOWER, FULL = "▀▄█"
 
@@ -50,7 +50,7 @@ def print_history(evidence: Evidence, times: list[tuple[int, int]]) -> None:
 
 
 def _peak(size: int) -> str:
-    """Return the note of a line that has its own scale."""
+    """Return the note that gives the scale of the lines."""
     return f"full block: {format_bytes(size)}"
 
 
@@ -74,7 +74,7 @@ def heights(levels: np.ndarray) -> list[str]:
 
 
 def half_blocks(levels: np.ndarray) -> list[PlainText]:
-    """Return a line for each two rows of cells."""
+    """Return a line for each pair of rows of cells."""
     if len(levels) % 2:
         levels = np.vstack([levels, np.full(levels.shape[1], -1)])
     return [
@@ -93,7 +93,7 @@ def _half_block(upper: int, lower: int) -> tuple[str, str]:
 
 
 def _legend(in_colour: bool) -> PlainText:
-    """Return the meaning of colours or characters."""
+    """Return the legend: what each colour or character means."""
     signs = [(FULL, each) for each in COLOURS] if in_colour else [(each, "") for each in HEIGHTS]
     named = zip(signs, LEVELS, strict=True)
     return assembled(piece for sign, name in named for piece in (sign, (f" {name}  ", "dim")))

@@ -13,8 +13,8 @@ from allocsim.text import printable
 # An underscore within a word, as in `thread_cache`, is not markup.
 _MARKUP = re.compile(r"[\\`*\[\]<>&~]|(?<![a-zA-Z0-9])_|_(?![a-zA-Z0-9])")
 
-# GitHub turns words with these into links, mentions and formulas. Backslashes do not stop it; code
-# spans do.
+# GitHub turns words with these characters into links, mentions and formulas. A backslash before the
+# character does not prevent that; a code span does.
 _LINK = re.compile(r"[@#$]|://|www\.", re.IGNORECASE)
 
 # At the start of a paragraph: a list, or the underline that makes the line above it a heading.

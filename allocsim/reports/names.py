@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from allocsim.reports.screen import Screen, Table, indented, styled
 
 _INDENT = 6
-"""Columns by which a description is indented if it is printed below its name."""
+"""Indentation, in columns, of a description that is printed below its name."""
 
 
 def print_names(names: Mapping[str, str], heading: str | None = None) -> None:

@@ -1,8 +1,9 @@
 """Predict the peak memory of the recorded program, and check the prediction.
 
-The prediction is the peak of the replay plus the memory that the program did not get from malloc.
-A replay on the program's own malloc makes the same calls as the program, so their peaks should
-agree. If they do not, the predictions for other libraries are wrong for the same reason.
+The prediction is the peak of the replay plus the memory that the program did not get from malloc. A
+replay on the program's own malloc makes the same calls as the program, so the peaks of the replay
+and of the program should agree. If they do not, the predictions for other libraries are wrong for
+the same reason.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def prediction(row: Row, comparison: Comparison) -> int | None:
 
 
 def served_row(comparison: Comparison) -> Row | None:
-    """Return the row of the malloc that served the recorded program; None if it has no row."""
+    """Return the row of the malloc that served the recorded program, or None if it has no row."""
     run = comparison.workload.trace.program_run
     if run is None:
         return None
@@ -45,7 +46,7 @@ def served_row(comparison: Comparison) -> Row | None:
 def prediction_warnings(comparison: Comparison) -> list[str]:
     """Return a warning if the prediction for the program's own malloc is wrong, else [].
 
-    It is wrong if it differs from the recorded peak by more than the tolerance.
+    The prediction is wrong if it differs from the recorded peak by more than the tolerance.
     """
     run, row = comparison.workload.trace.program_run, served_row(comparison)
     predicted = prediction(row, comparison) if row else None
@@ -62,8 +63,9 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
     if predicted > run.anonymous_peak + allowed:
         touch = comparison.conditions.touch.name.lower()
         return [
-            f"{peaks}: the program probably does not write to all the memory that it allocates, as "
-            f"--touch {touch} assumes. The predictions for other libraries are too high as well; "
+            f"{peaks}: --touch {touch} assumes that the program writes to all memory that it "
+            "allocates, which it probably does not. The predictions for other libraries are too "
+            "high as well; "
             "--touch first gives the lower limit."
         ]
     if predicted < run.anonymous_peak - allowed:
@@ -88,16 +90,16 @@ def _nearer_end(run: ProgramRun, low: int, high: int) -> str:
 
 
 def _missing(comparison: Comparison) -> str:
-    """Return which memory is probably missing from a prediction that is too low."""
+    """Name the memory that is probably missing from a prediction that is too low."""
     if comparison.workload.threads > 1 and not comparison.workload.recorded:
         return "per-thread arenas and caches"
-    return "that of a library with its own allocator"
+    return "the memory of a library with its own allocator"
 
 
 def _served(row: Row, run: ProgramRun) -> bool:
-    """Return whether the row is that of the malloc that served a run, and has no settings.
+    """Return whether a row is that of the malloc that served a run, without settings.
 
-    The libraries are compared by file name.
+    The file names of the row's library and of that malloc are compared.
     """
     name, path = library_of(row.subject), row.about.path
     if name is None or path is None or run.malloc is None or split_settings(name)[1]:

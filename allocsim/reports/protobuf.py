@@ -1,7 +1,8 @@
-"""Writer for protobuf messages: the bytes of single fields, which are joined to messages.
+"""Writer for protobuf messages. Each function returns the bytes of one field.
 
-A message is the concatenation of its fields. Each field begins with a key, which has the number of
-the field and its wire type, VARINT or LENGTH (https://protobuf.dev/programming-guides/encoding/).
+A message is the concatenation of its fields. Each field begins with a key, which consists of the
+number of the field and its wire type, VARINT or LENGTH
+(https://protobuf.dev/programming-guides/encoding/).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ def integer(field: int, value: int) -> bytes:
 
 
 def content(field: int, value: bytes) -> bytes:
-    """Return a field that holds a string or a message."""
+    """Return a field that contains a string or a message."""
     return varint(field << 3 | LENGTH) + varint(len(value)) + value
 
 
@@ -27,8 +28,8 @@ def integers(field: int, values: Iterable[int]) -> bytes:
 
 
 def varint(value: int) -> bytes:
-    """Return an integer from 0 to 2**64 - 1: 7 bits per byte, lowest first; 128 marks all but the
-    last byte.
+    """Encode an integer below 2**64: 7 bits per byte, lowest first; bit 7 is set except in the
+    last.
     """
     encoded = bytearray()
     while value > 127:

@@ -1,4 +1,4 @@
-"""The real program compared with predictions: its recorded run, and its runs on each library."""
+"""The recorded run of the real program, and its runs on each library, compared with predictions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def real_cells(row: Row, comparison: Comparison) -> list[str]:
 
 
 def real_json(row: Row, comparison: Comparison) -> dict[str, Any] | None:
-    """Return the JSON of a row's real runs, with the figures of the table."""
+    """Return the real runs of a row for JSON, with the figures of the table."""
     real, predicted = row.real, prediction(row, comparison)
     if real is None:
         return None
@@ -106,10 +106,10 @@ def _best(
     show: Callable[[float], str],
     name: str,
 ) -> str | None:
-    """Name the best library by a figure, and either those whose runs overlap or the second best.
+    """Name the best library by a figure, and the second best or those too close to the best.
 
-    Returns None if fewer than two libraries have several runs, because the spread of a single run
-    is not known.
+    A library is too close if its runs overlap those of the best. Returns None if fewer than two
+    libraries have several runs, because the spread of a single run is not known.
     """
     several = [(row.real, row) for row in rows if row.real and len(row.real.runs) > 1]
     if len(several) < 2:

@@ -27,7 +27,7 @@ from allocsim.reports.timeline import Line, timeline_table
 from allocsim.text import format_bytes
 
 MIN_COLUMNS = 3
-"""Number of columns shown on a terminal of any width: name, bytes and share."""
+"""Columns that are shown even on the narrowest terminal: name, bytes and share."""
 
 COLOURS = {
     "live": "green",
@@ -136,7 +136,7 @@ def _bytes(moment: Snapshot, name: str) -> int:
 
 
 def _timeline(result: Result, width: int) -> Table:
-    """Return lines of footprint and live bytes over the run, each scaled to its own peak."""
+    """Return the lines of footprint and live bytes over the run, each scaled to its own peak."""
     profile = result.profile
     when = f", event {profile.at_peak.event:,}" if width >= NARROW else ""
     peak, live = profile.at_peak.footprint, profile.peak_live

@@ -14,7 +14,7 @@ MAX_CACHES = 30
 
 
 def classes_table(classes: Sequence[ClassUse]) -> Table:
-    """Show the spans of each size class that has any, and where its free objects are."""
+    """Show the size classes that have spans: their spans, and where their free objects are."""
     has_tiers = any(use.slots for use in classes)
     free = ("in caches", "in transfer", "slots", "in spans") if has_tiers else ("free",)
     table = _numbers("size classes", "class", "bytes", "spans", "in use", *free, "free bytes")

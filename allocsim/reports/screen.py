@@ -1,12 +1,11 @@
-"""Standard output for reports: its width, plain text and tables, and lines without trailing blanks.
+"""Standard output for reports: width, plain text, tables, and no trailing blanks.
 
 A terminal has its own width. For a pipe or a file, COLUMNS sets the width; the default is WIDE.
 
 Reports show text from files: names of traces, reasons, messages of a library. Rich would read a
 string as markup, in which a file could hide text or place a link, and would pass escape sequences
-on to the terminal. Therefore no other report imports Rich: they print strings, or what `styled`,
-`indented` and `Table` of this module return, which is plain text with its control characters
-escaped.
+on to the terminal. Therefore only this module imports Rich. Other reports print strings, or what
+`styled`, `indented` and `Table` return: plain text whose control characters are escaped.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ WIDE = 132
 """Width of a pipe or a file, in columns, if COLUMNS is not set."""
 
 HEIGHT = 25
-"""Height of a pipe or a file, in lines. Nothing depends on it, but Rich would ask for the size of a
-terminal with every item if it were not set."""
+"""Height of a pipe or a file, in lines. No report depends on the height. It is set because Rich
+would otherwise ask for the size of the terminal with every item."""
 
 MIN_WIDTH = 40
 """Minimum width in columns. A narrower report would lose figures, so a smaller COLUMNS is raised to
@@ -47,7 +46,7 @@ _UNLIMITED = 10_000
 
 
 PlainText: TypeAlias = Text
-"""A text that `styled` has made."""
+"""A text that `styled` returned."""
 
 
 def styled(text: str, style: str = "") -> PlainText:
@@ -56,7 +55,7 @@ def styled(text: str, style: str = "") -> PlainText:
 
 
 def assembled(pieces: Iterable[tuple[str, str]]) -> PlainText:
-    """Return plain texts, each in its style, one after the other: pairs of (text, style)."""
+    """Join pairs of (text, style) into one plain text, each piece in its style."""
     return Text.assemble(*((printable(text), style) for text, style in pieces))
 
 
@@ -112,11 +111,11 @@ class Screen:
             console.width = columns
         self.console = console
         self.ends_blank = False
-        """Whether the last line is blank; another blank line is not printed then."""
+        """Whether the last line is blank. If it is, no other blank line is printed."""
 
     @property
     def has_colours(self) -> bool:
-        """Whether the output shows colours, and characters that are not ASCII."""
+        """Whether the output can show colours and characters that are not ASCII."""
         console = self.console
         return not (console.color_system is None or console.no_color or console.options.ascii_only)
 
@@ -126,14 +125,14 @@ class Screen:
         return self.console.width
 
     def print(self, *items: RenderableType) -> None:
-        """Print each item on lines of its own: no trailing blanks, no two blank lines in a row."""
+        """Print each item on its own lines, without trailing blanks or two blank lines in a row."""
         for item in items:
             self.console.print(_Trimmed(_plain(item), self))
 
     def print_table(self, table: Table, min_columns: int = 1) -> None:
         """Print a table whose columns do not wrap; if it is too wide, drop columns from the right.
 
-        A screen without a fixed width is widened instead.
+        If the screen has no fixed width, no column is dropped: the screen becomes wider.
         """
         hidden: list[str] = []
         while (needed := self._needed_width(table)) > self.width:
@@ -175,7 +174,7 @@ def _plain(item: RenderableType) -> RenderableType:
 
 
 class _Trimmed:
-    """Anything that Rich can render, without the blanks that pad its lines to the full width.
+    """An item that Rich can render, without the blanks that pad its lines to the full width.
 
     Of several blank lines in a row only the first is printed, since every table begins and ends
     with one.
@@ -206,9 +205,9 @@ def _trim(line: Iterable[Segment]) -> list[Segment]:
 
 
 def _columns() -> int | None:
-    """Return the COLUMNS of the environment, or None if it holds no positive number.
+    """Return the value of COLUMNS in the environment, or None if it is not a positive number.
 
-    At most _UNLIMITED columns are returned, because some lines are padded to the width.
+    Returns at most _UNLIMITED, because some lines are padded to the width.
     """
     text = os.environ.get("COLUMNS", "").lstrip("0")
     if not (text.isascii() and text.isdecimal()):

@@ -56,12 +56,12 @@ def classes_json(design: str, classes: SizeClasses) -> str:
 
 
 def no_classes_text(design: Design) -> str:
-    """Return what a design without size classes has instead, as paragraphs of lines."""
+    """Return how a design without size classes rounds sizes, as wrapped text."""
     return fill(f"{design.name} has no size classes. {design.instead_of_classes}", 100)
 
 
 def no_classes_json(design: Design) -> str:
-    """Return the same as an indented JSON object, with an empty table."""
+    """Return the text of a design without size classes as an indented JSON object."""
     table = {
         "schema": SCHEMA,
         "design": design.name,

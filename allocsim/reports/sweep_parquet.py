@@ -20,7 +20,7 @@ TEXTS = (
     *("workload", "trace", "subject", "allocator", "settings", "measure", "touch", "replay"),
     *("failure", "host", "began"),
 )
-"""FLOATS and TEXTS are the fields that are not integers."""
+"""The fields that are not integers."""
 
 
 def write_rows_parquet(rows: Iterable[Row], path: Path) -> None:

@@ -29,7 +29,7 @@ class Best(NamedTuple):
 
     sentence: str
     line: str
-    """The environment variables with its settings, or "" if there are none."""
+    """Its settings as environment variables, or "" if it has no settings."""
 
 
 def headline(results: Results) -> str:
@@ -58,7 +58,7 @@ def best_overall(results: Results) -> list[Best]:
 
 
 def effect_size(effect: Effect) -> str:
-    """Return how much a setting matters."""
+    """Return the size of an effect as a percentage, or "none" if it is below MIN_EFFECT."""
     return "none" if effect.size < MIN_EFFECT else f"{effect.size:.1%}"
 
 
@@ -74,7 +74,7 @@ def cautions(results: Results) -> Iterator[str]:
 
 
 def remarks(results: Results) -> Iterator[str]:
-    """Yield what was not measured, and what a footprint is if there are designs and libraries."""
+    """Yield remarks: what was not measured, and what a footprint is."""
     if not any(column.times for column in results.columns):
         yield "times were not measured; use --timed"
     libraries = sum(name.startswith("lib:") for name in results.subjects)

@@ -72,7 +72,7 @@ def _subject_table(*titles: str) -> Table:
 
 
 def _with_others(name: str, others: int) -> str:
-    """Return a subject, and how many others have the same figure."""
+    """Return the name of a subject, and the number of others with the same figure."""
     return f"{name} and {counted(others, 'other')}" if others else name
 
 
@@ -133,7 +133,7 @@ def _levels(levels: Mapping[str, float]) -> str:
 
 
 def _print_best(screen: Screen, best: Iterable[Best]) -> None:
-    """Print the best subjects, each with the environment variables that give its settings."""
+    """Print the best subjects, each with the environment variables that set its settings."""
     for each in best:
         screen.print(styled(each.sentence, "bold green"))
         if each.line:

@@ -92,7 +92,7 @@ def _subject(name: str, result: Result) -> dict[str, Any]:
 
 
 def _overall(results: Results, figure: str) -> list[dict[str, Any]]:
-    """Return the subjects over all workloads, the best first, each with the settings to paste."""
+    """Return the subjects over all workloads, the best first, with their environment variables."""
     return [
         {
             "subject": entry.subject,

@@ -1,7 +1,7 @@
-"""The warning that a recording may have more threads at once than the program has otherwise.
+"""The warning that more threads may run at once in a recording than in the program itself.
 
-If threads come and go, the number that overlap depends on how fast each of them runs. The replay
-keeps the overlap of the recorded run, in which the recorder slowed them.
+If threads come and go, the number of threads at once depends on how fast each of them runs. The
+replay repeats the recorded run, in which the recorder slowed the threads.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from allocsim.program_run import ProgramRun
 from allocsim.reports.comparison import label
 
 SHORT_LIVED = 2
-"""Threads come and go if the program has more than this many times the threads that it has at
-once."""
+"""Threads come and go if their total number is more than this many times the number at once."""
 
 SLOWED = 1.1
-"""Factor by which the recorded run must exceed another run in CPU time for a warning."""
+"""Ratio of the CPU time of the recorded run to that of another run, from which there is a
+warning."""
 
 
 def overlap_warning(comparison: Comparison) -> str:
-    """Return the warning, or "" if threads do not come and go, or were not slowed.
+    """Return the warning, or "" if threads do not come and go or were not slowed.
 
     A program with 200 short-lived threads had 4.2 of them at once under glibc, 4.5 when recorded,
     and 2.0 under mimalloc; its live bytes had a peak of 30 MiB, 30.5 MiB, and 19 to 29 MiB.
@@ -37,15 +37,16 @@ def overlap_warning(comparison: Comparison) -> str:
         return ""
     other = f", {_cpu(fastest):.2f} s with {label(fastest)}" if fastest else ""
     return (
-        f"the program has {workload.threads:,} threads, at most {run.threads:,} at once, and how "
-        "many overlap depends on how fast they run. The recorder slowed them "
-        f"({run.cpu_seconds:.2f} s of CPU time under {run.recorder}{other}), so without it, or "
-        "with a faster malloc, fewer may overlap, and the predicted peaks may be too high."
+        f"the program has {workload.threads:,} threads, at most {run.threads:,} at once. How many "
+        "run at once depends on how fast they run, and the recorder slowed them "
+        f"({run.cpu_seconds:.2f} s of CPU time under {run.recorder}{other}). Without the recorder, "
+        "or with a faster malloc, fewer threads may run at once, and the predicted peaks may be "
+        "too high."
     )
 
 
 def _fastest(rows: Sequence[Row]) -> Row | None:
-    """Return the row with the least CPU time of the program itself, or None without such runs."""
+    """Return the row under which the program took the least CPU time, or None if it was not run."""
     real = [row for row in rows if row.real is not None and row.real.runs]
     return min(real, key=_cpu, default=None)
 

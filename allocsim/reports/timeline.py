@@ -12,7 +12,7 @@ from allocsim.reports.phrases import sparkline
 from allocsim.reports.screen import Table, styled
 
 MIN_QUARTERS = 32
-"""Minimum width, in characters, of an axis with five labels; a shorter one has two."""
+"""Minimum width, in characters, of an axis with five labels. A narrower axis has two."""
 
 
 class Line(NamedTuple):
@@ -50,7 +50,7 @@ def timeline_table(
 
 
 def axis(labels: Sequence[str], width: int) -> str:
-    """Return labels at equal distances: the first begins the line, and the last one ends it."""
+    """Return a line of labels at equal distances, from the start of the line to its end."""
     line = ""
     for index, label in enumerate(labels):
         at = index * width // (len(labels) - 1) - (len(label) if index == len(labels) - 1 else 0)
@@ -60,7 +60,7 @@ def axis(labels: Sequence[str], width: int) -> str:
 
 
 def _decimal(values: np.ndarray) -> list[str]:
-    """Return ascending values with equally many decimals, so that the last has three digits."""
+    """Format ascending values with the same number of decimals; the last value has three digits."""
     decimals = max(2 - math.floor(math.log10(values[-1])), 0) if values[-1] > 0 else 0
     return [f"{value:.{decimals}f}" for value in values.tolist()]
 

@@ -16,7 +16,7 @@ EXPLANATIONS = {
     "overlap": "malloc returned a live address, so a free was lost; one was inserted",
     "impossible size": "larger than any address space: a failed call, or damage",
     "other process": "made by another process of the recording; see --process",
-    "unreadable call": "cut off, without an address or in an unknown form; see the notes",
+    "unreadable call": "incomplete, without an address, or in an unknown form; see the notes",
 }
 """An explanation of each reason for dropping or repairing a call."""
 

@@ -20,7 +20,7 @@ BAR = 40
 """Width of a full bar of the timeline, in characters."""
 
 MIN_COLUMNS = 5
-"""Number of columns of a table of call sites shown on a terminal of any width."""
+"""Columns of a table of call sites that are shown even on the narrowest terminal."""
 
 
 def print_history(screen: Screen, history: History) -> None:

@@ -29,7 +29,7 @@ BAR = 12
 """Width of a full bar, in characters."""
 
 MIN_COLUMNS = 3
-"""Number of columns of a histogram shown on a terminal of any width."""
+"""Columns of a histogram that are shown even on the narrowest terminal."""
 
 
 def print_survey(trace: Trace, stats: TraceStats, history: History = NO_HISTORY) -> None:
@@ -164,7 +164,7 @@ def _lifetimes(stats: TraceStats) -> str:
 def _frees_by_others(stats: TraceStats) -> str:
     """Return a line with the number of frees by another thread.
 
-    This is a thread other than the one that allocated the object or resized it last.
+    Another thread is one that neither allocated the object nor, if it was resized, resized it last.
     """
     share = percent(stats.frees_by_another, stats.frees)
     others = f"{stats.frees_by_another:,} ({share})" if stats.frees_by_another else "0"

@@ -1,4 +1,4 @@
-"""Warnings about what the recorder of a trace did not record, and the effect on a replay."""
+"""Warnings about what the recorder of a trace did not record, and how this affects a replay."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def trace_warnings(trace: Trace, ends_inferred: bool = False) -> list[str]:
 def _lacks_ends(trace: Trace) -> bool:
     """Return whether an allocsim trace has several threads, but their ends were not recorded.
 
-    Only the header of an allocsim trace has the number of threads (`claims`) before the events are
-    read.
+    Other formats are not considered, because only the header of an allocsim trace states the number
+    of threads (`claims`) before the events are read.
     """
     has_threads = bool(trace.description.get("claims", {}).get("threads", 1) > 1)
     return has_threads and trace.capabilities.thread_ends == "no"

@@ -13,7 +13,7 @@ FIGURES = (
     *("in spans", "new", "change", "footprint", "new", "predicted", "rounding+tail"),
     "free objects",
 )
-"""The titles of a workload's figures. A narrow screen omits the rightmost ones."""
+"""The titles of a workload's figures. A narrow screen omits the rightmost columns."""
 
 CLASSES = ("bytes", "span pages", "objects", "batch", "live objects", "current classes")
 """The titles of a class's figures."""
@@ -43,7 +43,7 @@ def headline(tuning: Tuning) -> str:
 
 
 def figure_rows(tuning: Tuning) -> Iterator[list[str]]:
-    """Yield the name and the figures of each workload, under both tables."""
+    """Yield the name of each workload, and its figures under both tables."""
     kinds = (
         ("", tuning.rows),
         (" (held back)", tuning.held_back),
@@ -98,7 +98,7 @@ def _cells(row: Row, kind: str) -> list[str]:
 
 
 def _change(row: Row, parts: Sequence[str]) -> str:
-    """Return the change of the sum of `parts` at peak live."""
+    """Return the change of the sum of `parts` at peak live, as text."""
     change = sum(row.new.parts[part] - row.now.parts[part] for part in parts)
     return f"{'+' if change >= 0 else '-'}{format_bytes(abs(change))}"
 

@@ -25,6 +25,6 @@ name."""
 def command() -> None:
     """Show, check, convert, slice and sample traces.
 
-    TRACE is a recording (a file, or - for standard input), a job file, or a bundled workload by its
-    name.
+    TRACE is a recording (a file, or - for standard input), a job file, or the name of a bundled
+    workload.
     """

@@ -68,7 +68,7 @@ def write_part(whole: Trace, choice: Choice, path: Path, writer: Writer) -> None
 def require_free(path: Path, force: bool) -> None:
     """Raise an error if `path` cannot be written or may not be overwritten.
 
-    Commands call this before they do any work, so that no work is lost.
+    Commands call this function first, so that no work is lost.
     """
     require_writable([str(path)])
     if path.is_dir():
