@@ -194,8 +194,7 @@ class Heap(Measured):
             return int(operations.release(self.state, target))
 
     def thread_done(self) -> None:
-        """Tell the design that the calling thread has ended, so that it may free the thread's
-        cache.
+        """Tell the design that the calling thread has ended; it may then free the thread's cache.
 
         After that, the next call of the same thread counts as the first call of a new thread.
         """

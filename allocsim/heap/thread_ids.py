@@ -35,8 +35,7 @@ class ThreadIds:
         return number
 
     def remove(self) -> int | None:
-        """Remove the calling thread's number and callback; return the number, or None if
-        missing."""
+        """Remove the calling thread's number and its callback; return the number, or None."""
         number = self.current()
         if number is not None:
             self._local.end.detach()

@@ -57,8 +57,7 @@ def _dynamic_tags(library: LoadedLibrary) -> dict[int, int]:
 
 
 def _place(tags: dict[int, int], entry: int, name: bytes) -> Iterator[int]:
-    """Yield the offset of the table entry of function `name`, if the relocation at `entry` fills
-    it."""
+    """Yield the offset of function `name` in the table, if the relocation at `entry` fills it."""
     info = _word(entry + 8)
     if info & 0xFFFF_FFFF not in FUNCTION_TYPES:
         return

@@ -107,7 +107,7 @@ MIMALLOC = {
     "page_reset": _switch("release a page as soon as it is free (version 2)"),
     "allow_large_os_pages": _switch("use huge pages", "1", ("large_os_pages",)),
     "page_reclaim_on_free": Setting("take over abandoned pages on free (version 3)", "1", -1, 2),
-    "page_full_retain": Setting("number of full pages a thread keeps (version 3)", "0", -1, 1 << 10),
+    "page_full_retain": Setting("full pages that a thread keeps (version 3)", "0", -1, 1 << 10),
     "reserve_os_memory": Setting("bytes that are reserved at startup", "1GiB"),
 }
 

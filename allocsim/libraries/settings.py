@@ -157,8 +157,7 @@ def _spelled(library: str, family: Family, key: str) -> str | None:
 
 
 def _spelling(family: Family, name: str) -> bytes:
-    """Return the bytes by which a setting is found in a library's file: a string and a zero
-    byte."""
+    """Return the name of a setting as a library's file contains it: a string and a zero byte."""
     return _named(family.spelling, name).encode() + b"\0"
 
 
@@ -180,8 +179,9 @@ def _content_with_names(library: str) -> bytes:
 
 
 def _variable(library: str, family: Family) -> str:
-    """Return the name of the environment variable with a library's settings. In a build whose
-    functions have a prefix, the variable has a prefix too.
+    """Return the name of the environment variable with a library's settings.
+
+    In a build whose functions have a prefix, the variable has a prefix too.
     """
     pattern = rb"\0(\w*" + family.variable.encode() + rb")\0"
     own = re.search(pattern, _content_with_names(library))

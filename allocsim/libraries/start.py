@@ -35,6 +35,7 @@ def start_address(library: LoadedLibrary) -> int | None:
 
 def program_break(library: LoadedLibrary) -> int | None:
     """Return the program break, if the library is glibc and moves the break only for the workload.
+
     Returns None for another library, and if glibc's malloc serves Python too.
     """
     if not library.address("gnu_get_libc_version") or not os.environ.get("LD_PRELOAD"):

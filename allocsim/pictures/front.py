@@ -78,8 +78,8 @@ def _thinned(points: Sequence[_Point]) -> list[_Point]:
 
 
 def _places(values: Sequence[float], count: int) -> list[int]:
-    """Divide the range of the values into `count` intervals; return the index of each value's
-    interval."""
+    """Return the index of each value's interval, of `count` equal ones in the range of the
+    values."""
     low, high = min(values, default=0.0), max(values, default=0.0)
     step = (high - low) / count or 1.0
     return [int((value - low) / step) for value in values]

@@ -1,7 +1,8 @@
 """Recorders: run a program, record its malloc calls, and keep them as a trace.
 
-Each recorder has a module with a `RECORDER`. This module chooses a recorder, and `recording` runs
-it. The program's output and exit status are passed on unchanged. Only the trace is kept.
+Each recorder is a module that defines a `RECORDER`. This module chooses a recorder, and `recording`
+runs it. The program's output and exit status are passed on unchanged. Of the recorder's files, only
+the trace is kept.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def usable_recorders(request: Request, chosen: str | None) -> list[Recorder]:
     """Return the recorders that can record what is requested, in order of preference.
 
     If `chosen` is given, only the recorder of that name is considered. Raises EnvironmentLacks,
-    with the reason for each recorder, if none is left. Raises InputError if the recorder `chosen`
-    does not support an option of the request.
+    with the reason for each recorder, if none can record the request. Raises InputError if the
+    recorder `chosen` does not support an option of the request.
     """
     candidates = _with_options([_find(chosen)] if chosen else [*RECORDERS], request, chosen)
     if request.sites:
@@ -50,10 +51,11 @@ def usable_recorders(request: Request, chosen: str | None) -> list[Recorder]:
 
 
 def why_not_best(request: Request, chosen: Recorder) -> str | None:
-    """Return why the preferred recorder does not work here, if another was chosen for that reason.
+    """Return why the preferred recorder does not work on this machine, if this is why it was not
+    chosen.
 
-    Returns None if the preferred recorder was chosen, or if another was chosen because of the
-    program or of an option.
+    Returns None if it was chosen, or if another recorder was chosen because of the program or an
+    option.
     """
     best = RECORDERS[0]
     if chosen is best or best.unsuited(request) is not None or request.python_allocators:

@@ -1,7 +1,7 @@
 """Read a recording of LTTng through babeltrace2, if allocsim cannot read its layout directly.
 
-`traces.readers.lttng_directory` reads the usual layout. For any other, babeltrace2 prints the
-events as text.
+`traces.readers.lttng_directory` reads the usual layout. If a recording has another layout,
+babeltrace2 prints the events as text.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _require_complete(
 ) -> Iterator[Any]:
     """Yield the events. Then raise TraceError if babeltrace2 failed.
 
-    If the tracer has discarded events, a sentence on them is added to `losses`.
+    If the tracer has discarded events, their number is added to `losses`, as a sentence.
     """
     with closing_chunks(chunks):
         yield from chunks

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 def in_background(run: Callable[[threading.Event], object]) -> Iterator[None]:
     """Call `run` in a thread during the block.
 
-    The event that it gets is set at the end of the block, which then waits for `run` to return.
+    The argument of `run` is an event that is set at the end of the block. The block then waits
+    until `run` has returned.
     """
     ended = threading.Event()
     thread = threading.Thread(target=run, args=(ended,), daemon=True)

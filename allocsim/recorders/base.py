@@ -1,8 +1,8 @@
 """The interface of a recorder, and code that recorders share: a work directory, opening a file.
 
-A `Recorder` is data: it declares what the recorder can record, and has the functions that run it.
-`recording` tells the user what the recorder cannot record, and writes that into the trace. During a
-run, a recorder writes only into the work directory, which is removed in any case.
+A `Recorder` declares what the recorder can record, and names the functions that run it. `recording`
+reports to the user what the recorder cannot record, and notes this in the trace. During a run, a
+recorder writes only into the work directory, which is always removed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class LiveFigures(NamedTuple):
 
 
 LiveView = Callable[[], AbstractContextManager[Callable[[LiveFigures], None]]]
-"""Returns a context manager whose value is a function that shows the next figures."""
+"""Returns a context manager. Its value is a function that shows figures, replacing the last."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ class Recorder:
     summary: str
     """One line for the user: the calls that are recorded, and how much slower the program runs."""
     install: str
-    """The command that installs it on Debian."""
+    """The command that installs the recorder on Debian."""
     capabilities: Capabilities
-    """What the recorder can see. The trace keeps these facts."""
+    """What the recorder can see. The trace stores this."""
     missing: Callable[[Request], str | None]
     """Returns what is missing on this machine, with the remedy; None if nothing is missing."""
     run: Callable[[Request, Path], Outcome]
@@ -108,8 +108,8 @@ class Recorder:
     unsuited: Callable[[Request], str | None] = suits_every_program
     """Returns why the recorder cannot record this program, or None if it can."""
     losses: Callable[[Path, Outcome], list[str]] = no_losses
-    """Returns a sentence on each kind of calls that the recorder lost in a run. The trace keeps the
-    sentences."""
+    """Returns a sentence on each kind of calls that the recorder lost in a run. The trace stores
+    the sentences."""
     label: Callable[[Path, int], str] = process_id
     """Returns a text that identifies a process of the recording. The text becomes part of the name
     of that process's trace."""
@@ -136,8 +136,8 @@ class Recorder:
     keeps_last_calls: bool = True
     """Whether the last calls are in the recording if a signal kills the program."""
     own_memory: int | None = None
-    """Bytes of anonymous memory that the recorder adds to the program's; None: the recorder keeps
-    data for every call, so the program's own figures (ProgramRun) are not known."""
+    """Bytes of anonymous memory that the recorder adds to the program's. None if the recorder keeps
+    data for every call, so that the program's own figures (ProgramRun) are not known."""
     sees_python_objects: bool = False
     """Whether the recorder can record Python's small objects, which Python allocates in pools."""
 

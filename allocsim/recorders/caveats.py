@@ -19,7 +19,7 @@ MAX_NAMED = 5
 
 
 def caveats_before(request: Request, recorder: Recorder) -> Iterator[str]:
-    """Yield a sentence about each thing that a recording of this program may miss."""
+    """Yield a sentence about each kind of calls that a recording of this program may miss."""
     program = request.program
     if recorder.is_guarded and why_no_compiler():
         yield UNGUARDED
@@ -29,7 +29,8 @@ def caveats_before(request: Request, recorder: Recorder) -> Iterator[str]:
             "other program"
         )
     elif drops_environment(program):
-        yield f"the program that {program.name} starts without LD_PRELOAD is not recorded"
+        yield f"{program.name} starts its program without LD_PRELOAD, so the program is not "
+        "recorded"
     is_python = program.name.startswith("python")
     if is_python and not recorder.sees_python_objects and not _pools_are_off():
         yield (
@@ -53,8 +54,8 @@ def losses_after(recorder: Recorder, directory: Path, outcome: Outcome) -> list[
 def leftover_note(directory: Path) -> str | None:
     """Return a sentence about processes that outlive the program; None if there are none.
 
-    They are found by their environment, which they inherited from the program: it contains the name
-    of the work directory.
+    These processes inherited the program's environment, which contains the name of the work
+    directory, so they are found by this name.
     """
     processes = leftover_processes(directory)
     if not processes:
@@ -69,7 +70,7 @@ def leftover_note(directory: Path) -> str | None:
 
 
 def leftover_processes(directory: Path) -> list[int]:
-    """Return the running processes that were started under a recorder with this work directory."""
+    """Return the running processes whose environment contains the name of the work directory."""
     return sorted(_processes_with(os.fsencode(directory)))
 
 

@@ -30,15 +30,15 @@ KEEP_CHILDREN = ": --children keeps each in its own file"
 """Text that replaces the advice to use --process, an option that `record` does not have."""
 
 NOT_INHERITED = (
-    "unless the process executed another program after its fork, it inherited objects that are not "
-    "in the trace; calls with them are dropped"
+    "unless the process executed another program after its fork, it inherited objects that are "
+    "not in the trace; calls on these objects are dropped"
 )
 """Note in the trace of a child process, for a recorder without `Recorder.keeps_inherited`."""
 
 MAX_UNKNOWN_FREES, SOME_UNKNOWN_FREES = 0.01, 100
 """If frees of unknown objects exceed both this share of a trace's events and this number, the
-recorder missed allocations, and the trace has a loss. A forked child may free a few objects that it
-inherited. The program itself is recorded from its beginning."""
+recorder missed allocations, which is a loss. Fewer such frees are no loss: a forked child may free
+objects that it inherited. The program itself is recorded from its beginning."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,13 @@ class Finished:
     directory: Path
     outcome: Outcome
     losses: list[str]
-    """Sentences on calls that are known to be missing."""
+    """Sentences about calls that are known to be missing."""
     notes: list[str]
     """Further sentences for the users of the trace."""
 
     def of_process(self, process: int) -> Finished:
-        """Return the same recording for another of its processes, of which there are no samples."""
+        """Return the recording for another of its processes. Only the program itself has
+        samples."""
         notes = self.notes if self.recorder.keeps_inherited else [*self.notes, NOT_INHERITED]
         return replace(self, outcome=self.outcome._replace(process=process, run=None), notes=notes)
 
@@ -95,7 +96,7 @@ def convert(finished: Finished, out: Path, progress: Progress) -> Written:
 
 
 def _program_run(finished: Finished) -> ProgramRun | None:
-    """Return the figures of the program that was recorded, without the recorder's own memory.
+    """Return the figures of the program's run, without the recorder's own memory.
 
     Returns None if they are not known.
     """
@@ -136,7 +137,7 @@ def _completed(chunks: Iterator[Any], trace: Trace, finished: Finished) -> Itera
 
 
 def _nothing(finished: Finished, losses: list[str]) -> str:
-    """Return the message for a recording without any event, which has these losses."""
+    """Return the message for a recording that has no event, but may have `losses`."""
     name, recorder, outcome = finished.request.program.name, finished.recorder, finished.outcome
     if outcome.was_killed:
         return f"{name} {outcome.description} before {recorder.name} had recorded a call"

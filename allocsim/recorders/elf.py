@@ -1,7 +1,7 @@
-"""Read an ELF file: its loader, and which of the given symbols the file has.
+"""Read an ELF file: its loader, and which of some symbols it defines or imports.
 
-The file is not run; only its tables are read. A file without section headers counts as a file that
-has none of the symbols.
+Only the file's tables are read; the file is not run. A file without section headers counts as a
+file without any of the symbols.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ElfFile(NamedTuple):
 
 
 def read_elf(path: str | Path, symbols: Iterable[str] = ()) -> ElfFile | None:
-    """Return the facts about a file, with those of `symbols` that it has.
+    """Return the facts about a file, including which of `symbols` it defines or imports.
 
     Returns None if the file is damaged, cannot be read or is not an ELF file.
     """
@@ -64,7 +64,7 @@ def read_elf(path: str | Path, symbols: Iterable[str] = ()) -> ElfFile | None:
 
 
 def is_go_program(path: str | Path) -> bool:
-    """Return whether a Go compiler has built `path`: it has Go's build information."""
+    """Return whether Go's toolchain built `path`: such a file contains Go's build information."""
     try:
         with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as it:
             return it.find(_GO_BUILD) >= 0
@@ -73,10 +73,8 @@ def is_go_program(path: str | Path) -> bool:
 
 
 def zero_filled(path: str | Path) -> int:
-    """Return the bytes of whole pages that the loader adds after a file's content, for its .bss.
-
-    The pages are initially zero. Returns 0 if the file is damaged, cannot be read or is not a
-    native ELF file.
+    """Return the bytes of the whole zero pages that the loader adds after a file's content, for
+    .bss. Returns 0 if the file is damaged, cannot be read or is not a native ELF file.
     """
     try:
         with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as it:

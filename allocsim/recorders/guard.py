@@ -4,7 +4,7 @@ These recorders write through file descriptors that the recorded program may clo
 would then lose calls, or write into the program's own files. The guard (`guard.c`) keeps the
 descriptors open. It also counts failed writes, and libraries that bypass the recorder. The counts
 are in a file, called the page. If the program calls an aligned allocation function that the
-recorder does not know, the guard instead calls one that the recorder knows. The guard is compiled
+recorder does not know, the guard calls one that the recorder knows instead. The guard is compiled
 for each recording.
 """
 
@@ -31,22 +31,22 @@ OUTPUT = "recording"
 _PAGE, _LENGTH = "guard.page", 4096
 
 UNGUARDED = (
-    "no C compiler is installed, so the recorder is not guarded: a program that closes the "
-    f"recorder's files breaks the recording, and lost calls are not noticed ({INSTALL})"
+    "no C compiler is installed, so the recorder is not guarded: if the program closes the "
+    f"recorder's files, the recording is damaged, and lost calls are not noticed ({INSTALL})"
 )
 """The note on a recording without the guard."""
 
 
 class Page(NamedTuple):
-    """What the guard has counted. The layout is that of `struct page` in guard.c."""
+    """The counts of the guard. The layout is that of `struct page` in guard.c."""
 
     process: int
     """Process id of the program; 0 if the guard was not loaded."""
     images: int
     """Number of programs that this process has executed under the recorder, the first included."""
     ended: int
-    """The value of `images` when the process ended normally. 0 if the process was killed, or ended
-    in a program without the guard."""
+    """The value of `images` when the process ended normally; 0 if the process was killed, or if the
+    last program that it executed did not load the guard."""
     error: int
     """The errno of the first failed write of the recording; 0 if no write failed."""
     lost: int
@@ -60,7 +60,7 @@ class Page(NamedTuple):
 def capabilities_here(recorder: Recorder) -> Capabilities:
     """Return what the recorder can see on this machine.
 
-    Where the guard cannot be compiled, a guarded recorder misses some of the aligned allocations.
+    If the guard cannot be compiled, a guarded recorder misses some of the aligned allocations.
     """
     capabilities = recorder.capabilities
     if not recorder.is_guarded or why_no_compiler() is None:
@@ -79,7 +79,8 @@ def build_guard(directory: Path, recorder: str) -> Path | None:
     compile_library(library, "-O2", f"-DFOR_{recorder.upper()}", SOURCE)
     with (directory / _PAGE).open("wb") as page:
         page.truncate(_LENGTH)
-        # Reserved now: on a full disk, writing to the mapped page would end the program by SIGBUS.
+        # Reserved now, because on a full disk a write to the mapped page would end the program by
+        # SIGBUS.
         os.posix_fallocate(page.fileno(), 0, _LENGTH)
     return library
 
@@ -93,7 +94,7 @@ def guard_variables(directory: Path) -> dict[str, str]:
 
 
 def read_page(directory: Path) -> Page:
-    """Return what the guard has counted; all figures are 0 if there was no guard."""
+    """Return the counts of the guard; all are 0 if there was no guard."""
     try:
         head = (directory / _PAGE).read_bytes()[: 8 * len(Page._fields)]
         return Page(*struct.unpack(f"={len(Page._fields)}q", head))
@@ -102,7 +103,7 @@ def read_page(directory: Path) -> Page:
 
 
 def guard_losses(directory: Path, outcome: Outcome) -> list[str]:
-    """Return a sentence on each kind of calls that the recorder lost, as far as the guard knows."""
+    """Return a sentence on each kind of lost calls that the guard has noticed."""
     page = read_page(directory)
     losses = []
     if page.error:
@@ -112,7 +113,8 @@ def guard_losses(directory: Path, outcome: Outcome) -> list[str]:
             f"the recorder could not write its file ({reason}): the last "
             f"{format_bytes(page.lost)} of the recording are lost{more}"
         )
-    # A program that a signal kills never sets `ended`: compare it only if there was no signal.
+    # A program killed by a signal does not set `ended`, so `ended` is compared only without a
+    # signal.
     if page.process and page.images != page.ended and outcome.status <= 128:
         losses.append(
             "the program executed another program without the recorder: the calls of the other "

@@ -37,8 +37,8 @@ def run(request: Request, directory: Path) -> Outcome:
 def _library() -> Path | None:
     """Return heaptrack's library, or None if it is not found.
 
-    Like the heaptrack script, this looks in ../lib, relative to the script's directory. If the
-    script is not installed, this looks in /usr/lib.
+    The library is searched for where the heaptrack script searches: in ../lib, relative to the
+    script's directory. If the script is not installed, it is searched for in /usr/lib.
     """
     script = shutil.which("heaptrack")
     lib = Path(script).resolve().parents[1] / "lib" if script else Path("/usr/lib")
@@ -66,5 +66,5 @@ RECORDER = Recorder(
     follows_exec=False,
     keeps_last_calls=False,
     blind_to="static and set-uid programs, programs with their own allocator, programs that "
-    "exec another, and short programs that end by _exit, such as sh (use --with lttng)",
+    "execute another program, and short programs that end by _exit, such as sh (use --with lttng)",
 )

@@ -40,7 +40,7 @@ class Linkage(NamedTuple):
 
 
 def why_not_preloaded(request: Request) -> str | None:
-    """Return why a preloaded malloc would not replace the program's malloc; None if it would."""
+    """Return why a preloaded malloc would not replace that of the program, or None if it would."""
     file = _executable(request.program.file)
     elf = read_elf(file, (MALLOC,))
     if elf is None:
@@ -90,7 +90,8 @@ def why_not_with_glibc_only(request: Request) -> str | None:
     allocator = linked_allocator(request.program)
     if allocator is None:
         return why_unsuited(request)
-    return f"it records only glibc's malloc, and {request.program.name} is linked to {allocator}"
+    return f"mtrace records only glibc's malloc, and {request.program.name} is linked to "
+    f"{allocator}"
 
 
 def why_no_room(needed: int) -> str | None:
@@ -135,9 +136,10 @@ def _uses_new(program: ElfFile, libraries: dict[str, ElfFile], allocator: str) -
 
 
 def _gains_rights(file: str) -> bool:
-    """Return whether the program gains rights, so that the loader ignores LD_PRELOAD.
+    """Return whether the program gains rights, in which case the loader ignores LD_PRELOAD.
 
-    Such a program is set-uid or set-gid to another user or group, or has file capabilities.
+    A program gains rights if it is set-uid or set-gid to another user or group, or has file
+    capabilities.
     """
     status = Path(file).stat()
     is_other = (status.st_mode & 0o4000 and status.st_uid != os.geteuid()) or (

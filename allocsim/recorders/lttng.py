@@ -34,16 +34,16 @@ INSTALL = "apt install lttng-tools babeltrace2 liblttng-ust1"
 TOOLS = ("lttng", "lttng-sessiond", "babeltrace2")
 
 LIBRARIES = ("lttng-ust-libc-wrapper", "lttng-ust-fork", "lttng-ust-fd")
-"""Libraries to preload. lttng-ust-fork tells the tracer about forked children, whose calls would
-otherwise count as their parent's. lttng-ust-fd keeps the program from closing the tracer's
-descriptors; if the program closed them, the tracer would abort it."""
+"""Libraries to preload. lttng-ust-fork reports forked children to the tracer; without it, their
+calls would count as their parent's. lttng-ust-fd keeps the program from closing the tracer's
+descriptors; without it, the tracer would abort a program that closes them."""
 
 WAITING = {"LTTNG_UST_ALLOW_BLOCKING": "1", "LTTNG_UST_REGISTER_TIMEOUT": "10000"}
-"""Environment that makes the program wait while a buffer is full, and at its start wait up to
-10,000 ms for the daemon."""
+"""Environment that makes the program wait while a buffer is full, and wait for the daemon at the
+start of the program, for up to 10,000 ms."""
 
 ROOM = 256 << 20
-"""Bytes of address space for the program and the tracer's libraries, besides the buffers."""
+"""Bytes of address space for the program and the tracer's libraries, without the buffers."""
 
 
 def missing(_: Request) -> str | None:
@@ -59,7 +59,7 @@ def missing(_: Request) -> str | None:
 def unsuited(request: Request) -> str | None:
     """Return why the program cannot be recorded, or None if it can."""
     if request.program.name.endswith(OWN_THREADS):
-        return f"its name ends in {OWN_THREADS}, like those of the tracer's own threads"
+        return f"its name ends in {OWN_THREADS}, like the names of the tracer's own threads"
     return why_unsuited(request) or why_no_room(BUFFERS * (os.cpu_count() or 1) + ROOM)
 
 

@@ -1,13 +1,14 @@
 """A private LTTng session daemon, and a tracing session in it, for one recording.
 
 LTTNG_HOME puts the sockets of a normal user's daemon into the work directory, apart from the
-sockets of other recordings and of a daemon that the user runs. When root runs them, LTTng's daemon
-and client ignore LTTNG_HOME and use /var/run/lttng. Each of them therefore runs in a mount
-namespace of its own, in which a subdirectory of the work directory is mounted at /var/run/lttng.
-The recorded program runs outside these namespaces and finds the daemon's socket through LTTNG_HOME.
+sockets of other recordings and of a daemon that the user runs. If the user is root, LTTng's daemon
+and its client commands ignore LTTNG_HOME and use /var/run/lttng. Each of them therefore runs in its
+own mount namespace, in which a subdirectory of the work directory is mounted at /var/run/lttng. The
+recorded program runs outside these namespaces and finds the daemon's socket through LTTNG_HOME.
 
-Where root may not mount (in most containers), all recordings by root share /var/run/lttng. A daemon
-that is already running there is used and left running, and only one recording at a time is allowed.
+Where root may not mount (in most containers), all recordings by root share /var/run/lttng. Only one
+recording is then allowed at a time. If a daemon is already running there, it is used and left
+running.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ OWN_THREADS = "-ust"
 """Suffix of the names of the tracer's own threads."""
 
 NOT_THE_TRACER = f'$ctx.procname != "*{OWN_THREADS}"'
-"""Filter that drops the tracer's own calls: 1,500 in each traced process. The filter costs 21
-ns/event, measured with 4 M events."""
+"""Filter that drops the calls of the tracer itself: 1,500 in each traced process. The filter costs
+21 ns/event, measured with 4 M events."""
 
 BUFFERS = 8 * (4 << 20)
 """Bytes of the channel's buffers for one CPU. Every traced process maps the buffers of all CPUs."""
@@ -74,7 +75,7 @@ MOUNT = 'mkdir -p /var/run/lttng && mount --bind "$0" /var/run/lttng && exec "$@
 
 @dataclass(frozen=True)
 class Daemon:
-    """The environment and the commands that reach a session daemon, whether or not it runs yet."""
+    """The environment and the commands with which a session daemon is started and called."""
 
     variables: dict[str, str]
     """Environment of the daemon's clients, and of the programs to be traced."""
@@ -111,7 +112,8 @@ def running_daemon(directory: Path) -> Iterator[Daemon]:
     """Provide a running daemon during the block, a private one where possible."""
     if len(os.fsencode(directory / LONG_SOCKET)) > MAX_SOCKET_PATH:
         raise RecorderFailed(
-            f"'{directory.parent}' is too long a path for its sockets; set TMPDIR to a shorter one"
+            f"the path '{directory.parent}' is too long for its sockets; set TMPDIR to a shorter "
+            "path"
         )
     is_root = os.geteuid() == 0
     daemon = Daemon({"LTTNG_HOME": str(directory)})
@@ -178,17 +180,18 @@ def _in_namespace(directory: Path) -> Daemon:
 
 @contextmanager
 def _only_recording() -> Iterator[None]:
-    """Hold the lock during the block; raise RecorderFailed if another recording by root has it.
+    """Hold the lock during the block; raise RecorderFailed if another recording by root holds it.
 
-    Both recordings would use one daemon, which ends with the recording that started it.
+    Without the lock, both recordings would use the daemon that the first one started, and would
+    lose it when the first one ends.
     """
     with socket.socket(socket.AF_UNIX) as lock:
         try:
             lock.bind(LOCK)
         except OSError as error:
             raise RecorderFailed(
-                "another recording by root is running; without CAP_SYS_ADMIN LTTng serves one at "
-                "a time"
+                "another recording by root is running; without CAP_SYS_ADMIN, only one is "
+                "possible at a time"
             ) from error
         yield
 

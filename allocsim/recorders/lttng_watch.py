@@ -1,8 +1,8 @@
 """Watch an LTTng session, so that the recorded program does not wait forever.
 
-The program waits while its buffers are full. The consumer, a child of the daemon, empties them by
-writing to disk. If the disk is full or the consumer has died, the buffers stay full. The session is
-then stopped: the program goes on without the recorder, and the trace says so.
+The program waits while its buffers are full. The consumer, a child of the daemon, writes the
+buffers to disk. If the disk is full or the consumer has died, the buffers stay full. The session is
+then stopped: the program continues without the recorder, and the trace notes it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ INTERVAL = 0.05
 """Seconds between two checks."""
 
 MIN_FREE = 96 << 20
-"""Bytes of free space below which a session is stopped. The fastest recording that was measured,
-at 75 MB/s, writes as much in a second."""
+"""Bytes of free space below which a session is stopped: more than the fastest measured recording
+writes in a second (75 MB)."""
 
 GOING_ON = "going-on"
-"""Name of an empty file in the work directory. When the session is stopped, it is renamed to the
-reason, which is possible even if the disk is full."""
+"""Name of an empty file in the work directory. When the session is stopped, the file is renamed to
+the reason, because a rename is possible even if the disk is full."""
 
 REASONS: Mapping[str, str] = {
-    "full": "the directory for temporary files was nearly full (set TMPDIR to another one)",
+    "full": "the directory for temporary files was nearly full (set TMPDIR to another directory)",
     "dead": "the tracer's daemon died",
 }
 
@@ -39,7 +39,7 @@ REASONS: Mapping[str, str] = {
 def watched_session(
     directory: Path, daemon: int | None, stop: Callable[[], None]
 ) -> Iterator[None]:
-    """Call `stop` once if the session that records the block can no longer write.
+    """Call `stop`, once, if the tracing session can no longer write during the block.
 
     `daemon` is the process id of the session daemon, or None if the daemon is not private. Raises
     RecorderFailed before the block if there is not enough space.
@@ -87,7 +87,7 @@ def _kill(process: int) -> None:
 
 
 def _living_children(process: int) -> int:
-    """Return how many running children a process has; -1 if the process itself has ended.
+    """Return the number of running children of a process; -1 if the process itself has ended.
 
     Returns 0 if /proc does not list the children.
     """
@@ -108,6 +108,6 @@ def _is_alive(process: str) -> bool:
 
 
 def _free_bytes(directory: Path) -> int:
-    """Return the bytes that a program of this user can still write."""
+    """Return the free bytes that a program of this user may write."""
     status = os.statvfs(directory)
     return status.f_bavail * status.f_frsize

@@ -1,11 +1,11 @@
 """The memray recorder, for programs run by a Python that has memray installed.
 
 memray runs inside the interpreter: `python SCRIPT` becomes `python MEMRAY run SCRIPT`. A command
-line that cannot be rewritten with certainty is not recorded. memray records what the Python process
-allocates once memray has started, but not what the interpreter allocated before.
+line that cannot be rewritten with certainty is not recorded. memray does not record what the
+interpreter allocated before memray was started.
 
-Two interpreters need the same version of memray: the program's, and allocsim's, which reads the
-capture (memray's file).
+Two interpreters need the same version of memray: that of the program, and that of allocsim, which
+reads the capture (memray's file).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RUN = ("run", "--quiet", "--no-compress")
 """Command and options of memray."""
 
 PYTHON_ALLOCATORS = "--trace-python-allocators"
-"""memray's option to record Python's own allocators; allocsim's option has the same name."""
+"""memray's option to record Python's own allocators. The option of allocsim has the same name."""
 
 _PYTHON = re.compile(r"python[\d.]*")
 
@@ -88,7 +88,7 @@ def run(request: Request, directory: Path) -> Outcome:
 
 
 def _count_options(arguments: Sequence[str]) -> int | None:
-    """Return how many of the first arguments are Python's own options.
+    """Return the number of arguments at the beginning that are Python's own options.
 
     Returns None if no script, -m or -c follows the options, or if -m or -c is joined with other
     text, as in -mMODULE.

@@ -2,8 +2,8 @@
 
 Since glibc 2.34 mtrace() does nothing unless libc_malloc_debug.so.0, a part of Debian's libc6, is
 preloaded too. mtrace records no threads, and writes 78 bytes of text per call. Only the program
-itself is recorded. A forked child would write into the same file, where its calls would look like
-those of the program.
+itself is recorded, not its forked children: a child would write into the same file, where its calls
+would look like those of the program.
 """
 
 from __future__ import annotations

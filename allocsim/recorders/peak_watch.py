@@ -1,8 +1,8 @@
 """The peaks of a running program's anonymous memory and number of threads, read from /proc.
 
-The kernel keeps no peak of anonymous memory, only that of all resident memory (VmHWM). VmHWM less
-the maximum of all samples' file pages is at most the anonymous peak. It equals the anonymous peak
-if resident memory, anonymous memory and file pages peak at the same time. The result is this
+The kernel keeps no peak of anonymous memory, only the peak of all resident memory (VmHWM). VmHWM
+minus the maximum of file pages in any sample is at most the anonymous peak. The two are equal if
+resident memory, anonymous memory and file pages peak at the same time. The result is this
 difference or the highest sample, whichever is higher. Memory that appears after the last sample is
 missed. VmHWM may be 32 pages per processor too small, because the kernel adds up the counts of its
 processors in steps. For the same reason, it may fall a little.
@@ -26,16 +26,16 @@ SHARE = 0.005
 """Time between two samples, as a share of the time that the program has run."""
 
 MIN_INTERVAL, MAX_INTERVAL = 0.001, 0.05
-"""Limits in seconds of the time between two samples. A sample takes 50 us, possibly on
-another processor than the program's."""
+"""Limits, in seconds, of the time between two samples. A sample takes 50 us, possibly on another
+processor than the program."""
 
 GROWTH = 1.05
-"""When the anonymous memory has grown by this factor, the mappings are read again. Reading them
-takes milliseconds, and delays the program's calls of mmap."""
+"""The mappings are read again only when the anonymous memory has grown by this factor, because
+reading them takes milliseconds and delays the program's calls of mmap."""
 
 EARLY_SAMPLES = 20
-"""Until the mappings show a library with a malloc, the first samples read them too: the dynamic
-linker may still be loading it. A static program has no such library."""
+"""The number of first samples that also read the mappings, until these show a library with a
+malloc, which the dynamic linker may still be loading. A static program has no such library."""
 
 RECORDER_LIBRARIES = ("liballocsim-", "liblttng-ust", "guard.so")
 """Beginnings of the names of libraries that recorders preload."""
@@ -45,7 +45,7 @@ _FIELD = re.compile(rb"^(VmHWM|RssAnon|RssFile|RssShmem|Threads):\s+(\d+)( kB)?$
 
 @dataclass
 class Peak:
-    """What the samples of a program show. Sizes are in bytes."""
+    """Peaks and other figures from the samples of a program. Sizes are in bytes."""
 
     threads: int = 0
     """Maximum number of threads."""
@@ -76,7 +76,7 @@ class Peak:
     def malloc(self) -> str | None:
         """The library whose malloc the process uses; None if no sample shows it.
 
-        If another library than libc has a malloc, the dynamic linker takes that one.
+        If a library other than libc defines malloc, the dynamic linker uses that definition.
         """
         libraries = sorted(path for path in self.map.code if not _is_recorders(path))
         mallocs = [path for path in libraries if has_malloc(path)]
@@ -87,7 +87,7 @@ class Peak:
     def outside_malloc(self) -> int:
         """The part of the peak that is known not to come from malloc.
 
-        The static data of a malloc library other than libc is not part of it, because a replay on
+        The static data of a malloc library other than libc is not included, because a replay on
         that library has the same data.
         """
         library = self.malloc
@@ -136,14 +136,14 @@ class PeakWatch:
         self._samples += 1
         is_early = self._samples <= EARLY_SAMPLES and self.peak.malloc is None
         if is_early or sample["RssAnon"] > GROWTH * self.peak.mapped_at:
-            with suppress(OSError):  # the next sample shows whether the process has ended
+            with suppress(OSError): # if the process has ended, the next sample notices it
                 self.peak.map = read_memory_map(process)
                 self.peak.mapped_at = sample["RssAnon"]
         return True
 
 
 def _fields(process: int) -> dict[str, int]:
-    """Return the fields of a process, sizes in bytes; some are missing once the process ended."""
+    """Return the fields of a process, sizes in bytes. After its end, some fields are missing."""
     text = Path(f"/proc/{process}/status").read_bytes()
     matches = _FIELD.finditer(text)
     return {match[1].decode(): int(match[2]) << (10 if match[3] else 0) for match in matches}

@@ -46,6 +46,6 @@ def _position_of_input() -> int | None:
     if mode is None or stat.S_ISREG(mode) or stat.S_ISCHR(mode):
         return input_position()
     raise InputError(
-        "--cost runs the program twice, and standard input can be read only once; give it a file "
-        "as input"
+        "--cost runs the program twice, but standard input can be read only once; redirect it "
+        "from a file"
     )

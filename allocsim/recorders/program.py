@@ -1,7 +1,7 @@
 """Find the program to record, run it, and report how it ended.
 
-While the program runs, it reads the terminal's input. allocsim forwards the signals that it gets to
-the program, and waits until the program has ended.
+While the program runs, the terminal's input goes to the program. allocsim forwards signals to the
+program, and waits until the program has ended.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
     seconds: float
     """Wall time of the program's run."""
     run: ProgramRun | None = None
-    """What the kernel counted; None if the program ended before the first sample."""
+    """Figures that the kernel counted; None if the program ended before the first sample."""
 
     @property
     def was_killed(self) -> bool:
@@ -133,7 +133,7 @@ def run_program(
 
 
 def program_run(peak: Peak, seconds: float, cpu_seconds: float) -> ProgramRun | None:
-    """Return the figures of a run, or None if it was too short for a sample."""
+    """Return the figures of a run, or None if the run was too short for a sample."""
     if not peak.highest:
         return None
     return ProgramRun(

@@ -1,7 +1,7 @@
 """The version of a package in another Python interpreter, and the command to install it there.
 
-The interpreter runs a short program that reports the version. The current directory is not on its
-path, so that a file in that directory is not taken for the package.
+The interpreter runs a short program that reports the version. The current directory is not on the
+program's path, so that a file in it cannot be mistaken for the package.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from allocsim.recorders.base import run_command
 
-# For Python 3.7 and newer. Before Python 3.11 there is no option -P, so the program itself takes
-# the current directory, an empty string, off its path.
+# For Python 3.7 and newer. The option -P exists only since Python 3.11, so the program itself
+# removes the current directory, an empty string, from its path.
 _QUESTION = """
 import sys
 sys.path[:] = [path for path in sys.path if path]
@@ -44,8 +44,8 @@ class Answer(NamedTuple):
     main: str | None = None
     """File that `python -m PACKAGE` runs, if the package is installed."""
     is_managed: bool = False
-    """Whether the system's package manager owns the interpreter's packages, so that pip refuses to
-    install any."""
+    """Whether the system's package manager owns the interpreter's packages. If so, pip refuses to
+    install packages."""
 
 
 @lru_cache(maxsize=8)
@@ -59,15 +59,14 @@ def _ask(python: str, package: str) -> Answer:
 
 
 def version_in(python: str, package: str) -> str | None:
-    """Return the version of a package that an interpreter has, or None if it has none."""
+    """Return the version of a package in an interpreter, or None if it is not installed."""
     return _ask(python, package).version
 
 
 def main_of(python: str, package: str) -> str | None:
     """Return the file that `-m PACKAGE` runs; None if the package is not installed.
 
-    If the file is run by its path, the current directory is not on Python's path; with -m it would
-    be.
+    Run the file by its path, because -m would put the current directory on Python's path.
     """
     return _ask(python, package).main
 
@@ -75,8 +74,8 @@ def main_of(python: str, package: str) -> str | None:
 def how_to_install(requirement: str, python: str) -> str:
     """Return the command that installs a package for an interpreter.
 
-    Where the system manages the interpreter's packages, the command creates a virtual environment
-    and installs the package there. The text then says to use the Python of that environment.
+    If the system manages the interpreter's packages, the command creates a virtual environment and
+    installs the package there. The text then says to use the Python of that environment.
     """
     answer, quoted = _ask(python, requirement.partition("=")[0]), shlex.quote(python)
     if answer.has_pip and not answer.is_managed:

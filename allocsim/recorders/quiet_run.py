@@ -1,7 +1,7 @@
 """Run a program for its figures only: its output is hidden, and its time is limited.
 
-Each run has its own session, so that Ctrl-C ends allocsim and not only the program. When the
-program has ended, the processes that it left running are killed.
+Each run has its own terminal session, so that Ctrl-C ends allocsim and not only the program. When
+the program has ended, the processes that it left running are killed.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class QuietRuns:
         return Outcome(child.pid, status if status >= 0 else 128 - status, seconds, run)
 
     def _input(self) -> int:
-        """Return the descriptor of the program's input, at its beginning."""
+        """Return a descriptor for the program's input, positioned at the beginning of the input."""
         if self.input_position is None:
             return subprocess.DEVNULL
         rewind_input(self.input_position)

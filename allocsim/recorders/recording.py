@@ -1,8 +1,8 @@
 """One recording: run the program under a recorder, then convert the recording to a trace.
 
 Before the program runs, a message says what the recorder cannot see. Afterwards, another message
-says which calls the recorder lost. The trace keeps both. While the trace is written, the first
-interrupt only prints a warning, because stopping would lose the result of the run.
+says which calls the recorder lost. Both are stored in the trace. While the trace is written, the
+first interrupt only prints a warning, because stopping would lose the result of the run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Choice(NamedTuple):
 
 
 class Session(NamedTuple):
-    """What the functions of this module share during one recording."""
+    """The values that the functions of this module share during one recording."""
 
     request: Request
     directory: Path
@@ -77,8 +77,9 @@ def record(request: Request, out: Path, choice: Choice, notify: Notify, progress
 def _run(session: Session, candidates: list[Recorder]) -> tuple[Recorder, Outcome]:
     """Run the program under the first recorder that works.
 
-    If a recorder does not work, the next one is tried, provided that it sees everything that the
-    first one sees. Otherwise RecorderFailed is raised: the user decides whether less is enough.
+    If a recorder does not work, the next one is tried, but only if it sees everything that the
+    failed one sees. Otherwise RecorderFailed is raised, so that the user can decide whether less is
+    enough.
     """
     first = candidates[0]
     for position, recorder in enumerate(candidates):
@@ -103,7 +104,7 @@ def _run(session: Session, candidates: list[Recorder]) -> tuple[Recorder, Outcom
 
 
 def _failure(recorder: Recorder, error: RecorderFailed, others: list[Recorder]) -> str:
-    """Return the message for a recorder that does not work, if no other recorder replaces it."""
+    """Return the message for a recorder that does not work and is not replaced by another one."""
     text = f"{recorder.name} does not work: {error}"
     if others:
         other = others[0]
@@ -131,7 +132,7 @@ def _finished(session: Session, recorder: Recorder, outcome: Outcome) -> Finishe
     if outcome.was_killed and not session.choice.cost:
         session.notify(
             f"if {program.name} does not end like this without {recorder.name}, the recorder is "
-            "the reason; --cost compares the two runs"
+            "the cause; --cost compares the two runs"
         )
     notes = [*caveats_before(session.request, recorder), *filter(None, [leftover])]
     return Finished(session.request, recorder, directory, outcome, losses, notes)

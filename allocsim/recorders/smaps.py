@@ -1,9 +1,9 @@
 """The memory of a process by its mappings, as /proc/PID/smaps lists them.
 
-The kernel lists how many pages of each mapping are anonymous. Three kinds do not come from malloc:
-those of the stack, those of mapped files, which hold static data, and uninitialised static data
-(.bss). The latter is an anonymous mapping that starts where the last mapping of its file ends. All
-other anonymous pages may come from malloc.
+The kernel lists how many pages of each mapping are anonymous. Three kinds of anonymous pages do not
+come from malloc: pages of the stack, pages of mapped files (static data), and uninitialised static
+data (.bss). The last kind is an anonymous mapping that starts where the last mapping of its file
+ends. All other anonymous pages may come from malloc.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class MemoryMap(NamedTuple):
     """The files whose code is mapped."""
 
     def outside(self, excluded: Collection[str]) -> int:
-        """Return the bytes that do not come from malloc, without those of the `excluded` files."""
+        """Return the bytes that do not come from malloc, without static data of `excluded`
+        files."""
         return sum(size for path, size in self.static.items() if path not in excluded)
 
 
@@ -62,8 +63,8 @@ NO_MEMORY = MemoryMap({}, frozenset())
 def read_memory_map(process: int) -> MemoryMap:
     """Read the mappings of a process; raise OSError if the process has ended.
 
-    If it ends while they are read, the last ones are missing, among them the stack and perhaps a
-    preloaded library.
+    If the process ends while the mappings are read, the last mappings are missing, among them the
+    stack and perhaps a preloaded library.
     """
     text = Path(f"/proc/{process}/smaps").read_bytes()
     if STACK not in text:

@@ -10,7 +10,7 @@ STANDARD_INPUT = 0
 
 
 def input_position() -> int | None:
-    """Return the position in standard input; None unless it is a file that can be read again."""
+    """Return the position in standard input, or None if it is not a file that can be read again."""
     mode = input_mode()
     if mode is None or not stat.S_ISREG(mode):
         return None

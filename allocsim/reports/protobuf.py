@@ -28,8 +28,7 @@ def integers(field: int, values: Iterable[int]) -> bytes:
 
 
 def varint(value: int) -> bytes:
-    """Encode an integer below 2**64: 7 bits per byte, lowest first; bit 7 is set except in the
-    last.
+    """Encode an integer below 2**64: 7 bits per byte, lowest first; bit 7 means that more follow.
     """
     encoded = bytearray()
     while value > 127:

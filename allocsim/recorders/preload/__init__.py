@@ -1,6 +1,6 @@
 """The preload recorder, allocsim's own: a preloaded C library records every call of every thread.
 
-The library's code is in `source`; a C compiler must compile it once. `traces.preload` reads the
+The library's code is in `source`, and is compiled when it is first used. `traces.preload` reads the
 recording that the library writes. The recording has an image for each program that a recorded
 process executed.
 """
@@ -62,11 +62,11 @@ def run(request: Request, directory: Path) -> Outcome:
     """Run the program with the library preloaded."""
     images = directory / IMAGES
     if len(os.fsencode(images)) > MAX_DIRECTORY:
-        raise RecorderFailed(f"'{images}' is too long a path; set TMPDIR to a shorter one")
+        raise RecorderFailed(f"the path '{images}' is too long; set TMPDIR to a shorter path")
     facts_file = directory / FACTS
     try:
         images.mkdir()
-        facts_file.write_bytes(bytes(MAX_FACTS))  # reserved: the disk may be full later
+        facts_file.write_bytes(bytes(MAX_FACTS)) # reserved, because the disk may be full later
         library = recorder_library(directory)
     except OSError as error:
         raise RecorderFailed(f"cannot write in '{directory}': {error.strerror}") from error
@@ -86,7 +86,7 @@ def run(request: Request, directory: Path) -> Outcome:
 
 
 def _watch(request: Request, images: Path, clock: TickClock, samples: MemoryWatch) -> Watch:
-    """Return a Watch that takes samples of the program and, if requested, shows live figures."""
+    """Return a Watch that samples the program's memory and, if requested, shows live figures."""
     if request.live is None:
         return samples.watching
     live = LiveWatch(images, clock, request.live)
@@ -101,7 +101,7 @@ def _watch(request: Request, images: Path, clock: TickClock, samples: MemoryWatc
 
 
 def _with_mapped(outcome: Outcome, mapped: int) -> Outcome:
-    """Add the bytes that the program itself mapped to the figures of its run."""
+    """Add the bytes that the program mapped itself, as by mmap, to the figures of its run."""
     run = outcome.run
     if run is None:
         return outcome

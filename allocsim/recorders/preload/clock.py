@@ -1,6 +1,6 @@
 """The clock of a recording: whether the CPU's time stamp counter (TSC) is used, and its rate.
 
-The recorder stamps each call with the TSC if it can be trusted, else with nanoseconds.
+The recorder stamps each call with the TSC if the TSC can be trusted, otherwise with nanoseconds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The recorder's C library: compiled when it is first used, and kept in the user's cache.
 
-The file's name has a digest of the sources, the compiler and the options. A file of that name was
-therefore compiled from exactly these sources.
+The name of the compiled file contains a digest of the sources, the compiler and the options. A file
+with this name was therefore compiled from exactly these sources.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ OPTIONS = (
     *("-std=gnu11", "-O2", "-g0", "-fno-builtin", "-fvisibility=hidden"),
     *("-Wl,-z,now", "-Wl,-soname,liballocsim-recorder.so"),
 )
-"""Options of the compiler. Without -fno-builtin, it may assume what malloc does, even in the
-library's own malloc."""
+"""Options of the compiler. Without -fno-builtin, the compiler may assume what malloc does, even in
+the library's own malloc."""
 
 LIBRARIES = ("-ldl", "-lpthread")
-"""Libraries to link. Since glibc 2.34 both are empty, because libc has their functions."""
+"""Libraries to link. Since glibc 2.34 both are empty, because their functions are in libc."""
 
 
 def recorder_library(work: Path) -> Path:

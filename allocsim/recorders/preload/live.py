@@ -1,8 +1,8 @@
-"""Live figures of the recorded program: its memory and its live bytes, while it runs.
+"""Figures of the recorded program while it runs: its memory and its live bytes.
 
 The live bytes come from the recording itself, which is read while the program writes to it. The
-reader is a thread of low priority, so it takes little processor time from the program even if no
-processor is idle. On a busy machine, the figures come later than once a second.
+reader is a thread of low priority, so that it takes little processor time from the program even if
+no processor is idle. On a busy machine, the figures may come less often than once a second.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Show = Callable[[LiveFigures], None]
 """A function that shows figures."""
 
 NICE = 5
-"""Nice value of the reader. Where all processors are busy, a thread of the program gets three times
-as much processor time as the reader."""
+"""Nice value of the reader. If all processors are busy, a thread of the program gets three times as
+much processor time as the reader."""
 
 
 class LiveWatch:
-    """Follows a process and passes its figures on, once in INTERVAL seconds."""
+    """Reads the recording of a process while it grows, and shows figures every INTERVAL seconds."""
 
     INTERVAL = 1.0
     SETTLE = 0.1
@@ -79,7 +79,8 @@ class LiveWatch:
                 show(LiveFigures(seconds, memory, live, objects, self._stats.events))
 
     def _look(self, image: Image) -> GrowingReader:
-        """Have the reader read up to the image's present end; after an exec, start a new reader.
+        """Make the reader see the records that the image has now; after an exec, start a new
+        reader.
 
         Returns the reader.
         """
@@ -90,9 +91,9 @@ class LiveWatch:
         return self._reader
 
     def _follow(self, reader: GrowingReader, ended: threading.Event) -> bool:
-        """Apply the calls that `_look` has made available.
+        """Apply the calls that the reader can see.
 
-        Returns False if `ended` is set before all are applied.
+        Returns False if `ended` is set before all of them are applied.
         """
         for calls in reader.batches():
             for events in self._maker.events(calls):

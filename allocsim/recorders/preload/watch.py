@@ -24,7 +24,7 @@ POLL = 0.1
 class MemoryWatch:
     """Takes samples of a process.
 
-    When there are MAX_SAMPLES, every other one is dropped, and the interval doubles.
+    When there are MAX_SAMPLES samples, every other sample is dropped, and the interval doubles.
     """
 
     FIELDS = ("ns", "anonymous", "cpu_ns")
@@ -33,13 +33,13 @@ class MemoryWatch:
     MAX_SAMPLES = 512
     INTERVAL = 0.02
     """Seconds between the first samples. A sample takes 40 us, possibly on another processor than
-    the program's."""
+    the program."""
 
     def __init__(self, images: Path) -> None:
         self.samples: list[tuple[int, int, int]] = []
         self.mapped = 0
         """Maximum, over the samples, of the bytes that the process had mapped itself, as by mmap.
-        The recorder counts them in the headers in the directory `images`."""
+        The recorder counts these bytes in the headers of the images in the directory `images`."""
         self._images = images
 
     @contextmanager
