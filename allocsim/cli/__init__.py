@@ -152,7 +152,7 @@ def _status() -> int:
         return stop.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         with contextlib.suppress(OSError):
-            error.show() # the message of this error is the help page
+            error.show()  # the message of this error is the help page
         return 2
     except click.UsageError as error:
         message = with_short_names(printable_lines(error.format_message()))

@@ -33,7 +33,7 @@ def not_live(state: HeapState, address: int, freed: type[InvalidFree]) -> Invali
     A freed large object cannot be distinguished from memory that never was an object, so its error
     is InvalidFree.
     """
-    valid = 0 < address < 1 << 63 # a kernel takes the address as an int64
+    valid = 0 < address < 1 << 63  # a kernel takes the address as an int64
     status = operations.inspect(state, address) if valid else Status.UNKNOWN_POINTER
     if status == Status.OK:
         return freed(address, "the object has been freed")

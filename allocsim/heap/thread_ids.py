@@ -29,7 +29,7 @@ class ThreadIds:
         number = self.count
         token = _Token()
         end = weakref.finalize(token, _call, weakref.WeakMethod(on_end), number)
-        end.atexit = False # no callback when the process ends, because its heaps end too
+        end.atexit = False  # no callback when the process ends, because its heaps end too
         self._local.number, self._local.token, self._local.end = number, token, end
         self.count += 1
         return number

@@ -105,7 +105,7 @@ def _is_same(path: str, other: str) -> bool:
 
 def require_no_library(design: str) -> None:
     """Raise InputError if `design` is the name of a malloc library."""
-    from allocsim.designs import design_summaries # imported here, because it loads Numba
+    from allocsim.designs import design_summaries  # imported here, because it loads Numba
 
     name = design.removeprefix(PREFIX)
     if design not in design_summaries() and (design != name or name in KNOWN):

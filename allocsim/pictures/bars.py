@@ -42,7 +42,7 @@ def bars(
     # If the name and the note of any row do not fit on one line, all rows have two lines of text.
     has_lines = any(width_of(row.name + row.note) + GAP > width for row in rows)
     extra = LINE if has_lines else 0
-    offset = 6 + extra // 2 # pixels from the middle of a row to its bar
+    offset = 6 + extra // 2  # pixels from the middle of a row to its bar
     note = offset - GAP
     y = rows_axis(len(rows), 0.1)
     labels = [

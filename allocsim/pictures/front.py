@@ -1,5 +1,4 @@
-"""The Pareto front: two figures of each subject, and the subjects that no other subject
-dominates."""
+"""The Pareto front: two figures of each subject, and the subjects that no other dominates."""
 
 from __future__ import annotations
 
@@ -78,8 +77,7 @@ def _thinned(points: Sequence[_Point]) -> list[_Point]:
 
 
 def _places(values: Sequence[float], count: int) -> list[int]:
-    """Return the index of each value's interval, of `count` equal ones in the range of the
-    values."""
+    """Return each value's interval, numbered from 0; the values' range has `count` intervals."""
     low, high = min(values, default=0.0), max(values, default=0.0)
     step = (high - low) / count or 1.0
     return [int((value - low) / step) for value in values]

@@ -165,8 +165,8 @@ def _cells(node: Node, depth: int, start: int, least: int) -> Iterator[tuple[Nod
 
 def _largest(cells: list[tuple[Node, int, int]]) -> list[tuple[Node, int, int]]:
     """Return the largest cells, at most MAX_CELLS, in their order."""
-    # A caller is at least as large as its callees, so no cell loses its caller. if len(cells) <=
-    # MAX_CELLS:
+    # A caller is at least as large as its callees, so no cell loses its caller.
+    if len(cells) <= MAX_CELLS:
         return cells
     sizes = sorted((node.size for node, _, _ in cells), reverse=True)
     return [cell for cell in cells if cell[0].size > sizes[MAX_CELLS]]

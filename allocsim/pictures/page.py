@@ -69,7 +69,7 @@ def html_of(page: Page) -> str:
         element("meta", name="generator", content=f"allocsim {__version__}"),
         element("meta", name="referrer", content="no-referrer"),
         element("title", page.title),
-        element("style", Markup(css)), # not escaped: a constant, in which ">" must stay
+        element("style", Markup(css)),  # not escaped: a constant, in which ">" must stay
     )
     body = element(
         "body", element("a", "Skip to the answer", href="#answer", class_="skip"), _main(page)

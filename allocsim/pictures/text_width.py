@@ -1,5 +1,4 @@
-"""Estimated widths of texts in pictures. They are estimates because the browser chooses the
-font."""
+"""Widths of texts in pictures, estimated because the browser chooses the font."""
 
 from __future__ import annotations
 

@@ -51,8 +51,7 @@ def usable_recorders(request: Request, chosen: str | None) -> list[Recorder]:
 
 
 def why_not_best(request: Request, chosen: Recorder) -> str | None:
-    """Return why the preferred recorder does not work on this machine, if this is why it was not
-    chosen.
+    """Return why the preferred recorder does not work here, if this is why it was not chosen.
 
     Returns None if it was chosen, or if another recorder was chosen because of the program or an
     option.

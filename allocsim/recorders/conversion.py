@@ -55,8 +55,7 @@ class Finished:
     """Further sentences for the users of the trace."""
 
     def of_process(self, process: int) -> Finished:
-        """Return the recording for another of its processes. Only the program itself has
-        samples."""
+        """Return the recording for another process, without samples, which it does not have."""
         notes = self.notes if self.recorder.keeps_inherited else [*self.notes, NOT_INHERITED]
         return replace(self, outcome=self.outcome._replace(process=process, run=None), notes=notes)
 

@@ -90,8 +90,7 @@ def why_not_with_glibc_only(request: Request) -> str | None:
     allocator = linked_allocator(request.program)
     if allocator is None:
         return why_unsuited(request)
-    return f"mtrace records only glibc's malloc, and {request.program.name} is linked to "
-    f"{allocator}"
+    return f"it records only glibc's malloc, and {request.program.name} is linked to {allocator}"
 
 
 def why_no_room(needed: int) -> str | None:

@@ -136,7 +136,7 @@ class PeakWatch:
         self._samples += 1
         is_early = self._samples <= EARLY_SAMPLES and self.peak.malloc is None
         if is_early or sample["RssAnon"] > GROWTH * self.peak.mapped_at:
-            with suppress(OSError): # if the process has ended, the next sample notices it
+            with suppress(OSError):  # if the process has ended, the next sample notices it
                 self.peak.map = read_memory_map(process)
                 self.peak.mapped_at = sample["RssAnon"]
         return True

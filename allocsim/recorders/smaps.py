@@ -51,8 +51,7 @@ class MemoryMap(NamedTuple):
     """The files whose code is mapped."""
 
     def outside(self, excluded: Collection[str]) -> int:
-        """Return the bytes that do not come from malloc, without static data of `excluded`
-        files."""
+        """Return the bytes that do not come from malloc, without those of the `excluded` files."""
         return sum(size for path, size in self.static.items() if path not in excluded)
 
 

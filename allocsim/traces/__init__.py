@@ -1,9 +1,9 @@
 """Trace files: allocsim's own format, and recordings in the formats of other tools.
 
-A recording holds the calls that a program made to malloc, free and the like. Each format has a
-reader, which parses the recording into calls (see `calls`). `object_ids` turns the calls into
-events (see `allocsim.events`), by the same rules for every format. Memory grows with the number of
-objects live at the same time, not with the length of the recording.
+A recording contains the calls that a program made to malloc, free and similar functions. Each
+format has a reader, which parses the recording into calls (see `calls`). `object_ids` turns the
+calls into events (see `allocsim.events`), by the same rules for every format. The memory that this
+takes grows with the number of objects live at the same time, not with the length of the recording.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def open_trace(
 
     The input is read while the trace is consumed. `form` names the format; without it, the format
     is detected from the content. `process` is the process whose calls are used, by default the
-    process that made the first call. With `sites`, the trace has its call sites if the file has
-    them and the reader can read them; reading then takes longer. Raises TraceError if the file
+    process that made the first call. With `sites`, call sites are read too, if the file has them
+    and the format's reader supports them; reading then takes longer. Raises TraceError if the file
     cannot be read or is in no known format, and InputError if an option does not suit the file.
     """
     if file.is_allocsim_trace(path):
@@ -48,8 +48,8 @@ def _open(source: Source, path: str, form: str | None, process: int | None, site
     if source.head(len(MAGIC)) == MAGIC:
         _require_own_format(path, form, process)
         return file.read_stream(source, sites)
-    # These imports would take a third of the time to load this package. An allocsim trace does not
-    # need them.
+    # Imported here, because these modules would take a third of the time to load this package, and
+    # an allocsim trace does not need them.
     from allocsim.traces.readers import FORMATS
     from allocsim.traces.recording import events_of
 
@@ -80,6 +80,6 @@ def _require_own_format(path: str, form: str | None, process: int | None) -> Non
     """Raise InputError if another format, or a process, was chosen for an allocsim trace."""
     if form not in (None, NAME) or process is not None:
         raise InputError(
-            f"{path}: this is an allocsim trace, which holds the calls of one process; omit "
+            f"{path}: this is an allocsim trace, which has the calls of one process only; omit "
             "--format and --process, or read the original recording"
         )

@@ -19,7 +19,7 @@ class CallRecord(Struct):
     """A call, as a row of a batch. A batch is an array of calls."""
 
     op: Int64  # an Op of `events`, or MOVE
-    address: Int64  # the address returned, or passed to free; MOVE: the new address; 0: NULL
+    address: Int64  # the address returned or, for a free, passed; MOVE: the new address; 0: NULL
     old: Int64  # REALLOC: the address passed; MOVE: the object's previous address; else 0
     request: Int64  # requested bytes; calloc: the product; HUGE if too large for any heap
     alignment: Int64  # MEMALIGN: the alignment in bytes, as recorded; else 0
@@ -46,25 +46,25 @@ class Call(NamedTuple):
 
 
 MOVE = 8
-"""Operation of a call that gives an object another address and becomes no event. It is the first
-number that is not an Op. Only `preload.merge` makes these calls."""
+"""Operation of a call that changes the address of an object and becomes no event. Its number is the
+first that is not an Op. Only `preload.merge` makes such calls."""
 
 TOUCHED = 9
-"""Operation of a call that says how many bytes of the object at `address` are in memory, in
-`request`. Only `preload.merge` makes these calls. `object_ids` turns them into events with this
+"""Operation of a call whose `request` is the number of bytes of the object at `address` that are in
+memory. Only `preload.merge` makes such calls. `object_ids` turns them into events with the same
 operation, which only `preload.untouched` understands."""
 
 ADDRESS_BITS = 60
-"""Number of low bits of an address that are kept. The top four bits are dropped, because they hold
-a tag on some systems."""
+"""Number of low bits of an address that are kept. The top four bits are dropped, because on some
+systems they contain a tag."""
 
 SLOT_SIZE = 16
 """Distance in bytes between invented addresses, for formats that identify a block by a number
-instead of an address. It is malloc's usual alignment."""
+instead of an address. 16 is malloc's usual alignment."""
 
 HUGE = 1 << 62
-"""A reader stores this number in place of every larger one. No heap can meet a request of that many
-bytes, so `object_ids` drops the call."""
+"""A reader stores this size in place of every larger size. No heap can satisfy a request of that
+many bytes, so `object_ids` drops the call."""
 
 PAGE = 4096
 """Alignment of valloc and pvalloc."""
@@ -77,9 +77,9 @@ class Halt(IntEnum):
     """Why a kernel has stopped scanning text or making events."""
 
     NONE = 0
-    """It has reached the end of its input."""
+    """The kernel has reached the end of its input."""
     OUTPUT_FULL = 1
-    """The output array has no room for what one more line or call may give."""
+    """The output array may be too small for the result of one more line or call."""
     BAD_LINE = 2
     """The line at the current position is not in the reader's format."""
     TABLE_FULL = 3

@@ -1,7 +1,7 @@
 """Decompression of .zst, .xz and .bz2 as a stream of bytes, in bounded memory.
 
 A decompressor returns no more bytes than the caller requests, and its window is limited. Therefore
-neither a decompression bomb nor a header that demands gigabytes costs extra memory.
+a decompression bomb costs no extra memory, nor does a header that demands gigabytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ WINDOW_LOG = 27
 """log2 of the largest zstd window that is accepted. `zstd -d` without --long has the same limit."""
 
 XZ_MEMORY = 256 << 20
-"""Bytes of memory that the xz decompressor may use. The output of `xz -9` needs a quarter of them.
+"""Bytes of memory that the xz decompressor may use: four times as many as the output of `xz -9`
+needs.
 """
 
 PACKED = 1 << 16
@@ -93,7 +94,7 @@ def zstd_frame() -> Any:
 
 
 def zstd_module() -> Any:
-    """Return compression.zstd, which Python has had since version 3.14, or its backport."""
+    """Return compression.zstd, or its backport for Python before 3.14."""
     return importlib.import_module(
         "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     )

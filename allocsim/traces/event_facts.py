@@ -1,7 +1,7 @@
-"""Facts about single events of a recording, which the description of the trace holds.
+"""Facts about single events of a recording, stored in the description of the trace.
 
-A row is the position of an event in the trace, notes included. The facts are valid for the whole
-trace only, so a slice or sample has none.
+A row is the position of an event in the trace, notes included. The facts are valid only for the
+whole trace, so a slice or a sample has none.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from allocsim.recorded_pairs import recorded_pairs
 from allocsim.recorded_times import recorded_times
 
 TIMES = "times"
-"""Key of pairs of a row and the time in ns since the first call (see `preload.time_table`)."""
+"""Key of the times of some events: pairs of a row and the ns since the first call (see
+`preload.time_table`)."""
 
 UNTOUCHED = "untouched"
-"""Key of pairs of the row of an allocation of at least LARGE bytes, and the bytes of the object
-that were in memory when it was freed or resized, or when the program ended. Other objects were
-touched as a whole. Without this key, it is not known which memory was touched."""
+"""Key of the objects of at least LARGE bytes that were touched only in part: pairs of the row of
+the allocation, and the bytes that were in memory when the object was freed or resized, or when the
+program ended. Other objects were touched as a whole. Without this key, it is not known which memory
+was touched."""
 
 LARGE = 128 << 10
-"""Minimum bytes of an object for which a recorder finds out how much of it is touched."""
+"""Minimum size, in bytes, of an object whose touched bytes a recorder determines."""
 
 
 def fact_of(trace: Trace, key: str) -> np.ndarray | None:
@@ -66,7 +68,7 @@ class CallsBefore:
     def __init__(self, rows: np.ndarray) -> None:
         """`rows` is ascending."""
         self.calls = np.zeros(len(rows), np.int64)
-        """For each row, the number of calls before it; rows after the last chunk count as the end.
+        """For each row, the number of calls before it; for rows after the last chunk, of all calls.
         """
         self._rows = rows
         self._read = 0  # rows of the chunks so far

@@ -1,7 +1,7 @@
 """Event maker: turns the calls of a recording into events, and counts dropped and repaired calls.
 
 A call (see `calls`) names an object by the address that the recorded program used; an event (see
-`allocsim.events`) names it by an object id. `object_ids` has the rules of the conversion.
+`allocsim.events`) names it by an object id. `object_ids` defines the rules of the conversion.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ class EventMaker:
         """Make the events of `process`; if it is None, of the process of the first call.
 
         `name` is the recording's name in error messages. `events` yields arrays of events, called
-        chunks, and overwrites a chunk once it has made `buffers` more. Unless `sites` is None, the
-        site numbers of a chunk's allocating events are put into it before the chunk is yielded.
+        chunks, and reuses each array for the chunk that comes `buffers` chunks later. Unless
+        `sites` is None, the site numbers of a chunk's allocating events are put into `sites` before
+        the chunk is yielded.
         """
         self.ids = new_object_ids(process=process, sites=2 * BATCH if sites is not None else 0)
         self._name = name
@@ -58,7 +59,7 @@ class EventMaker:
                 if self._sites is not None:
                     self._sites.put(self.ids.sites[: state.allocating])
                 yield self._chunk[: state.events]
-                self._chunk = next(self._chunks)  # not earlier: the consumer may be reading it
+                self._chunk = next(self._chunks)  # the consumer may have read it until now
             if state.halt == Halt.TABLE_FULL:
                 self.ids = with_more_slots(self.ids)
             elif state.halt == Halt.TOO_MANY_THREADS:
@@ -75,7 +76,7 @@ class EventMaker:
         self.ids.dropped[:] = 0
 
     def thread_numbers(self) -> dict[int, int]:
-        """Return thread numbers by recorded thread id, of the threads that have made an event."""
+        """Return the thread number of each recorded thread id for which an event was made."""
         table = self.ids.threads
         used = table.key != 0  # a key is an id plus one, because key 0 marks a free slot
         keys, numbers = table.key[used].tolist(), table.number[used].tolist()

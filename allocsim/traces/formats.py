@@ -27,17 +27,17 @@ class Format:
     summary: str
     """Description in one line, with an example."""
     looks_like: Callable[[bytes], bool]
-    """Return whether a file whose content begins with these bytes is of this format. The function
-    gets at most MAX_HEAD bytes."""
+    """Returns whether a file that begins with the given bytes, at most MAX_HEAD, is of this
+    format."""
     open: Callable[[Source], Reader]
-    """Return a reader for a source (see `source`). The source's first bytes satisfy `looks_like`,
+    """Returns a reader for a source (see `source`). The source's first bytes satisfy `looks_like`,
     unless the user chose the format with --format."""
 
 
 def detect_format(source: Source, formats: Sequence[Format]) -> Format:
     """Return the first of `formats` that recognises the beginning of `source`.
 
-    Raises TraceError if none does.
+    Raises TraceError if no format recognises it.
     """
     head = source.head(MAX_HEAD)
     for form in formats:
@@ -56,7 +56,7 @@ def detect_format(source: Source, formats: Sequence[Format]) -> Format:
 def forced_format(source: Source, name: str, formats: Sequence[Format]) -> Format:
     """Return the format called `name`, which the user chose.
 
-    Raises TraceError if the format does not recognise the source and `not_recordings` does.
+    Raises TraceError if the format does not recognise the source, but `not_recordings` does.
     """
     form, head = format_named(name, formats), source.head(MAX_HEAD)
     if not form.looks_like(head):

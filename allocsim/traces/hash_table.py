@@ -2,9 +2,9 @@
 
 The tables use open addressing with linear probing. The capacity is a power of two, and the caller
 keeps at least half of the slots free. Key 0 marks a free slot, so it must not be looked up. The
-hash depends on random numbers, which are stored after the slots. Without these numbers, someone
-could craft a recording whose keys all collide. With 120,000 such calls an import took 20 s, and the
-time grows with the square of their number.
+hash depends on random numbers, which are stored after the slots. Without them, someone could craft
+a recording whose keys all collide. The import of 120,000 such calls took 20 s, and the time grows
+with the square of the number of calls.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MASK = 0x7FFFFFFF
 """The low 31 bits. The product of two 31-bit numbers is below 2**62."""
 
 SECRETS = 2
-"""Number of rows after the slots. They hold the table's random numbers."""
+"""Number of rows after the slots, which store the table's random numbers."""
 
 
 def new_hash_table(slots: int) -> Table[Entry]:
@@ -52,14 +52,14 @@ def _home(table: Table[Entry], key: int) -> int:
     could still find keys that collide.
     """
     slots = capacity_of(table)
-    # The low bits of a product depend only on the low bits of its factors, so 24 bits are dropped.
+    # The low 24 bits are dropped, because they depend only on the low bits of the factors.
     mixed = (key & MASK) * table[slots].number + (key >> 31) * table[slots + 1].number
     return (((mixed ^ mixed >> 31) & MASK) * 0x5851F42D >> 24) & (slots - 1)
 
 
 @kernel
 def find_slot(table: Table[Entry], key: int) -> int:
-    """Return the slot that holds `key`, or -1 if it is not in the table."""
+    """Return the slot of `key`, or -1 if the key is not in the table."""
     slot = _home(table, key)
     while table[slot].key != key:
         if table[slot].key == 0:
@@ -70,7 +70,7 @@ def find_slot(table: Table[Entry], key: int) -> int:
 
 @kernel
 def find_place(table: Table[Entry], key: int) -> int:
-    """Return the slot that holds `key`, or the free slot in which to store it."""
+    """Return the slot of `key` or, if the key is not in the table, the free slot for it."""
     slot = _home(table, key)
     while table[slot].key != 0 and table[slot].key != key:
         slot = (slot + 1) & (capacity_of(table) - 1)
@@ -79,7 +79,7 @@ def find_place(table: Table[Entry], key: int) -> int:
 
 @kernel
 def insert(table: Table[Entry], key: int, number: int) -> None:
-    """Insert a key that is not in the table yet. A slot must be free."""
+    """Insert a key that is not in the table yet. The table must have a free slot."""
     slot = _home(table, key)
     while table[slot].key != 0:
         slot = (slot + 1) & (capacity_of(table) - 1)
@@ -91,8 +91,8 @@ def insert(table: Table[Entry], key: int, number: int) -> None:
 def remove(table: Table[Entry], key: int) -> int:
     """Remove a key and return its number, or -1 if the key is not in the table.
 
-    A key after the hole moves into it if a search for that key would pass the hole. So no
-    tombstones are needed (Knuth, TAOCP 3, 6.4, algorithm R).
+    A key after the freed slot moves into that slot if a search for the key would pass the slot.
+    Therefore no tombstones are needed (Knuth, TAOCP 3, 6.4, algorithm R).
     """
     hole = find_slot(table, key)
     if hole < 0:

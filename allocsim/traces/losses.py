@@ -1,4 +1,4 @@
-"""Losses: calls of the recorded program that a recording lacks, or that its import had to drop."""
+"""Losses: calls of the recorded program that are missing in a recording, or dropped on import."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ TRUNCATED = "the compressed file ends early; its content up to there was read"
 
 LOST = (Reason.UNREADABLE, Reason.UNKNOWN_FREE, Reason.UNKNOWN_REALLOC, Reason.OVERLAP,
         Reason.IMPOSSIBLE)  # fmt: skip
-"""If a call was dropped or repaired for one of these reasons, either it or an earlier call on the
-same object was lost. Calls dropped for other reasons have no effect, or belong to another process's
-heap."""
+"""A call that was dropped or repaired for one of these reasons is a sign of a loss: this call, or
+an earlier call on the same object. Calls dropped for other reasons have no effect, or belong to the
+heap of another process."""
 
 
 def lost_calls(dropped: Mapping[str, int], events: int) -> str | None:
-    """Return a sentence on the lost calls if their share is above MAX_LOST, else None.
+    """Return a sentence about the lost calls, or None if their share is at most MAX_LOST.
 
-    `dropped` has the counts by reason, as in `Trace`; `events` is the number of events.
+    `dropped` has the counts by reason (see `Trace.dropped`), and `events` is the number of events.
     """
     counts = {REASONS[reason]: dropped.get(REASONS[reason], 0) for reason in LOST}
     lost = sum(counts.values())
-    # Two kinds of lost calls are in `events` already: a realloc of an unknown object, which becomes
-    # an allocation, and the free that is inserted at an overlap.
+    # `events` already includes two kinds of lost calls: a realloc of an unknown object, which
+    # becomes an allocation, and the free that is inserted at an overlap.
     made_events = counts[REASONS[Reason.UNKNOWN_REALLOC]] + counts[REASONS[Reason.OVERLAP]]
     calls = events + lost - made_events
-    # One lost call is normal: it may be in progress when the recording begins or ends.
+    # One lost call is normal: a call may be in progress when the recording begins or ends.
     if lost <= max(MAX_LOST * calls, 1):
         return None
     reasons = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
     return (
-        f"{lost:,} of {calls:,} calls ({lost / calls:.1%}) are lost, or are of objects that the "
-        f"recording does not know ({reasons}); more than {MAX_LOST:.0%} make a replay misleading"
+        f"{lost:,} of {calls:,} calls ({lost / calls:.1%}) are lost, or are calls on objects that "
+        f"are not in the recording ({reasons}); more than {MAX_LOST:.0%} make a replay misleading"
     )

@@ -1,7 +1,7 @@
-"""Files that people mistake for recordings: profiles, for example, hold no sequence of calls.
+"""Files that users mistake for recordings, such as profiles, which contain no sequence of calls.
 
-A file of such a kind is recognised by the beginning of its decompressed content. The error can then
-name the kind of file and say what to do instead.
+Such a file is recognised by the beginning of its decompressed content, so that the error can name
+the kind of file and say what to do instead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class NotRecording(NamedTuple):
     """A kind of file that cannot be replayed."""
 
     begins: Callable[[bytes], Any]
-    """A function that returns a true value if content that begins with these bytes is of this kind.
+    """Returns a true value if a file that begins with the given bytes is of this kind.
     """
     kind: str
     """The kind of file, after "this is" in the error."""
@@ -115,7 +115,7 @@ KINDS = (
 
 
 def require_recording(name: str, head: bytes) -> None:
-    """Raise TraceError if `head` is the beginning of a file that holds no sequence of calls."""
+    """Raise TraceError if `head` is the beginning of a file that is known not to be a recording."""
     for kind in KINDS:
         if kind.begins(head):
             raise TraceError(f"{name}: this is {kind.kind}; {kind.remedy.format(name=name)}")

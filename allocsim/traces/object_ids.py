@@ -1,9 +1,9 @@
 """Object ids: find the object that a recorded address refers to, and turn calls into events.
 
-A call (see `calls`) has addresses, and an event (see `allocsim.events`) has an object id instead.
-The calls of all readers pass through here, so the same rules hold for every format. An address
-refers to the object that is live there. The ids of freed objects are reused, so memory is bounded
-by the number of objects live at the same time. The rules:
+A call (see `calls`) has an address, and an event (see `allocsim.events`) has an object id. The
+calls of all readers pass through here, so the same rules hold for every format. An address refers
+to the object that is live there. The ids of freed objects are reused, so memory is bounded by the
+number of objects live at the same time. The rules:
 
     NULL returned, whatever the size     failed call; no event
     free of NULL                         no event
@@ -43,7 +43,7 @@ from allocsim.traces.hash_table import (
 from allocsim.traces.reasons import Reason
 
 MAX_ALIGNMENT = 1 << 30
-"""Maximum alignment in bytes; a call with a larger one is dropped as an impossible size."""
+"""Maximum alignment in bytes. A call with a larger alignment is dropped as an impossible size."""
 
 MAX_PROCESSES = 1 << 8
 """Maximum number of other processes whose calls are counted by process, not only in total."""
@@ -109,8 +109,9 @@ def assign_ids(ids: ObjectIds, calls: Table[CallRecord], start: int, events: Tab
     """Turn calls[start:] into events; return the position of the first call not processed.
 
     Sets `state.events` to the number of events written and `state.halt` to the reason for stopping.
-    If sites are requested, puts those of the allocating events into ids.sites[: state.allocating].
-    A call can become two events, so the loop stops when there is room for only one event.
+    If sites are requested, puts the sites of the allocating events into ids.sites[:
+    state.allocating]. The loop stops when there is room for only one event, because a call can
+    become two events.
     """
     state = ids.state[0]
     state.events = state.allocating = 0
@@ -168,7 +169,7 @@ def _allocate(ids: ObjectIds, call: CallRecord, op: int, events: Table[Event]) -
     state.live += 1
     event = _new_event(ids, op, number, call.thread, events)
     event.request = call.request
-    shift = 0  # log2 of the alignment, rounded up: a recording may have any number
+    shift = 0  # log2 of the alignment, rounded up, because a recording may contain any number
     while 1 << shift < call.alignment:
         shift += 1
     event.alignment = shift
@@ -221,8 +222,8 @@ def _append_site(ids: ObjectIds, call: CallRecord) -> None:
 def _move(ids: ObjectIds, call: CallRecord) -> None:
     """Change the address of the object at call.old, if one is live there, to call.address."""
     number = remove(ids.objects, call.old)
-    # Another object is at call.address only in a damaged recording. The moved object then gets no
-    # address, so no later call refers to it, and it stays live.
+    # In a damaged recording, another object may be at call.address. The moved object then stays
+    # live, because it has no address by which a later call could free it.
     if number >= 0 and find_slot(ids.objects, call.address) < 0:
         insert(ids.objects, call.address, number)
 

@@ -1,8 +1,8 @@
-"""Prefetching: a second thread runs the reader, which makes the next batches of calls (`calls`).
+"""Prefetching: a second thread runs the reader, which produces batches of calls (see `calls`).
 
 Decompression and scanning release Python's global interpreter lock, so they run on another core
-while the consumer replays the batches before. If the reader fails, the consumer gets the error in
-place of the batch that the reader was making. If the consumer stops early, the thread ends too.
+while the consumer replays earlier batches. If the reader fails, the consumer gets the error in
+place of the next batch. If the consumer stops early, the thread ends too.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ AHEAD = 3
 def call_arrays(count: int = BATCH) -> Iterator[Any]:
     """Yield arrays of `count` calls for a reader to fill, reused in turn.
 
-    There are AHEAD + 2 arrays: AHEAD of them wait in the queue, the consumer reads another one, and
-    the reader fills the last one. The reader must yield each array before it takes the next: if it
-    skips one, it will fill the array that the consumer is reading.
+    There are AHEAD + 2 arrays: up to AHEAD wait in the queue, the consumer reads one, and the
+    reader fills one. The reader must yield each array before it takes the next one. Otherwise it
+    would fill the array that the consumer is reading.
     """
     return cycle([no_calls(count) for _ in range(AHEAD + 2)])
 
@@ -62,7 +62,7 @@ def _fill(batches: Iterator[Any], waiting: Queue[Any], stopped: threading.Event)
 def _put(waiting: Queue[Any], item: Any, stopped: threading.Event) -> bool:
     """Put `item` into the queue as soon as it has room; return False if the consumer has stopped.
 
-    A consumer that has stopped does not empty the queue, so no wait may be longer than 0.1 s.
+    Each wait ends after 0.1 s, because a consumer that has stopped does not empty the queue.
     """
     while not stopped.is_set():
         try:

@@ -1,7 +1,7 @@
 """Sentences about the defects of a whole trace that would make a replay misleading.
 
 The number of calls that an import dropped or repaired is part of the trace. It is a defect only if
-so many calls were lost that `losses.lost_calls` reports them.
+it is so large that `losses.lost_calls` reports it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _CLAIMS = {
     "requested": "requested",
     "peak_live": "peak_live",
 }
-"""For fields of TraceStats, the names of the same figures in the header of an allocsim trace."""
+"""Figures in the header of an allocsim trace, by the field of TraceStats with the same figure."""
 
 
 def problems_of(trace: Trace, stats: TraceStats) -> list[str]:

@@ -17,9 +17,9 @@ class Reader:
     """The calls (see `calls`) of a source (see `source`) in batches, with notes and losses."""
 
     process: int | None = None
-    """The process chosen with --process, or None. Only `readers.ltrace` needs this number, because
-    ltrace does not distinguish process ids from thread ids. For other formats, `object_ids` selects
-    the calls of the process."""
+    """The process chosen with --process, or None. Only `readers.ltrace` uses it, because ltrace
+    does not distinguish process ids from thread ids. For other formats, `object_ids` selects the
+    calls of the process."""
 
     knows_sites = False
     """Whether the reader can read call sites (see `call_sites`)."""
@@ -37,7 +37,7 @@ class Reader:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the source, read to its end, contained nothing at all."""
+        """Whether the source, which was read to its end, was empty."""
         return False
 
     @property
@@ -47,13 +47,13 @@ class Reader:
 
     @property
     def unknown_is_null(self) -> bool:
-        """Whether an address at which no object is live means NULL; final after the last batch."""
+        """Whether an address without a live object means NULL; final after the last batch."""
         return False
 
     def batches(self) -> Iterator[Any]:
         """Yield the calls in batches, which are arrays of CALL.
 
-        An array may be reused for the batch that comes AHEAD + 2 batches later (see `prefetch`).
+        The array of a batch may be reused AHEAD + 2 batches later (see `prefetch`).
         """
         raise NotImplementedError
 
@@ -61,9 +61,9 @@ class Reader:
         """Report that `line`, the text after the last newline, was dropped, unless it is blank.
 
         If a recorder is killed or the disk is full, the file may end anywhere, even inside a
-        number: 104 may be the beginning of 1048576. Nothing distinguishes such a line from a
+        number: 104 may be the beginning of 1048576. Such a line cannot be distinguished from a
         complete one, and a missing call does less harm than a wrong size. If a compressed file is
-        truncated, the import reports that instead.
+        truncated, the import reports the truncation instead.
         """
         if line.strip() and not self.source.truncated:
             self.losses.append(

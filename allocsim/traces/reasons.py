@@ -8,13 +8,13 @@ from enum import IntEnum
 class Reason(IntEnum):
     """Reason why a call was dropped or repaired.
 
-    The readers count UNREADABLE; `object_ids` counts the others and has the rules.
+    The readers count UNREADABLE. `object_ids` counts the other reasons and defines the rules.
     """
 
     FAILED = 0
     """The call returned NULL. Dropped."""
     FREE_OF_NULL = 1
-    """Dropped."""
+    """A free of NULL. Dropped."""
     UNKNOWN_FREE = 2
     """A free of an address at which no object is live. Dropped."""
     OVERLAP = 3
@@ -22,7 +22,7 @@ class Reason(IntEnum):
     UNKNOWN_REALLOC = 4
     """A realloc of an address at which no object is live. Repaired: it becomes a malloc."""
     IMPOSSIBLE = 5
-    """The size or the alignment is larger than any heap can hold. Dropped."""
+    """The size or the alignment is larger than any heap allows. Dropped."""
     OTHER_PROCESS = 6
     """A call of a process other than the chosen one. Dropped."""
     UNREADABLE = 7

@@ -1,6 +1,6 @@
 """The events of a recording: runs a reader, and turns its calls into events (see `event_maker`).
 
-The trace also gets the counts of dropped calls, and sentences for the user on what is missing.
+The trace also gets the counts of dropped calls, and sentences about what is missing.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from allocsim.traces.reader import Reader
 from allocsim.traces.reasons import REASONS, Reason
 
 SELECT_PROCESS = " (select one with --process PID)"
-"""End of the note on dropped processes. `allocsim record`, which has no --process, replaces this
-text."""
+"""End of the note on dropped processes. `allocsim record` replaces this text, because it has no
+option --process."""
 
 MAX_SHOWN_PROCESSES = 5
 """Maximum number of dropped processes that the note names."""
@@ -47,12 +47,12 @@ def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Itera
                 f"{_most_calls(trace.processes)}"
             )
         if total == 0:
-            trace.notes.append("no call of the recording reaches the heap")
+            trace.notes.append("no call of the recording became an event")
         trace.losses += _losses(reader, trace, total)
 
 
 def _losses(reader: Reader, trace: Trace, events: int) -> list[str]:
-    """Return sentences on what is missing from a recording that was read to its end."""
+    """Return sentences about what is missing from a recording that was read to its end."""
     truncated = [TRUNCATED] if reader.source.truncated else []
     lost = lost_calls(trace.dropped, events)
     return [*truncated, *reader.losses, *([lost] if lost else [])]
@@ -76,7 +76,7 @@ def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any
 
 
 def _completed(dropped: np.ndarray, reader: Reader) -> np.ndarray:
-    """Return the counts by reason, corrected with facts known only after the last batch."""
+    """Return the counts by reason, corrected by facts that are known only after the last batch."""
     counts = dropped.copy()
     counts[Reason.UNREADABLE] = reader.unreadable
     if reader.unknown_is_null:

@@ -33,8 +33,8 @@ ZSTD_SKIPPABLE = [bytes([0x50 + number]) + b"\x2a\x4d\x18" for number in range(1
 """First bytes of the frames that zstd skips; pzstd begins a file with one."""
 
 MAX_IN_MEMORY = 16 << 20
-"""Maximum bytes of a zip from standard input that are kept in memory. A larger zip is copied to a
-file. A copy is needed because the directory of a zip is at its end."""
+"""Maximum bytes of a zip from standard input that are kept in memory; a larger zip is copied to a
+file. The whole zip is needed, because its directory is at its end."""
 
 MAX_COPY = 4 << 30
 """Maximum bytes of decompressed content that are copied to a file, if a format needs a file."""
@@ -112,15 +112,17 @@ class Source:
             copy.write(block[:length])
             if copy.tell() > MAX_COPY:
                 raise TraceError(
-                    f"{self.name}: larger than {MAX_COPY >> 30} GiB, and this format can only be "
-                    "read from a plain file; decompress it first"
+                    f"{self.name}: this format can be read only from a plain file, and the "
+                    f"decompressed copy is larger than {MAX_COPY >> 30} GiB; decompress the file "
+                    "first"
                 )
         copy.seek(0)
 
     def share_read(self) -> float:
         """Return the fraction of the file read so far, 0 to 1.
 
-        It is 0 if the length of the file is not known, or if only `head` has read from the file.
+        The fraction is 0 if the length of the file is not known, or if only `head` has read from
+        it.
         """
         if not self._length or self._head:
             return 0.0
@@ -145,8 +147,8 @@ class Source:
         Sets `truncated` if the container ends early.
         """
         try:
-            # At the end of a cut-off file, read1 returns the bytes before the cut. readinto loses
-            # them.
+            # At the end of a cut-off file, read1 returns the bytes before the cut, which readinto
+            # loses.
             data = self._stream.read1(len(buffer))
         except EOFError:
             self.truncated = True
@@ -175,14 +177,14 @@ class Source:
             for block in iter(lambda: self._raw.read(1 << 20), b""):
                 with _copying(self.name):
                     file.write(block)
-                    file.flush()  # a full disk must fail here, where `_copying` names the cause
+                    file.flush()  # a full disk must fail here, as `_copying` names the cause
         if not zipfile.is_zipfile(file):
             raise TraceError(
                 f"{self.name}: the zip is damaged or cut off: it has no directory at its end"
             )
         limited = _LimitedReads(file)
         archive = opened.enter_context(zipfile.ZipFile(cast("IO[bytes]", limited)))
-        limited.limit = sys.maxsize  # ZipFile has read the directory
+        limited.limit = sys.maxsize  # no limit any more, because ZipFile has read the directory
         # is_dir() of Python 3.11 raises IndexError for a member without a name.
         members = [one for one in archive.infolist() if not one.filename.endswith("/")]
         if len(members) != 1:
@@ -235,8 +237,8 @@ def _copying(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise EnvironmentLacks(
-            f"{name}: no space for the copy from which it is read: {error.strerror or error}; "
-            "set TMPDIR to a directory with more space"
+            f"{name}: cannot write the temporary copy that is needed to read it: "
+            f"{error.strerror or error}; set TMPDIR to a directory with more space"
         ) from error
 
 

@@ -38,7 +38,7 @@ def test_our_own_file_leaves_no_choice_of_process_or_format(
     assert run("trace convert mine.txt mine.allocsim").status == 0
     ended = run(f"trace info mine.allocsim {option}")
     assert ended.status == 2
-    assert "this is an allocsim trace, which holds the calls of one process; omit" in ended.err
+    assert "this is an allocsim trace, which has the calls of one process only; omit" in ended.err
 
 
 def test_own_format_is_accepted_for_a_file_of_it_and_refused_for_another(

@@ -122,7 +122,7 @@ def test_fork_inside_a_call_is_an_error_on_both_sides(heap: Heap) -> None:
     """Only a signal handler or a finaliser can fork there."""
 
     def refused() -> bool:
-        with pytest.raises(InputError, match="in the middle of a call of the same thread"):
+        with pytest.raises(InputError, match="interrupted its own call to this heap"):
             heap.malloc(8)
         return True
 

@@ -120,7 +120,7 @@ def test_call_from_inside_a_call_is_an_error_or_works(design: str, in_heap: Arm)
             came = reached()
             assert heap.live == 0
             assert_consistent(heap)
-        assert {*ended} == {"it works", "this heap is in the middle of a call of the same thread"}
+        assert {*ended} == {"it works", "this thread has interrupted its own call to this heap"}
 
 
 def test_signal_handler_may_use_a_heap_outside_its_calls(heap: Heap) -> None:

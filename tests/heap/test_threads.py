@@ -116,7 +116,7 @@ def test_more_threads_than_caches_is_out_of_memory(heap: Heap) -> None:
     heap.malloc(1)
     heap._threads.count = MAX_THREADS
     heap.state.static[0].threads = MAX_THREADS
-    with pytest.raises(OutOfMemory, match=f"serves {MAX_THREADS} threads, and this"):
+    with pytest.raises(OutOfMemory, match=f"supports at most {MAX_THREADS} threads"):
         in_threads(lambda: heap.free(heap.malloc(1)))
 
 

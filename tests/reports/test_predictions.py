@@ -46,7 +46,7 @@ def test_library_with_settings_did_not_serve_the_program() -> None:
 
 
 @pytest.mark.parametrize(
-    ("peak", "words"), [(4, "does not write to all"), (12, "that the replay does not have")]
+    ("peak", "words"), [(4, "which it probably does not"), (12, "that the replay does not have")]
 )
 def test_prediction_that_is_not_close_is_a_warning(peak: int, words: str) -> None:
     [warning] = prediction_warnings(with_peak(peak))

@@ -66,7 +66,7 @@ def run(request: Request, directory: Path) -> Outcome:
     facts_file = directory / FACTS
     try:
         images.mkdir()
-        facts_file.write_bytes(bytes(MAX_FACTS)) # reserved, because the disk may be full later
+        facts_file.write_bytes(bytes(MAX_FACTS))  # reserved, because the disk may be full later
         library = recorder_library(directory)
     except OSError as error:
         raise RecorderFailed(f"cannot write in '{directory}': {error.strerror}") from error

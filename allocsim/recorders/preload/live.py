@@ -79,8 +79,7 @@ class LiveWatch:
                 show(LiveFigures(seconds, memory, live, objects, self._stats.events))
 
     def _look(self, image: Image) -> GrowingReader:
-        """Make the reader see the records that the image has now; after an exec, start a new
-        reader.
+        """Let the reader see the image's present records; after an exec, start a new reader.
 
         Returns the reader.
         """

@@ -1,9 +1,8 @@
 """Reading and writing of allocsim traces.
 
-An allocsim trace holds events (see `allocsim.events`) as they are in memory, after a header (see
-`header`). The events need no parsing, but every event is validated before it leaves this module. A
-plain file is read by offset (see `open_file`). A compressed file or standard input is read from
-beginning to end.
+An allocsim trace consists of a header (see `header`) and the events (see `allocsim.events`) as they
+are in memory. The events need no parsing, but this module validates every event. A plain file is
+read by offset (see `open_file`). A compressed file or standard input is read from beginning to end.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ def write_trace(trace: Trace, path: Path) -> None:
         atomic_write(_regular(path)) as file,
         column_writer(trace.sites, path) as column,
     ):
-        # The header's figures are known only after the last event, so the header is written last.
+        # The header is written last, because its figures are known only after the last event.
         begin = header_size(_description(trace, StatsCollector()), trace.header_room)
         collector, rows = StatsCollector(), 0
         file.seek(begin)
@@ -71,7 +70,7 @@ def write_trace(trace: Trace, path: Path) -> None:
             if column is not None:
                 column.add(count_allocating(chunk))
         collector.require_valid(trace.name)
-        # This may add notes to the trace, because it looks up names. They belong in the header.
+        # Before the header is written, because this looks up names, and may add notes to the trace.
         sites = NO_SITES if column is None else column.write(file)
         description = _description(trace, collector)
         if not is_dense(description.objects, rows):
@@ -84,9 +83,9 @@ def write_trace(trace: Trace, path: Path) -> None:
 
 
 def _regular(path: Path) -> Path:
-    """Return the path; raise InputError if it names a device or pipe.
+    """Return the path; raise InputError if it is a device or a pipe.
 
-    The writer must be able to go back and write the header.
+    The file must be seekable, because the header is written last.
     """
     if path.exists() and not path.is_file():
         raise InputError(f"'{path}' is not a regular file; an allocsim trace needs one")
@@ -133,8 +132,8 @@ def _column(file: OpenFile, layout: Layout, name: str) -> ColumnReader:
 def read_stream(source: Source, sites: bool = False) -> Trace:
     """Return the trace in a source (see `traces.source`), which is closed at the trace's end.
 
-    The site numbers are after the events. So if they are requested, the source is first copied to
-    an unnamed file.
+    If site numbers are requested, the source is first copied to an unnamed file, because they come
+    after the events.
     """
     name = source.name
     with ExitStack() as on_error:
@@ -219,7 +218,8 @@ def _chunks(
         chunk = np.empty(count, EVENT).view(np.recarray)
         with _reading(name):
             read = file.fill(chunk, offset)
-            # The file may have become shorter or longer, even if the read was complete.
+            # Another process may have changed the length of the file, even if the read was
+            # complete.
             length = file.size() if read == chunk.nbytes else offset + read
         _require_length(length, layout, name)
         _require_valid(chunk, bounds, row, name)
@@ -262,7 +262,7 @@ def _copies(source: Source, layout: Layout, bounds: Bounds) -> Iterator[Any]:
 
 
 def _skip_sites(source: Source, layout: Layout, room: memoryview) -> None:
-    """Read the call sites into `room` and forget them; raise TraceError if they are cut off."""
+    """Read past the call sites, using `room` as a buffer; raise TraceError if they are cut off."""
     rest = layout.sites.length
     while rest:
         read = source.read_into(room[:rest])

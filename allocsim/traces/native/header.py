@@ -16,7 +16,7 @@ All numbers are little-endian:
 
 The events are followed by the column of site numbers (see `site_column`) and the table of call
 sites (see `site_table`). A file without call sites has version 1, which older versions of allocsim
-read too, and its three numbers of version 2 are 0.
+can also read; the three numbers of version 2 are then 0.
 
 The length and the checksum of the header are verified before the JSON text is parsed.
 """
@@ -35,8 +35,8 @@ from allocsim.events import EVENT, MAX_OBJECTS, MAX_THREADS
 from allocsim.program_run import Count, ProgramRun
 
 NAME = "allocsim"
-"""Name of the format in --format and in lists. The format has no `Reader`, because its files hold
-events and not calls."""
+"""Name of the format in --format and in lists. The format has no `Reader`, because its files
+contain events, not calls."""
 
 MAGIC = b"allocsim\r\n\x1a\n"
 """The first bytes of a file: a name, then bytes that a transfer in text mode would change."""
@@ -62,8 +62,8 @@ BASE_OBJECTS = 1 << 22
 MAX_OBJECTS_PER_EVENT = 4
 """A file may use BASE_OBJECTS object ids, plus MAX_OBJECTS_PER_EVENT for each of its events.
 
-Consumers have a table row for each id up to the highest. If ids are far apart, each row used costs
-an OS page. Without the limit, a small file with huge ids would cost gigabytes.
+Consumers use a table with a row for each id up to the highest. If ids are far apart, every row that
+is used costs an OS page. Without the limit, a small file with huge ids would cost gigabytes.
 """
 
 REMEDY = "recreate it from its recording with `allocsim trace convert`"
@@ -102,15 +102,15 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
     """Sentences that the import collected for the user."""
     losses: list[str] = []
-    """Sentences on calls that are known to be missing. Absent in files of older versions."""
+    """Sentences about calls that are known to be missing. Absent in files of older versions."""
     capabilities: Capabilities = Capabilities()
     """What the recorder was able to see. Absent in files of older versions."""
     program_run: ProgramRun | None = None
-    """What the kernel counted while the program was recorded. Absent in files of older versions."""
+    """Figures of the recorded run from the kernel. Absent in files of older versions."""
 
 
 class SiteLayout(NamedTuple):
-    """Sizes of the parts of a file that hold call sites; all are 0 if it has no call sites."""
+    """Sizes of the two parts of a file that store call sites; all are 0 in a file without them."""
 
     entries: int = 0
     """Entries of the column of site numbers."""
@@ -153,10 +153,10 @@ class Layout(NamedTuple):
 
 
 def header_size(description: Description, room: int = 0) -> int:
-    """Return how many bytes to reserve for a header before the events are known.
+    """Return the number of bytes to reserve for a header before the events are known.
 
-    The notes and counts, which the description does not contain yet, get 2 * PAGE bytes. `room` is
-    the number of bytes by which the rest of the description may grow.
+    2 * PAGE bytes are reserved for the notes and counts, which the description does not contain
+    yet. `room` is the number of bytes by which the rest of the description may grow.
     """
     length = FIXED_SIZE + len(msgspec.json.encode(description)) + room + 2 * PAGE
     return -(-length // PAGE) * PAGE
@@ -167,7 +167,8 @@ def encode_header(
 ) -> bytes:
     """Return the header of a file whose events start at offset `begin`.
 
-    Notes that do not fit are omitted. Raises TraceError if the rest does not fit either.
+    Notes that do not fit are omitted. Raises TraceError if the header does not fit even without
+    notes.
     """
     text = msgspec.json.encode(description)
     notes = list(description.notes)
@@ -188,8 +189,8 @@ def encode_header(
 def parse_layout(fixed: bytes, name: str) -> Layout:
     """Parse the first FIXED_SIZE bytes of a file.
 
-    Raises TraceError if they are cut off or damaged, or if the file is not an allocsim trace or has
-    another version of the format.
+    Raises TraceError if these bytes are incomplete or damaged, if the file is not an allocsim
+    trace, or if it has another version of the format.
     """
     if len(fixed) < FIXED_SIZE or not fixed.startswith(MAGIC):
         raise TraceError(
@@ -200,8 +201,9 @@ def parse_layout(fixed: bytes, name: str) -> Layout:
     _, version, text, begin, rows, entries, table, width, _ = _FIXED.unpack_from(fixed)
     if not WITHOUT_SITES <= version <= VERSION:
         raise TraceError(
-            f"{name}: version {version} of the format; this allocsim reads 1 to {VERSION}: "
-            "update allocsim, or convert the trace to AOSP text with the version that wrote it"
+            f"{name}: the file has version {version} of the format, and this allocsim reads 1 to "
+            f"{VERSION}; update allocsim, or convert the trace to AOSP text with the version that "
+            "wrote it"
         )
     if not (FIXED_SIZE + text <= begin <= MAX_HEADER and begin % PAGE == 0 and rows < 1 << 58):
         raise TraceError(
@@ -221,8 +223,8 @@ def parse_description(header: bytes, layout: Layout, name: str) -> Description:
     """Parse the whole header; raise TraceError if the header is cut off or damaged."""
     if len(header) < layout.begin:
         raise TraceError(
-            f"{name}: the file ends after {len(header):,} bytes, inside its header of "
-            f"{layout.begin:,}: it is cut off; {REMEDY}"
+            f"{name}: the file is cut off after {len(header):,} bytes, inside its header of "
+            f"{layout.begin:,} bytes; {REMEDY}"
         )
     if struct.unpack_from("<I", header, _CRC_OFFSET)[0] != _checksum(header):
         raise TraceError(
@@ -241,7 +243,7 @@ def parse_description(header: bytes, layout: Layout, name: str) -> Description:
     if not is_dense(description.objects, layout.rows):
         raise TraceError(
             f"{name}: its header says {description.objects:,} objects for {layout.rows:,} events, "
-            f"which no import produces; {REMEDY}"
+            f"which is too many; {REMEDY}"
         )
     return description
 

@@ -1,7 +1,7 @@
 """A plain file that is read by offset.
 
-The file is not mapped: if a mapped file shrinks, SIGBUS ends the process. Mapping would save no
-time either. Reading and validating an event of an allocsim trace takes 4.4 ns both ways.
+The file is not mapped, because SIGBUS ends the process if a mapped file shrinks. Mapping would also
+save no time: reading and validating an event of an allocsim trace takes 4.4 ns either way.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 
 class OpenFile:
-    """An open file. It is closed by `close`, or when nothing refers to this object any more."""
+    """An open file. It is closed by `close`, or when the last reference to this object is gone."""
 
     def __init__(self, path: Path) -> None:
         self.number: int | None = None  # for __del__, which runs even if os.open fails
@@ -29,7 +29,7 @@ class OpenFile:
         return os.pread(self._opened(), count, offset)
 
     def fill(self, chunk: Any, offset: int) -> int:
-        """Fill an array with the bytes at `offset`; return how many were read."""
+        """Fill an array with the bytes at `offset`; return the number of bytes read."""
         return os.preadv(self._opened(), [chunk.view(np.uint8).data], offset)
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """The column of site numbers in an allocsim trace: a number for each allocating event.
 
-A trace seldom uses more than 65,535 sites. So the writer renumbers the used sites without gaps, and
-stores 1, 2 or 4 bytes for each allocating event. With 2 bytes, the column takes at most a ninth of
-the file. The number of used sites is known only at the end; until then, the numbers are in an
+A trace seldom uses more than 65,535 sites. The writer therefore renumbers the used sites without
+gaps, and stores each number in 1, 2 or 4 bytes. With 2 bytes, the column takes at most a ninth of
+the file. How many sites are used is known only at the end; until then, the numbers are in an
 unnamed file in the directory of the trace.
 """
 
@@ -77,7 +77,7 @@ def column_writer(sites: CallSites | None, path: Path) -> Iterator[ColumnWriter 
 
 
 class ColumnReader:
-    """Reads the site numbers of one chunk of events after another."""
+    """Reads the site numbers, one chunk of events after the other."""
 
     def __init__(self, file: OpenFile, layout: SiteLayout, offset: int, table: SiteTable) -> None:
         """The column begins at `offset`."""
@@ -87,9 +87,9 @@ class ColumnReader:
         self._read = 0
 
     def add(self, count: int, name: str) -> None:
-        """Read the numbers of the next `count` allocating events; raise TraceError if one is wrong.
+        """Read the numbers of the next `count` allocating events; raise TraceError if one is bad.
 
-        `name` is the file's name in the message.
+        `name` is the name of the file in the message.
         """
         width = self._layout.width
         if self._read + count > self._layout.entries:

@@ -3,10 +3,8 @@
 All numbers are little-endian:
 
     bytes
-        4  CRC-32 of what follows
-        4  sites S, with site 0
-        4  nodes N, with node 0
-        4  bytes of the JSON text
+        4 CRC-32 of the bytes that follow 4  sites S, with site 0 4  nodes N, with node 0 4  bytes
+        of the JSON text
       4*S  node of each site
       4*N  node of each node's caller
       4*N  frame of each node
@@ -37,8 +35,8 @@ class FrameList(msgspec.Struct, frozen=True):
 
     names: list[str]
     frames: list[tuple[Number, Number, Number, Number]]
-    """Function, file, line and module of each frame from frame 1 on; all but the line are numbers
-    in `names`."""
+    """Function, file, line and module of each frame from frame 1 on. Function, file and module are
+    indices into `names`."""
 
 
 def encode_table(table: SiteTable) -> bytes:

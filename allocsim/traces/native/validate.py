@@ -1,7 +1,7 @@
-"""Validation of the events (see `allocsim.events`) in a file, which anyone may have written.
+"""Validation of the events (see `allocsim.events`) in a file, which may be hostile.
 
-The replay driver uses an event's object id as an index and the event's alignment as a shift count.
-So a kernel checks every chunk of events before the driver gets the chunk.
+The replay driver uses an event's object id as an index, and its alignment as a shift count.
+Therefore a kernel checks every chunk of events before the driver gets it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ MAX_NAMED = 5
 
 
 def account_notes(reader: ImageReader, inherited: int) -> Iterator[str]:
-    """Yield sentences on what was recorded. `reader` must have read all its calls."""
+    """Yield sentences about what was recorded. `reader` must have read all calls."""
     image = reader.image
     yield _census(reader)
     if inherited:
@@ -33,7 +33,7 @@ def account_notes(reader: ImageReader, inherited: int) -> Iterator[str]:
 
 
 def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
-    """Yield a sentence on each kind of missing calls. `reader` must have read all its calls."""
+    """Yield a sentence about each kind of missing calls. `reader` must have read all calls."""
     image = reader.image
     for reason, count in image.lost.items():
         yield f"{counted(count, 'call')} not recorded: {reason}"
@@ -43,7 +43,7 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
         yield "the program has overwritten a part of the recording"
     if reader.missing:
         size = format_bytes(reader.missing * CHUNK)
-        yield f"up to {size} of the recording are missing: they were cut off or overwritten"
+        yield f"up to {size} of the recording are missing, because they were cut off or overwritten"
     unseen = [it for it in reader.started if not _is_recorded(it, image, images)]
     for is_own in (True, False):
         same = [it for it in unseen if (it.process == image.process) == is_own]
@@ -68,7 +68,7 @@ def _mapped(header: Any) -> str:
 
 
 def _is_recorded(started: Started, image: Image, images: list[Image]) -> bool:
-    """Return whether a started program was recorded: it has an image that began later."""
+    """Return whether a started program was recorded, that is, has an image that began later."""
     return any(
         other.process == started.process and other.identity > image.identity + started.stamp
         for other in images

@@ -1,6 +1,6 @@
 """Choice of a program image by a number, such as the process id that the user gives.
 
-A program image is a process until it calls exec (see `layout`), so a process may have several.
+A program image is a process until it calls exec (see `layout`). A process may have several images.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from allocsim.traces.preload.layout import Image
 from allocsim.traces.preload.reader import ImageReader
 
 EARLIER = 32
-"""The N-th of the earlier images of process PID has the number N << EARLIER | PID."""
+"""The N-th earlier image of process PID has the number N << EARLIER | PID."""
 
 
 class Choices(NamedTuple):
     """The images of a recording, the earliest first.
 
     A process id stands for the image of the last program that the process executed. The images of
-    earlier programs have numbers that are too large for a process id (see EARLIER).
+    programs executed earlier have numbers that are too large for a process id (see EARLIER).
     """
 
     images: list[Image]
@@ -28,11 +28,11 @@ class Choices(NamedTuple):
         return self._numbered().get(number)
 
     def is_first(self, image: Image) -> bool:
-        """Return whether an image is the last image of the process that was started first."""
+        """Return whether an image is the last one of the process that was started first."""
         return image.process == self.images[0].process and self._number(image) == image.process
 
     def others(self, image: Image) -> dict[int, int]:
-        """Return how many calls each other image made, by the image's number, without zeros."""
+        """Return the number of calls of each other image that made any, by the image's number."""
         counts = {
             number: _count_calls(other)
             for number, other in self._numbered().items()
@@ -43,7 +43,7 @@ class Choices(NamedTuple):
     def label(self, number: int) -> str:
         """Return program and process id, as in "sh.1234".
 
-        For the N-th of the earlier images of a process, N is appended, as in "sh.1234.1".
+        For the N-th earlier image of a process, N is appended, as in "sh.1234.1".
         """
         image = self._numbered()[number]
         earlier = number >> EARLIER

@@ -1,9 +1,9 @@
 """Reader of a program image whose program still runs: its files grow while they are read.
 
-A thread reserves a record before it writes it, and may be interrupted in between. Therefore `look`
-stores where the lanes end now, and `batches` is called some time later and reads up to these ends:
-by then, the records before them are written. The record of a thread that takes even longer is
-skipped.
+A thread reserves room for a record before it writes the record, and may be interrupted in between.
+Therefore `look` stores the present ends of the lanes, and `batches`, which is called some time
+later, reads up to these ends. By then, the records before the ends are written. If a thread takes
+even longer, its record is skipped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from allocsim.traces.preload.reader import count_used, mapped_words
 
 
 class GrowingLane:
-    """A lane's file, of which only the chunks with unread records are mapped."""
+    """A lane's file. Only the chunks with unread records are mapped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -45,7 +45,7 @@ class GrowingReader:
     """The calls of one image so far."""
 
     def __init__(self, identity: int) -> None:
-        """`identity` is that of the image."""
+        """`identity` is the identity of the image."""
         self.identity = identity
         self._merge = new_merge(identity, 0, 0)
         self._lanes: list[GrowingLane] = []
@@ -54,8 +54,8 @@ class GrowingReader:
     def look(self, image: Image, now: int) -> None:
         """Store where the lanes end. `now` is a stamp from before this call.
 
-        `batches` leaves records with a later stamp for the time after the next call of `look`,
-        because another lane may still receive a record with an earlier stamp.
+        Records with a later stamp are left for the `batches` after the next `look`, because another
+        lane may still receive a record with an earlier stamp.
         """
         known = {lane.path for lane in self._lanes}
         self._lanes += [GrowingLane(path) for path in image.lanes if path not in known]

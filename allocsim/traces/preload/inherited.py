@@ -34,7 +34,7 @@ class LiveObjects:
         _follow(self._objects, events)
 
     def events(self, thread: int = 0) -> Any:
-        """Return events in which `thread` allocates the live objects, in the order of their ids."""
+        """Return events by which `thread` allocates the live objects, in the order of their ids."""
         objects: Any = self._objects
         numbers = np.flatnonzero(objects.live)
         made = no_events(len(numbers))

@@ -1,8 +1,8 @@
 """Lanes of a program image: their records, each lane's next one, and what is damaged.
 
 `layout` defines lanes and records. The recorder maps its files into the recorded program, which may
-have overwritten any byte. So the kernels check every position, and read nothing outside a lane's
-mapping.
+have overwritten any byte. Therefore the kernels check every position, and read nothing outside a
+lane's mapping.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ NEVER = (1 << 62) - 1
 """A stamp after all others: the lane has no more records."""
 
 MAX_ZEROS = 16
-"""Maximum number of words that are 0 before a record: at a chunk's end, and of a record that a
-signal handler has interrupted. Where there are more, the program has overwritten records."""
+"""Maximum number of words that are 0 before a record. Such words are at the end of a chunk, and in
+a record whose writing a signal handler has interrupted. If there are more, the program has
+overwritten records."""
 
 _STAMP = (1 << 56) - 1
 
@@ -82,7 +83,7 @@ def new_merge(identity: int, lanes: int, notes: int) -> Merge:
 
 
 def stamp_after(image_stamp: int, stamp: int) -> int:
-    """Return a stamp minus the image's first one."""
+    """Return a stamp minus the image's first stamp."""
     return (stamp - image_stamp) & _STAMP
 
 
@@ -108,13 +109,13 @@ def find_record(state: MergeState, lane: Lane) -> None:
             break
         else:
             stamp = (word >> 8) - state.identity & _STAMP
-            # A record may be stamped shortly before the image's first one. The difference modulo
-            # 2**56 is then almost 2**56, and the record gets the stamp of the first one.
+            # The stamp of a record may be slightly earlier than that of the image's first record.
+            # The difference modulo 2**56 is then almost 2**56, and is replaced by 0.
             lane.stamp = stamp if stamp >> 55 == 0 else 0
             if zeros > MAX_ZEROS:
                 state.damaged += 1
             return
-    lane.position = max(lane.position, lane.end)  # a growing lane ends inside of a record
+    lane.position = max(lane.position, lane.end)  # the end of a growing lane may be in a record
     lane.stamp = NEVER
 
 

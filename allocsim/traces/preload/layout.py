@@ -3,13 +3,13 @@
 A program image is a process until it calls exec; each exec begins another image. An image has a
 file PID-STAMP that holds one header, and a file PID-STAMP.N for each lane. A lane is a sequence of
 records that one thread at a time writes. When a thread ends, a new thread continues its lane. Lane
-0 has the stacks of the calls instead of records. It exists only if stacks are recorded (see
+0 has the stacks of the calls instead of records, and exists only if stacks are recorded (see
 `stacks`).
 
 A stamp is the time of a call, in ticks of the processor's time stamp counter or in ns. A record
 consists of 8-byte words. Its first word has the operation in the low byte and the stamp above it. A
 lane's file consists of chunks of CHUNK bytes, each of which ends with SLACK unused bytes. Words
-that are 0 may precede a record; they are skipped.
+that are 0 may precede a record, and are skipped.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ MAGIC, VERSION = b"allocrec", 3
 """First two fields of a header."""
 
 WITH_SITE = 128
-"""Bit of a record's operation: the number of the call's stack follows as one more word."""
+"""Bit of a record's operation. If it is set, one more word follows: the number of the call's
+stack."""
 
 
 class Code(IntEnum):
@@ -55,7 +56,8 @@ class Code(IntEnum):
     REALLOCARRAY = 13
     """First record of a reallocarray, with the same words."""
     RESIZED = 14
-    """Second record of both, written after the call: the new address, 0 on failure."""
+    """Second record of a realloc or a reallocarray, written after the call: the new address, 0 on
+    failure."""
     FREE = 15
     DELETE = 16
     BEGIN = 17
@@ -70,7 +72,8 @@ class Code(IntEnum):
     EXEC_FAILED = 21
     """The last exec of the process has failed."""
     UNWRITTEN = 22
-    """A record that was reserved and never written. Its number of words replaces the stamp."""
+    """A record that was reserved but never written. The number of its words is in place of the
+    stamp."""
     TOUCHED = 23
     """A large block is about to be freed or resized, or the program ends: its address, and the
     bytes of it that are in memory."""
@@ -92,8 +95,8 @@ KINDS = {
     "operator delete": (Code.DELETE,),
 }
 """The functions that a program may call, and the codes of their records. Operators new and delete
-have these codes if they are in the library of malloc. Otherwise, their calls of malloc and free are
-recorded instead, as is the call of malloc that any operator new makes."""
+have these codes only if the library that defines malloc also defines them. Otherwise, only the
+calls of malloc and free that the operators make are recorded."""
 
 
 def _words(code: Code) -> int:

@@ -1,14 +1,14 @@
 """Merge: the calls of all lanes of a program image, in the order of their stamps.
 
 `layout` defines program images, lanes, records and stamps. The lanes are in a binary heap, ordered
-by the stamp of their next record. The merge reads a lane until another lane has an earlier record,
-so the heap does not change while only one thread is busy.
+by the stamp of their next record. The merge reads a lane until another lane has an earlier record.
+Therefore the heap does not change while only one thread is busy.
 
 A realloc has two records, with stamps before and after the call. Between the two stamps, another
 thread may get the old address from malloc, or free the block that was at the new address. If no
-other record comes between the two, the merge makes one call of them. Otherwise the first record
-becomes a MOVE (see `calls`), which parks the object under a key that no address equals. The second
-record then moves the object from this key to the new address.
+other record comes between the two records, they become one call. Otherwise the first record becomes
+a MOVE (see `calls`), which parks the object: its address is replaced by a key that no address
+equals. The second record then moves the object from this key to the new address.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def merge_lanes(merge: Merge, calls: Table[CallRecord]) -> int:
     """Fill `calls` with the next calls of all lanes; return their number, 0 at the end."""
     state = merge.state[0]
     state.calls = 0
-    # One turn of the inner loop makes at most two calls, and `_park` after it makes one more.
+    # One pass of the inner loop makes at most two calls, and `_park` after the loop one more.
     while state.open and state.calls + 3 <= len(calls):
         lane = merge.lanes[merge.order[0]]
         # The second earliest lane is a child of the first one in the heap.
@@ -108,7 +108,7 @@ def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
     lane.position += 8 * words_of(head)
     if lane.step == 1 and code != Code.RESIZED:
         _park(state, lane, calls)
-    if code < Code.RESIZED:  # the stack of a realloc is in its first record
+    if code < Code.RESIZED:  # a realloc has its stack in the first record
         lane.stack = _stack(load_word(position + 24)) if head & WITH_SITE else 0
     if code == Code.FREE or code == Code.DELETE:
         _new_call(state, lane, Op.FREE, calls).address = word & _ADDRESS
@@ -180,15 +180,15 @@ def _size(word: int) -> int:
 
 @kernel
 def _stack(word: int) -> int:
-    """Return the number of a stack in a word, or 0 (unknown) if no recording has so many."""
+    """Return the number of a stack in a word, or 0 (unknown) if no recording has so many stacks."""
     return word if 0 < word < MAX_NODES else 0
 
 
 @kernel
 def _park(state: MergeState, lane: Lane, calls: Table[CallRecord]) -> None:
-    """Move the object that the lane's thread is resizing to a key that is not an address.
+    """Park the object that the lane's thread is resizing under a key that is not an address.
 
-    Then another object may get the old address.
+    Another object may then get the old address.
     """
     call = _new_call(state, lane, MOVE, calls)
     call.old = lane.old
@@ -204,7 +204,7 @@ def _resized(state: MergeState, lane: Lane, address: int, calls: Table[CallRecor
         return
     if lane.step == 2:
         old = PARKED + lane.thread
-        if address == 0 and lane.request > 0:  # the realloc failed: the object stays where it was
+        if address == 0 and lane.request > 0:  # the realloc failed, so the object was not moved
             back = _new_call(state, lane, MOVE, calls)
             back.old = old
             back.address = lane.old

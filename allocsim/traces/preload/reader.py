@@ -20,7 +20,7 @@ from allocsim.traces.preload.merge import merge_lanes, open_lanes
 from allocsim.traces.preload.time_table import TimeTable
 
 MAX_NOTES = 1 << 14
-"""Maximum number of notes that are kept: names of threads and of started programs."""
+"""Maximum number of notes that are kept. A note is the name of a thread or of a started program."""
 
 MIN_BATCH = 1 << 6
 """Minimum number of calls in a full batch."""
@@ -29,7 +29,7 @@ MEAN_RECORD = 20
 """Bytes of an average record: a malloc has 24 bytes, and a free has 16."""
 
 _STAMPS = 1 << 56
-"""Number of different stamps: a record has room for the low 56 bits of a stamp."""
+"""Number of different stamps. A record has room for only the low 56 bits of a stamp."""
 
 
 class Started(NamedTuple):
@@ -44,7 +44,7 @@ class Started(NamedTuple):
 
 
 class ImageReader:
-    """The calls of one image. Use it once."""
+    """The calls of one image, which can be read only once."""
 
     def __init__(self, image: Image, until: int | None = None) -> None:
         """Map the lanes' files. If `until` is a stamp, records with a later stamp are not read."""
@@ -59,14 +59,14 @@ class ImageReader:
         stacks = [mapped_words(image.stacks)] if image.stacks.exists() else []
         chunks = sum(map(count_chunks, self._mappings + stacks))
         self.missing = max(int(image.header["chunks"]) - chunks, 0)
-        """Number of chunks that the recorder has mapped and that are not in the files."""
+        """Number of chunks that the recorder mapped but that are not in the files."""
         open_lanes(self._merge)
 
     def timed_batches(self) -> Iterator[tuple[int, Any]]:
-        """Yield pairs of a stamp, relative to the image's first, and the calls from this stamp on.
+        """Yield pairs of a stamp, relative to the image's first stamp, and the calls from then on.
 
         The arrays of calls are reused (see `call_arrays`). They are smaller for a short recording,
-        so that it gives about TimeTable.MAX_POINTS / 2 stamps, with at least MIN_BATCH calls each.
+        so that there are about TimeTable.MAX_POINTS / 2 pairs, with at least MIN_BATCH calls each.
         """
         records = sum(words.nbytes for words in self._mappings) // MEAN_RECORD
         size = min(max(2 * records // TimeTable.MAX_POINTS, MIN_BATCH), BATCH)
@@ -120,7 +120,7 @@ class ImageReader:
     def names(self) -> dict[int, str]:
         """Thread names by the recorder's thread number.
 
-        The recorder writes the name of a thread that ends, and of the thread that ends the process.
+        The recorder writes the name of a thread when the thread ends, or when it ends the process.
         """
         notes = self._notes(Code.NAME)
         return {first: text for _, first, text in notes}
@@ -154,13 +154,14 @@ class ImageReader:
             )
             head = int(words[0])
             text = words[2 : 2 + TEXT_WORDS].tobytes().split(b"\0")[0]
-            # The stamp may be before the image's first: take the difference nearest to 0.
+            # The stamp may be earlier than the image's first stamp: take the difference nearest to
+            # 0.
             stamp = ((head >> 8) - self.image.identity + _STAMPS // 2) % _STAMPS - _STAMPS // 2
             yield head & 0xFF, stamp, int(words[1]), text.decode("utf-8", "replace")
 
 
 def _remove_last(programs: list[Started], process: int) -> None:
-    """Remove the program that `process` tried to start last: the exec failed."""
+    """Remove the last program that `process` tried to start, because the exec failed."""
     for index in range(len(programs) - 1, -1, -1):
         if programs[index].process == process:
             del programs[index]
@@ -182,9 +183,9 @@ def mapped_words(path: Path, start: int = 0) -> Any:
 
 
 def count_chunks(words: Any) -> int:
-    """Return the number of chunks of a lane up to the last one in use, and the empty one after it.
+    """Return the number of chunks of a lane up to the last one in use, plus one if another follows.
 
-    A program that is killed may leave a chunk that was mapped and has no record yet.
+    A program that is killed may leave a chunk that was mapped but has no record yet.
     """
     used = -(-8 * count_used(words) // CHUNK)
     return min(used + 1, 8 * len(words) // CHUNK)
@@ -193,8 +194,8 @@ def count_chunks(words: Any) -> int:
 def count_used(words: Any) -> int:
     """Return the number of words up to the last word that is not 0.
 
-    The last chunk has room left, and a chunk that the recorder added to the file but could not map
-    is empty.
+    Zeros follow that word, because the last chunk has room left, and because a chunk that the
+    recorder added to the file but could not map is empty.
     """
     for start in range(len(words) - CHUNK // 8, -1, -CHUNK // 8):
         used = np.flatnonzero(words[start : start + CHUNK // 8])

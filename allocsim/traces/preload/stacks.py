@@ -1,11 +1,11 @@
 """Stacks of a program image: the return addresses of each call that allocates.
 
-Lane 0 of an image (see `layout`) consists of entries. The first word of an entry has the kind in
-the low byte, above it the number of words that follow, and in the upper half the stack's number.
-Stacks are numbered from 1 on, and the records of the calls have these numbers. An object is the
-executable or a library. Its entry precedes the first stack with an address in the object. If the
-program has unloaded libraries, several objects may contain an address; the one with the last entry
-counts.
+Lane 0 of an image (see `layout`) consists of entries. The first word of an entry consists of the
+kind in the low byte, the number of words that follow in the next three bytes, and the stack's
+number in the upper half. Stacks are numbered from 1 on, and the records of the calls refer to them
+by these numbers. An object is the executable or a library. The entry of an object precedes the
+first stack with an address in the object. If the program has unloaded libraries, several objects
+may contain an address; the object whose entry came last counts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from allocsim.text import counted
 from allocsim.traces.preload.layout import CHUNK, Image
 
 MAX_DEPTH = 256
-"""Number of return addresses after which the recorder cuts a stack."""
+"""Maximum number of return addresses in a stack. The recorder cuts deeper stacks."""
 
 
 RECORDER = b"/liballocsim-recorder-"
@@ -38,8 +38,8 @@ class Kind(IntEnum):
     STACK = 1
     """Return addresses, the innermost first."""
     OBJECT = 2
-    """Begin and end of a mapped file, the difference between addresses in memory and in the file,
-    and the file's path, which is empty for the executable."""
+    """Start and end address of a mapped file, the difference between addresses in memory and in the
+    file, and the file's path, which is empty for the executable."""
 
 
 class DamagedEntries(Exception):
@@ -47,18 +47,20 @@ class DamagedEntries(Exception):
 
 
 class Stacks:
-    """The stacks of an image as a tree: a row is a place and the row of its caller.
+    """The stacks of an image as a tree. A row of the tree is a place and the row of its caller.
 
-    Row 0 and stack 0 are unknown. If the entries are damaged, stacks after the damage are missing.
+    Row 0 and stack 0 stand for an unknown place and stack. If the entries are damaged, stacks after
+    the damage are missing.
     """
 
     def __init__(self, image: Image) -> None:
         self.places: list[Place] = [Place(b"", 0)]
-        """Places of calls. The path is empty for code that is in no file, such as a JIT's."""
+        """Places of calls. The path is empty for code that is in no file, such as compiled code of
+        a JIT."""
         self.place_of: list[int] = [0]
         """By row: the number of its place."""
         self.parents: list[int] = [0]
-        """By row: the row of the caller, a lower number; 0: no caller is known."""
+        """By row: the row of the caller, which is a lower number, or 0 if no caller is known."""
         self.rows: list[int] = [0]
         """By stack: the row of the innermost place."""
         self.cut = 0
@@ -76,7 +78,7 @@ class Stacks:
             self.is_damaged = True
 
     def _add_entries(self, image: Image) -> None:
-        """Add all objects and stacks of an image; raise DamagedEntries where they are damaged."""
+        """Add the objects and stacks of an image; raise DamagedEntries at a damaged entry."""
         for kind, words in read_entries(image):
             if kind == Kind.OBJECT:
                 self._add_object(words)
@@ -84,7 +86,7 @@ class Stacks:
                 self._add_stack(words.tolist())
 
     def _add_object(self, words: Any) -> None:
-        """Add an object, which may have taken the place of another one."""
+        """Add an object, which may be at addresses at which another object was before."""
         begin, end, load = words[:3].tolist()
         path = words[3:].tobytes().split(b"\0")[0] or self._executable
         if b"/" in path:  # the program may have loaded a library by a relative path
@@ -154,7 +156,7 @@ def _damage(known: int) -> str:
 def read_entries(image: Image) -> Iterator[tuple[Kind, Any]]:
     """Yield the kind and the words of each entry of an image's lane 0.
 
-    Raises DamagedEntries at an entry that the program has overwritten, and after stacks that are
+    Raises DamagedEntries at an entry that the program has overwritten, and at the end if stacks are
     missing.
     """
     if not image.stacks.exists():

@@ -1,7 +1,7 @@
 """Time table: the times of some events, for the header of a trace.
 
-An event has no field for its time (see `allocsim.events`). The header has room for the times of a
-few events only.
+An event has no field for its time (see `allocsim.events`), and the header has room for the times of
+only a few events.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ class TimeTable:
     """Points: pairs of an event's position in the trace and its time in ns since the first call.
 
     When the table is full, every second point is removed, and from then on only half as many of the
-    offered points are added. So the points stay evenly spaced, although the length of the trace is
-    not known in advance.
+    offered points are added. In this way the points stay evenly spaced, although the length of the
+    trace is not known in advance.
     """
 
     MAX_POINTS = 1 << 10

@@ -2,7 +2,7 @@
 
 A program image is a process until it calls exec (see `layout`). A forked child inherits the objects
 that are live in its parent, so the child's trace begins with an allocation of each of them. To find
-them, the records of the image's ancestors are read up to the forks.
+these objects, the records of the image's ancestors are read up to the forks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FORMAT = "preload"
 
 
 class ImageTrace(Trace):
-    """The trace of an image, and the image's reader, whose counts are complete at the end."""
+    """The trace of an image, with its reader, whose counts are complete after the last event."""
 
     reader: ImageReader
     inherited: int = 0
@@ -63,7 +63,7 @@ def _events(
 
     At the end, complete the trace's description, notes and losses.
     """
-    # Up to AHEAD chunks wait in the queue of `read_ahead`, so the maker needs AHEAD + 2 arrays.
+    # AHEAD + 2 arrays, because up to AHEAD chunks wait in the queue of `read_ahead`.
     maker, times = EventMaker(trace.name, 0, AHEAD + 2, trace.sites), TimeTable()
     untouched = UntouchedBlocks()
     for chunk in _inherited(trace.sites, maker, image, images):
@@ -109,9 +109,9 @@ def _inherited(
 ) -> Iterator[Any]:
     """Yield allocations of the objects that are live when an image is forked.
 
-    To find them, the calls of its ancestors are read: those of the first ancestor up to the first
-    fork, those of the next one up to the next fork, and so on. The sites of these allocations are
-    unknown, because the stacks of each image have their own numbers.
+    To find these objects, the calls of the image's ancestors are read: those of the first ancestor
+    up to the first fork, those of the next ancestor up to the next fork, and so on. The sites of
+    these allocations are unknown, because the stacks of each image have their own numbers.
     """
     line = [image, *ancestors(image, images)]
     if len(line) == 1:

@@ -32,7 +32,7 @@ class UntouchedBlocks:
 
     def __init__(self) -> None:
         self._begun: dict[int, tuple[int, int]] = {}
-        """By object id: the row in which the object got its size, and the size."""
+        """By object id: the row in which the object was allocated or last resized, and its size."""
         self._found: list[Block] = []
         self._dropped = 0
 
@@ -59,13 +59,13 @@ class UntouchedBlocks:
     def notes(self, has_ended: bool) -> list[str]:
         """Return sentences about blocks whose touched bytes are not known.
 
-        `has_ended` says whether the program ran its destructors. If not, nothing was recorded of
-        the blocks that were live then.
+        `has_ended` says whether the program ran its destructors. If not, the touched bytes of the
+        blocks that were live at the end were not recorded.
         """
         sentences = []
         if self._dropped:
             blocks = counted(self._dropped, "more large block")
-            sentences.append(f"{blocks} of which the program touched only a part count as touched")
+            sentences.append(f"{blocks} touched only in part by the program count as touched")
         if self._begun and not has_ended:
             sentences.append(
                 "the program was killed or called _exit, so large blocks live then count as touched"

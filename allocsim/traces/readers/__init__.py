@@ -37,7 +37,7 @@ FORMATS: tuple[Format, ...] = (
     valgrind.FORMAT,
     ltrace.FORMAT,
 )
-"""All readable formats. A file is read in the first of them that recognises it.
+"""All readable formats. A file is read in the first format that recognises it.
 
 Formats that search the beginning of a file for a call (lttng, valgrind, ltrace) come after formats
 that require a call or a header in the first line.

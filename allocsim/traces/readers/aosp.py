@@ -35,7 +35,8 @@ from allocsim.traces.scan.lex import (
 from allocsim.traces.scan.line_reader import LineFormat, LineReader, read_line
 from allocsim.traces.scan.state import ScanState
 
-# Names are compared as words of eight bytes; a shorter name includes what must follow it.
+# Names are compared as words of eight bytes. A shorter name is padded with the characters that must
+# follow it.
 _MALLOC, _CALLOC, _REALLOC = word(b"malloc 0"), word(b"calloc 0"), word(b"realloc ")
 _MEMALIGN, _FREE, _THREAD = word(b"memalign"), word(b"free 0x"), word(b"thread_d")
 _THREAD_REST = word(b"ad_done ")

@@ -7,10 +7,10 @@ are comments. The .script files of Stanford's CS107 have the same calls and no h
     2016: weight 0 to 3, ids, operations, peak bytes   r ID SIZE     realloc; the block keeps its ID
     others: ids, operations; or nothing                f ID          free; of NULL if ID is negative
 
-From the header, the reader uses only the number of operations. If the file has another number of
-calls, a note tells the user. A call without a size takes the size of the previous call, as in the
-lab's driver, and a note gives the number of such calls. Events are made from addresses (see
-`object_ids`), so each ID gets an invented address.
+From the header, the reader uses only the number of operations. If the file has a different number
+of calls, a note says so. A call without a size has the size of the previous call, as in the lab's
+driver, and a note gives the number of such calls. Each ID gets an invented address, because events
+are made from addresses (see `object_ids`).
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Raw traces of glibc's trace-utils: the .mtrace files that its libmtrace writes.
 
 A file is an array of 64-byte records, little-endian. The first record identifies the file by its
-type, MAGIC, and by two known numbers. An unused record has type 0. Unused records are at the end of
-the file, and also between other records where a thread lost the race for a record.
+type, MAGIC, and by two known numbers. An unused record has type 0. There are unused records at the
+end of the file, and also between other records, where a thread lost the race for a record.
 
     type 1 malloc 2 calloc 3 free 4 realloc 5 memalign 6 valloc 7 pvalloc 8 posix_memalign
 
-A record has the same columns as a call (see `calls`), so NumPy converts whole columns and the
-reader needs no compiled code.
+NumPy converts whole columns of records to columns of calls (see `calls`), so the reader needs no
+compiled code.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class GlibcMtraceReader(BlockReader):
     """The calls of a raw trace."""
 
     grammar = (
-        "a record of glibc's libmtrace: 64 bytes, of which the fifth is the type, 0 to 8, or 255 "
+        "a record of glibc's libmtrace: 64 bytes, the fifth of which is the type, 0 to 8, or 255 "
         "in the first record"
     )
 
@@ -79,7 +79,7 @@ class GlibcMtraceReader(BlockReader):
 
 
 def _fill(calls: Any, records: Any) -> None:
-    """Fill `calls` from the same number of records; none is unused, and none is the first."""
+    """Fill `calls` from as many records, without unused ones and the first one of the file."""
     types = records["type"] & 0xFF
     calls.op[:] = _OPS[types]
     calls.thread[:] = records["thread"].astype(np.int64) & 0xFFFFFFFF

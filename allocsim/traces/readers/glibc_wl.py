@@ -2,9 +2,9 @@
 
 The header gives the number of slots, syncs and threads, and the offset at which each thread's
 stream begins. A slot is a variable that holds one pointer; a call names a block by its slot instead
-of its address. If a pointer is stored into a slot that holds a block, this reader frees that block.
-So does trace_run, except if a realloc stores the pointer. A sync is a point at which a thread
-waits for another one; `glibc_wl_threads` uses the syncs to merge the streams into one.
+of its address. If a pointer is stored into a slot that already has a block, this reader frees that
+block; trace_run does so too, unless a realloc stores the pointer. A sync is a point at which a
+thread waits for another thread; `glibc_wl_threads` uses the syncs to merge the streams into one.
 
 The streams may begin anywhere, so the file is read by offset. A compressed file or standard input
 is first copied to an unnamed file. Memory is bounded by the live blocks, 16 bytes for each sync,
@@ -60,7 +60,7 @@ def looks_like(head: bytes) -> bool:
     for code in wanted:
         if content[:1] != bytes([code]):
             return False
-        # Skip the code and its operand: bytes in which bit 7 is set, and one in which it is not.
+        # Skip the code and its operand: bytes with bit 7 set, and one byte without.
         content = content[1:].lstrip(bytes(range(0x80, 0x100)))[1:]
     return True
 
@@ -86,7 +86,7 @@ class WlReader(Reader):
             raise self._error(stop, threads)
 
     def _fill_window(self, file: int, threads: Threads) -> None:
-        """Fill the window of the thread whose turn it is with the next bytes of its stream."""
+        """Fill the window of the current thread with the next bytes of the thread's stream."""
         run, number = threads.run[0], int(threads.run[0].first) - 1
         thread, size = threads.threads[number], len(threads.content) // len(threads.threads)
         place, begin = int(thread.position + thread.offset), number * size
@@ -141,7 +141,7 @@ class WlReader(Reader):
         return start_threads(length, starts, promised[Code.SLOTS], promised[Code.SYNCS], window)
 
     def _require_plausible(self, promised: dict[Code, int], starts: list[int], length: int) -> None:
-        """Raise TraceError for a header that promises more than the file can hold."""
+        """Raise TraceError if the header promises more than the file can contain."""
         if (
             not 0 < len(starts) == promised[Code.THREADS] <= MAX_THREADS
             or promised[Code.SYNCS] > length
@@ -150,13 +150,12 @@ class WlReader(Reader):
         ):
             text = ", ".join(f"{count:,} {code.name.lower()}" for code, count in promised.items())
             raise TraceError(
-                f"{self.source.name}: the header promises {text}, which do not fit the "
-                f"{length:,} bytes of the file or its {len(starts):,} thread starts; the file is "
-                "damaged or cut off"
+                f"{self.source.name}: the header promises {text}, but the file has {length:,} "
+                f"bytes and {len(starts):,} thread starts; the file is damaged or cut off"
             )
 
     def _error(self, stop: Stop, threads: Threads) -> TraceError:
-        """Return the error for a run that did not reach its end."""
+        """Return the error for a run that stopped before the end of all streams."""
         if stop == Stop.DEADLOCK:
             return TraceError(
                 f"{self.source.name}: every remaining thread waits for a sync that none of them "

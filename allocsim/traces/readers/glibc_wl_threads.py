@@ -6,7 +6,7 @@ threads take turns of TURN calls. A run fails once all threads together have rea
 the file has. This bounds the time that a damaged file with overlapping streams can take.
 
 Each thread has a window, a buffer into which `glibc_wl` reads the next bytes of the thread's
-stream. The file is not mapped: if a mapped file shrinks, SIGBUS ends the process.
+stream. The file is not mapped, because SIGBUS ends the process if a mapped file shrinks.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ TURN = 64
 """Calls in one turn of a thread."""
 
 MAX_GROUPS = 64
-"""Maximum number of groups of 7 bits in a number; 64 bits need 10. The bytes of a wait that blocks
-do not count towards the limit on bytes read. Without MAX_GROUPS, many threads of a damaged file
-could each read a number as long as the file, and then wait for the same sync."""
+"""Maximum number of groups of 7 bits in a number; 64 bits need 10. Without this limit, many threads
+of a damaged file could each read a number as long as the file and then wait for the same sync,
+because the bytes of a wait that blocks do not count towards the limit on bytes read."""
 
 MAX_CALL = 1 + 3 * MAX_GROUPS
 """Bytes of the longest call."""
 
 
 class Stop(IntEnum):
-    """Reason why `run_threads` returned, or the result of a step, which is one code of a thread."""
+    """Why `run_threads` returned, or the result of a step, which executes one code of a thread."""
 
     OUTPUT_FULL = 0
     END = 1
     """Every thread is done."""
     DEADLOCK = 2
-    """Every remaining thread waits for a sync that no thread is left to write."""
+    """Every remaining thread waits, and no thread is left to write the syncs."""
     BROKEN = 3
     """The bytes at run.position are not a valid call, or the file ends within one."""
     MADE = 4
@@ -54,11 +54,11 @@ class Stop(IntEnum):
     DONE = 7
     """The thread is done; the step made a THREAD_DONE call."""
     WINDOW_USED = 8
-    """The window of the thread whose turn it is may end within a call."""
+    """The window of the current thread may end within a call."""
 
 
 class Run(Struct):
-    """Counters of a run, and the queue of runnable threads; a thread is given as number + 1."""
+    """Counters of a run, and the queue of runnable threads, each given as its number + 1."""
 
     calls: Int64  # calls written to the current output
     length: Int64  # bytes of the file
@@ -127,7 +127,7 @@ def run_threads(state: Threads, calls: Table[CallRecord]) -> int:
         start = thread.position
         step = _step(state, thread, calls[run.calls])
         run.read += thread.position - start
-        # No valid file lets the threads read more bytes than it has: see the module's docstring.
+        # In a valid file, the threads do not read more bytes than the file has (see the module).
         if step == Stop.BROKEN or run.read > run.length:
             run.position = start
             return Stop.BROKEN
@@ -198,7 +198,7 @@ def _call(state: Threads, code: int, call: CallRecord) -> None:
 
 @kernel
 def _sync(state: Threads, thread: Thread, waits: bool) -> int:
-    """Write a sync and make its waiting threads runnable; or, if `waits`, wait for the sync.
+    """Write a sync and make the threads that wait for it runnable; or, if `waits`, wait for it.
 
     Returns a Stop. A wait for a sync that has been written passes at once.
     """
@@ -224,7 +224,7 @@ def _sync(state: Threads, thread: Thread, waits: bool) -> int:
 
 @kernel
 def _dequeue(state: Threads) -> int:
-    """Remove from the queue the thread whose turn it is; return the thread's number + 1."""
+    """Remove the current thread, the first one, from the queue; return the thread's number + 1."""
     run = state.run[0]
     leaving = run.first
     run.first = state.threads[leaving - 1].following

@@ -14,7 +14,7 @@ from allocsim.traces.scan.go_batch import number_at
 
 SPAN_EXISTS, SPAN_ALLOC, SPAN_FREE = 128, 129, 130
 OBJECT_EXISTS, OBJECT_ALLOC, OBJECT_FREE = 131, 132, 133
-"""Types of events. EXISTS events are of spans and objects that are older than the trace."""
+"""Types of events. EXISTS events describe spans and objects that are older than the trace."""
 
 ROWS = 1 << 16
 """Events that are converted to Python objects at a time."""
@@ -35,7 +35,8 @@ class GoHeap:
         self._class_of_page = dict[int, int]()
         """Size class of each page. For the first page of a large object of N pages, it is -N."""
         self._live = set[int]()
-        """Addresses of the live objects. Tiny objects that share a block have the block's address.
+        """Addresses of the live objects. Tiny objects that share a block count as one object, at
+        the address of the block.
         """
         self.has_events = False
         self._shared = self._strays = self._existing = 0
@@ -56,11 +57,11 @@ class GoHeap:
                 yield from self._allocate(first, thread, kind == OBJECT_ALLOC)
 
     def notes(self) -> list[str]:
-        """Return sentences for the user on what the trace does not show."""
+        """Return sentences about what the trace does not show."""
         notes = ["Go traces have no requested sizes: objects have the sizes of their classes"]
         if self._shared:
             notes.append(
-                f"allocations below 16 bytes that share a block with another: {self._shared:,}; "
+                f"allocations below 16 bytes in a block that has another object: {self._shared:,}; "
                 "each block is one object"
             )
         if self._existing:
@@ -104,7 +105,7 @@ class GoHeap:
         yield Call(Op.MALLOC, address, request=size, thread=thread)
 
     def _free(self, number: int, thread: int) -> Iterator[Call]:
-        """Yield the call that frees an object, or the block that the object shares with others."""
+        """Yield the call that frees an object or, if the object shares a block, the block."""
         address = self._base + number * OBJECT_UNIT
         for start in (address, address & -TINY_SIZE):
             if start in self._live:
@@ -114,7 +115,7 @@ class GoHeap:
 
 
 def _sorted(batches: list[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    """Yield thread and event of all events, by time; those of a thread keep their order."""
+    """Yield (thread, event) of all events, by time; events of a thread keep their order."""
     threads = np.repeat(
         [thread % 2**31 for thread, _ in batches], [len(part) for _, part in batches]
     )

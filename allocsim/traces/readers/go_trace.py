@@ -1,13 +1,13 @@
 """Execution traces of Go programs that run with GODEBUG=traceallocfree=1 (Go 1.23 and newer).
 
 Such a trace has every allocation, and every free by a sweep. A trace is a sequence of generations,
-and a generation is a set of batches. The events of a batch are those of one thread, in the order of
-their times, but batches overlap. So the reader reads a whole generation and sorts its events by
+and a generation is a set of batches. A batch has events of one thread, in the order of their times,
+but batches overlap in time. Therefore the reader reads a whole generation and sorts its events by
 time.
 
 A trace does not have the requested sizes. A small object gets the size of its size class, and a
-large object the size of its pages. Go may put several objects of less than 16 bytes into one block;
-they count as one object. An object is freed when the sweep after a garbage collection reaches it,
+large object the size of its pages. Go may put several objects of less than 16 bytes into one block,
+which counts as one object. An object is freed when the sweep after a garbage collection reaches it,
 not when the program stops using it.
 """
 
@@ -36,8 +36,8 @@ ALLOC_FREE = 1
 """Number of the experiment AllocFree, the part of Go's tracer that traceallocfree=1 enables."""
 
 HEAP_BOUNDS = b"\1"
-"""First byte of the payload of an AllocFree batch that has the heap's lowest address. The payloads
-of AllocFree's other batches list types."""
+"""First byte of the payload of the AllocFree batch that contains the heap's lowest address. The
+payloads of AllocFree's other batches list types."""
 
 MAX_EVENTS = 1 << 24
 """Maximum events of a generation, which lasts about one second. Sorting them takes 1.5 GiB."""
@@ -101,7 +101,7 @@ class _Bytes:
 
 def go_calls(reader: PythonReader) -> Iterator[Call]:
     """Yield the calls of a trace; raise TraceError if it is damaged or has no allocations."""
-    from allocsim.traces.readers.go_heap import GoHeap  # imported late: it loads the design `go`
+    from allocsim.traces.readers.go_heap import GoHeap  # imported late, as it loads the design `go`
 
     data, heap = _Bytes(reader.source), GoHeap()
     data.take(HEADER)
@@ -109,7 +109,7 @@ def go_calls(reader: PythonReader) -> Iterator[Call]:
         for generation in _generations(data):
             yield from heap.calls(generation)
     except EOFError:
-        reader.losses.append("its last generation is cut off and was dropped")
+        reader.losses.append("the last generation of the trace is cut off and was dropped")
     if not heap.has_events and not reader.losses:
         raise TraceError(
             f"{reader.source.name}: this Go trace has no allocations; run the program with "
@@ -119,8 +119,8 @@ def go_calls(reader: PythonReader) -> Iterator[Call]:
 
 
 Generation = tuple[list[bytes], list[tuple[int, Any]]]
-"""A generation: the payloads of its HEAP_BOUNDS batches, of which only the last is kept, and the
-thread and the events of each batch."""
+"""A generation: the payload of its last HEAP_BOUNDS batch, in a list, and the thread and the events
+of each other batch."""
 
 
 def _generations(data: _Bytes) -> Iterator[Generation]:

@@ -11,9 +11,9 @@ A file is text with one record per line. All numbers are hexadecimal, without 0x
     c R I A S X #           times and the like: not used
 
 Interpreted files have no addresses. `heaptrack_sites` invents addresses, and assumes that a free
-frees the oldest block of its site. A note tells the user that the result is approximate. For a run
-of sqlite3, the median lifetime was the same as in a raw file, and the p99 within 0.01%. If a free
-were assumed to free the youngest block, the median would be 5 instead of 7 events.
+frees the oldest block of its site. A note says that the result is approximate. For a run of
+sqlite3, the median lifetime was the same as in a raw file, and the p99 within 0.01%. If a free were
+assumed to free the youngest block, the median would be 5 instead of 7 events.
 
 Memory is bounded by the blocks that are live in the program, a buffer of text, and 32 bytes for
 each of at most MAX_SITES sites. Call sites, if requested, take more (see `heaptrack_stacks`).
@@ -175,7 +175,7 @@ def _allocated(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _freed(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
-    """Read a free. Its number is a site if the file has sites and is not raw, else an address."""
+    """Read a free, whose number is a site in an interpreted file with sites, else an address."""
     number = hexadecimal(scan.text, position, scan.state[0])
     after = skip_line_end(scan.text, scan.state[0].position)
     call.op = Op.FREE

@@ -27,8 +27,8 @@ MAX_TEXT = 1200
 """Maximum bytes kept of a string."""
 
 MAX_UNPARSED = 1 << 24
-"""Bytes of lines that are kept unparsed until the table is made. In a short interpreted file, they
-take longer to parse than the calls."""
+"""Maximum bytes of lines that are kept unparsed until the table is made. They are kept because, in
+a short interpreted file, parsing them takes longer than parsing the calls."""
 
 LENGTH_FORMAT = 3
 """The first format in which a text's length precedes it."""
@@ -58,7 +58,7 @@ class Names:
         self._format = 0
 
     def add(self, lines: bytes, form: int) -> None:
-        """Add the next lines with names of a file of format `form`; invalid lines are ignored."""
+        """Add the next lines with names. `form` is the file's format; invalid lines are ignored."""
         self._unparsed += lines
         self._format = form
         if len(self._unparsed) > MAX_UNPARSED:
@@ -148,7 +148,8 @@ class Names:
         if len(self._frames) > 1:
             known = np.where(rows.address < len(self._frames), rows.address, 0)
             return table_of_addresses(rows.parent, known, self._frames), []
-        # A return address is after the call instruction, so look up the byte before it.
+        # A return address is after the call instruction, so the byte before that address is looked
+        # up.
         keys, numbers = np.unique(
             np.stack([rows.map, rows.address - 1], axis=1), axis=0, return_inverse=True
         )

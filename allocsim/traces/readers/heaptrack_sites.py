@@ -67,7 +67,7 @@ def with_room_for(state: Sites, sites: int, blocks: int) -> Sites:
 
 @kernel
 def add_site(state: Sites, request: int, stack: int = 0) -> None:
-    """Define the next site, whose blocks all have `request` bytes and the site number `stack`."""
+    """Define the next site, with the size of its blocks and the site number of its calls."""
     counts = state.counts[0]
     site = state.sites[counts.sites]
     site.request = request

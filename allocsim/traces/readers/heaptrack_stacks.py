@@ -3,8 +3,8 @@
     t IP PARENT      the next row of the tree, from 1: an address and the row of its caller
     m ... s ... x ... i ...   names: see `heaptrack_names`, which parses copies of these lines
 
-Both are collected only if call sites are requested. A call whose stack is unknown, or is a row
-above MAX_NODES, has site 0.
+The tree and the names are collected only if call sites are requested. A call has site 0 if its
+stack is unknown, or is a row above MAX_NODES.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def with_room_for_text(stacks: Stacks, length: int) -> Stacks:
 def add_row(stacks: Stacks, text: np.ndarray, state: ScanState, position: int) -> int:
     """Read a line t IP PARENT; return the position after its newline.
 
-    A malformed line adds a row too, because every t line counts in the numbers of the rows.
+    A malformed line adds a row too, because the rows are numbered by the t lines.
     """
     counts = stacks.counts[0]
     if not counts.wanted:

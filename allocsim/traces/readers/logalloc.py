@@ -6,9 +6,9 @@ A line is PID [TID] and then one of
     memalign(A,N)=0xP     posix_memalign(A,N)=0xP     aligned_alloc(A,N)=0xP     jemalloc_stats()
 
 Calls without arguments do not affect the heap. A munged log, which logalloc_munge.py has processed,
-has small process and thread ids, and #SLOT instead of each address. One of the slots means NULL,
-and the log does not say which. But logalloc_munge.py drops the calls on unknown objects, so a slot
-in which no object is live means NULL.
+has small process and thread ids, and #SLOT instead of each address. One of the slots means NULL;
+the log does not say which one. But since logalloc_munge.py drops the calls on unknown objects, a
+slot without a live object means NULL.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ _FIRST_LINE = pattern(
     rb"(?:(?:malloc\(\d+|valloc\(\d+|(?:calloc|memalign|posix_memalign|aligned_alloc)\(\d+,\d+"
     rb"|realloc\([0#(][^ ,\n]*,\d+)\)=|(?:free\([0#(][^ \n]*\)|jemalloc_\w+\(\))\r?(?:\n|$))"
 )
-"""A whole call. Its beginning is not enough, because ltrace -f writes PID malloc(10) = 0xP."""
+"""Matches a whole call. The beginning of a call is not enough to distinguish the format, because
+ltrace -f writes PID malloc(10) = 0xP."""
 
 
 class Log(Struct):
@@ -164,7 +165,7 @@ class LogallocReader(LineReader):
 
     @property
     def unknown_is_null(self) -> bool:
-        """Whether an address at which no object is live means NULL: true for a munged log."""
+        """Whether an address without a live object means NULL. This is true for a munged log."""
         return bool(self._scan.log[0].is_munged)
 
 

@@ -1,6 +1,6 @@
 """Output of ltrace for the malloc family (ltrace -e malloc+free+calloc+realloc..., also with -f).
 
-The reader also accepts the logs of hand-written malloc hooks, since most of them have the same
+The reader also accepts logs of hand-written malloc hooks, because most of these have the same
 lines: malloc(10) = 0x55d0, free(0x55d0). In such a log, =>, -> or : may replace the =, and the
 blanks around it may be missing.
 
@@ -15,9 +15,9 @@ inside libc (LIBRARY is libc, or NAME@libc.so.6) are dropped, because ltrace mis
 without a call are skipped.
 
 A TID may be the id of a thread or, with -f, of a process; ltrace does not say which. All ids are
-taken for threads of one process, unless the user selects one of them as a process. If the end of a
-child process was recorded, the calls belong to several heaps, and without a selection the trace is
-not valid.
+taken for threads of one process, unless the user selects one id as a process. If the end of a child
+process was recorded, the calls belong to several heaps. The trace is then not valid unless the user
+selects a process.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ _OTHER = pattern(_WHO + rb"(?:[^\s()<>]{1,200}->(?!(?:" + _NAMES + rb")\W)\w|<\.
 _UNREADABLE = pattern(rb"(?:^|\W)(?:" + _NAMES + rb")(?:@\S{1,200})?\(")
 
 MAX_UNFINISHED = 16
-"""Maximum number of unfinished calls of one thread. When a thread has more, its oldest is dropped.
+"""Maximum number of unfinished calls of one thread. If there are more, the thread's oldest is
+dropped.
 """
 
 MAX_THREADS = 1 << 12
@@ -146,7 +147,7 @@ class Parser:
 
     def _resume(self, thread: int, name: bytes) -> Begun | None:
         """Pop the thread's last unfinished call of `name`; drop the calls that began after it."""
-        if _is_free(name):  # a free is complete when it begins (see `call`)
+        if _is_free(name):  # the free was complete when it began (see `call`)
             return None
         stack = self.unfinished.pop(thread, [])
         while stack:
@@ -177,7 +178,7 @@ class Parser:
         return call
 
     def finish(self, reader: PythonReader) -> None:
-        """Give the reader the counts of dropped calls and lines, as notes and losses."""
+        """Add notes and losses to the reader: the counts of dropped calls and lines."""
         self.dropped[INCOMPLETE] += sum(map(len, self.unfinished.values()))
         reader.notes += [f"{reason}: {count:,}" for reason, count in self.dropped.items() if count]
         reader.unreadable_calls = sum(
@@ -193,13 +194,14 @@ class Parser:
             (reader.losses if self.has_children else reader.notes).append(self._processes())
 
     def _processes(self) -> str:
-        """Return a sentence that says that calls of several processes are, or may be, mixed."""
+        """Return a sentence about the processes whose calls are, or may be, mixed."""
         frequent = self.calls.most_common(MAX_SHOWN)
         ids = ", ".join(f"{thread} ({count:,})" for thread, count in frequent)
         if len(self.calls) > len(frequent):
             ids += f" and {len(self.calls) - len(frequent)} more"
         if self.has_children:
-            return f"it mixes the heaps of several processes: {ids}; select one (--process PID)"
+            return f"the recording mixes the heaps of several processes: {ids}; select one "
+            "(--process PID)"
         return (
             "processes are not distinguished from threads; these are taken for threads: "
             f"{ids} (to select one as a process: --process PID)"

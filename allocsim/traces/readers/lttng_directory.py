@@ -1,8 +1,8 @@
 """Trace directories of LTTng, read without babeltrace2.
 
-A directory holds one binary file, a stream of events, for each CPU. babeltrace2 prints 0.25 to
-0.6 M events/s as text, which must then be parsed. Streams with the layout that `lttng_metadata`
-knows are read in place instead, at 14 M events/s.
+A directory contains one binary file, a stream of events, for each CPU. babeltrace2 prints 0.25 to
+0.6 M events/s as text, which must then be parsed. If the streams have the layout that
+`lttng_metadata` knows, they are read in place instead, at 14 M events/s.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The directory's file `metadata` declares the layout of its streams. `read_layouts` accepts only the
 layout that LTTng-UST 2.10 to 2.13 writes on 64-bit machines for the libc wrapper with the contexts
 vpid and vtid. All fields are packed little-endian integers, so each field has a fixed offset. For
-any other layout `read_layouts` returns None; babeltrace2 can read such a directory.
+any other layout, `read_layouts` returns None. Such a directory can be read by babeltrace2.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ CONTEXT = 8
 """Bytes of an event's context: vpid and vtid."""
 
 ABSENT = -1
-"""In an EventLayout: the value of an entry that does not apply."""
+"""The value of an entry of an EventLayout that does not apply."""
 
 MAX_EVENTS = 1 << 10
 """All ids of events must be below this number."""
@@ -68,10 +68,10 @@ MAX_EVENTS = 1 << 10
 class EventLayout(Struct):
     """Layout of the events with one id.
 
-    From `address` on, the entries are offsets of fields, in bytes after the event's header.
+    The entries from `address` on are offsets of fields, in bytes after the event's header.
     """
 
-    op: Int64  # an Op; ABSENT if the event is no call of malloc's family
+    op: Int64  # an Op; ABSENT if the event is not a call of malloc's family
     length: Int64  # bytes of the context and all fields; ABSENT if the id is not used
     address: Int64  # the address returned or freed
     old: Int64  # the address passed to realloc; ABSENT for other events

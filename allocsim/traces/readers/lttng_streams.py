@@ -97,10 +97,10 @@ def read_events(all_streams: Streams, calls: Table[CallRecord]) -> int:
 
 @kernel
 def _earliest(streams: Table[Stream]) -> tuple[int, int]:
-    """Return the number of the stream whose next event is the earliest, and a time.
+    """Return the stream whose next event is the earliest, and the time up to which to read it.
 
-    The time is that of the earliest next event of the other streams. Until then, the stream can be
-    read without another search.
+    This is the time of the earliest next event of the other streams. Up to that time, the stream
+    can be read without another search.
     """
     first, until = 0, NEVER
     for index in range(1, len(streams)):
@@ -141,7 +141,7 @@ def _read_header(stream: Stream, layouts: Table[EventLayout]) -> bool:
             event = loaded >> 16 & _LOW_32
             stream.time = load_word(position + _SHORT)
         else:
-            # Modulo 2**32, the difference is right even if the low bits have wrapped.
+            # Modulo 2**32, the difference is correct even if the low bits have wrapped around.
             passed = (time - stream.time) & _LOW_32
             stream.time += passed
         fields = position + header
@@ -201,6 +201,6 @@ def _read_call(position: int, layout: EventLayout, call: CallRecord) -> None:
     call.alignment = load_word(position + layout.alignment) if layout.alignment >= 0 else 0
     if call.alignment < 0:
         call.alignment = HUGE
-    # The 32 bits of the result may be the last of the file: load the word that ends with them.
+    # The 32 bits of the result may be the last of the file, so load the word that ends with them.
     if layout.result >= 0 and load_word(position + layout.result - 4) >> 32:
         call.address = 0

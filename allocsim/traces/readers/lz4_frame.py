@@ -1,8 +1,8 @@
 """Check whether an LZ4 frame is complete, without decompressing it.
 
-memray reports no error for a compressed capture that is cut off: of a capture with 120,326 records
-that was cut at 97%, memray 1.20 returned 69,221 records. So `readers.memray` uses this module to
-look for the frame's end mark.
+memray reports no error for a compressed capture that is cut off. From a capture of 120,326 records
+that was cut at 97% of its length, memray 1.20 returned 69,221 records without an error. Therefore
+`readers.memray` uses this module to look for the frame's end mark.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _HAS_DICTIONARY, _HAS_CHECKSUM, _HAS_LENGTH, _HAS_BLOCK_CHECKSUMS = 1, 4, 8, 16
 """Bits of the byte after the magic number."""
 
 _UNCOMPRESSED = 1 << 31
-"""Bit of a block's size that says that the block is not compressed."""
+"""Bit of a block's size. If it is set, the block is not compressed."""
 
 
 def is_complete(file: int) -> bool:
     """Return whether the LZ4 frame in the file with this descriptor has its end mark."""
     start = os.pread(file, 6, 0)
     flags, length = start[4] if len(start) > 4 else 0, os.fstat(file).st_size
-    # Magic number (4), flags (2) and a checksum (1), and between them an optional length and id.
+    # Magic number (4 bytes), flags (2), an optional length (8) and dictionary id (4), checksum (1).
     position = 7 + 8 * bool(flags & _HAS_LENGTH) + 4 * bool(flags & _HAS_DICTIONARY)
     for _ in range(MAX_BLOCKS):
         size = os.pread(file, 4, position)

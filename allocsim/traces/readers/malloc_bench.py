@@ -1,14 +1,14 @@
 """Traces of malloc-bench, which are protobuf messages. They are parsed here without protobuf.
 
 Field 1 of the message, a line, is repeated. Field 2, which is optional, is the peak number of live
-blocks. A line is a message with a single field. The number of this field tells the function, and
-the content of the field is again a message: the arguments, which are unsigned varints.
+blocks. A line is a message with a single field. The number of this field identifies the function.
+The content of the field is again a message: the arguments, which are unsigned varints.
 
     1 malloc  1 id, 2 size, 3 alignment       3 realloc  1 new id, 2 old id, 3 size
     2 free    1 id, 2 and 3 hints             4 calloc   1 id, 2 count, 3 size
 
-A free without an id frees NULL, and a realloc without an old id is a malloc. Ids are reused. Events
-are made from addresses (see `object_ids`), so each id gets an invented address.
+A free without an id frees NULL, and a realloc without an old id is a malloc. Ids are reused. Each
+id gets an invented address, because events are made from addresses (see `object_ids`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _MAX_FIELD = 3
 
 
 def looks_like(head: bytes) -> bool:
-    """Return whether a file begins with a line that holds one call, with matching lengths."""
+    """Return whether a file begins with a line of one call, with matching lengths."""
     line, call = head[1:2], head[3:4]
     if head[:1] != b"\x0a" or not line or not call or not 2 <= line[0] < 0x80:
         return False

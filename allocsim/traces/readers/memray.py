@@ -2,13 +2,13 @@
 
 memray is an optional dependency. The layout of a capture changes between versions of memray, so
 this module does not parse it. Instead, a child process (`memray_child`) reads the capture with
-memray, and this module converts the records that the child writes. The calls used are those of the
-malloc family, and Python's own allocations if they were traced. Calls of mmap and munmap are
-dropped, because Python obtains its arenas by mmap, and the objects in them would be counted twice.
+memray, and this module converts the records that the child writes. The calls of the malloc family
+are used, and Python's own allocations if they were traced. Calls of mmap and munmap are dropped,
+because Python obtains its arenas by mmap: the objects in an arena would be counted twice.
 
 memray records a realloc as a free and an allocation. It does not record alignments. Memory use is
-bounded by the number of live blocks, and in the child by its MAX_MEMORY. A compressed capture, or a
-capture from standard input, is first copied to an unnamed file.
+bounded by the number of live blocks, and in the child process by MAX_MEMORY. A compressed capture,
+or a capture from standard input, is first copied to an unnamed file.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from allocsim.traces.readers.memray_stacks import MAX_TABLE, decode_stacks
 from allocsim.traces.source import Source
 
 PLAIN, PACKED = b"memray\0", lz4_frame.MAGIC
-"""First bytes of a plain capture, and of one compressed with LZ4, which is memray's default."""
+"""First bytes of a plain capture, and of a capture compressed with LZ4, which is the default."""
 
 CUT_AT_START = "it is cut off before its first call"
-"""Reason in the error if a capture is cut off and memray can read nothing of it."""
+"""Reason in the error if a capture is cut off so early that memray can read nothing."""
 
 NUMBER = 8
 RECORD = NUMBER * memray_child.COLUMNS
@@ -104,15 +104,15 @@ class MemrayReader(Reader):
             yield self._calls(rows, next(arrays))
         if self._dropped:
             hidden = (
-                "; Python's objects of up to 512 bytes are in such memory and are not seen: record "
-                "with --trace-python-allocators"
+                "; Python's objects of up to 512 bytes are in such memory and were not recorded; "
+                "record with --trace-python-allocators to include them"
             )
             note = f"dropped calls of mmap and munmap: {self._dropped:,}"
             self.notes.append(note if python else note + hidden)
 
     def _calls(self, rows: Any, calls: Any) -> Any:
         """Convert the rows that are calls; return the part of `calls` that they fill."""
-        # The last entry of _OPS is _NOT_A_CALL; it stands for all larger numbers too.
+        # The last entry of _OPS, which is _NOT_A_CALL, stands for all larger numbers too.
         ops = _OPS[np.minimum(rows[:, 0], len(_OPS) - 1)]
         kept = rows[ops != _NOT_A_CALL]
         self._dropped += len(rows) - len(kept)
@@ -130,16 +130,16 @@ class MemrayReader(Reader):
                 f"{shlex.quote(sys.executable)} -m pip install memray"
             )
         if status == UNREADABLE:
-            raise TraceError(f"{self.source.name}: memray cannot read it: {complaint}")
+            raise TraceError(f"{self.source.name}: memray cannot read this capture: {complaint}")
         if status != 0:
             raise TraceError(
-                f"{self.source.name}: memray's reader crashed on it (status {status}): the capture "
-                "is damaged; record it again"
+                f"{self.source.name}: memray crashed when reading this capture (status {status}), "
+                "which is probably damaged; record it again"
             )
 
 
 def _is_cut(capture: int) -> bool:
-    """Return whether a compressed capture is cut off. memray does not always report this."""
+    """Return whether a compressed capture is cut off, which memray does not always report."""
     return os.pread(capture, len(PACKED), 0) == PACKED and not lz4_frame.is_complete(capture)
 
 

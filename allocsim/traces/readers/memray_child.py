@@ -1,8 +1,8 @@
 """The child process of `readers.memray`. It writes the records of a capture to standard output.
 
-memray's reader is native code. A damaged capture may make it crash, so it runs in a separate
-process. This program imports nothing from allocsim. Its standard input is the capture, which must
-be a regular file. It writes int64 numbers to standard output. The first number is 1 if Python's own
+memray's reader is native code, which a damaged capture may crash, so it runs in a separate process.
+This program imports nothing from allocsim. Its standard input is the capture, which must be a
+regular file. It writes int64 numbers to standard output. The first number is 1 if Python's own
 allocator was traced, else 0. Then come five numbers for each record: allocator, thread, address,
 size and the number of its stack. The exit status is 0 on success, NO_MEMRAY if memray is not
 installed, or UNREADABLE with the reason on standard error.
@@ -22,20 +22,20 @@ from array import array
 from typing import Any
 
 NO_MEMRAY, UNREADABLE = 3, 2
-"""Exit statuses if memray is not installed, and if it cannot read the capture."""
+"""Exit statuses if memray is not installed, and if memray cannot read the capture."""
 
 MAX_MEMORY = 8 << 30
 """Maximum bytes of address space that the process may use."""
 
 MAX_OUTPUT = 1 << 20
-"""Maximum bytes of a file that the process may write. Standard error is a file, and without this
-limit, messages about a damaged capture could fill the disk."""
+"""Maximum bytes of a file that the process may write. Standard error is a file, which messages
+about a damaged capture could otherwise make as large as the disk."""
 
-AGGREGATED = "it holds totals instead of single allocations; record it without --aggregate"
+AGGREGATED = "it has totals instead of single allocations; record it without --aggregate"
 
 OTHER_VERSION = (
-    "memray reads only the captures of its own version; record it again with the installed memray, "
-    "or install the version that recorded it (pip install memray==VERSION)"
+    "memray reads only captures of its own version; record again with the installed memray, or "
+    "install the version that made the capture (pip install memray==VERSION)"
 )
 
 STACKS, TABLE = "stacks", -1
@@ -52,8 +52,8 @@ BATCH = 1 << 13
 """Records written at a time: 320 KiB."""
 
 MASK = (1 << 60) - 1
-"""Mask of the bits of a number that are kept, so that every number fits into an int64. Only a
-damaged record has a higher bit set."""
+"""Mask of the bits of a number that are kept, so that every number fits into an int64. Only in a
+damaged record is a higher bit set."""
 
 
 def main() -> int:
@@ -101,7 +101,7 @@ def _write_records(reader: Any) -> None:
 
 
 class _Stacks:
-    """The stacks of the records. memray takes 24 us per stack, so each is made only once."""
+    """The stacks of the records. Each is made only once, because memray takes 24 us per stack."""
 
     def __init__(self, native: bool) -> None:
         self._native = native

@@ -6,13 +6,13 @@ A line is [@ CALLER] and then one of
 
 or = Start, or = End. A realloc takes two lines, < and >. The format records neither threads nor
 alignments, and a calloc appears as a malloc of count * size bytes. The caller contains a file name
-with arbitrary characters, so a line is parsed from its end. The caller is one address in one of
+with arbitrary characters, so a line is parsed from its end. The caller is an address in one of
 these forms,
 
     OBJECT:(SYMBOL+OFFSET)[ADDRESS]      OBJECT:[ADDRESS]      [ADDRESS]
 
-in which ADDRESS is relative to the load address of OBJECT. So a call site has one frame, which in
-C++ is often that of operator new.
+in which ADDRESS is relative to the load address of OBJECT. A call site therefore has only one
+frame, which in C++ is often that of operator new.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ALLOCATED, _FREED, _FAILED, _MOVED, _OLD = (ord(sign) for sign in "+-!><")
 class Realloc(Struct):
     """The first line of a realloc."""
 
-    old: Int64  # the address in the previous line if that was < OLD; else 0
+    old: Int64  # the address in the previous line, if that line was < OLD; else 0
 
 
 class MtraceScan(NamedTuple):
@@ -85,7 +85,7 @@ def _line(scan: MtraceScan, position: int, call: CallRecord) -> int:
     if sign in (_FREED, _OLD):
         call.op = Op.FREE
         call.address = pointer(text, last, state)
-        state.made = sign == _FREED  # < OLD makes no call: the next line completes the realloc
+        state.made = sign == _FREED  # < OLD makes no call; the next line completes the realloc
     else:
         sign = _sized(scan, position, last, previous, call)
     scan.realloc[0].old = call.address if sign == _OLD else 0

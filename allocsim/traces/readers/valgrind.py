@@ -5,10 +5,10 @@ A line is --PID-- and then one of
     malloc(N) = 0xP     calloc(N,M) = 0xP     realloc(0xP,N) = 0xQ     free(0xP)
     memalign(al A, size N) = 0xP     _Znwm(N) = 0xP     _ZdlPv(0xP)     other new and delete
 
-If a function calls another function of the list, Valgrind prints no result of the first call, and
-prints the second call on the same line: realloc(0x0,N)malloc(N) = 0xP. The program's own output
-appears between the lines, and even before the --PID-- of a line, so lines that are not calls are
-skipped and counted. Calls that cannot be read are skipped too, and counted separately.
+If one of these functions calls another one, Valgrind prints the second call on the same line, and
+no result of the first call: realloc(0x0,N)malloc(N) = 0xP. The program's own output appears between
+the lines, and even before the --PID-- of a line, so lines that are not calls are skipped and
+counted. Calls that cannot be read are skipped too, and counted separately.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _line(scan: ValgrindScan, position: int, call: CallRecord) -> int:
 def _call(scan: ValgrindScan, parenthesis: int, call: CallRecord) -> int:
     """Read the call whose parenthesis is at `parenthesis`, and calls after it on the same line.
 
-    `call` is the last of them. Returns the start of the next line, or -1 on failure.
+    `call` becomes the last of these calls. Returns the start of the next line, or -1 on failure.
     """
     text, state = scan.text, scan.state[0]
     while parenthesis >= 0:
@@ -232,10 +232,10 @@ class ValgrindReader(LineReader):
     def __init__(self, source: Source) -> None:
         super().__init__(source, LINES)
 
-    # The note of LineReader gives no causes. For this format they are known.
+    # Unlike the note of LineReader, this one gives the causes, which are known for this format.
     unreadable_note = (
-        "dropped calls that cannot be read (cut off, without an address, or mixed with the line of "
-        "another process; --log-file=%p.log gives each process its own)"
+        "dropped calls that cannot be read (cut off, without an address, or mixed with the line "
+        "of another process; --log-file=%p.log writes a separate file for each process)"
     )
 
 

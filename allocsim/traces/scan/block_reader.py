@@ -2,8 +2,8 @@
 
 The subclass for a format turns the complete records of each block into calls (see `calls`). An
 incomplete record at the end of a block is moved to the start of the buffer, and the source's next
-bytes are appended to it. No record may be longer than a block, so one buffer is enough, even if a
-damaged file gives huge lengths.
+bytes are appended to it. One buffer is enough, even if a damaged file gives huge lengths, because
+no record may be longer than a block.
 """
 
 from __future__ import annotations
@@ -79,12 +79,12 @@ class BlockReader(Reader):
         if filled and not self._offset:
             raise self._error(0)
         if filled:
-            self.losses.append(f"its last record is cut off after {filled:,} bytes and was dropped")
+            self.losses.append(f"the last record is cut off after {filled:,} bytes and was dropped")
 
     def _scan_block(self, end: int, arrays: Iterator[Any]) -> Any:
         """Yield batches of the calls before `end`; return the start of the incomplete record."""
         position, previous = 0, -1
-        while position != previous:  # a scan that reads no record has reached an incomplete one
+        while position != previous:  # equal if the scan has reached an incomplete record
             previous = position
             position, count, is_broken = self.scan(position, end, self._calls)
             if count:

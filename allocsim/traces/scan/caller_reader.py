@@ -1,8 +1,8 @@
 """Caller reader: the base class of readers of text formats that name the caller of each call.
 
-A caller is one address, so a call site has one frame. The scanner has a field `callers`, in which a
-kernel numbers the text of each caller (see `text_numbers`). The field has no room unless call sites
-are requested.
+A caller is one address, so a call site has one frame. In the scanner's field `callers`, a kernel
+numbers the text of each caller (see `text_numbers`). The field has room only if call sites are
+requested.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MIN_LINE = 12
 
 
 CALLERS_ONLY = (
-    "a call site is only the caller of malloc, without its callers; in C++ it is often operator new"
+    "a call site is only the caller of malloc, not a stack; in C++ this is often operator new"
 )
 """A note for the user."""
 
@@ -48,7 +48,7 @@ class CallerReader(LineReader):
         return table_of_addresses([0] * len(callers), range(len(callers)), chains)
 
     def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:
-        """Yield batches of the calls before `end`; the table has room for all their callers."""
+        """Make room in the table for all callers, then yield batches of the calls before `end`."""
         if self.sites is not None:
             callers = with_room_for_texts(self._scan.callers, end // MIN_LINE + 1, end)
             self._scan = self._scan._replace(callers=callers)

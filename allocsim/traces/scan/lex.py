@@ -2,8 +2,8 @@
 
 Most kernels take the text, a position and the state of the scan, and return the value. They set
 `state.position` to the position after the number or word, or to -1 if the text at the position is
-not of the expected form. They do not check for the end of the text: the last line ends with a
-newline, after which PADDING more bytes may be read (see `line_reader`).
+not of the expected form. They do not check for the end of the text, because the last line ends with
+a newline, after which PADDING more bytes may be read (see `line_reader`).
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ def hexadecimal(text: np.ndarray, position: int, state: ScanState) -> int:
         character = int(text[position])
         digit = character - ZERO
         if not 0 <= digit <= 9:
-            digit = (character | 32) - 87  # `| 32` makes a letter lower-case; then a is 10
+            digit = (character | 32) - 87  # `| 32` makes a letter lower-case, and the digit a is 10
             if not 10 <= digit <= 15:
                 break
-        # The mask drops the highest digit, so that the value never exceeds ADDRESS_BITS bits.
+        # The mask drops the highest digit, so that the value never has more than ADDRESS_BITS bits.
         value = (value & ((1 << (ADDRESS_BITS - 4)) - 1)) << 4 | digit
         position += 1
     state.position = position if first < position < first + MAX_HEX_DIGITS + 1 else -1
@@ -122,10 +122,9 @@ def hexadecimal_size(text: np.ndarray, position: int, state: ScanState) -> int:
 
 @kernel
 def skip(text: np.ndarray, state: ScanState, character: int) -> int:
-    """Skip `character` at state.position; return the position after `character`.
-
-    Returns -1 if another character is there. Also returns -1 if state.position is already -1, so
-    that a caller can chain reads and check for failure once at the end.
+    """Skip `character` at state.position; return the position after `character`. Returns -1 if
+    another character is at state.position. Also returns -1 if state.position is already -1, so that
+    a caller can chain reads and check for failure once at the end.
     """
     position = state.position
     if position < 0 or text[position] != character:
@@ -136,21 +135,21 @@ def skip(text: np.ndarray, state: ScanState, character: int) -> int:
 
 @kernel
 def next_decimal(text: np.ndarray, state: ScanState, separator: int) -> int:
-    """Read the separator and a decimal number at state.position; fail if this is already -1."""
+    """Read a separator and a decimal number at state.position; fail if it is already -1."""
     position = skip(text, state, separator)
     return decimal(text, position, state) if position >= 0 else 0
 
 
 @kernel
 def next_hexadecimal(text: np.ndarray, state: ScanState) -> int:
-    """Read a space and a hexadecimal number at state.position; fail if this is already -1."""
+    """Read a space and a hexadecimal number at state.position; fail if it is already -1."""
     position = skip(text, state, SPACE)
     return hexadecimal(text, position, state) if position >= 0 else 0
 
 
 @kernel
 def next_prefixed(text: np.ndarray, state: ScanState) -> int:
-    """Read a space, 0x and a hexadecimal number at state.position; fail if this is already -1."""
+    """Read a space, 0x and a hexadecimal number at state.position; fail if it is already -1."""
     position = skip(text, state, SPACE)
     return prefixed(text, position, state) if position >= 0 else 0
 
@@ -181,9 +180,9 @@ def skip_line_end(text: np.ndarray, position: int) -> int:
 def has_newline(loaded: int) -> bool:
     """Return whether one of the first seven bytes of a word is a newline.
 
-    Subtracting 1 from every byte borrows from bit 7 only where a byte is 0, and a byte XORed with
-    a newline is 0 only where the byte was a newline. Testing seven bytes together is 1.5 times as
-    fast as testing them one by one.
+    A byte XORed with a newline is 0 only if the byte is a newline, and subtracting 1 from a byte
+    borrows from bit 7 only if the byte is 0. Testing seven bytes together is 1.5 times as fast as
+    testing them one by one.
     """
     differing = (loaded ^ 0x0A0A0A0A0A0A0A) & 0xFFFFFFFFFFFFFF
     return (differing - 0x01010101010101) & ~differing & 0x80808080808080 != 0

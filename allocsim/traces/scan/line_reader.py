@@ -1,8 +1,8 @@
 """Line reader: the base class of readers of text formats with one call (see `calls`) per line.
 
 A scanner is the state of a scan. Each format has its own type of scanner: a NamedTuple of the text,
-the ScanState and what else the format needs. The type selects the format's kernel of `read_line`,
-so the scan loop is compiled separately for each format (see `core.jit`). A line that is not of the
+the ScanState and the format's own state. The type selects the format's kernel of `read_line`, so
+the scan loop is compiled separately for each format (see `core.jit`). A line that is not of the
 format ends the import with an error that shows the line's number and text. In a `mixed` format,
 such lines, for example the program's own output, are skipped and counted. A last line without a
 newline is dropped.
@@ -31,8 +31,8 @@ BLOCK = 1 << 20
 """Bytes of the buffer that the source fills. No line of a format may be longer."""
 
 PADDING = 32
-"""Bytes after the buffer that a kernel may read: kernels load whole words and do not check for the
-end of the text."""
+"""Bytes after the buffer that a kernel may read, because kernels load whole words and do not check
+for the end of the text."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class LineFormat:
     """Description of a text format."""
 
     scanner: Callable[[Any, Any], Any]
-    """Return a new scanner. The arguments are its first two fields, `text` and `state`."""
+    """Returns a new scanner. The arguments are its first two fields, `text` and `state`."""
     grammar: str
     """Form of a line, for error messages."""
     mixed: bool = False
@@ -162,8 +162,9 @@ class LineReader(Reader):
 
         Only a `mixed` format may have such a line; in other formats it is an error. This method
         writes a question mark and a newline near the end of the block. The question mark makes the
-        first part unreadable, even if it is the beginning of a call. The parts count as one line:
-        this method lowers the counters of lines, and the scan of the first part raises them again.
+        first part unreadable, even if that part is the beginning of a call. To count the parts as
+        one line, this method lowers the counters of lines, which the scan of the first part raises
+        again.
         """
         if not self._state.mixed:
             raise self._error(0, filled)

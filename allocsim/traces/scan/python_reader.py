@@ -1,7 +1,8 @@
-"""Python reader: the base class of readers that are not compiled, but generators of calls.
+"""Python reader: the base class of readers that are generators of calls, and are not compiled.
 
 Such a reader is fast enough if the format's files are small, or if compiled code decodes the bytes.
-A generator of a text format uses `lines`, which limits the length of a line and thus memory use.
+A generator for a text format uses `lines`, which limits the length of a line, and thereby memory
+use.
 """
 
 from __future__ import annotations

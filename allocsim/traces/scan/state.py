@@ -1,6 +1,6 @@
 """The state of a text scan, which every scanner has (see `line_reader`).
 
-A format that needs more state declares another record, and its scanner holds both.
+A format that needs more state declares another record. Its scanner then has both.
 """
 
 from __future__ import annotations

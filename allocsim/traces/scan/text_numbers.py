@@ -1,8 +1,8 @@
 """Numbers for texts that occur many times in a recording, such as the caller of each call.
 
-A text is found by its hash, which depends on random numbers: without them, a recording could be
-crafted whose texts all have the same hash (see `hash_table`). The texts themselves are compared, so
-texts with equal hashes get different numbers.
+A text is found by its hash. The hash depends on random numbers, because otherwise a recording could
+be crafted whose texts all have the same hash (see `hash_table`). The texts themselves are compared
+too, so different texts with equal hashes get different numbers.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class TextCounts(Struct):
 
     texts: Int64  # texts so far
     bytes: Int64  # their bytes
-    factor: Int64  # the two factors are random numbers of 31 bits, for the hash
+    factor: Int64  # this and the next field are random numbers of 31 bits, for the hash
     other_factor: Int64
 
 
@@ -96,7 +96,7 @@ def texts_of(table: TextNumbers) -> list[bytes]:
 
 @kernel
 def number_of(table: TextNumbers, text: np.ndarray, state: ScanState, start: int, end: int) -> int:
-    """Return the number of text[start:end], adding the text if it is new; 0 if there is no room."""
+    """Return the number of text[start:end], adding a new text; 0 if there is no room."""
     counts = table.counts[0]
     key = _hash(counts, state, start, end)
     while True:

@@ -20,9 +20,10 @@ class Writer:
     suffixes: tuple[str, ...]
     """Suffixes of its file names."""
     write: Callable[[Trace, Path], None]
-    """Writes a whole trace. Replaces the file atomically: after an error the old file remains."""
+    """Writes a whole trace. The file is replaced atomically, so after an error the old file
+    remains."""
     keeps_sites: bool = False
-    """Whether the file has the call sites of the trace."""
+    """Whether the call sites of the trace are written too."""
 
 
 WRITERS = {
@@ -44,4 +45,4 @@ def writer_for(path: Path, name: str | None = None) -> Writer:
         if path.name.endswith(writer.suffixes):
             return writer
     choices = ", ".join(f"{' or '.join(one.suffixes)} ({name})" for name, one in WRITERS.items())
-    raise InputError(f"'{path}': cannot tell the format from the suffix; expected {choices}")
+    raise InputError(f"'{path}': no known format suffix; expected {choices}")

@@ -2,8 +2,8 @@
 
 An event (see `allocsim.events`) has an object id, but the text needs addresses, which
 `synthetic_addresses` invents. Reading the file back gives the same events, except that the reader
-may give objects and threads other numbers. The numbers stay the same if the trace was itself read
-from a recording, because every reader numbers them in the same way.
+may number objects and threads differently. The numbers stay the same if the trace was itself read
+from a recording, because all readers number objects and threads in the same way.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from allocsim.traces.writers.synthetic_addresses import (
 )
 
 MAX_LINE = 80
-"""Upper bound on the bytes of a line. The longest has a thread number of 5 digits, two addresses of
-up to 16 digits and a size of up to 15 digits."""
+"""Upper bound on the bytes of a line. The longest line has a thread number of 5 digits, two
+addresses of up to 16 digits and a size of up to 15 digits."""
 
 _CALLS = (b"malloc", b"calloc", b"memalign", b"realloc", b"free", b"thread_done")
 _TEXTS = [b": " + name + b" 0x" for name in _CALLS]
@@ -59,7 +59,7 @@ def write_aosp(trace: Trace, path: Path) -> None:
             written += file.write(text)
         if not written:
             raise InputError(
-                f"{trace.name}: it has no calls, and an empty text cannot be read back"
+                f"{trace.name}: the trace has no calls, and an empty text could not be read back"
             )
 
 
@@ -78,7 +78,8 @@ def _texts(trace: Trace) -> Iterator[Any]:
                 number = int(chunk[position].object)
                 if has_room(space, number):
                     raise InputError(
-                        f"{trace.name}: its live objects do not fit into a 60-bit address space"
+                        f"{trace.name}: the live objects do not fit into an address space of 60 "
+                        "bits"
                     )
                 space = with_room_for(space, number)
     if notes:

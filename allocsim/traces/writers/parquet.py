@@ -20,7 +20,7 @@ from allocsim.errors import EnvironmentLacks
 from allocsim.events import CHUNK, Op, Trace
 
 ROW_GROUP = 32 * CHUNK
-"""Rows of a row group. The writer has the events of one row group, 16 MiB, in memory at a time."""
+"""Rows of a row group. The writer keeps one row group, 16 MiB of events, in memory."""
 
 
 def write_parquet(trace: Trace, path: Path) -> None:

@@ -3,7 +3,7 @@
 The scheme resembles a buddy allocator without splitting: the length of a block is a power of two,
 and the block's address is a multiple of this length. An object gets the shortest block that
 satisfies its size and alignment. A free block is reused by the next object that needs a block of
-this length. Blocks never change their length, so they cannot overlap.
+the same length. Blocks cannot overlap, because they never change their length.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def new_address_space(objects: int = 1 << 12) -> AddressSpace:
 
 
 def with_room_for(space: AddressSpace, number: int) -> AddressSpace:
-    """Return the same state, grown to hold the object with id `number` and one more block."""
+    """Return the same state with room for the object with id `number` and one more block."""
     objects, blocks = space.objects, space.blocks
     if number >= len(objects):
         objects = grown(objects, number + 1)
