@@ -3,7 +3,7 @@
 The public names:
 
     open_trace     open a recording
-    workload       open any workload: a recording, a job file, a bundled one, the keys of a job
+    workload       open any workload: a recording, a job, or a bundled workload
     replay         replay a workload on a design; returns a Profile
     compare        measure designs and installed libraries on a workload
     explain        say who owns the footprint of a workload, and what would reduce it
@@ -14,7 +14,8 @@ The public names:
     Snapshot       what every byte of a heap is used for at one moment
     AllocsimError  the base class of all errors; the others are in allocsim.errors
 
-They are loaded when first used, so that `import allocsim` and `allocsim --help` stay fast.
+Each name is loaded when it is first used, so that `import allocsim` and `allocsim --help` stay
+fast.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _MODULES = {
     "workload": "allocsim.api",
 }
 """The module that defines each public name. No module of the package may have the name of a public
-function: importing it would replace the function."""
+function, because importing the module would replace the function."""
 
 __all__ = [
     "AllocsimError",

@@ -3,8 +3,8 @@
 Ctrl-C may come while Python is still loading, and Python's own handler would then print a traceback
 in the middle of an import. Therefore this module imports only what Python has loaded already, and
 `main` changes what SIGINT does before it imports anything else. A Ctrl-C that comes earlier, while
-the interpreter itself starts (10 to 20 ms), is handled by Python, unless the launcher has blocked
-SIGINT, as scripts/allocsim does. A blocked signal takes effect when `main` unblocks it.
+the interpreter itself starts (10 to 20 ms), is handled by Python. scripts/allocsim prevents this by
+blocking SIGINT; a blocked signal takes effect when `main` unblocks SIGINT.
 
 File descriptors 0 to 2 are opened if the caller closed them. Otherwise the next file to be opened
 would get one of these numbers, and everything written to standard output or standard error could
@@ -37,7 +37,8 @@ def main() -> None:
 def end_quietly_on_interrupt() -> None:
     """Let SIGINT end the process as it ends a program in C, unless SIGINT is ignored.
 
-    A SIGINT that Python has received but not yet acted on ends the process with status 130.
+    If Python has already received a SIGINT but not yet acted on it, the process ends with status
+    130.
     """
     try:
         if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
@@ -62,10 +63,10 @@ def open_standard_files() -> None:
 
 
 def leave_current_directory_out() -> None:
-    """Remove from sys.path the first entry, which `python -m` adds.
+    """Remove the first entry of sys.path, which is the current directory if `python -m` was used.
 
-    It is the current directory, in which a click.py may be next to a downloaded trace. The
-    directory with this package is kept, as the last entry.
+    Otherwise a click.py next to a downloaded trace would be imported. The directory with this
+    package becomes the last entry, if it is missing then.
     """
     if not sys.flags.safe_path:
         del sys.path[0]

@@ -1,6 +1,6 @@
 """The functions of the package: open a workload, replay it on a design, compare allocators.
 
-They make the same checks and give the same figures as the commands of the same names.
+The functions check their arguments as the commands of the same names do, and give the same figures.
 """
 
 from __future__ import annotations
@@ -144,14 +144,14 @@ def compare(
     """Measure designs and installed malloc libraries on a workload, each in fresh processes.
 
     `on` names the allocators as `allocsim compare --on` does: "go2008", "tcmalloc:release_rate=10",
-    "lib:glibc", "lib:/a/libx.so:x_". Without it, all designs and all installed libraries are
+    "lib:glibc", "lib:/a/libx.so:x_". Without `on`, all designs and all installed libraries are
     measured. `runs` timed runs follow `warmup` untimed ones; `times=False` measures memory only.
     `threads` says whether a workload with several threads is replayed on these threads ("recorded")
     or on one ("one"); designs are timed on one thread only. `timeout` is the maximum time of each
-    process, in seconds. Measuring an allocator ends when its footprint exceeds `limit`;
-    `reserve` is the address space of a design's heap. Both are bytes, or text such as "64MiB".
-    `reference` is the allocator whose figures are 1.00, by default the first one; `sort` is the key
-    of the column to sort by.
+    process, in seconds. Measuring an allocator ends when its footprint exceeds `limit`; `reserve`
+    is the address space of a design's heap. Both are bytes, or text such as "64MiB". `reference` is
+    the allocator whose figures are 1.00, by default the first one; `sort` is the key of the column
+    to sort by.
     """
     call = call_text(compare, locals())
     conditions = comparison.Conditions(
@@ -176,7 +176,7 @@ def compare(
 
 
 def _opened(source: Workload, seed: int | None) -> Trace:
-    """Open a workload, for functions whose parameter `workload` hides the public function."""
+    """Open a workload. For functions with a parameter `workload`, which hides the function."""
     return workload(source, seed=seed)
 
 

@@ -1,4 +1,4 @@
-"""Arguments of the functions of `api`: checks that several of them share, and their text."""
+"""Arguments of the functions in `api`: shared checks, and the text of a call."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def call_text(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
 
 
 def _argument_text(value: object) -> str:
-    """Return an argument as Python text: a trace is its name, and a tuple is a list."""
+    """Return an argument as Python text: a trace as its name, and a tuple as a list."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(_argument_text, value))}]"
     return object_repr(value.name if isinstance(value, Trace) else value)

@@ -53,7 +53,7 @@ def explain(
     "worst", "end", a number of events, a share of them ("50%"), or a time if the recording has
     times ("3.5s"). `by` names the groupings of the owners: "site", "size", "thread", "age" or
     "lifetime". `what_if` names groups to experiment with; by default, the largest owner of the
-    first grouping. After `seconds`, no experiment is started; with 0 there are none. `stacks`
+    first grouping. No experiment is started after `seconds`; 0 means no experiments. `stacks`
     computes the owners by stack too, for `pprof`; the recording must have call sites. `timeout` is
     the maximum time of a process that replays on a library. The other arguments are those of
     `compare`.
@@ -84,7 +84,7 @@ def explain(
 
 
 def _moment(at: object) -> Choice:
-    """Return the moment that an argument means."""
+    """Return the moment that the argument `at` means."""
     return (
         parse_moment(at)
         if isinstance(at, str)
@@ -93,11 +93,11 @@ def _moment(at: object) -> Choice:
 
 
 def _groupings(names: str | Iterable[str] | None) -> list[str]:
-    """Return the names of groupings, without those that are empty, as the command reads --by."""
+    """Return the names of groupings. Empty names are left out, as the command does for --by."""
     given = names_of("explain", "by", names) or []
     return [name.strip() for name in given if name.strip()]
 
 
 def _groups(names: str | Iterable[str]) -> list[str]:
-    """Return the names of groups; a text is one name, because a name may contain commas."""
+    """Return the names of groups. A str is one name, because a name may contain commas."""
     return names_of("explain", "what_if", [names] if isinstance(names, str) else names) or []

@@ -45,13 +45,13 @@ def tune(
 ) -> TuningResult:
     """Find the best table of size classes of a design for given workloads.
 
-    `workloads` and `hold_back` are each one workload or several. The table is not tuned for those
-    held back, but replayed on them; without them, each of several workloads is left out once.
-    `floor` is the maximum share of an object that rounding may take, for every size, or None.
-    After the table is found, a search by replay looks for a better one for `seconds`, with the
-    random seed `seed`. `scale` makes every call that many times. `parameters` are the design's
-    parameters; by default startup="none" for tcmalloc, and direct=1 for go. The other arguments
-    are those of `replay`.
+    `workloads` and `hold_back` are each one workload or several. The table is tuned for `workloads`
+    only, and is then also replayed on the workloads in `hold_back`. If there are none, each of
+    several workloads is left out of the tuning in turn. `floor` is the maximum share of an object
+    that rounding may take, for every size, or None. Then, for `seconds`, a random search with the
+    random seed `seed` looks for a better table by replays. `scale` makes every call that many
+    times. `parameters` are the design's parameters; by default startup="none" for tcmalloc, and
+    direct=1 for go. The other arguments are those of `replay`.
     """
     named, others = _listed(workloads), _listed(hold_back)
     shown = {"workloads": _one_or_all(named), "hold_back": _one_or_all(others)}

@@ -1,7 +1,8 @@
 """What the recorder of a trace was able to see.
 
-A trace keeps the capabilities of its recorder, because its events cannot show what was never
-recorded: if threads were not recorded, a trace looks like that of a program with a single thread.
+A trace stores the capabilities of its recorder, because its events cannot show what was not
+recorded. If threads were not recorded, for example, the trace looks like that of a program with a
+single thread.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _RANK: Mapping[str, int] = {"no": 0, "partly": 1, "unknown": 1, "yes": 2}
 class Capabilities:
     """How far a recorder sees each aspect of a program.
 
-    Every aspect is "unknown" for a trace from a file that an older version of allocsim has written.
+    Every aspect is "unknown" in a trace from a file of an older version of allocsim.
     """
 
     threads: Extent = "unknown"
@@ -78,5 +79,5 @@ OF_FORMATS: Mapping[str, Capabilities] = {
     "mtrace": Capabilities("no", "no", "yes", "partly"),
     "valgrind": Capabilities("no", "no", "yes", "yes"),
 }
-"""Capabilities of the tools that write recordings of these formats. Any other format is written by
-several tools that differ, so nothing is known about the recorder."""
+"""Capabilities of the tools that write recordings in these formats. For any other format nothing is
+known about the recorder, because several different tools write that format."""

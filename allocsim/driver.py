@@ -40,8 +40,8 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
     """
     driver = run.driver[0]
     driver.stop = Stop.END
-    # Local copies of the fields that every event uses. The compiler must assume that any write to
-    # the heap changes a field of a record, so it would load and store the field for every event.
+    # Local copies of the fields that every event uses. Without them, the fields would be loaded and
+    # stored for every event, because any write to the heap might change them.
     position, done, due = start, driver.events, next_due(run)
     while position < len(events):
         event = events[np.uint64(position)]  # unsigned: a signed index costs a test
@@ -61,7 +61,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
             break
         position += 1
         done += 1
-        # Reading the footprint is one load, so it is compared after every event: the peak is exact.
+        # Comparing the footprint after every event makes the peak exact, and costs only one load.
         if done == due or operations.footprint(heap) > driver.peak_footprint:
             driver.events = done
             due = do_what_is_due(heap, run, events, position)

@@ -1,4 +1,4 @@
-"""Prefetching for later events: the driver knows them, so it can load their records early.
+"""Prefetching: the driver loads records for later events early, because it knows the events.
 
 Without prefetching, each event in a heap of gigabytes waits for memory several times: for the row
 of the object, for the page map, for the span. Only the time changes, not the results.
@@ -15,7 +15,7 @@ from allocsim.core.records import HeapState, Table
 from allocsim.driver_records import Object
 
 MANY_OBJECTS = 1 << 16
-"""Rows of the object table, 1 MiB, beyond which the driver prefetches."""
+"""Rows of the object table, which then has 1 MiB, beyond which the driver prefetches."""
 
 FAR, MIDDLE, NEAR = 24, 16, 8
 """Number of events by which a prefetch comes before its event: FAR for the row of the object,

@@ -66,7 +66,8 @@ def write_object(
 @cold
 def _touch_pages(target: Object, event: Record, next_page: int) -> None:
     """Write one byte in each page of an object from `next_page` on."""
-    # Without an alignment, the field holds the untouched share (see `benchmark.untouched`).
+    # Unless the event has an alignment, the field is the untouched share (see
+    # `benchmark.untouched`).
     untouched = 0 if event.op == Op.MEMALIGN else target.request * int(event.alignment) >> 8
     for address in range(next_page, target.address + target.request - untouched, TOUCH_STEP):
         fill(address, 1, TOUCHED)
@@ -92,8 +93,9 @@ def _check_and_write_pattern(driver: Driver, target: Object, event: Record, fres
 def _exceeds_limit(heap: HeapState, driver: Driver) -> bool:
     """Return whether writing a large object would exceed the limit; if so, set driver.stop.
 
-    Without this check, one object could take all memory before the limit is checked. The footprint
-    of a library is not known here, but it is at least the live bytes once they are written.
+    Without this check, one object could take all memory before the limit is checked. For a library,
+    the live bytes are used, because its footprint is not known here, but is at least the live bytes
+    once these are written.
     """
     if driver.touch < Touch.PAGE and not driver.verify:
         return False

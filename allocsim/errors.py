@@ -40,7 +40,7 @@ class AllocsimError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to pickle the error, so that a worker process can raise it in its parent.
 
-        By default, Python would call `__init__` with the message as the only argument.
+        Python's default would call `__init__` with the message as the only argument.
         """
         return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
@@ -64,7 +64,7 @@ class Corruption(CheckFailed):
 
 
 class InputError(AllocsimError):
-    """Unusable input; the message says where it is and what was expected."""
+    """Unusable input; the message says where the input is wrong and what was expected."""
 
 
 class TraceError(InputError):
@@ -103,7 +103,7 @@ class InvalidFree(AllocsimError):
 
     def __init__(self, address: int, reason: str) -> None:
         shown = f"{address:#x}"
-        cut = f"{shown[:20]}…" if len(shown) > 20 else shown  # an int can have any length
+        cut = f"{shown[:20]}…" if len(shown) > 20 else shown  # because an int can have any length
         super().__init__(f"invalid pointer {cut}: {reason}")
         self.address = address
 

@@ -79,9 +79,9 @@ def no_events(count: int = 0) -> Any:
 def closing_chunks(chunks: Iterator[Any]) -> Iterator[None]:
     """Close `chunks` at the end of the block if it has a `close` method, as generators do.
 
-    Every generator that wraps the chunks of a trace needs this. When its consumer stops early, the
-    file or process that produces the chunks must be closed at once, not when the garbage collector
-    runs.
+    Every generator that wraps the chunks of a trace needs this context manager. When the consumer
+    of the generator stops early, the file or process that produces the chunks must be closed at
+    once, not when the garbage collector runs.
     """
     try:
         yield
@@ -111,7 +111,7 @@ def on_one_thread(trace: Trace) -> Trace:
 
 
 def first_events(trace: Trace, count: int) -> Trace:
-    """Return the same trace, cut off after `count` events. Notes do not count."""
+    """Return the same trace, cut off after `count` events, not counting notes."""
     chunks, trace.reopen_with_sites = trace.chunks, None
 
     def cut_off() -> Iterator[Any]:
@@ -169,7 +169,7 @@ class Trace:
     name: str
     """The name that the user gave: a path or the name of a bundled workload."""
     chunks: Iterator[Any]
-    """Arrays of EVENT in order. Taking the next array may overwrite the previous one."""
+    """Arrays of EVENT, in order. Taking the next array may overwrite the previous array."""
     description: dict[str, Any]
     """The origin of the trace, for reports: a generator's parameters or a recording's format."""
     length: int | None = None
@@ -207,16 +207,16 @@ class Trace:
     writer that puts the description before the events needs this number."""
 
     resource: Any = None
-    """The object that the chunks are read from, if it must be closed. `close` closes it too: a
+    """The object from which the chunks are read, if it must be closed. `close` closes it, because a
     generator that was never started does not run its cleanup code."""
 
     reopen: Callable[[], Trace] | None = None
-    """A function that opens the same trace again; None if the trace can be read only once, like
+    """A function that opens the same trace again; None if the trace can be read only once, as from
     standard input."""
 
     reopen_with_sites: Callable[[], Trace] | None = None
     """A function that opens the same recording again, with its call sites if it has any; None if
-    the trace is no recording, was changed, or can be read only once."""
+    the trace is not a recording, was changed, or can be read only once."""
 
     @property
     def is_recorded(self) -> bool:

@@ -1,6 +1,6 @@
 """The result of `allocsim.explain`.
 
-`as_dict` has the keys of the command line's JSON, and `_repr_html_` is what a notebook shows.
+`as_dict` returns the JSON object of the command line, and `_repr_html_` the text for a notebook.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from allocsim.reports.pprof import pprof_profile
 from allocsim.text import format_bytes, printable
 
 TEXTS = ("by", "name")
-"""The fields of `Owner` that are texts. The others are integers, in bytes except `objects`."""
+"""The fields of `Owner` that are texts. The others are integers: `objects` is a count, the rest are
+bytes."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -4,7 +4,8 @@ The replay driver fills every new object with a pattern, and checks the pattern 
 freed or resized. If two objects overlap, or the allocator writes into an object, a pattern is
 overwritten.
 
-Invariant: two live objects never have the same pattern, because it is derived from the object id.
+Invariant: two live objects never have the same pattern, because a pattern is derived from the
+object's id.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ the product stays below 2**63."""
 def pattern_word(number: int) -> int:
     """Return the word whose repetition fills the object with id `number`.
 
-    The word is never 0, so memory that is full of zeros does not hold a pattern.
+    The word is never 0, so memory full of zeros never equals a pattern.
     """
     return (int(number) + 1) * MULTIPLIER
 
@@ -40,7 +41,7 @@ def write_pattern(address: int, length: int, number: int) -> None:
 
 @kernel
 def has_pattern(address: int, length: int, number: int) -> bool:
-    """Return whether `length` bytes starting at `address` hold the pattern of object `number`."""
+    """Return whether `length` bytes starting at `address` are the pattern of object `number`."""
     word = pattern_word(number)
     whole = length & -WORD
     for offset in range(0, whole, WORD):

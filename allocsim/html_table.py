@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from allocsim.markup import Markup, element, joined
 
 IN_NOTEBOOK = {"style": "text-align: right"}
-"""Attributes of a right-aligned cell in a notebook, which has no style sheet for it."""
+"""Attributes of a right-aligned cell in a notebook, where no style sheet applies."""
 
 
 def html_table(
@@ -19,8 +19,8 @@ def html_table(
 ) -> Markup:
     """Return a table; all text is escaped. Columns are right-aligned except those in `left`.
 
-    The classes stop MathJax from typesetting a name with dollar signs, because a formula may
-    contain a link. `right` has the attributes of a right-aligned cell.
+    The CSS classes of the table stop MathJax from typesetting a name with dollar signs as a
+    formula, which may contain a link. `right` are the attributes of a right-aligned cell.
     """
     head = _row("th", titles, left, right)
     body = joined(*(_row("td", row, left, right) for row in rows))

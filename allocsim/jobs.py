@@ -1,7 +1,7 @@
-"""Job files, which hold the parameters of a generated workload in TOML, and the bundled workloads.
+"""Job files, which are the parameters of a generated workload in TOML, and the bundled workloads.
 
 The key `kind` names the generator; the other keys are its parameters. An unknown key is an error,
-since it is probably misspelt.
+because it is probably misspelt.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ MAX_JOB_FILE = 1 << 20
 """Maximum size of a job file, in bytes."""
 
 _PART = rb"""[ \t]*+(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+"""
-# The quantifiers are possessive (++, *+): without backtracking, the search takes linear time.
+# The quantifiers are possessive (++, *+), so that the search takes linear time, without
+# backtracking.
 _DEEP_KEY = re.compile(rb"(?:\." + _PART + rb"){128}")
 """Matches a key of more than 128 parts. For every key in a table, a TOML parser walks all parts of
 the table's name again, so a file of 1 MiB could take an hour."""
@@ -87,13 +88,13 @@ def read_job(path: Path) -> Generator:
 
 
 def _relative_to(path: Path, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters, with the job file's directory added to the path in `file`."""
+    """Return the parameters, with the key `file` made relative to the job file's directory."""
     file = parameters.get("file")
     return parameters | {"file": str(path.parent / file)} if isinstance(file, str) else parameters
 
 
 def find_job(name: str) -> Path:
-    """Return the path of a job file; `name` is this path, or the name of a bundled job."""
+    """Return the path of a job file, given by this path or by the name of a bundled job."""
     if name.endswith(".toml") or "/" in name:
         return Path(name)
     path = bundled_workloads() / f"{name}.toml"
@@ -123,7 +124,7 @@ def bundled_traces() -> dict[str, str]:
 
 
 def describe_trace(name: str) -> str:
-    """Return the description of a bundled recording: its section of the workloads' README.md."""
+    """Return the description of a bundled recording, from the README.md next to the recording."""
     readme = (bundled_workloads() / "README.md").read_text("utf-8")
     _, start, rest = readme.partition(f"`{name}.")
     return (start + rest).partition("\n#")[0].strip() or bundled_traces()[name]
@@ -136,7 +137,7 @@ def bundled_workloads() -> Path:
 
 
 def opening_comment(path: Path) -> str:
-    """Return the comment at the start of a job file: what it models and how to read the result."""
+    """Return the comment at the start of a job file, which says what the job models."""
     lines = path.read_text("utf-8").splitlines()
     opening = []
     for line in lines:

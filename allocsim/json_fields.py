@@ -1,4 +1,4 @@
-"""Values of a parsed JSON file, reached by keys and checked; each error names the file and the key.
+"""Values of a parsed JSON file, found by their keys and checked. Each error names file and key.
 
 A file may come from anywhere, so no value is trusted. Python's JSON parser also accepts NaN,
 Infinity and integers of any size.
@@ -15,7 +15,7 @@ from allocsim.errors import InputError
 from allocsim.text import shortened
 
 MAX_LENGTH = 1 << 24
-"""Maximum bytes of a file. A comparison has a few KiB; parsed JSON takes about twenty times as much
+"""Maximum bytes of a file. A comparison has a few KiB. Parsed JSON takes about twenty times as much
 memory as its text."""
 
 MAX_FIGURE = float(1 << 63)
@@ -86,8 +86,8 @@ class Field:
 def read_json(path: str, kind: str = Field.kind) -> Field:
     """Read a JSON file; raise InputError if it is not JSON.
 
-    `kind` is what the file should be, for error messages. The file is read once, since it may be a
-    pipe.
+    `kind` is what the file should be, for error messages. The file is read once, because it may be
+    a pipe.
     """
     try:
         with Path(path).open("rb") as file:
@@ -99,5 +99,5 @@ def read_json(path: str, kind: str = Field.kind) -> Field:
         raise InputError(f"{path}: {error.strerror or error}") from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
-    except ValueError as error:  # Python's advice on its limit does not help a user
+    except ValueError as error:  # Python's own message would not help a user
         raise InputError(f"{path}: an integer has too many digits") from error

@@ -1,7 +1,7 @@
 """Limits and baselines: the checks that can fail a CI job.
 
 Every limit that the user gives yields a Finding. A figure that was not measured fails its limit, so
-a check never passes because a measurement is missing.
+that a missing measurement never makes a check pass.
 
 Times vary from run to run. A time fails if the middle half of its runs is beyond the bound. If the
 bound is within that range and the runs vary by more than MAX_SPREAD, the time fails too, because
@@ -20,7 +20,7 @@ from allocsim.text import format_bytes
 
 @dataclass(frozen=True)
 class Finding:
-    """One limit and whether it holds. The fields are keys of the JSON that `check` prints."""
+    """A limit, and whether a figure is within it. The fields are keys of the JSON of `check`."""
 
     subject: str
     limit: str
@@ -64,7 +64,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Range:
-    """A value, and a range that holds the middle half of its repeated measurements."""
+    """A value, and the range of the middle half of its repeated measurements."""
 
     value: float
     low: float
@@ -76,8 +76,8 @@ class Range:
     def of(cls, figure: Figure, figures: SubjectFigures, value: float) -> Range:
         """Return the range of a figure.
 
-        For a time with at least two runs, it is the middle half of the runs. Otherwise the range is
-        the value itself.
+        For a time with at least two runs, the range is the middle half of the runs. Otherwise it is
+        the value alone.
         """
         if figure is not TIME or len(figures.runs) < 2:
             return cls(value, value, value)
@@ -134,7 +134,7 @@ def check_baseline(
 def _compare(
     figure: Figure, before: SubjectFigures, after: SubjectFigures, allowed: float
 ) -> Finding:
-    """Check a figure against its value in the baseline, which is known."""
+    """Check a figure against its value in the baseline, which must not be missing."""
     old, new = figure.of(before) or 0.0, figure.of(after)
     base = Range.of(figure, before, old)
     bound = base.raised_by(allowed)
@@ -154,8 +154,8 @@ def _verdict(figure: Figure, actual: Range, bound: Range, worse: str) -> tuple[b
     """Return whether a figure is within its bound, and the verdict for the text.
 
     If the ranges overlap, the figure is within its bound, unless the runs vary by more than
-    MAX_SPREAD. In that case the ranges are so wide that they would overlap in spite of a
-    regression, so the figure fails.
+    MAX_SPREAD. In that case the figure fails, because such wide ranges would overlap even if there
+    were a regression.
     """
     if actual.high <= bound.low:
         return True, ""
@@ -180,7 +180,7 @@ def _unknown(subject: str, limit: str, figure: Figure, bound: float, reason: str
 
 
 def _excess(figure: Figure, value: float, bound: float) -> str:
-    """Return by how much a value exceeds its bound: the difference, and its share of the bound."""
+    """Return the excess of a value over its bound as text, with its percentage of the bound."""
     if figure is FRAGMENTATION:
         return f"{100 * (value - bound):.2f} percentage points"
     share = f" ({value / bound - 1:.1%})" if bound else ""

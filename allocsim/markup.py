@@ -1,7 +1,7 @@
-"""HTML and SVG elements. This module is the only place that escapes text for them.
+"""HTML and SVG elements. Text for them is escaped only in this module.
 
 Names from a trace may contain markup. A plain string that becomes the content or an attribute of an
-element is always escaped; only `Markup`, which this module makes, is inserted as it is.
+element is always escaped. Only `Markup`, which this module makes, is inserted unchanged.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ VOID = frozenset({"br", "link", "meta"})
 
 
 class Markup(str):
-    """Markup whose texts are escaped. Make it with `element` and `joined` only."""
+    """Markup whose texts are escaped. Only `element` and `joined` may create it."""
 
 
 def element(name: str, /, *content: str, **attributes: str | None) -> Markup:
     """Return an element; characters that are not printable are shown as escape sequences.
 
-    The name of an attribute is written with "_" for "-", and with a "_" at its end if it is a
-    keyword of Python. An attribute that is None is left out.
+    In the name of an attribute, "_" stands for "-", and a name that is a keyword of Python has a
+    "_" at its end. An attribute that is None is left out.
     """
     given = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(printable(value))}"'
@@ -34,7 +34,7 @@ def element(name: str, /, *content: str, **attributes: str | None) -> Markup:
 
 
 def joined(*content: str) -> Markup:
-    """Return texts, escaped, and markup one after the other."""
+    """Join texts, which are escaped, and markup, which is not."""
     return Markup(
         "".join(
             str(each) if isinstance(each, Markup) else escape(printable(each)) for each in content

@@ -8,8 +8,8 @@
 | `end`       | after the last event |
 | `mean`      | not a moment, but the mean over all events |
 
-`worst` uses the difference and not the ratio footprint / live. The ratio grows without limit when
-few bytes are live: at the start, and when a program frees everything at its end.
+`worst` uses the difference, not the ratio footprint / live, because the ratio grows without limit
+when few bytes are live: at the start, and when a program frees everything at its end.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def worst_of(up_to_last_allocation: Moment, end: Moment, mean: Moment) -> Moment
     """Return the moment with the largest footprint - live, under the name `worst`.
 
     In a program that frees everything before it ends, the difference is largest at the end, which
-    says little about the program. So only moments up to the last allocation count. The end counts
-    too if enough bytes are live then (see MIN_LIVE_SHARE).
+    says little about the program. Therefore only moments up to the last allocation count, and the
+    end only if enough bytes are live then (see MIN_LIVE_SHARE).
     """
     end_counts = end.live * MIN_LIVE_SHARE >= mean.live and end.live > 0
     worst = end if end_counts and end.waste > up_to_last_allocation.waste else up_to_last_allocation
@@ -117,7 +117,7 @@ def parse_moment(text: str) -> Choice:
 def event_at(
     moments: tuple[Moment, ...], chosen: Choice, times: Sequence[tuple[int, int]] = ()
 ) -> int:
-    """Return the number of events before a moment.
+    """Return the number of events before the moment `chosen`.
 
     `times` has the times of the recording (see `Trace.times`). Raises InputError for the mean,
     for a number that exceeds the number of all events, and for a time that `times` does not have.

@@ -49,17 +49,17 @@ class Options:
 
     touch: Touch = Touch.PAGE
     verify: bool = False
-    """Whether to fill each object with a pattern, and check it when the object is freed and at the
-    end."""
+    """Whether to fill each object with a pattern, which is checked when the object is freed and at
+    the end."""
     limit: int | None = None
     """Footprint in bytes above which the replay stops with LimitExceeded. Without a limit, the
     replay stops with OutOfMemory when its footprint exceeds a share of the available memory (see
     MemoryBound).
 
     The limit is checked between events and before a large object is written. It is not checked
-    within a call, because a design may exceed it for a moment and then release pages. The copy of a
-    realloc and the zeros of a calloc are written within the call. Until the call returns, the
-    footprint is bounded by MemoryBound.request, or by the limit if that is larger."""
+    within a call, because a design may exceed the limit for a moment and then release pages. The
+    copy of a realloc and the zeros of a calloc are written within the call. Until the call returns,
+    the footprint is bounded by MemoryBound.request or by the limit, whichever is larger."""
     every: int | None = None
     """Events between two samples; None for at most SAMPLES samples, evenly spaced."""
     check_every: int | None = None
@@ -72,7 +72,7 @@ class Player:
     """Replays streams of events on one heap and measures it."""
 
     def __init__(self, heap: Heap, options: Options, length: int | None = None) -> None:
-        """`length` is the number of events, if known: it sets the interval between samples."""
+        """`length` is the number of events, if known. It sets the interval between samples."""
         self.heap = heap
         self.options = options
         self.seconds = 0.0
@@ -89,13 +89,14 @@ class Player:
         driver.limit = self._bound.heap if options.limit is None else options.limit
         driver.touch, driver.verify = options.touch, options.verify
         driver.zeroed, driver.moments = heap.design.zeroed, 1
-        # Without a length, begin with a sample every 16 events; `_thin_samples` doubles this.
+        # Without a length, a sample is taken every 16 events at first; `_thin_samples` doubles the
+        # interval.
         expected = min(length or 16 * SAMPLES, NEVER)
         driver.interval = options.every or max(-(-expected // SAMPLES), 1)
         driver.next_sample = driver.interval
         driver.next_check = options.check_every or NEVER
         driver.due = min(driver.next_sample, driver.next_check)
-        # The first call compiles the kernel or loads it from the cache. It is not timed.
+        # This first call, which compiles the kernel or loads it from the cache, is not timed.
         replay(heap.state, self._run, no_events(), 0)
 
     @property
@@ -129,7 +130,7 @@ class Player:
                 self._attend(chunk[min(position, len(chunk) - 1)])
 
     def _footprint(self) -> int:
-        """Return the bytes that the replay takes: the heap's footprint and the object table."""
+        """Return the memory of the replay, in bytes: the heap's footprint and the object table."""
         table: int = self._run.objects.nbytes
         return int(operations.footprint(self.heap.state)) + table
 
@@ -192,14 +193,14 @@ class Player:
         """Handle the reason why the kernel stopped; raise an error if `event` failed."""
         stop = Stop(int(self._driver.stop))
         if stop in (Stop.SAMPLES, Stop.CHECK):
-            self._serve_due()
+            self._do_what_is_due()
         elif stop == Stop.OBJECTS:
             self._grow_objects(int(event.object))
         else:
             raise replay_error(stop, event, self.heap, self._run, self._bound)
 
-    def _serve_due(self) -> None:
-        """Empty a full sample buffer and run a check that is due. Both can be due at once."""
+    def _do_what_is_due(self) -> None:
+        """Empty the sample buffer if it is full, and run a check if one is due."""
         driver = self._driver
         if driver.samples == len(self._run.samples):
             self._keep_samples()
@@ -251,7 +252,7 @@ class Player:
     def _grow_objects(self, number: int) -> None:
         """Grow the object table to hold the object with id `number`.
 
-        Raises InputError if the id is too large, and EnvironmentLacks if memory is too small.
+        Raises InputError if the id is too large, and EnvironmentLacks without enough memory.
         """
         if number >= MAX_OBJECTS:
             raise InputError(

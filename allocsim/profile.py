@@ -1,6 +1,6 @@
 """Snapshots and profiles: the use of every byte of a heap, and the results of a replay.
 
-Each figure is defined here. Sizes are in bytes.
+Every figure is defined in this module. Sizes are in bytes.
 
 Invariant: no part of a snapshot is negative, and the parts sum exactly to `heap`. `Snapshot.of`
 raises Corruption if this does not hold.
@@ -63,7 +63,7 @@ class Snapshot:
     def of(cls, sample: Sample) -> Snapshot:
         """Return the snapshot of a `core.records.Sample`.
 
-        Raises Corruption if its figures contradict each other (see `require_exact`).
+        Raises Corruption if the sample's figures contradict each other (see `require_exact`).
         """
         parts = {name: int(sample[name]) for name in PARTS}
         snapshot = cls(
@@ -132,7 +132,7 @@ class Profile:
     native_counters: dict[str, int] = field(default_factory=dict)
     """Counters at the end, under the library's own names; empty if the design models no library."""
     part_meanings: Mapping[str, str] = field(default_factory=dict)
-    """The design's own phrases for some parts and for "metadata"; they replace PART_MEANINGS."""
+    """The design's phrases for some parts and for "metadata", used instead of PART_MEANINGS."""
     mode: str = ""
     """The effect of the design's parameters on the run, in a sentence; "" for most designs."""
     spans: str = "spans"
@@ -140,8 +140,8 @@ class Profile:
     moments: tuple[Moment, ...] = ()
     """The moments named in `moments.NAMES`, in that order."""
     at_moment: Snapshot | None = None
-    """The heap at the moment that the user chose, or None. If there is one, `classes`, `caches` and
-    `native_counters` are those of this moment, not of the end."""
+    """The heap at the moment that the user chose, or None if the user chose none. With such a
+    moment, `classes`, `caches` and `native_counters` are those of the moment, not of the end."""
     stamps: int = 0
     """Number of fill patterns that were checked and found intact."""
     checks: int = 0
@@ -191,8 +191,8 @@ def require_exact(samples: np.ndarray) -> None:
             f"the parts do not sum to the heap of {first['heap']} bytes {when}: {parts}"
         )
     for name in PARTS:
-        # The sum does not reveal objects that are smaller than requested, because a negative
-        # `rounding` balances it.
+        # Objects that are smaller than requested do not change the sum, because `rounding` is then
+        # negative.
         negative = samples[samples[name] < 0]
         if len(negative):
             raise Corruption(
@@ -219,7 +219,7 @@ def _table(
 
 
 def _row(name: str, sizes: list[int], wholes: list[int], meaning: str) -> list[str]:
-    """Return a row: a part's size at each moment, and its share of the footprint."""
+    """Return a row: the size and the share of a part at each moment, and the part's meaning."""
     cells = [name]
     for size, whole in zip(sizes, wholes, strict=True):
         cells += [format_bytes(size), f"{size / whole:.1%}" if whole else "-"]

@@ -1,7 +1,7 @@
-"""What the kernel counted while a program ran: the figures that a prediction is compared with.
+"""Figures of a program's run, from the kernel. Predictions are compared with these figures.
 
-`allocsim record` keeps a ProgramRun in the header of the trace. It describes the whole program, so
-no part of a trace has one.
+`allocsim record` stores a ProgramRun in the header of the trace. It describes the run of the whole
+program, so a slice or sample of a trace has none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from allocsim.text import counted, format_bytes, printable
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
-"""A number in a file's header, with a limit: a file may contain any number."""
+"""A number in a file's header. It has a limit, because a file may contain any number."""
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
@@ -26,21 +26,21 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
 
     anonymous_peak: Count
     """Peak of the anonymous RSS, without the recorder's own memory: the highest sample, or the
-    kernel's peak (VmHWM) less the maximum of all samples' file pages, whichever is higher."""
+    kernel's peak (VmHWM) minus the maximum of file pages in any sample, whichever is higher."""
     outside_malloc: Count = 0
-    """The part of the peak that is known not to come from malloc: stack, static data, and what the
-    program mapped itself."""
+    """The part of the peak that is known not to come from malloc: stack, static data, and memory
+    that the program mapped itself."""
     mapped: Count = 0
     """The part of `outside_malloc` that the program mapped itself, for example with mmap. Only the
     preload recorder sees it. Pages that were mapped but never written count too."""
     recorder_memory: Count = 0
     """Anonymous memory of the recorder, which was subtracted from `anonymous_peak`."""
     recorder: str | None = None
-    """The recorder that slowed the run; None if there was none."""
+    """The recorder that slowed the run; None if the program ran without a recorder."""
     seconds: Seconds
     """Wall time."""
     cpu_seconds: Seconds
-    """Processor time, with that of child processes that the program waited for."""
+    """Processor time, including that of child processes that the program waited for."""
     threads: Count
     """Maximum number of threads in a sample."""
     cores: Count
@@ -73,7 +73,7 @@ class RealRuns(msgspec.Struct, kw_only=True):
 
     runs: list[ProgramRun] = []
     failure: str | None = None
-    """Why runs are missing; None if all were made."""
+    """Why runs are missing; None if no run is missing."""
 
     def middle(self, figure: Callable[[ProgramRun], float]) -> float:
         """Return the median of a figure of all runs; there must be at least one run."""

@@ -1,4 +1,4 @@
-"""Start a child process of allocsim's own Python, for a malloc library or a capture of memray.
+"""Child processes of allocsim's own Python, for a malloc library or a capture of memray.
 
 Every child that runs code of allocsim is started here. A child imports nothing from the current
 directory, and its standard input is empty unless the caller provides one. Each child runs in its
@@ -50,8 +50,8 @@ named the bad variables of Numba."""
 def module_command(module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of allocsim.
 
-    `python -m` is not used, because it puts the current directory first on sys.path. A file
-    msgspec.py next to a downloaded trace would then be run. -P leaves the current directory out,
+    `python -m` is not used, because it puts the current directory first on sys.path, and a file
+    msgspec.py next to a downloaded trace would be imported. -P leaves the current directory out,
     and the directory that contains this package is added at the end.
     """
     root = str(Path(__file__).parents[1])
@@ -70,8 +70,8 @@ def script_command(path: str) -> list[str]:
 def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Run a child during a block, without the variables _TALKING; `options` are those of Popen.
 
-    At the end of the block, or if a signal ends this process, what remains of the child's process
-    group is killed, and the child is reaped.
+    At the end of the block, or if a signal ends this process, all processes that are left in the
+    child's process group are killed, and the child is reaped.
     """
     given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "env": os.environ} | options
     environment = given.pop("env").items()
@@ -87,7 +87,7 @@ def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byt
 
 
 def _kill_all(children: list[subprocess.Popen[bytes]]) -> None:
-    """Kill what remains of each child's process group, and reap the child."""
+    """Kill the processes that are left in each child's process group, and reap the child."""
     for child in children:
         if child.returncode is None:  # not reaped yet, so no other process can have its id
             with contextlib.suppress(ProcessLookupError):
@@ -96,7 +96,7 @@ def _kill_all(children: list[subprocess.Popen[bytes]]) -> None:
 
 
 def die_with_parent() -> None:
-    """In a child: make the kernel kill this process when its parent ends, even by a crash."""
+    """In a child: make the kernel kill this process when its parent ends in any way."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
@@ -123,7 +123,8 @@ def last_line(errors: IO[bytes]) -> str:
 def end_of(child: subprocess.Popen[bytes], seconds: float) -> str | None:
     """Wait until a child ends; return how it ended, or None if it still runs after `seconds`.
 
-    The child is not reaped here: its process id must stay valid until its process group is killed.
+    The child is not reaped here, because its process id must stay valid until its process group is
+    killed.
     """
     deadline = time.monotonic() + seconds
     while (info := os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
@@ -139,7 +140,7 @@ def end_of(child: subprocess.Popen[bytes], seconds: float) -> str | None:
 def output_of(command: list[str], environment: Mapping[str, str], seconds: float) -> bytes | None:
     """Run a child and return its standard output, or None if it fails or takes too long.
 
-    The child limits its output itself (`limit_output`).
+    The child must limit its own output (see `limit_output`).
     """
     with output_file() as output:
         options: dict[str, Any] = {"stdout": output, "stderr": subprocess.DEVNULL}

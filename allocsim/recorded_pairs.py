@@ -1,6 +1,6 @@
-"""Pairs of an event and a number, which the description of a trace may hold under a key.
+"""Pairs of an event and a number, which the description of a trace may have under a key.
 
-The description of a file may contain anything, so pairs that do not have the expected form are
+The description in a file may contain anything, so pairs that do not have the expected form are
 ignored.
 """
 

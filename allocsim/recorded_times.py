@@ -17,14 +17,14 @@ import numpy as np
 from allocsim.errors import InputError
 from allocsim.recorded_pairs import recorded_pairs
 
-NONE = "the recording has no times; `allocsim record --with preload` makes one that has them"
+NONE = "the recording has no times; `allocsim record --with preload` records times"
 
 
 def recorded_times(description: Mapping[str, Any]) -> list[tuple[int, int]]:
     """Return the points (rows before, nanoseconds since the first call) of a trace, in order.
 
-    `description` is that of the trace. The result is [] if there are no points, if the trace is a
-    part of a recording, or if the points are not valid: a file may hold anything.
+    `description` is that of the trace. Returns [] if there are no points, if the trace is a part of
+    a recording, or if the points are not valid, because a file may contain anything.
     """
     points = recorded_pairs(description, "times") or []
     in_order = all(a[0] <= b[0] and a[1] <= b[1] for a, b in pairwise(points))

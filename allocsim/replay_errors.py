@@ -47,7 +47,7 @@ def replay_error(stop: Stop, event: Any, heap: Heap, run: Run, bound: MemoryBoun
 def _where(stop: Stop, event: Any, run: Run) -> str:
     """Return the number of `event`, its object, thread and size, for an error message.
 
-    A free event has no size, so the size of its object is given if that object is live.
+    For a free event, which has no size, the size of its object is given if the object is live.
     """
     about = f"object {event.object}, thread {event.thread}"
     if event.op != Op.FREE:
@@ -63,7 +63,7 @@ def _limit(run: Run, bound: MemoryBound) -> AllocsimError:
     footprint, limit = format_bytes(driver.peak_footprint), format_bytes(driver.limit)
     after = f"after {counted(int(driver.events), 'event')}"
     if driver.limit == bound.heap:
-        return OutOfMemory(f"the footprint, {footprint}, {after} is more than {bound}")
+        return OutOfMemory(f"the footprint, {footprint} {after}, is more than {bound}")
     return LimitExceeded(f"the footprint, {footprint}, exceeded the limit of {limit} {after}")
 
 

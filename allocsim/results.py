@@ -1,6 +1,6 @@
 """Results of the Python functions: a profile of a replay, and a comparison.
 
-`as_dict` has the keys of the command line's JSON, and `_repr_html_` is what a notebook shows.
+`as_dict` returns the JSON object of the command line, and `_repr_html_` the text for a notebook.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class ComparisonResult:
 
     @property
     def rows(self) -> list[Row]:
-        """A row per allocator, as sorted: its figures, or why there are none (`failure`)."""
+        """A row per allocator, in sorted order: its figures, or why there are none (`failure`)."""
         return self.compared.rows()
 
     @property

@@ -1,7 +1,8 @@
 """Saved results: the figures that `check` and `compare A B` read from --export-json files.
 
-A file holds the JSON of a run or of a comparison. If it holds neither, has no subject, or lacks a
-figure that can be checked, InputError is raised. For a figure, the message names its key.
+A file contains the JSON of a run or of a comparison. InputError is raised if the file contains
+neither, has no subject, or lacks a figure that can be checked; the message names the key of the
+figure.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from allocsim.text import shortened
 
 @dataclass(frozen=True)
 class SubjectFigures:
-    """One subject's figures, as far as `check` and `compare A B` use them."""
+    """The figures of a subject that `check` and `compare A B` use."""
 
     subject: str
     footprint: float | None = None
@@ -40,7 +41,7 @@ class SubjectFigures:
 
 @dataclass(frozen=True)
 class Origin:
-    """How a result was made, as far as its file says. The fields are JSON keys of `check`."""
+    """How a result was made, if its file says so. The fields are JSON keys of `check`."""
 
     file: str | None = None
     """The file of a saved result; None if the result was measured just now."""
@@ -74,7 +75,7 @@ def read_saved(path: str) -> SavedResult:
 
 
 def _subjects(result: Field) -> list[SubjectFigures]:
-    """Return the subjects of a parsed file, of which there is at least one."""
+    """Return the subjects of a parsed file; there is at least one."""
     schema = result.get("schema")
     found = None if schema is None else schema.value
     if not isinstance(found, str) or found not in _SCHEMAS:
@@ -89,7 +90,7 @@ def _subjects(result: Field) -> list[SubjectFigures]:
 
 
 _CPU_TIMES = ("allocsim/comparison/3",)
-"""The schemas whose times are CPU time. The others have wall-clock time."""
+"""The schemas whose times are CPU time. In the others, times are wall-clock time."""
 
 _SCHEMAS = (
     *("allocsim/profile/1", "allocsim/comparison/1", "allocsim/comparison/2"),
@@ -144,7 +145,7 @@ def _subject(row: Field) -> SubjectFigures:
 
 
 def _fragmentation(memory: Field) -> float:
-    """Return the fragmentation; negative if a program never touches most live bytes."""
+    """Return the fragmentation, which is negative if the program does not touch most live bytes."""
     return memory["fragmentation"].number(low=-MAX_FIGURE, high=1.0)
 
 

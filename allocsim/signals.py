@@ -1,6 +1,6 @@
 """Signals: how the process ends on Ctrl-C, SIGTERM and SIGHUP.
 
-On Ctrl-C, Python would raise KeyboardInterrupt wherever it happens to be executing: in an import, a
+On Ctrl-C, Python would raise KeyboardInterrupt in whatever code is running: in an import, a
 compiler callback or a finaliser. Callbacks and finalisers swallow the exception, and the process
 goes on. The handler of this module therefore raises nothing. It runs the cleanups registered with
 `on_interrupt`, prints one line and ends the process.
@@ -29,7 +29,7 @@ _cleanups: list[Callable[[], None]] = []
 """Functions to call before the process ends, the last one first."""
 
 _progress: list[Callable[[], str]] = []
-"""Functions that say how far the run got. Their results are appended to the message."""
+"""Functions that describe how far the run got. Their results are appended to the message."""
 
 
 def handle_signals() -> None:
@@ -38,7 +38,7 @@ def handle_signals() -> None:
 
 
 def ignore_signals() -> None:
-    """Ignore the signals of MESSAGES: the run is done and its results are written."""
+    """Ignore the signals of MESSAGES, because the run is done and its results are written."""
     for number in MESSAGES:
         signal.signal(number, signal.SIG_IGN)
 
@@ -51,7 +51,8 @@ def on_interrupt(cleanup: Callable[[], None]) -> _Registered:
 def interrupt_message(progress: Callable[[], str]) -> _Registered:
     """Return a context manager that adds `progress()` to the message of a signal in its block.
 
-    In a thread other than the main thread it adds nothing, since there may be several such threads.
+    In a thread other than the main thread, nothing is added, because several such threads may be
+    running.
     """
     import threading  # imported here, because --help does not need it
 
@@ -60,7 +61,7 @@ def interrupt_message(progress: Callable[[], str]) -> _Registered:
 
 
 def signal_name(number: int) -> str:
-    """Return the name of a signal; most real-time signals have none, and get their number."""
+    """Return the name of a signal, or its number if it has no name, as most real-time signals."""
     from signal import Signals  # imported here, because it takes 2 ms
 
     try:
@@ -72,7 +73,8 @@ def signal_name(number: int) -> str:
 class SignalsRedirected:
     """Context manager: in its block, signals of MESSAGES call `act` and do not end the process.
 
-    In a thread other than the main thread it does nothing: signals do not interrupt other threads.
+    In a thread other than the main thread it has no effect, because signals interrupt only the main
+    thread.
     """
 
     def __init__(self, act: Callable[[int], None]) -> None:
@@ -93,8 +95,8 @@ class SignalsRedirected:
 class SignalsDeferred(SignalsRedirected):
     """Context manager: signals of MESSAGES that come in its block take effect at the block's end.
 
-    It is for a step that must not be left half done, such as starting a process and registering the
-    cleanup that ends it.
+    Use it for a step that must not be left half done, such as starting a process and registering
+    the cleanup that ends the process.
     """
 
     def __init__(self) -> None:
@@ -151,18 +153,18 @@ def _install(handler: Callable[[int, Any], None]) -> None:
 def _handled() -> list[int]:
     """Return the signals of MESSAGES, except those that are ignored or that C code handles.
 
-    nohup and a shell's `&` make a program ignore signals. For a handler that a program in C has
-    installed, getsignal returns None, so the handler could not be restored.
+    nohup and a shell's `&` make a program ignore signals. A handler that C code has installed could
+    not be restored, because getsignal returns None for it.
     """
     return [n for n in MESSAGES if signal.getsignal(n) not in (signal.SIG_IGN, None)]
 
 
 def _end(number: int, _: object) -> None:
-    """End the process now. Buffered output is discarded, since half a result is of no use."""
+    """End the process now. Buffered output is discarded, because half a result is of no use."""
     for cleanup in reversed(_cleanups):
         try:
             cleanup()
-        except Exception:  # the other cleanups must run nevertheless
+        except Exception:  # the other cleanups must still run
             continue
     try:
         message = " ".join([MESSAGES[number], *(progress() for progress in _progress)])

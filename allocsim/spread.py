@@ -1,4 +1,4 @@
-"""The spread of repeated measurements, which says whether they can be compared."""
+"""The spread of repeated measurements, which decides whether they can be compared."""
 
 from __future__ import annotations
 

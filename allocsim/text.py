@@ -61,7 +61,7 @@ def parse_count(text: str) -> int | None:
         return None
     base, power, exponent = text.partition("^")
     try:
-        if power:  # capped at 64: a larger power is out of range for every option, and slow
+        if power:  # at most 64, because a larger power is out of range for every option, and slow
             return int(base) ** min(int(exponent), 64) if int(exponent) >= 0 else None
         return int(text)
     except ValueError:
@@ -74,9 +74,9 @@ def parse_count(text: str) -> int | None:
 
 
 def parse_float(text: str) -> float | None:
-    """Return the number that `text` means ("0.5", "1e3"), or None if it is not one.
+    """Parse a number such as "0.5" or "1e3"; return None if `text` is not a number.
 
-    Unlike float(), it reads no spaces, no underscores, no digits of other scripts, no "nan" and no
+    Unlike float(), this function accepts no spaces, underscores, digits of other scripts, "nan" or
     "inf".
     """
     return float(text) if _FLOAT.fullmatch(text) else None
@@ -116,18 +116,18 @@ def format_change(count: int) -> str:
 
 
 def integer_text(number: int) -> str:
-    """Return an integer as text; one of more than 128 bits is cut and in hexadecimal.
+    """Return an integer as text; if it has more than 128 bits, in hexadecimal and shortened.
 
-    Python refuses to write more than 4,300 decimal digits.
+    Python refuses to convert a number with more than 4,300 decimal digits.
     """
     return str(number) if number.bit_length() <= 128 else f"{number:#x}"[:20] + "…"
 
 
 def object_repr(value: object) -> str:
-    """Return the repr of any object, also of one whose repr fails, as that of a huge integer."""
+    """Return the repr of any object, or a substitute if repr() fails, as for a huge integer."""
     try:
         return repr(value)
-    except Exception:  # it comes from the caller's own class
+    except Exception:  # a __repr__ of the caller's own class can raise any error
         return object.__repr__(value)
 
 
@@ -143,7 +143,7 @@ def shortened(text: str) -> str:
 
 
 def with_short_names(message: str) -> str:
-    """Return a message in which every name or number that is too long for a file is cut.
+    """Return a message in which every word that is too long for a file name is shortened.
 
     A message repeats the value that is wrong, and a user's value may have any length. If the
     message is still too long, its middle is cut, because the remedy is at the end.

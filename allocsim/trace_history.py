@@ -27,7 +27,7 @@ class Point(NamedTuple):
     """A point of the timeline. The field names are JSON keys."""
 
     event: int
-    """Number of calls up to here."""
+    """Number of calls up to this point."""
     live_objects: int
     live_bytes: int
 
@@ -69,14 +69,14 @@ def collect_history(trace: Trace) -> tuple[TraceStats, History]:
 
 
 class _Timeline:
-    """Points at equal distances in events. The distance doubles when there are too many points."""
+    """Points at equal distances in events. The distance is doubled if there are too many points."""
 
     def __init__(self) -> None:
         self._points: list[Point] = []
         self._every = self._left = 1
 
     def parts(self, chunk: Any) -> Iterator[Any]:
-        """Yield the chunk in parts, none of which extends beyond the next point."""
+        """Yield the chunk in parts that end at the points of the timeline."""
         start = 0
         while start < len(chunk):
             part = chunk[start : start + self._left]
@@ -85,7 +85,7 @@ class _Timeline:
             yield part
 
     def end_part(self, collector: StatsCollector) -> None:
-        """Add a point if the part ended at one."""
+        """Add a point if the part ended where a point is due."""
         if self._left == 0:
             # A note is not an event, so there may already be a point at this number of events.
             if self._points and self._points[-1].event == collector.events:

@@ -1,7 +1,7 @@
 """Statistics of a stream of events, collected chunk by chunk.
 
 An event is a call of the allocator, or a note between calls (see `allocsim.events`). The stream may
-be invalid, and its faults are counted too. A caller that needs a valid stream calls
+be invalid; its faults are counted too. A caller that needs a valid stream calls
 `StatsCollector.require_valid`.
 """
 
@@ -32,7 +32,7 @@ FAULT_MEANINGS = {
     Fault.RESIZED_DEAD: "resizes an object that is not live",
     Fault.TOO_LARGE: "makes more bytes live than any machine can hold",
 }
-"""What an event with each fault does. In a message, the number of the event precedes the text."""
+"""A verb phrase for each fault. In a message, it follows the number of the event."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class TraceStats:
     left_by_size: list[Bin]
     """Objects never freed, by size."""
     faults: dict[str, tuple[int, int]]
-    """For each fault, how many events have this fault, and the number of the first such event."""
+    """For each fault, the number of events with this fault, and which event was the first."""
 
     @property
     def allocations(self) -> int:
@@ -110,7 +110,7 @@ class TraceStats:
     def median_lifetime(self) -> int:
         """Median lifetime of the freed objects, rounded up to the largest number in its bin.
 
-        It is 0 if no object is freed.
+        0 if no object is freed.
         """
         half = (sum(one.count for one in self.by_lifetime) + 1) // 2
         for one in self.by_lifetime:
@@ -147,7 +147,7 @@ class StatsCollector:
             position = count_events(self._state, chunk, position)
 
     def _make_room(self, number: int) -> None:
-        """Enlarge the table of objects to hold the id `number`.
+        """Enlarge the table of objects to have a row for the id `number`.
 
         Raises InputError if the id is too large, and EnvironmentLacks without enough memory.
         """

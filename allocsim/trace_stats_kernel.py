@@ -1,7 +1,7 @@
 """Kernel of the trace statistics: calls, sizes, lifetimes, threads and peak live bytes.
 
-The kernel visits each event (see `allocsim.events`) once. It accepts an invalid stream too and
-counts the faults; the caller decides which faults are errors. Memory is bounded by the highest
+The kernel visits each event (see `allocsim.events`) once. An invalid stream is accepted, and its
+faults are counted; the caller decides which faults are errors. Memory is bounded by the highest
 object id, not by the number of events.
 """
 
@@ -18,8 +18,8 @@ from allocsim.core.tables import grown, records
 from allocsim.events import MAX_THREADS, Event, Op
 
 MAX_BYTES = 1 << 62
-"""Value at which byte counts saturate. It is so far below 2**63 that adding one more request does
-not overflow."""
+"""Value at which byte counts saturate. It is so far below 2**63 that one more request does not
+cause an overflow."""
 
 BINS = 64
 """Number of bins of a histogram. The bins end at powers of two: 0, 1, 2, 3-4, 5-8, 9-16, ..."""

@@ -1,9 +1,10 @@
 """Subsets of a trace: a slice, or a random sample of the objects. A subset is a valid trace.
 
 A slice has the calls of the objects that are allocated in it. An object that is freed after the
-slice is live at its end, so a slice from the beginning ends with the objects that are then live in
-the program. A sample has all calls of an object or none. Whether an object is in a sample depends
-only on the random seed and on the number of objects that were allocated before the object.
+slice is live at the end of the slice. A slice from the beginning of the trace therefore ends with
+the same live objects as the program at that point. A sample has either all calls of an object or
+none. Whether an object is in a sample depends only on the random seed and on the number of objects
+that were allocated before the object.
 
 Object ids and threads are renumbered densely, in order of appearance. A sentence in `Trace.notes`
 gives the number of calls that a slice leaves out. `Trace.dropped` does not count them, because it
@@ -79,7 +80,7 @@ class Tables(NamedTuple):
 
 
 LEFT_OUT = -1
-"""The entry in Tables.ids of an object of the slice that is not in the sample."""
+"""The entry in Tables.ids for an object that is in the slice but not in the sample."""
 
 
 def subset_of(trace: Trace, choice: Choice) -> Trace:
@@ -124,7 +125,8 @@ def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
                     yield out[: state.written]
                 if position < len(chunk) and state.calls < state.last:
                     tables = _with_room_for(tables, int(chunk[position].object))
-            # Only at its end are a recording's counts of dropped calls and table of sites complete.
+            # A recording's counts of dropped calls and its table of sites are complete only at its
+            # end.
             if state.calls >= state.last and whole.length is not None:
                 break
     sites.end()
@@ -251,7 +253,7 @@ def _write(
     state.written += 1
     copy.request = event.request
     copy.object = number
-    # The thread of a FREEZE note may have no call in the subset so far. The note gets thread 0.
+    # A FREEZE note gets thread 0 if its thread has no call in the subset so far.
     copy.thread = max(tables.threads[event.thread] - 1, 0)
     copy.op = event.op
     copy.alignment = event.alignment

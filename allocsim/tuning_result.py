@@ -1,6 +1,6 @@
 """The result of `allocsim.tune`.
 
-`as_dict` has the keys of the command line's JSON, and `_repr_html_` is what a notebook shows.
+`as_dict` returns the JSON object of the command line, and `_repr_html_` the text for a notebook.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ class TuningResult:
     def table(self) -> np.ndarray:
         """A structured array with a row for each size class.
 
-        `size` is in bytes, `pages` in pages of the design; `objects` are those of a span, and
-        `batch` those that are moved at once. `weight` is the number of live objects of the class,
-        half of it at the peak and half on average.
+        `size` is in bytes. `pages` is the length of a span in the design's pages, `objects` the
+        number of objects in a span, and `batch` the number of objects that are moved at once.
+        `weight` is the mean of two numbers of live objects of the class: at the peak, and on
+        average.
         """
         classes = self.as_dict()["classes"]
         names = ("size", "pages", "objects", "batch")

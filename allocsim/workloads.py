@@ -1,7 +1,7 @@
 """Workloads by the name that a user gives: a recording, a job file, or a bundled workload.
 
-A name means the same in every command. A trace is a stream that can be consumed only once. Its
-`reopen` opens the same workload again with the same options.
+A name means the same in every command. A trace is a stream that can be consumed only once;
+`Trace.reopen` opens the same workload again with the same options.
 """
 
 from __future__ import annotations
@@ -117,4 +117,4 @@ def _is_path(name: str) -> bool:
     try:
         return name == "-" or "/" in name or "." in name or Path(name).is_file()
     except (OSError, ValueError):
-        return True  # opening it raises the right error
+        return True  # opening the file raises the right error

@@ -109,9 +109,8 @@ def assign_ids(ids: ObjectIds, calls: Table[CallRecord], start: int, events: Tab
     """Turn calls[start:] into events; return the position of the first call not processed.
 
     Sets `state.events` to the number of events written and `state.halt` to the reason for stopping.
-    If sites are requested, puts the sites of the allocating events into ids.sites[:
-    state.allocating]. The loop stops when there is room for only one event, because a call can
-    become two events.
+    If sites are requested, stores those of the allocating events at the start of `ids.sites`. The
+    loop stops when there is room for only one event, because a call can become two events.
     """
     state = ids.state[0]
     state.events = state.allocating = 0
