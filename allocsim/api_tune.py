@@ -72,8 +72,8 @@ def tune(
     )
     read = [_read(each, threads, copies) for each in (*named, *others)]
     watch = (lambda _: None, lambda *_: None)
-    found = tuned(question, read[: len(named)], read[len(named) :], limits, watch)
-    return TuningResult(found, call)
+    tuning = tuned(question, read[: len(named)], read[len(named) :], limits, watch)
+    return TuningResult(tuning, call)
 
 
 def _read(source: Workload, threads: str, copies: int) -> Events:

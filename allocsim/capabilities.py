@@ -54,7 +54,9 @@ class Capabilities:
     def lacking(self) -> str:
         """What the recorder does not see, as in "thread ends; aligned calls partly". May be ""."""
         missing = ", ".join(self._with("no"))
-        return "; ".join(filter(None, [missing, *(f"{it} partly" for it in self._with("partly"))]))
+        return "; ".join(
+            filter(None, [missing, *(f"{aspect} partly" for aspect in self._with("partly"))])
+        )
 
     def _with(self, extent: str) -> list[str]:
         """Return the aspects that have this extent."""

@@ -222,12 +222,12 @@ class Player:
         """
         if self.options.every:
             return
-        kept = np.concatenate(self._samples)
-        while len(kept) >= SAMPLES:  # leave room for the sample at the end
+        samples = np.concatenate(self._samples)
+        while len(samples) >= SAMPLES:  # leave room for the sample at the end
             self._driver.interval *= 2
-            kept = kept[kept["event"] % self._driver.interval == 0]
-        self._samples = [kept]
-        last = int(kept[-1]["event"]) if len(kept) else 0
+            samples = samples[samples["event"] % self._driver.interval == 0]
+        self._samples = [samples]
+        last = int(samples[-1]["event"]) if len(samples) else 0
         self._driver.next_sample = last + int(self._driver.interval)
         while self._driver.next_sample <= self._driver.events:
             self._driver.next_sample += self._driver.interval
@@ -244,10 +244,10 @@ class Player:
     def _check(self) -> None:
         """Check all invariants; raise Corruption with the first three violations."""
         self._checks += 1
-        found = self.heap.check()
-        if found:
-            more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-            raise Corruption(f"after event {self.events}: " + "; ".join(found[:3]) + more)
+        violations = self.heap.check()
+        if violations:
+            more = f" (and {len(violations) - 3} more)" if len(violations) > 3 else ""
+            raise Corruption(f"after event {self.events}: " + "; ".join(violations[:3]) + more)
 
     def _grow_objects(self, number: int) -> None:
         """Grow the object table to hold the object with id `number`.

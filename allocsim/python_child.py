@@ -133,8 +133,8 @@ def end_of(child: subprocess.Popen[bytes], seconds: float) -> str | None:
         time.sleep(POLL_INTERVAL)
     if info.si_code == os.CLD_EXITED:
         return f"ended with status {info.si_status}"
-    way = "killed" if info.si_status == signal.SIGKILL else "crashed"
-    return f"{way} by {signal_name(info.si_status)}"
+    verb = "killed" if info.si_status == signal.SIGKILL else "crashed"
+    return f"{verb} by {signal_name(info.si_status)}"
 
 
 def output_of(command: list[str], environment: Mapping[str, str], seconds: float) -> bytes | None:

@@ -95,9 +95,9 @@ def parse_percent(text: str, maximum: float) -> float:
     return float(match[1]) / 100
 
 
-def counted(count: int, thing: str) -> str:
+def counted(count: int, noun: str) -> str:
     """Return a count with its noun: "1 event", "82,717 events"."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def format_bytes(count: float) -> str:
@@ -157,7 +157,9 @@ def printable(text: str) -> str:
     """Return the text with non-printable characters escaped as in a Python string."""
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )
 
 
 def printable_lines(text: str) -> str:

@@ -129,11 +129,11 @@ class _Totals:
         np.add.at(size, group, self._bytes)
         order = np.argsort(self._bytes, kind="stable")
         largest[group[order]] = order  # the site with the most bytes of each group
-        found = [
+        totals = [
             SiteTotal(
-                frames[it], table.own_stack(int(largest[it]))[1 : 1 + CALLERS],
-                int(calls[it]), int(size[it]),
+                frames[line], table.own_stack(int(largest[line]))[1 : 1 + CALLERS],
+                int(calls[line]), int(size[line]),
             )
-            for it in np.flatnonzero(calls).tolist()
+            for line in np.flatnonzero(calls).tolist()
         ]  # fmt: skip
-        return sorted(found, key=lambda total: (-total.bytes, -total.calls, total.frame))
+        return sorted(totals, key=lambda total: (-total.bytes, -total.calls, total.frame))

@@ -103,7 +103,7 @@ class TraceStats:
     @property
     def mean_lifetime(self) -> float:
         """Mean lifetime of the freed objects; 0 if no object is freed."""
-        count = sum(one.count for one in self.by_lifetime)
+        count = sum(entry.count for entry in self.by_lifetime)
         return self.lifetimes / count if count else 0.0
 
     @property
@@ -112,11 +112,11 @@ class TraceStats:
 
         0 if no object is freed.
         """
-        half = (sum(one.count for one in self.by_lifetime) + 1) // 2
-        for one in self.by_lifetime:
-            half -= one.count
+        half = (sum(entry.count for entry in self.by_lifetime) + 1) // 2
+        for entry in self.by_lifetime:
+            half -= entry.count
             if half <= 0:
-                return one.most
+                return entry.most
         return 0
 
 

@@ -136,11 +136,11 @@ def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
     _note(subset, "dropped or repaired in the whole trace", whole.dropped)
 
 
-def _note(subset: Trace, what: str, counts: dict[str, int]) -> None:
+def _note(subset: Trace, title: str, counts: dict[str, int]) -> None:
     """Add a sentence that lists `counts` by reason, unless all are 0."""
     if any(counts.values()):
         text = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
-        subset.notes.append(f"{what}: {text}")
+        subset.notes.append(f"{title}: {text}")
 
 
 def _new_tables(choice: Choice, objects: int = 1 << 12) -> Tables:

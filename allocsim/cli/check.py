@@ -87,15 +87,15 @@ def _saved(comparison: Comparison) -> SavedResult:
     from allocsim import __version__
     from allocsim.saved_results import Origin, SavedResult
 
-    workload, how = comparison.workload, comparison.conditions
+    workload, conditions = comparison.workload, comparison.conditions
     origin = Origin(
         version=__version__,
         workload=workload.trace.name,
         events=workload.events,
         seed=workload.trace.seed,
         threads="recorded" if workload.recorded else "one",
-        touch=how.touch.name.lower(),
-        runs=how.runs if how.timed else None,
+        touch=conditions.touch.name.lower(),
+        runs=conditions.runs if conditions.timed else None,
         clock="cpu",
     )
     return SavedResult([_figures(row) for row in comparison.rows], origin)

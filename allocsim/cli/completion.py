@@ -79,8 +79,8 @@ def complete_design(incomplete: str) -> list[CompletionItem]:
 def complete_subjects(incomplete: str) -> list[CompletionItem]:
     """Complete the last name in a list of designs and libraries, separated by commas."""
     before, comma, last = incomplete.rpartition(",")
-    known = [*_designs(), *LIBRARIES, *_library_settings(last)]
-    names = [f"{before}{comma}{name}" for name in _matching(known, last)]
+    candidates = [*_designs(), *LIBRARIES, *_library_settings(last)]
+    names = [f"{before}{comma}{name}" for name in _matching(candidates, last)]
     return _items(names) or ([] if comma else _file(incomplete))
 
 

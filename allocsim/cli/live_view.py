@@ -60,11 +60,11 @@ def live_line(figures: LiveFigures) -> str:
 def live_table(shown: list[LiveFigures]) -> Table:
     """Return a table of the last figures, with charts of all the figures, which share one scale."""
     last = shown[-1]
-    top = max(max(one.resident, one.live) for one in shown)
+    top = max(max(figures.resident, figures.live) for figures in shown)
     table = Table.grid(padding=(0, 2))
     for name, values in (
-        ("resident", [one.resident for one in shown]),
-        ("live", [one.live for one in shown]),
+        ("resident", [figures.resident for figures in shown]),
+        ("live", [figures.live for figures in shown]),
     ):
         table.add_row(name, format_bytes(values[-1]), sparkline(values, top, WIDTH))
     table.add_row(

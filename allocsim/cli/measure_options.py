@@ -190,8 +190,10 @@ def measure_program(program: Program, subjects: Sequence[str], options: dict[str
     """Record a program, measure the subjects and the program, and return the Comparison."""
     from allocsim.real_runs.comparison import ProgramConditions, compare_program
 
-    how = ProgramConditions(options["real_runs"], options["ignore_failure"], options["show_output"])
-    return compare_program(program, subjects, how, _conditions(options), _watch, _log_notes)
+    conditions = ProgramConditions(
+        options["real_runs"], options["ignore_failure"], options["show_output"]
+    )
+    return compare_program(program, subjects, conditions, _conditions(options), _watch, _log_notes)
 
 
 def _conditions(options: dict[str, Any], times: bool = True) -> Conditions:

@@ -18,7 +18,7 @@ PICTURES = ("html", "svg", "png")
 
 def picture_options(command: Command) -> Command:
     """Add the options for pictures to a command, as `html`, `svg` and `png`."""
-    for name, what in (
+    for name, text in (
         ("png", "Write the pictures of the report to a PNG file."),
         ("svg", "Write the pictures of the report to an SVG file."),
         ("html", "Write the report with pictures to a self-contained HTML file."),

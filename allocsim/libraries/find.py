@@ -94,8 +94,8 @@ def is_own_glibc(library: str) -> bool:
     name = split_settings(library)[0]
     if not is_path(name):
         return name == "glibc"
-    own = find_library("glibc")
-    return own is not None and _is_same(split_prefix(name)[0], own)
+    glibc = find_library("glibc")
+    return glibc is not None and _is_same(split_prefix(name)[0], glibc)
 
 
 def _is_same(path: str, other: str) -> bool:

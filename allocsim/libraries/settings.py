@@ -184,8 +184,8 @@ def _variable(library: str, family: Family) -> str:
     In a build whose functions have a prefix, the variable has a prefix too.
     """
     pattern = rb"\0(\w*" + family.variable.encode() + rb")\0"
-    own = re.search(pattern, _content_with_names(library))
-    return own[1].decode() if own else family.variable
+    match = re.search(pattern, _content_with_names(library))
+    return match[1].decode() if match else family.variable
 
 
 @cache

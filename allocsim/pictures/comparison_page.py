@@ -45,12 +45,12 @@ def comparison_page(shown: Compared) -> Page:
 def _answer(shown: Compared) -> Section:
     """Return the conclusions, the peaks and the warnings."""
     comparison = shown.comparison
-    said = [*program_sentences(shown), *conclusions(shown), *compare_counters(comparison)]
+    sentences = [*program_sentences(shown), *conclusions(shown), *compare_counters(comparison)]
     failures = [f"{label(row)}: {row.failure}" for row in shown.rows() if row.failure]
     measured = [row for row in shown.rows() if row.memory]
     pictures: list[Markup | Figure] = [_peaks(measured)] if measured else []
     cautions = [*failures, *real_failures(shown), *cautions_of(comparison)]
-    return Section("answer", "Answer", [listed(said), *pictures, warnings(cautions)])
+    return Section("answer", "Answer", [listed(sentences), *pictures, warnings(cautions)])
 
 
 def _peaks(rows: Sequence[Row]) -> Figure:
@@ -111,5 +111,5 @@ def _how(shown: Compared) -> Section:
         ("machine", ", ".join(str(each) for each in machine().values() if each)),
         *MEANINGS.items(),
     ]
-    said = [f"{MEANING}."] if real_rows(shown) else []
-    return Section("how", "How it was measured", [facts(named), listed(said)])
+    notes = [f"{MEANING}."] if real_rows(shown) else []
+    return Section("how", "How it was measured", [facts(named), listed(notes)])

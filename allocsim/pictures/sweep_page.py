@@ -55,7 +55,9 @@ def _answer(results: Results) -> Section:
     best = best_overall(results)
     if len(results.columns) > 1:
         best += [each for column in results.columns for each in best_on(results, column)]
-    said = [each.sentence + (f". Run it with {each.line}" if each.line else "") for each in best]
+    sentences = [
+        each.sentence + (f". Run it with {each.line}" if each.line else "") for each in best
+    ]
     failed = [
         f"{name} on {column.label}: {failure}"
         for column in results.columns
@@ -63,7 +65,7 @@ def _answer(results: Results) -> Section:
     ]
     more = [f"{len(failed) - FAILURES:,} more cells failed"] if len(failed) > FAILURES else []
     warned = [*cautions(results), *failed[:FAILURES], *more]
-    return Section("answer", "Answer", [listed(said), warnings(warned)])
+    return Section("answer", "Answer", [listed(sentences), warnings(warned)])
 
 
 def _fronts(results: Results) -> Section:

@@ -66,19 +66,27 @@ def read_elf(path: str | Path, symbols: Iterable[str] = ()) -> ElfFile | None:
 def is_go_program(path: str | Path) -> bool:
     """Return whether Go's toolchain built `path`: such a file contains Go's build information."""
     try:
-        with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as it:
-            return it.find(_GO_BUILD) >= 0
+        with (
+            Path(path).open("rb") as file,
+            mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as image,
+        ):
+            return image.find(_GO_BUILD) >= 0
     except (OSError, ValueError):
         return False
 
 
 def zero_filled(path: str | Path) -> int:
-    """Return the bytes of the whole zero pages that the loader adds after a file's content, for
-    .bss. Returns 0 if the file is damaged, cannot be read or is not a native ELF file.
+    """Return the bytes of the whole zero pages that the loader adds after a file's content.
+
+    These pages are for .bss. Returns 0 if the file is damaged, cannot be read or is not a native
+    ELF file.
     """
     try:
-        with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as it:
-            return sum(map(_zero_pages, _segments(it))) if it[:6] == _NATIVE else 0
+        with (
+            Path(path).open("rb") as file,
+            mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as image,
+        ):
+            return sum(map(_zero_pages, _segments(image))) if image[:6] == _NATIVE else 0
     except (OSError, ValueError, struct.error):
         return 0
 

@@ -115,8 +115,8 @@ def linkage_of(file: str) -> Linkage:
         return Linkage()
     listed = run_command(elf.interpreter, "--list", file)
     libraries = {path: read_elf(path, (MALLOC, *NEW)) for path in _LIBRARY.findall(listed.stdout)}
-    others = {path: it for path, it in libraries.items() if it and not is_libc(path)}
-    allocator = next((path for path, it in others.items() if MALLOC in it.defined), None)
+    others = {path: library for path, library in libraries.items() if library and not is_libc(path)}
+    allocator = next((path for path, library in others.items() if MALLOC in library.defined), None)
     if allocator is None:
         return Linkage()
     bypasses = bool(others[allocator].defined & {*NEW}) and _uses_new(elf, others, allocator)
@@ -129,9 +129,9 @@ def _uses_new(program: ElfFile, libraries: dict[str, ElfFile], allocator: str) -
     The allocator itself and libstdc++, the C++ runtime library, do not count.
     """
     callers = [
-        it for path, it in libraries.items() if path != allocator and "libstdc++" not in path
+        elf for path, elf in libraries.items() if path != allocator and "libstdc++" not in path
     ]
-    return any(it.imported & {*NEW} for it in (program, *callers))
+    return any(elf.imported & {*NEW} for elf in (program, *callers))
 
 
 def _gains_rights(file: str) -> bool:

@@ -93,9 +93,9 @@ class Daemon:
 
     def require(self, *arguments: str) -> None:
         """Send a command to the daemon; raise RecorderFailed with LTTng's message on failure."""
-        done = self.call(*arguments)
-        if done.returncode != 0:
-            message = (done.stderr or done.stdout).strip()
+        result = self.call(*arguments)
+        if result.returncode != 0:
+            message = (result.stderr or result.stdout).strip()
             raise RecorderFailed(f"lttng {arguments[0]} failed: {message[-200:]}")
 
     def stop(self, session: str) -> None:

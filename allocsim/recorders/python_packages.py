@@ -51,9 +51,9 @@ class Answer(NamedTuple):
 @lru_cache(maxsize=8)
 def _ask(python: str, package: str) -> Answer:
     """Return what an interpreter reports about a package; an empty Answer if it cannot be run."""
-    done = run_command(python, "-c", _QUESTION, package)
+    result = run_command(python, "-c", _QUESTION, package)
     try:
-        return Answer(*json.loads(done.stdout)) if done.returncode == 0 else Answer()
+        return Answer(*json.loads(result.stdout)) if result.returncode == 0 else Answer()
     except (ValueError, TypeError):
         return Answer()
 

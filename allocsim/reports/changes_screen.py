@@ -98,8 +98,8 @@ def _what_if_table(changes: Changes) -> Table:
     """Return the table of the experiments on both workloads."""
     table = _table("what if", ("footprint A", "change", "footprint B", "change"))
     for pair in paired_what_ifs(changes):
-        what = next(each.what for each in pair if each is not None)
-        table.add_row(what, *(cell for each in pair for cell in _what_if_cells(each)))
+        name = next(each.what for each in pair if each is not None)
+        table.add_row(name, *(cell for each in pair for cell in _what_if_cells(each)))
     return table
 
 

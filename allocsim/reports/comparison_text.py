@@ -45,7 +45,7 @@ _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 def comparison_json(shown: Compared) -> str:
     """Return the whole comparison as an indented JSON object."""
     comparison, trace = shown.comparison, shown.comparison.workload.trace
-    how = comparison.conditions
+    conditions = comparison.conditions
     report = {
         "schema": SCHEMA,
         "version": __version__,
@@ -56,12 +56,12 @@ def comparison_json(shown: Compared) -> str:
         "notes": trace.notes,
         "threads": "recorded" if comparison.workload.recorded else "one",
         "thread_ends": comparison.workload.ends,
-        "touch": how.touch.name.lower(),
+        "touch": conditions.touch.name.lower(),
         "touched": "recorded" if comparison.workload.knows_touched else None,
-        "pace": "recorded" if how.paced else "full",
+        "pace": "recorded" if conditions.paced else "full",
         "recorded_seconds": comparison.workload.seconds,
-        "runs": how.runs,
-        "warmup": how.warmup,
+        "runs": conditions.runs,
+        "warmup": conditions.warmup,
         "program_run": trace.program_run and msgspec.to_builtins(trace.program_run),
         "events": comparison.workload.events,
         "threads_of_workload": comparison.workload.threads,

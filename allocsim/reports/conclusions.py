@@ -203,11 +203,11 @@ def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
     `pairs` has (counter, value of the design, value of the library).
     """
     different = [pair for pair in pairs if pair[1] != pair[2]]
-    both = f"{name} and {PREFIX}{name}"
+    names = f"{name} and {PREFIX}{name}"
     if not different:
-        return f"{both}: all {len(pairs)} counters are equal at the end."
+        return f"{names}: all {len(pairs)} counters are equal at the end."
     values = ", ".join(f"{key} {ours:,} and {theirs:,}" for key, ours, theirs in different)
-    return f"{both}: {len(different)} of {len(pairs)} counters differ at the end: {values}."
+    return f"{names}: {len(different)} of {len(pairs)} counters differ at the end: {values}."
 
 
 def _lowest_peak(rows: Sequence[Row]) -> str:

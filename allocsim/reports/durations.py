@@ -42,9 +42,9 @@ def duration_warning(comparison: Comparison) -> str:
     clocked = [row for row in comparison.rows if _had_other_time(row, seconds)]
     if not clocked:
         return ""
-    taken = ", ".join(f"{label(row)} {row.memory.seconds:.2f} s" for row in clocked if row.memory)
+    times = ", ".join(f"{label(row)} {row.memory.seconds:.2f} s" for row in clocked if row.memory)
     return (
-        f"the recorded program took {seconds:.2f} s, the replays {taken}. These libraries release "
+        f"the recorded program took {seconds:.2f} s, the replays {times}. These libraries release "
         "memory after a delay, so their figures depend on this time; --pace recorded replays at "
         "the pace of the program."
     )

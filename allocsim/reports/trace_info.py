@@ -82,13 +82,13 @@ def _sizes_table(stats: TraceStats, bars: bool) -> Table:
     table = _histogram("bytes, up to", "calls", "total bytes", bars)
     table.add_column("never freed", justify="right", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
-    left = {one.most: one for one in stats.left_by_size}
-    for one in stats.by_size:
-        if one.count:
-            rest = left.get(one.most, Bin(0, 0, 0, 0))
+    never_freed = {entry.most: entry for entry in stats.left_by_size}
+    for entry in stats.by_size:
+        if entry.count:
+            rest = never_freed.get(entry.most, Bin(0, 0, 0, 0))
             table.add_row(
-                format_bytes(one.most),
-                *_cells(one, stats.by_size, bars),
+                format_bytes(entry.most),
+                *_cells(entry, stats.by_size, bars),
                 f"{rest.count:,}" if rest.count else "",
                 format_bytes(rest.bytes) if rest.count else "",
             )
@@ -98,9 +98,9 @@ def _sizes_table(stats: TraceStats, bars: bool) -> Table:
 def _lifetimes_table(stats: TraceStats, bars: bool) -> Table:
     """Return the table of freed objects and their bytes by lifetime."""
     table = _histogram("lifetime, up to", "objects", "bytes", bars)
-    for one in stats.by_lifetime:
-        if one.count:
-            table.add_row(counted(one.most, "event"), *_cells(one, stats.by_lifetime, bars))
+    for entry in stats.by_lifetime:
+        if entry.count:
+            table.add_row(counted(entry.most, "event"), *_cells(entry, stats.by_lifetime, bars))
     return table
 
 
@@ -116,13 +116,13 @@ def _histogram(key: str, counts: str, sizes: str, bars: bool) -> Table:
     return table
 
 
-def _cells(one: Bin, bins: list[Bin], bars: bool) -> list[str]:
+def _cells(entry: Bin, bins: list[Bin], bars: bool) -> list[str]:
     """Return the cells of a bin: its count and its bytes, each with its share of the total."""
     count, size = sum(each.count for each in bins), sum(each.bytes for each in bins)
     shares = 2 if bars else 1
     return [
-        *(f"{one.count:,}", *_share(one.count, count)[:shares]),
-        *(format_bytes(one.bytes), *_share(one.bytes, size)[:shares]),
+        *(f"{entry.count:,}", *_share(entry.count, count)[:shares]),
+        *(format_bytes(entry.bytes), *_share(entry.bytes, size)[:shares]),
     ]
 
 
@@ -206,10 +206,10 @@ def as_json(
         "program_run": trace.program_run and msgspec.to_builtins(trace.program_run),
         "losses": trace.losses,
         "problems": problems_of(trace, stats),
-        "sizes": [asdict(one) for one in stats.by_size],
-        "sizes_never_freed": [asdict(one) for one in stats.left_by_size],
+        "sizes": [asdict(entry) for entry in stats.by_size],
+        "sizes_never_freed": [asdict(entry) for entry in stats.left_by_size],
         "lifetime": {"mean": stats.mean_lifetime, "longest": stats.longest},
-        "lifetimes": [asdict(one) for one in stats.by_lifetime],
+        "lifetimes": [asdict(entry) for entry in stats.by_lifetime],
         **history_json(history),
     }
 

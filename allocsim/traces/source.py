@@ -186,7 +186,7 @@ class Source:
         archive = opened.enter_context(zipfile.ZipFile(cast("IO[bytes]", limited)))
         limited.limit = sys.maxsize  # no limit any more, because ZipFile has read the directory
         # is_dir() of Python 3.11 raises IndexError for a member without a name.
-        members = [one for one in archive.infolist() if not one.filename.endswith("/")]
+        members = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
         if len(members) != 1:
             names = ", ".join(shortened(member.filename) for member in members[:5]) or "none"
             raise TraceError(

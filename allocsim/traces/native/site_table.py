@@ -48,8 +48,8 @@ def encode_table(table: SiteTable) -> bytes:
         return numbers.setdefault(name, len(numbers))
 
     frames = [
-        (number(it.function), number(it.file), it.line, number(it.module))
-        for it in table.frames[1:]
+        (number(frame.function), number(frame.file), frame.line, number(frame.module))
+        for frame in table.frames[1:]
     ]
     text = msgspec.json.encode(FrameList([*numbers], frames))
     arrays = (table.node_of, table.parents, table.frame_of)
@@ -85,11 +85,11 @@ def decode_table(content: bytes, name: str) -> SiteTable:
 def _frames(frame_list: FrameList) -> list[Frame]:
     """Return the frames from frame 0 on; raise IndexError if a name is missing."""
     names = frame_list.names
-    made = (
+    frames = (
         make_frame(names[function], names[file], line, names[module])
         for function, file, line, module in frame_list.frames[:MAX_FRAMES]
     )
-    return [*SiteTable().frames, *made]
+    return [*SiteTable().frames, *frames]
 
 
 def _is_valid(table: SiteTable) -> bool:

@@ -44,11 +44,11 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
     if reader.missing:
         size = format_bytes(reader.missing * CHUNK)
         yield f"up to {size} of the recording are missing, because they were cut off or overwritten"
-    unseen = [it for it in reader.started if not _is_recorded(it, image, images)]
+    unseen = [program for program in reader.started if not _is_recorded(program, image, images)]
     for is_own in (True, False):
-        same = [it for it in unseen if (it.process == image.process) == is_own]
-        if same:
-            yield _unrecorded(same)
+        programs = [program for program in unseen if (program.process == image.process) == is_own]
+        if programs:
+            yield _unrecorded(programs)
 
 
 def _census(reader: ImageReader) -> str:
@@ -70,15 +70,17 @@ def _mapped(header: Any) -> str:
 def _is_recorded(started: Started, image: Image, images: list[Image]) -> bool:
     """Return whether a started program was recorded, that is, has an image that began later."""
     return any(
-        other.process == started.process and other.identity > image.identity + started.stamp
-        for other in images
+        candidate.process == started.process and candidate.identity > image.identity + started.stamp
+        for candidate in images
     )
 
 
 def _unrecorded(started: list[Started]) -> str:
-    """Return the sentence on started programs that have no image."""
-    names = list(dict.fromkeys(f"{it.program} (process {it.process})" for it in started))
+    """Return a sentence about started programs that have no image."""
+    names = list(
+        dict.fromkeys(f"{program.program} (process {program.process})" for program in started)
+    )
     text = ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")
-    if any(not it.keeps_preload for it in started):
-        return f"not recorded, since LD_PRELOAD was removed from its environment: {text}"
-    return f"not recorded, since it is static, set-uid or not a 64-bit program: {text}"
+    if any(not program.keeps_preload for program in started):
+        return f"not recorded, because LD_PRELOAD was removed from the environment: {text}"
+    return f"not recorded, because static, set-uid or not a 64-bit program: {text}"

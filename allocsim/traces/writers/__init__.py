@@ -44,5 +44,5 @@ def writer_for(path: Path, name: str | None = None) -> Writer:
     for writer in WRITERS.values():
         if path.name.endswith(writer.suffixes):
             return writer
-    choices = ", ".join(f"{' or '.join(one.suffixes)} ({name})" for name, one in WRITERS.items())
+    choices = ", ".join(f"{' or '.join(form.suffixes)} ({name})" for name, form in WRITERS.items())
     raise InputError(f"'{path}': no known format suffix; expected {choices}")
