@@ -46,7 +46,7 @@ def test_dropped_calls_are_counted_under_all_their_reasons(recorded: Recorded) -
 def test_recording_without_events_has_a_note(recorded: Recorded) -> None:
     events, trace = recorded("1: free 0x0\n1: thread_done 0x0\n")
     assert events == []
-    assert trace.notes == ["no call of the recording reaches the heap"]
+    assert trace.notes == ["no call of the recording became an event"]
     assert trace.dropped == {"free of NULL": 1}
 
 

@@ -114,7 +114,7 @@ def test_last_program_of_an_exec_is_the_trace(record: Record, tmp_path: Path, pr
 def test_program_without_the_preload_is_a_loss(record: Record, program: str) -> None:
     ended = record("-o", "out", "--", "env", "-i", program, "exits")
     assert ended.status == 0, ended.err
-    loss = "incomplete: not recorded, since LD_PRELOAD was removed from its environment: programs"
+    loss = "incomplete: not recorded, because LD_PRELOAD was removed from the environment: programs"
     assert loss in ended.err
 
 
@@ -178,4 +178,4 @@ def test_directory_of_a_long_path_is_an_error(record: Record, tmp_path: Path) ->
     place.mkdir(parents=True)
     ended = record("--with", "preload", "--", "true", env={**os.environ, "TMPDIR": str(place)})
     assert ended.status == 3
-    assert "is too long a path; set TMPDIR to a shorter one" in ended.err
+    assert "is too long; set TMPDIR to a shorter path" in ended.err

@@ -136,7 +136,7 @@ def test_empty_file_is_an_error(recorded: Recorded) -> None:
 
 def test_file_of_blank_lines_has_no_events_and_a_note(recorded: Recorded) -> None:
     events, trace = recorded("\n\r\n\n")
-    assert (events, trace.notes) == ([], ["no call of the recording reaches the heap"])
+    assert (events, trace.notes) == ([], ["no call of the recording became an event"])
 
 
 @pytest.mark.parametrize("seed", range(4))

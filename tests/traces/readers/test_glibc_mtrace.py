@@ -82,7 +82,7 @@ def test_cut_end_is_noted(cut: int) -> None:
     events, trace = read_bytes(content[:-cut], FORMAT)
     assert len(events) == 1
     (loss,) = trace.losses
-    assert loss.startswith(f"its last record is cut off after {64 - cut}")
+    assert loss.startswith(f"the last record is cut off after {64 - cut}")
 
 
 def test_unused_record_between_others_is_skipped() -> None:

@@ -112,7 +112,7 @@ def test_broken_line_is_named_by_its_byte(content: bytes) -> None:
 def test_cut_end_is_noted(cut: int) -> None:
     events, trace = read_bytes((BEFORE + line(MALLOC, 500, 300))[:-cut], FORMAT)
     assert len(events) == 1
-    assert [loss.partition(" after")[0] for loss in trace.losses] == ["its last record is cut off"]
+    assert [loss.partition(" after")[0] for loss in trace.losses] == ["the last record is cut off"]
 
 
 def test_file_of_only_a_cut_line_is_an_error() -> None:

@@ -62,7 +62,7 @@ def test_totals_of_a_capture_are_those_of_a_plain_count(path: Path) -> None:
 def test_hidden_objects_of_python_are_noted() -> None:
     records_of(DEFAULT)
     (hidden,), (seen,) = read(DEFAULT)[1].notes, read(PYTHON)[1].notes
-    assert hidden.endswith("are not seen: record with --trace-python-allocators")
+    assert hidden.endswith("record with --trace-python-allocators to include them")
     assert seen == "dropped calls of mmap and munmap: 2"
 
 
@@ -123,8 +123,8 @@ def program(tmp_path: Path, text: str) -> Any:
 
 ENDS = {
     f"raise SystemExit({memray_child.NO_MEMRAY})": (EnvironmentLacks, "-m pip install memray"),
-    "import os; os.kill(os.getpid(), 11)": (TraceError, r"crashed on it \(status -11\)"),
-    "raise SystemExit(7)": (TraceError, r"crashed on it \(status 7\)"),
+    "import os; os.kill(os.getpid(), 11)": (TraceError, r"crashed when reading this capture \(status -11\)"),
+    "raise SystemExit(7)": (TraceError, r"crashed when reading this capture \(status 7\)"),
 }
 
 

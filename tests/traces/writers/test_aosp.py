@@ -100,7 +100,7 @@ def test_freeze_is_dropped_with_a_note(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("calls", [[], [Call(Op.FREEZE)]], ids=["nothing", "a note"])
 def test_trace_without_a_call_is_not_written(tmp_path: Path, calls: list[Call]) -> None:
-    with pytest.raises(InputError, match="it has no calls"):
+    with pytest.raises(InputError, match="the trace has no calls"):
         write_aosp(trace_of(calls), tmp_path / "out.txt")
     assert list(tmp_path.iterdir()) == []
 
@@ -110,7 +110,7 @@ def test_objects_beyond_the_address_space_are_an_error(
 ) -> None:
     calls = [malloc(number, 1 << 47) for number in range(10)]
     monkeypatch.setattr(synthetic_addresses, "FIRST", (1 << 60) - (1 << 50))
-    with pytest.raises(InputError, match="do not fit into a 60-bit address space"):
+    with pytest.raises(InputError, match="do not fit into an address space of 60 bits"):
         write_aosp(trace_of(calls), tmp_path / "out.txt")
     assert list(tmp_path.iterdir()) == []
 
