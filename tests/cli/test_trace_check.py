@@ -13,7 +13,7 @@ CASES = Path(__file__).parents[1] / "traces" / "cases"
 INVALID = {
     "cutsize.txt": "line 2, the last, has no newline and may be cut off, so it was dropped: "
     "'1: malloc 0x20 104'",
-    "ltf.txt": "it mixes the heaps of several processes: 27632 (304), 27633 (110); select one "
+    "ltf.txt": "the heaps of several processes are mixed: 27632 (304), 27633 (110); select one "
     "(--process PID)",
 }
 """Recordings, and the reason why each is not valid."""

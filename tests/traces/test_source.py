@@ -141,7 +141,9 @@ def test_copy_for_which_there_is_no_room_is_what_the_machine_lacks(path: Path) -
     source = open_source(str(path))
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
     try:
-        with pytest.raises(EnvironmentLacks, match=r"cannot write the temporary copy .*: File too large"):
+        with pytest.raises(
+            EnvironmentLacks, match=r"cannot write the temporary copy .*: File too large"
+        ):
             source.as_file()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

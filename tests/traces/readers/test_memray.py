@@ -123,7 +123,10 @@ def program(tmp_path: Path, text: str) -> Any:
 
 ENDS = {
     f"raise SystemExit({memray_child.NO_MEMRAY})": (EnvironmentLacks, "-m pip install memray"),
-    "import os; os.kill(os.getpid(), 11)": (TraceError, r"crashed when reading this capture \(status -11\)"),
+    "import os; os.kill(os.getpid(), 11)": (
+        TraceError,
+        r"crashed when reading this capture \(status -11\)",
+    ),
     "raise SystemExit(7)": (TraceError, r"crashed when reading this capture \(status 7\)"),
 }
 
