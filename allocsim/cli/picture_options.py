@@ -23,7 +23,7 @@ def picture_options(command: Command) -> Command:
         ("svg", "Write the pictures of the report to an SVG file."),
         ("html", "Write the report with pictures to a self-contained HTML file."),
     ):
-        command = click.option(f"--{name}", type=OutputType(), help=what)(command)
+        command = click.option(f"--{name}", type=OutputType(), help=text)(command)
     return command
 
 
