@@ -73,7 +73,7 @@ def test_parts_of_a_tiny_block_are_one_object() -> None:
     parts = ((132, 1, 4, 0), (132, 1, 5, 0), (132, 1, 4, 0), (133, 1, 4), (132, 1, 5, 0))
     found, notes = calls_of(DESCRIPTION, events(*SPANS, *parts), b"\x34")
     assert [row[0] for row in found] == [Op.MALLOC, Op.FREE, Op.MALLOC]
-    assert "share a block with another: 2;" in notes[1]
+    assert "in a block that has another object: 2;" in notes[1]
 
 
 def test_threads_are_merged_by_time() -> None:
@@ -104,7 +104,7 @@ def test_cut_off_generation_is_dropped_and_reported() -> None:
     whole = events(*SPANS, (132, 1, 0, 0))
     found, trace = read_bytes(HEADER + DESCRIPTION + whole + b"\x34" + whole[:-3], FORMAT)
     assert len(found) == 1
-    assert any("last generation is cut off" in loss for loss in trace.losses)
+    assert any("last generation of the trace is cut off" in loss for loss in trace.losses)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_capture_that_is_cut_off_is_read_with_a_loss_or_refused(tmp_path: Path) 
     records_of(PYTHON)
     content, path = PYTHON.read_bytes(), tmp_path / "cut.bin"
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(TraceError, match="memray cannot read it: it is cut off before its first"):
+    with pytest.raises(TraceError, match="memray cannot read this capture: it is cut off before its first"):
         read(path)
     path.write_bytes(content[:-100])
     events, trace = read(path)
@@ -110,7 +110,7 @@ def test_capture_of_another_version_is_an_error(tmp_path: Path) -> None:
 def test_lz4_of_other_content_is_an_error(tmp_path: Path) -> None:
     other = tmp_path / "other.lz4"
     other.write_bytes(memray.PACKED + b"\x40\x40\xc0" + bytes(20))
-    with pytest.raises(TraceError, match=r"other\.lz4: memray cannot read it"):
+    with pytest.raises(TraceError, match=r"other\.lz4: memray cannot read this capture"):
         read(other)
 
 
