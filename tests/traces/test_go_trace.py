@@ -128,7 +128,7 @@ def test_recorded_program_has_the_allocations_that_go_counts() -> None:
     found, trace = read_bytes(content, FORMAT)
     allocations = sum(op == Op.MALLOC for op, *_ in found)
     notes = " ".join(trace.notes).replace(",", "").replace(";", "").split()
-    shared = int(notes[notes.index("another:") + 1])
+    shared = int(notes[notes.index("object:") + 1])
     existing = int(notes[notes.index("began:") + 1])
     # A few objects are allocated between the start of the trace and the reading of MemStats.
     assert 0 <= allocations - existing + shared - MALLOCS <= 20
