@@ -2,9 +2,9 @@
 
 Most recorders do not see when a thread ends. If all threads stayed alive to the end of the replay,
 their caches and arenas would count. A program with a pool of 200 threads took 28 MiB under
-tcmalloc, but its replay took 105 MiB. In the traces of these recorders, every thread but
-the first is therefore assumed to end after its last event, even if it lived on without calling the
-allocator.
+tcmalloc, but its replay took 105 MiB. In the traces of these recorders, every thread but the first
+is therefore assumed to end after its last event. A thread may in fact have lived on without calling
+the allocator.
 """
 
 from __future__ import annotations

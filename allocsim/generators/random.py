@@ -5,7 +5,7 @@ allocates an object of random size there. On average, half of the slots are full
 threads, each step runs on a random thread: with two threads, half of the objects are freed by the
 thread that did not allocate them.
 
-`server` uses the same steps, on slots of its own choice.
+The workload `server` takes the same steps, but chooses the slots itself.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 The order is: the fastbin of the size; the small bin of the size; the unsorted list, whose chunks
 are binned during the search; the large bin of the size, by best fit; the next bin with chunks; top;
-the operating system.
-Chunks of the same size that are found on the way fill the thread's cache. If a chunk is split, the
-object gets its low end, and the rest goes to the unsorted list.
+the operating system. If the search meets other chunks of exactly this size, they fill the thread's
+cache. If a chunk is split, the object gets its low end, and the rest goes to the unsorted list.
 """
 
 from __future__ import annotations
