@@ -84,15 +84,21 @@ def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byt
             yield started[0]
         finally:
             _kill_all(started)
+            for child in started:
+                child.wait()
 
 
 def _kill_all(children: list[subprocess.Popen[bytes]]) -> None:
-    """Kill the processes that are left in each child's process group, and reap the child."""
+    """Kill the processes that are left in each child's process group, and wait for the child.
+
+    `child.wait()` takes a lock. A signal handler that interrupts it and calls it again would wait
+    for ever, so the child is not reaped here.
+    """
     for child in children:
         if child.returncode is None:  # not reaped yet, so no other process can have its id
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+                os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
 
 
 def die_with_parent() -> None:

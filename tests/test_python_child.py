@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 import allocsim
+from allocsim import signals
 from allocsim.python_child import (
     MAX_OUTPUT,
     end_of,
@@ -21,6 +23,7 @@ from allocsim.python_child import (
     running,
     script_command,
 )
+from tests.cli.running import PATIENCE
 
 PACKAGE = Path(allocsim.__file__).parent
 
@@ -137,3 +140,14 @@ def test_child_gets_no_variable_that_makes_python_go_on_or_talk(tmp_path: Path) 
         with child.stderr:
             assert child.stderr.read() == b""
         assert end_of(child, 900) == "ended with status 7"
+
+
+def test_signal_that_interrupts_the_wait_for_a_killed_child_ends_it_too() -> None:
+    """While `child.wait()` is interrupted, its lock is held."""
+    with running(python("import time; time.sleep(900)")) as child:
+        cleanup = threading.Thread(target=signals._cleanups[-1], daemon=True)
+        with child._waitpid_lock:  # type: ignore[attr-defined]
+            cleanup.start()
+            cleanup.join(PATIENCE)
+            assert not cleanup.is_alive()
+    assert child.returncode == -signal.SIGKILL
