@@ -14,7 +14,7 @@ from allocsim.events import Trace
 from allocsim.explanation.explanation import explain as answer
 from allocsim.explanation.question import SECONDS, Question
 from allocsim.explanation.repeatable import repeatable
-from allocsim.explanation.subject import subject_called
+from allocsim.explanation.subject import default_subject, subject_called
 from allocsim.explanation_result import ExplanationResult
 from allocsim.heap import RESERVE
 from allocsim.heap.arguments import (
@@ -32,7 +32,7 @@ from allocsim.moments import Choice, parse_moment
 
 def explain(
     workload: Trace | str | os.PathLike[str] | Mapping[str, Any],
-    on: str = "lib:glibc",
+    on: str | None = None,
     *,
     at: int | str = "worst",
     by: str | Iterable[str] | None = None,
@@ -49,7 +49,8 @@ def explain(
 ) -> ExplanationResult:
     """Explain the footprint of a design or a library at a moment of a workload.
 
-    `on` names the allocator as `allocsim compare --on` does. `at` is a moment: "peak", "live-peak",
+    `on` names the allocator as `allocsim compare --on` does; by default, it is the one that the
+    program used: Go's for a trace of Go, else glibc. `at` is a moment: "peak", "live-peak",
     "worst", "end", a number of events, a share of them ("50%"), or a time if the recording has
     times ("3.5s"). `by` names the groupings of the owners: "site", "size", "thread", "age" or
     "lifetime". `what_if` names groups to experiment with; by default, the largest owner of the
@@ -74,8 +75,8 @@ def explain(
         seconds=checked_budget("explain", "seconds", seconds),
         stacks=checked_flag("explain", "stacks", stacks),
     )
-    name = checked_text("explain", "on", on)
     trace = opened_workload(workload, seed=seed)
+    name = default_subject(trace) if on is None else checked_text("explain", "on", on)
     opened = repeatable(trace)
     explanation, read = answer(
         subject_called(name, opened, conditions), question, trace.reopen_with_sites

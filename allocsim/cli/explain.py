@@ -43,10 +43,9 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
 @click.option(
     "--on",
     metavar="SUBJECT",
-    default="lib:glibc",
-    show_default=True,
     shell_complete=complete_subjects,
-    help="Design or library, named as in `compare --on`. Most programs on Linux use glibc.",
+    help="Design or library, named as in `compare --on`. Default: go for "
+    "a trace of Go's runtime, else lib:glibc, which most programs on Linux use.",
 )
 @click.option(
     "--at",

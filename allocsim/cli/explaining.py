@@ -22,7 +22,7 @@ from allocsim.explanation.examination import Examination, examine
 from allocsim.explanation.explanation import Explanation, explained
 from allocsim.explanation.question import Question
 from allocsim.explanation.repeatable import repeatable
-from allocsim.explanation.subject import Subject, subject_called
+from allocsim.explanation.subject import Subject, default_subject, subject_called
 from allocsim.reports.changes_screen import print_changes
 from allocsim.reports.changes_text import changes_json
 from allocsim.reports.explanation_text import warnings_of
@@ -46,7 +46,7 @@ def explain_one(name: str, options: Mapping[str, Any]) -> tuple[Explanation, Tra
     return explanation, examination.trace
 
 
-def explain_two(names: tuple[str, ...], options: Mapping[str, Any]) -> None:
+def explain_two(names: tuple[str, ...], options: dict[str, Any]) -> None:
     """Explain two workloads, with experiments only if --what-if is given; report the changes.
 
     Experiments begin only when both workloads have been examined, so that a group that neither of
@@ -55,10 +55,11 @@ def explain_two(names: tuple[str, ...], options: Mapping[str, Any]) -> None:
     groups = options["what_if"]
     olds, news = ([names_in_both(name)[side] for name in groups] for side in (0, 1))
     both = replace(_question(options, options["seconds"] if groups else 0.0), skip_unknown=True)
-    opened = []
+    opened, on = list[Opened](), options["on"]
     for name in names:
         with _named(name):
-            opened.append(_open(name, options))
+            opened.append(_open(name, options | {"on": on}))
+        on = opened[0].subject.name
     with _named(names[0]):
         first = _examined(opened[0], replace(both, what_if=olds))
     at = same_moment(first.moments, first.heap.event) if both.at == "worst" else both.at
@@ -94,7 +95,8 @@ def _open(name: str, options: Mapping[str, Any]) -> Opened:
         keep_settings=options["keep_settings"],
         recorded=options["threads"] == "recorded",
     )
-    subject = subject_called(options["on"], repeatable(workload), conditions)
+    on = options["on"] or default_subject(workload)
+    subject = subject_called(on, repeatable(workload), conditions)
     return Opened(name, subject, workload.reopen_with_sites)
 
 

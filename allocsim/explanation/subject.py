@@ -14,6 +14,16 @@ from allocsim.explanation.on_library import OnLibrary
 Subject: TypeAlias = OnDesign | OnLibrary
 
 
+def default_subject(trace: Trace) -> str:
+    """Return the name of the allocator that the program used, as far as its recording says that.
+
+    A trace of Go's runtime was made under Go's allocator. Most other programs use glibc's.
+    """
+    described = [trace.description, trace.description.get("source")]
+    formats = [each.get("format") for each in described if isinstance(each, dict)]
+    return "go" if "go-trace" in formats else "lib:glibc"
+
+
 def subject_called(name: str, open_trace: Callable[[], Trace], conditions: Conditions) -> Subject:
     """Return the subject that `compare --on` knows by this name.
 

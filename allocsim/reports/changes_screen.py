@@ -11,6 +11,10 @@ from allocsim.reports.explanation_screen import ROWS, TITLES, change_of, when
 from allocsim.reports.screen import Screen, Table, simple_table, styled
 from allocsim.text import format_bytes, format_change
 
+EVENTS, LIVE = ("event A", "event B"), ("live A", "live B")
+OBJECTS_AND_LIVE = ("objects A", "objects B", *LIVE)
+"""Columns that a narrow screen does not show. They are left out in this order."""
+
 MEANING = (
     "A: {before}; B: {after}. Owned: live + rounding + pinned bytes. Noise: a change below 1 MiB "
     "or below 2% of the footprint of A."
@@ -22,14 +26,14 @@ def print_changes(changes: Changes, before: str, after: str) -> None:
     screen, whens = Screen(), [when(each.moment) for each in (changes.before, changes.after)]
     title = f"{before} at {whens[0]} and {after} at {whens[1]}, on {changes.before.subject}"
     screen.print(styled(title, "bold"))
-    screen.print_table(_moments_table(changes))
+    screen.print_table(_moments_table(changes), expendable=(*LIVE, *EVENTS))
     screen.print_table(_parts_table(changes))
     for by in dict.fromkeys(change.by for change in changes.owners):
         rows = [change for change in changes.owners if change.by == by]
-        screen.print_table(_owners_table(by, rows, changes), 2)
+        screen.print_table(_owners_table(by, rows, changes), expendable=OBJECTS_AND_LIVE)
     screen.print(styled(MEANING.format(before=before, after=after), "dim"))
     if changes.before.what_ifs or changes.after.what_ifs:
-        screen.print_table(_what_if_table(changes))
+        screen.print_table(_what_if_table(changes), expendable=())
     screen.print("", *map(styled, change_sentences(changes)))
     cautions = dict.fromkeys([*changes.before.cautions, *changes.after.cautions])
     screen.print(*(styled(f"warning: {caution}", "yellow") for caution in cautions))
@@ -46,7 +50,7 @@ def _table(title: str, columns: Iterable[str]) -> Table:
 
 def _moments_table(changes: Changes) -> Table:
     """Return the table of the moments: events, footprints and live bytes of both workloads."""
-    table = _table("moment", ("event A", "B", "footprint A", "B", "change", "live A", "B"))
+    table = _table("moment", (*EVENTS, "footprint A", "footprint B", "change", *LIVE))
     after = {moment.name: moment for moment in changes.after.moments}
     for moment in changes.before.moments:
         other = after.get(moment.name)
@@ -72,7 +76,7 @@ def _parts_table(changes: Changes) -> Table:
 
 def _owners_table(by: str, rows: list[Change], changes: Changes) -> Table:
     """Return the table of a grouping: the largest changes, and the sum of all others."""
-    columns = ("objects A", "B", "live A", "B", "owned A", "B", "change")
+    columns = (*OBJECTS_AND_LIVE, "owned A", "owned B", "change")
     table = _table(f"owner, by {TITLES[by]}", columns)
     for change in rows[:ROWS]:
         table.add_row(change.name, *_owner_cells([change], changes))

@@ -14,6 +14,9 @@ from allocsim.text import format_bytes, format_change
 ROWS = 8
 """Maximum number of owners shown for each grouping. The others are summed in one row."""
 
+EXPENDABLE = ("in slabs", "only", "rounding", "objects", "pinned", "live")
+"""Columns of owners that a narrow screen does not show, in the order in which they are left out."""
+
 TITLES = {
     "size": "bytes of an object",
     "thread": "thread",
@@ -47,12 +50,12 @@ def print_explanation(explanation: Explanation, workload: str) -> None:
     screen.print_table(_parts_table(explanation))
     for by in dict.fromkeys(owner.by for owner in explanation.owners):
         rows = [owner for owner in explanation.owners if owner.by == by]
-        screen.print_table(_owners_table(by, rows, explanation), 3)
+        screen.print_table(_owners_table(by, rows, explanation), expendable=EXPENDABLE)
     slabs = SLABS if any(owner.slabs is not None for owner in explanation.owners) else ""
     untouched = " - untouched" if "untouched" in explanation.parts else ""
     screen.print(styled(MEANING.format(unit=explanation.unit, untouched=untouched) + slabs, "dim"))
     if explanation.what_ifs:
-        screen.print_table(_what_if_table(explanation))
+        screen.print_table(_what_if_table(explanation), expendable=("",))
     screen.print("", *(styled(sentence) for sentence in explanation.sentences))
     screen.print(*(styled(f"warning: {caution}", "yellow") for caution in explanation.cautions))
 

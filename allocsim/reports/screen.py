@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from rich import box, table
@@ -129,22 +130,34 @@ class Screen:
         for item in items:
             self.console.print(_Trimmed(_plain(item), self))
 
-    def print_table(self, table: Table, min_columns: int = 1) -> None:
+    def print_table(
+        self, table: Table, min_columns: int = 1, expendable: Sequence[str] | None = None
+    ) -> None:
         """Print a table whose columns do not wrap; if it is too wide, drop columns from the right.
 
-        If the screen has no fixed width, no column is dropped: the screen becomes wider.
+        With `expendable`, drop only the columns with these headers, in this order. If the table is
+        still too wide, its first column wraps. If the screen has no fixed width, no column is
+        dropped: the screen becomes wider.
         """
-        hidden: list[str] = []
+        titles = [str(column.header) for column in table.columns]
+        shown = [*range(len(titles))]
+        order = _dropped_columns(titles, min_columns, expendable)
         while (needed := self._needed_width(table)) > self.width:
             if not self.is_fixed:
                 self.console.width = needed
-            elif len(table.columns) > min_columns:
-                hidden.insert(0, str(table.columns.pop().header))
+            elif (column := next(order, None)) is not None:
+                del table.columns[shown.index(column)]
+                shown.remove(column)
+                # Rich pads the cells of a column by its number.
+                numbered = enumerate(table.columns)
+                table.columns = [replace(each, _index=number) for number, each in numbered]
             else:
+                table.columns[0].no_wrap = expendable is None
                 break
         self.print(table)
-        if named := ", ".join(filter(None, hidden)):
-            self.print(styled(f"not shown at this width: {named}", "dim"))
+        hidden = [title for column, title in enumerate(titles) if title and column not in shown]
+        if hidden:
+            self.print(styled(f"not shown at this width: {', '.join(hidden)}", "dim"))
 
     def print_items(self, items: Sequence[str]) -> None:
         """Print items on as few lines as they need, without breaking an item."""
@@ -161,6 +174,17 @@ class Screen:
         """Return the width at which every cell of a table fits on one line."""
         options = self.console.options.update(width=_UNLIMITED)
         return Measurement.get(self.console, options, table).maximum
+
+
+def _dropped_columns(
+    titles: Sequence[str], min_columns: int, expendable: Sequence[str] | None
+) -> Iterator[int]:
+    """Yield the numbers of the columns to drop from a table that is too wide, in order."""
+    if expendable is None:
+        yield from range(len(titles) - 1, min_columns - 1, -1)
+        return
+    for wanted in dict.fromkeys(expendable):
+        yield from [column for column, title in enumerate(titles) if title == wanted]
 
 
 def simple_table(title: str | None = None) -> Table:

@@ -93,3 +93,45 @@ def test_terminal_has_a_size_whatever_columns_and_lines_hold(
         size = plain_console(stderr=True).size
         assert 1 <= size.width <= 10_000
         assert 1 <= size.height <= 10_000
+
+
+def print_expendable(*titles: str) -> None:
+    """Print a table of one row whose columns "c" and "b" are expendable."""
+    table = simple_table()
+    for title in titles:
+        table.add_column(title, no_wrap=True)
+    table.add_row(*(title * 10 for title in titles))
+    Screen().print_table(table, expendable=("c", "b"))
+
+
+@pytest.mark.parametrize(
+    ("titles", "dropped"), [("ad", ""), ("abcd", "c"), ("abcde", "b, c"), ("abbc", "c")]
+)
+def test_expendable_columns_are_dropped_first(
+    titles: str, dropped: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_expendable(*titles)
+    out = capsys.readouterr().out
+    assert out.partition("not shown at this width: ")[2].strip() == dropped
+    assert all((title * 10 in out) == (title not in dropped) for title in titles)
+
+
+@pytest.mark.parametrize("titles", ["acdefg", "abcdef", "adecfb"])
+def test_cells_are_whole_after_columns_were_dropped(
+    titles: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "66")
+    print_expendable(*titles)
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert all(title * 10 in out for title in titles if title not in "bc")
+
+
+def test_first_column_wraps_if_nothing_else_can_be_dropped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_expendable("name ", "d", "e")
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert " ".join(lines).count("name") == 11
+    assert sum("d" * 10 in line for line in lines) == 1
