@@ -9,6 +9,7 @@ at run time.
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -144,9 +145,12 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
     if PURE:
         return function
 
-    def call(*arguments: Any) -> int:
-        """Call the kernel as Python does, without the record of addresses."""
-        return int(compiled(*arguments))
+    def call(heap: Any, *arguments: int) -> int:
+        """Call the kernel from Python; if the heap is linked, by its address, without compiling."""
+        address = int(heap.code[0][name]) if name in heap.code.dtype.names else 0
+        if address:
+            return _call_from_python(address, heap, arguments)
+        return int(compiled(heap, *arguments))
 
     def lowered(context: Any, builder: Any, called: Signature, arguments: Any) -> Any:
         """Generate the code of the call; the address is in the heap's record of addresses."""
@@ -264,6 +268,16 @@ def _load_address(builder: Any, pointer: Any, heap: Any, name: str) -> Any:
     return builder.load(
         builder.inttoptr(builder.add(heap, word(code.offset(name))), word.as_pointer())
     )
+
+
+def _call_from_python(address: int, heap: HeapState, arguments: tuple[int, ...]) -> int:
+    """Call the code of an out-of-line kernel in Numba's calling convention; it never raises."""
+    result, error = ctypes.c_int64(), ctypes.c_void_p()
+    words = [ctypes.c_int64] * (1 + len(arguments))
+    prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *words)
+    places = ctypes.addressof(result), ctypes.addressof(error)
+    prototype(address)(*places, heap.code.ctypes.data, *map(int, arguments))
+    return result.value
 
 
 def _call(context: Any, builder: Any, called: Signature, address: Any, arguments: Any) -> Any:

@@ -134,8 +134,15 @@ def test_pure_heap_needs_no_code(toy: Toy) -> None:
 
 
 def test_kernel_is_callable_from_python(toy: Toy) -> None:
-    assert weighted_sum(toy, 1, 2, 3) == 5321
+    assert weighted_sum(toy, 1, 2, -3) == 5000 + 21 - 300
     assert no_arguments(toy) == 5000
+    assert twice_the_sum(toy, 7) == 2 * (777 + 5000)
+    assert toy.numbers.tolist() == [5000, 1]
+
+
+def test_kernel_of_a_heap_that_is_not_linked_is_callable_from_python() -> None:
+    heap = Toy(np.zeros(1, CODE).view(np.recarray), np.array([7, 0]))
+    assert weighted_sum(heap, 1, 2, 3) == 328
 
 
 def test_calls_may_nest_and_change_the_heap(toy: Toy) -> None:

@@ -46,6 +46,7 @@ from allocsim.designs.go import (
     mcache,
     mfree,
     mgc,
+    mgcpacer,
     mgcscavenge,
     mheap,
     mpagealloc,
@@ -90,15 +91,16 @@ CODE = code_record(
     mheap.alloc_pages,
     mheap.free_span,
     mcache.next_free,
+    mgcpacer.commit,
+    mgcpacer.update_goal,
     mgc.gc_start,
+    mgc.gc_start_if_due,
     mfree.large_object,
     mfree.free_large_object,
     mfree.move_span,
     objects.object_status,
     mfree.mark_live,
     mstats.count_classes,
-    malloc.allocate_aligned,
-    malloc.reallocate,
 )
 """The out-of-line kernels, which are called by their address (see `core.jit.out_of_line`). Each is
 compiled once, not into every caller."""
@@ -108,6 +110,7 @@ def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> 
     """Return an empty heap over `memory`; all threads share one P."""
     heap = new_state(memory, threads, parameters, CODE)
     link(heap)
+    mgcpacer.commit(heap)  # the first goal
     return heap
 
 

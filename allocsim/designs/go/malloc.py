@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import cold, kernel
 from allocsim.core.operations import Status
 from allocsim.core.raw import copy, fill
 from allocsim.designs.go.mcache import next_free, next_free_fast, next_reusable
@@ -196,7 +196,7 @@ def free_object(heap: Go, address: int) -> int:
     return Status.OK
 
 
-@out_of_line
+@cold
 def allocate_aligned(heap: Go, alignment: int, request: int) -> int:
     """Allocate an object at a multiple of `alignment`, a power of two (see memalign)."""
     if alignment > PAGE or request > MAX_SMALL:
@@ -209,7 +209,7 @@ def allocate_aligned(heap: Go, alignment: int, request: int) -> int:
     return mallocgc(heap, request)
 
 
-@out_of_line
+@cold
 def reallocate(heap: Go, address: int, request: int) -> int:
     """Move an object to a new object of `request` bytes.
 

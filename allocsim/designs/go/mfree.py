@@ -54,7 +54,7 @@ def _free_directly(heap: Go, span: int, size_class: int, slot: int) -> None:
     record = heap.mspan[np.uint64(span)]
     left = record.alloc_count - 1
     if left == 0 or left + 1 == central.nelems:
-        move_span(heap, span)
+        move_span(heap, size_class, span)
     else:
         record.alloc_count = left
         central.partial_free += 1
@@ -76,13 +76,12 @@ def _forget_tiny_block(heap: Go) -> None:
 
 
 @out_of_line
-def move_span(heap: Go, span: int) -> int:
+def move_span(heap: Go, size_class: int, span: int) -> int:
     """Free a slot of a span that is then empty or no longer full, and move the span to its set.
 
     Returns a Status.
     """
     record = heap.mspan[span]
-    size_class = int(record.size_class)
     if record.alloc_count < heap.mcentral[size_class].nelems:
         remove(heap, size_class, PARTIAL, span)
     record.alloc_count -= 1

@@ -7,6 +7,7 @@ live bits are already right.
 from __future__ import annotations
 
 from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
 from allocsim.designs.go.mgcpacer import NO_LIMIT, commit, last_goal, update_goal
 from allocsim.designs.go.mgcscavenge import pace_scavenger, scavenge_to_goal
 from allocsim.designs.go.mgcsweep import sweep
@@ -50,16 +51,20 @@ def gc_start(heap: Go) -> int:
     return scavenge_to_goal(heap)
 
 
-@kernel
-def gc_start_if_due(heap: Go) -> None:
-    """Collect if a span was taken into use and the trigger is reached (gcTrigger.test)."""
+@out_of_line
+def gc_start_if_due(heap: Go) -> int:
+    """Collect if a span was taken into use and the trigger is reached (gcTrigger.test).
+
+    Returns a Status.
+    """
     controller = heap.gc_controller[0]
     if controller.should_help:
         controller.should_help = 0
         if controller.memory_limit != NO_LIMIT:
             update_goal(heap)
         if controller.heap_live >= controller.trigger:
-            gc_start(heap)
+            return gc_start(heap)
+    return Status.OK
 
 
 @kernel

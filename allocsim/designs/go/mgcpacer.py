@@ -11,7 +11,8 @@ collection and needs more memory than this.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel
+from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.operations import Status
 from allocsim.designs.go.metadata import mapped_ready
 from allocsim.designs.go.mgcscavenge import heap_free
 from allocsim.designs.go.records import GcController, Go
@@ -39,33 +40,33 @@ MIN_RUNWAY = 64 << 10
 """Bytes by which the goal exceeds the heap size at which a collection was triggered."""
 
 
-@kernel
-def commit(heap: Go) -> None:
-    """Set goal and trigger from the bytes marked (gcControllerState.commit)."""
-    set_percent_goal(heap.gc_controller[0])
-    update_goal(heap)
+@out_of_line
+def commit(heap: Go) -> int:
+    """Set goal and trigger from the bytes marked and GOGC (gcControllerState.commit).
 
-
-@kernel
-def set_percent_goal(controller: GcController) -> None:
-    """Set goal and trigger from the bytes marked and GOGC, as without a memory limit."""
+    Returns a Status.
+    """
+    controller = heap.gc_controller[0]
     marked, percent = controller.heap_marked, controller.gc_percent
     controller.gc_percent_heap_goal = NO_HEAP_GOAL
     if percent >= 0:
         growth = (marked + controller.scannable) * percent // 100
         controller.gc_percent_heap_goal = max(marked + growth, HEAP_MINIMUM * percent // 100)
-    controller.heap_goal = controller.gc_percent_heap_goal
-    controller.trigger = trigger(controller)
+    return update_goal(heap)
 
 
-@kernel
-def update_goal(heap: Go) -> None:
-    """Set goal and trigger; with a memory limit they depend on the memory in use (heapGoal)."""
+@out_of_line
+def update_goal(heap: Go) -> int:
+    """Set goal and trigger; with a memory limit they depend on the memory in use (heapGoal).
+
+    Returns a Status.
+    """
     controller = heap.gc_controller[0]
     controller.heap_goal = controller.gc_percent_heap_goal
     if controller.memory_limit != NO_LIMIT:
         controller.heap_goal = min(controller.heap_goal, memory_limit_goal(heap))
     controller.trigger = trigger(controller)
+    return Status.OK
 
 
 @kernel

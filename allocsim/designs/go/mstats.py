@@ -55,15 +55,17 @@ def fill_sample(heap: Go, live: int, sample: Sample) -> int:
 def count_classes(heap: Go) -> int:
     """Return the bytes of the slots that hold an object, live or dead.
 
-    Sets `tails`, `partial` and `cached` to the bytes of the classes' other parts.
+    Sets `tails`, `partial` and `cached` to the bytes of the classes' other parts, and `cached_free`
+    of each class.
     """
     mheap, occupied = heap.mheap[0], 0
     mheap.tails = mheap.partial = mheap.cached = 0
     for size_class in range(1, len(heap.mcentral)):
         central = heap.mcentral[size_class]
+        central.cached_free = cached_slots(heap, size_class)
         if central.num_spans == 0:
             continue
-        cached, reusable = cached_slots(heap, size_class), central.num_reusable
+        cached, reusable = central.cached_free, central.num_reusable
         free = central.partial_free + cached
         used = central.num_spans * central.nelems - free - reusable
         occupied += used * central.elemsize
@@ -92,10 +94,11 @@ def tail_of(central: MCentral) -> int:
 
 def classes(heap: Go) -> list[ClassUse]:
     """Return the use of each size class; dead objects count as `transfer`."""
+    count_classes(heap)
     live = _live_objects(heap)
     uses = []
     for number, central in enumerate(heap.mcentral[1:], start=1):
-        cached, partial = int(cached_slots(heap, number)), int(central.partial_free)
+        cached, partial = int(central.cached_free), int(central.partial_free)
         cached += int(central.num_reusable)
         dead = int(central.num_spans * central.nelems) - cached - partial - live[number]
         sizes = (int(central.elemsize), int(central.num_spans), live[number])
@@ -146,10 +149,11 @@ def native_counters(heap: Go) -> dict[str, int]:
 
 def _allocated(heap: Go) -> tuple[int, int]:
     """Return the number and the bytes of the objects that Go counts as allocated."""
+    count_classes(heap)
     objects = len(_large_spans(heap))
     size = int(heap.counters[0].large_pages) * PAGE
-    for number, central in enumerate(heap.mcentral[1:], start=1):
-        free = int(central.partial_free) + int(cached_slots(heap, number))
+    for central in heap.mcentral[1:]:
+        free = int(central.partial_free) + int(central.cached_free)
         used = int(central.num_spans * central.nelems) - free
         objects += used
         size += used * int(central.elemsize)

@@ -59,6 +59,7 @@ class MCentral(Struct):
     num_reusable: Int64  # objects on the list that begins at `reusable`
     num_spans: Int64  # spans of the class
     partial_free: Int64  # free slots of the spans in the partial set
+    cached_free: Int64  # free slots of the cached span, when they were last counted (mstats)
 
 
 class MHeap(Struct):

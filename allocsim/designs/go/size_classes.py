@@ -72,8 +72,8 @@ def class_table() -> list[SizeClass]:
 def class_index(classes: Sequence[SizeClass]) -> np.ndarray:
     """Return the class of each row (see `row_of`), for all sizes up to 32768, as uint8."""
     sizes = np.array([info.object_size for info in classes])
-    rows = np.arange(row_of(MAX_CLASS_SIZE) + 1)
     below = SMALL_SIZE_MAX // 8
+    rows = np.arange(below + (MAX_CLASS_SIZE - SMALL_SIZE_MAX) // 128 + 1)
     largest = np.where(rows < below, rows * 8, SMALL_SIZE_MAX + (rows - below) * 128)
     return (np.searchsorted(sizes, largest) + 1).astype(np.uint8)
 

@@ -17,7 +17,7 @@ from allocsim.designs import Parameter
 from allocsim.designs.go.class_rules import RULES, classes_of
 from allocsim.designs.go.memory_limit import MEMORY_LIMIT
 from allocsim.designs.go.metadata import RUNTIME_MAPPED
-from allocsim.designs.go.mgcpacer import NO_LIMIT, set_percent_goal
+from allocsim.designs.go.mgcpacer import NO_LIMIT
 from allocsim.designs.go.mgcscavenge import NO_GOAL
 from allocsim.designs.go.mpagealloc import CHUNK_BYTES
 from allocsim.designs.go.mpallocbits import CHUNK_WORDS
@@ -130,7 +130,7 @@ def _require_collections(parameters: Mapping[str, int]) -> None:
 
 
 def _init_modes(heap: Go, parameters: Mapping[str, int]) -> None:
-    """Set the modes that the parameters decide, and the first goal."""
+    """Set the modes that the parameters decide."""
     mheap, controller, scavenger = heap.mheap[0], heap.gc_controller[0], heap.scavenger[0]
     mheap.taken = 0 if parameters["direct"] else TAKEN
     mheap.direct, mheap.freegc = parameters["direct"], parameters["freegc"]
@@ -143,9 +143,6 @@ def _init_modes(heap: Go, parameters: Mapping[str, int]) -> None:
     scavenger.gc_percent_goal = scavenger.memory_limit_goal = NO_GOAL
     heap.scav_search.page = scavenger.free_hwm = -1
     scavenger.huge_pages = HUGE_PAGES
-    # A memory limit lowers the goal when the trigger is first tested. Called from Python, `commit`
-    # would be compiled for a second type of heap, with all kernels that it calls.
-    set_percent_goal(controller)
 
 
 def _init_classes(heap: Go, classes: Sequence[SizeClass], greenteagc: bool) -> None:

@@ -64,7 +64,7 @@ UNCHECKED = {
     "mheap": {"arenas", "scav", "direct", "freegc", "taken", "start", *COUNTED},
     "gc_controller": set(GcController.dtype.names or ()) - {"dead_bytes", "dead_objects"},
     "scavenger": set(Scavenger.dtype.names or ()),
-    "mcentral": {"div_mul", "elemsize", "nelems", "alloc_word", "alloc_bit"},
+    "mcentral": {"div_mul", "elemsize", "nelems", "alloc_word", "alloc_bit", "cached_free"},
     "scav_chunk": {"last_in_use", "gen", "has_free"},
     "mspan": {"offset"},
 }
