@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 
+from allocsim.designs.go.size_classes import CLASSES
 from allocsim.errors import TraceError
 from allocsim.events import Op
 from allocsim.traces.readers import go_trace
@@ -74,6 +75,18 @@ def test_parts_of_a_tiny_block_are_one_object() -> None:
     found, notes = calls_of(DESCRIPTION, events(*SPANS, *parts), b"\x34")
     assert [row[0] for row in found] == [Op.MALLOC, Op.FREE, Op.MALLOC]
     assert "in a block that has another object: 2;" in notes[1]
+
+
+def test_sweep_frees_an_object_after_a_header_by_the_start_of_its_slot() -> None:
+    size_class = 1 + [info.object_size for info in CLASSES].index(1024)
+    span, slot = (129, 1, 1, 1, size_class * 2 * 2), 1024 + 1024 // 8
+    header = 1  # eight bytes
+    objects = ((132, 1, slot + header, 0), (133, 1, slot), (132, 1, slot + header, 0))
+    found, notes = calls_of(DESCRIPTION, events(span, *objects), b"\x34")
+    assert [(op, size) for op, size, *_ in found] == [
+        (Op.MALLOC, 1024), (Op.FREE, 0), (Op.MALLOC, 1024),
+    ]  # fmt: skip
+    assert len(notes) == 1
 
 
 def test_threads_are_merged_by_time() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from allocsim.designs.go.size_classes import CLASSES, PAGE, TINY_CLASS, TINY_SIZE
+from allocsim.designs.go.size_classes import CLASSES, PAGE
 from allocsim.events import Op
 from allocsim.traces.calls import Call
 from allocsim.traces.scan.go_batch import number_at
@@ -32,12 +32,11 @@ class GoHeap:
     def __init__(self) -> None:
         self._base = 0
         """Lowest address of the heap."""
-        self._class_of_page = dict[int, int]()
-        """Size class of each page. For the first page of a large object of N pages, it is -N."""
+        self._slots_of_page = dict[int, tuple[int, int]]()
+        """For each page of small objects, and for the first page of a large object: the offset of
+        the span from the heap's lowest address, and the length of its slots, both in bytes."""
         self._live = set[int]()
-        """Addresses of the live objects. Tiny objects that share a block count as one object, at
-        the address of the block.
-        """
+        """Addresses of the slots in use. Tiny objects that share a block have one slot."""
         self.has_events = False
         self._shared = self._strays = self._existing = 0
 
@@ -76,27 +75,34 @@ class GoHeap:
             self._base, _ = number_at(np.frombuffer(payload, np.uint8), 1)
 
     def _add_span(self, span: int, npages: int, kind: int) -> None:
-        """Store the size class of a span's pages."""
+        """Store where the slots of a span's pages are."""
         if kind & 1:  # the span is for stacks or work buffers, and has no objects
             return
         size_class = kind >> 2
         if size_class == 0:  # the span is one large object
-            self._class_of_page[span] = -npages
+            self._slots_of_page[span] = (span * PAGE, npages * PAGE)
         elif size_class <= len(CLASSES):
-            info = CLASSES[size_class - 1]
-            self._class_of_page.update((span + page, size_class) for page in range(info.pages))
+            size, pages = CLASSES[size_class - 1]
+            slots = dict.fromkeys(range(span, span + pages), (span * PAGE, size))
+            self._slots_of_page.update(slots)
+
+    def _slot(self, number: int) -> tuple[int, int]:
+        """Return the address and the length of the slot of an object id; length 0 if unknown.
+
+        The id of an allocation need not be that of the slot, which a sweep gives. An object of more
+        than 512 bytes that has pointers comes after a header of 8 bytes, and a tiny object may be
+        anywhere in its block.
+        """
+        offset = number * OBJECT_UNIT
+        start, size = self._slots_of_page.get(offset // PAGE, (0, 0))
+        return self._base + (offset - (offset - start) % size if size else 0), size
 
     def _allocate(self, number: int, thread: int, is_new: bool) -> Iterator[Call]:
-        """Yield the call that allocates an object, unless a live object is in the same block."""
-        offset = number * OBJECT_UNIT
-        size_class = self._class_of_page.get(offset // PAGE, 0)
-        if size_class == 0:
+        """Yield the call that allocates an object, unless a live object is in the same slot."""
+        address, size = self._slot(number)
+        if size == 0:
             self._strays += 1
             return
-        size = -size_class * PAGE if size_class < 0 else CLASSES[size_class - 1].object_size
-        address = self._base + offset
-        if size_class == TINY_CLASS:
-            address &= -TINY_SIZE
         if address in self._live:
             self._shared += is_new
             return
@@ -105,13 +111,11 @@ class GoHeap:
         yield Call(Op.MALLOC, address, request=size, thread=thread)
 
     def _free(self, number: int, thread: int) -> Iterator[Call]:
-        """Yield the call that frees an object or, if the object shares a block, the block."""
-        address = self._base + number * OBJECT_UNIT
-        for start in (address, address & -TINY_SIZE):
-            if start in self._live:
-                self._live.remove(start)
-                yield Call(Op.FREE, start, thread=thread)
-                return
+        """Yield the call that frees the object, or the tiny objects, of a slot."""
+        address, _ = self._slot(number)
+        if address in self._live:
+            self._live.remove(address)
+            yield Call(Op.FREE, address, thread=thread)
 
 
 def _sorted(batches: list[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
