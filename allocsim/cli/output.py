@@ -6,6 +6,7 @@ Standard output carries the result and nothing else; every other line goes to st
 from __future__ import annotations
 
 import codecs
+import contextlib
 from collections.abc import Callable, Iterable
 
 import click
@@ -26,8 +27,12 @@ _SUBSTITUTES = {
 
 
 def log(line: str) -> None:
-    """Print a line to standard error: a note, a warning or the name of a file that was written."""
-    click.echo(printable(line), err=True)
+    """Print a line to standard error: a note, a warning or the name of a file that was written.
+
+    If standard error cannot be written, the line is lost and the run goes on.
+    """
+    with contextlib.suppress(OSError):
+        click.echo(printable(line), err=True)
 
 
 def export(paths: Iterable[tuple[str | None, Callable[[], str | bytes]]]) -> None:

@@ -47,6 +47,7 @@ CLOSED: dict[str, tuple[str, tuple[str, ...], int, str]] = {
     "standard error of an error": ("2>&-", ("replay", "gone"), 2, ""),
     "standard error of a usage error": ("2>&-", ("rnadom",), 2, ""),
     "all": ("<&- >&- 2>&-", LINE, 3, ""),
+    "no room for the name of an export": ("2>/dev/full", (*LINE, "--export-csv", "x"), 0, ""),
     "no room on standard error": ("2>/dev/full", ("replay", "gone"), 2, ""),
     "no room on standard error of a usage error": ("2>/dev/full", ("rnadom",), 2, ""),
 }
