@@ -18,11 +18,11 @@ SOURCE = Path(__file__).with_name("source") / "recorder.c"
 """The file to compile. It includes the other files of its directory."""
 
 OPTIONS = (
-    *("-std=gnu11", "-O2", "-g0", "-fno-builtin", "-fvisibility=hidden"),
+    *("-std=gnu11", "-O2", "-g0", "-fno-builtin", "-fexceptions", "-fvisibility=hidden"),
     *("-Wl,-z,now", "-Wl,-soname,liballocsim-recorder.so"),
 )
 """Options of the compiler. Without -fno-builtin, the compiler may assume what malloc does, even in
-the library's own malloc."""
+the library's own malloc. With -fexceptions, a hook sees the exception of a failed operator new."""
 
 LIBRARIES = ("-ldl", "-lpthread")
 """Libraries to link. Since glibc 2.34 both are empty, because their functions are in libc."""

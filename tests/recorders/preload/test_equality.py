@@ -176,21 +176,59 @@ def test_signals_that_leave_the_recorder_lose_nothing(chain: Chain, program: str
     assert not trace.reader.damaged
 
 
+def _linked_to(allocator: str, source: Path, place: Path) -> str:
+    """Compile a C++ program and link it to an allocator's library, if one is named."""
+    if shutil.which("c++") is None:
+        pytest.skip("no C++ compiler is installed: apt install g++")
+    found = sorted(Path("/usr/lib").glob(f"*/lib{allocator}.so.?")) if allocator else []
+    if allocator and not found:
+        pytest.skip(f"lib{allocator} is not installed")
+    output = place / source.stem
+    linked = map(str, found[:1])
+    subprocess.run(["c++", "-std=c++17", "-O0", "-w", "-o", output, source, *linked], check=True)
+    return str(output)
+
+
 @pytest.mark.parametrize("allocator", ["tcmalloc_minimal", "mimalloc", "jemalloc", ""])
 def test_operators_of_a_linked_allocator_are_recorded(
     chain: Chain, tmp_path: Path, allocator: str
 ) -> None:
-    if shutil.which("c++") is None:
-        pytest.skip("no C++ compiler is installed: apt install g++")
-    found = sorted(Path("/usr/lib").glob(f"*/lib{allocator}.so.?")) if allocator else [None]
-    if not found:
-        pytest.skip(f"lib{allocator} is not installed")
-    linked = [str(found[0])] if found[0] else []
-    output = str(tmp_path / "operators")
-    source = str(HERE / "operators.cpp")
-    subprocess.run(["c++", "-std=c++17", "-O0", "-w", "-o", output, source, *linked], check=True)
-    (trace,) = require_all_equal(chain(output))
+    program = _linked_to(allocator, HERE / "operators.cpp", tmp_path)
+    (trace,) = require_all_equal(chain(program))
     assert sum(trace.reader.calls_by_kind.values()) >= 800
+
+
+THROWS = """\
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+int main() {
+    volatile size_t huge = SIZE_MAX / 2 - 100;
+    int failed = 0;
+    for (int i = 0; i < 10; i++) {
+        try { ::operator new(huge); }
+        catch (const std::bad_alloc &) { failed++; }
+        try { ::operator new[](huge, std::align_val_t(64)); }
+        catch (const std::bad_alloc &) { failed++; }
+        failed += !::operator new(huge, std::nothrow);
+        delete new int(i);
+    }
+    return failed;
+}
+"""
+
+
+@pytest.mark.parametrize("allocator", ["tcmalloc_minimal", "jemalloc", ""])
+def test_operator_new_that_throws_is_recorded_as_failed(
+    chain: Chain, tmp_path: Path, allocator: str
+) -> None:
+    """The counter does not see these calls. mimalloc's operator ends the program instead."""
+    (tmp_path / "throws.cpp").write_text(THROWS)
+    program = _linked_to(allocator, tmp_path / "throws.cpp", tmp_path)
+    recorded = Chain(chain.recorder, None, tmp_path)(program, status=30)
+    trace = recorded.trace(recorded.images[0])
+    list(trace.chunks)
+    assert trace.dropped == {"failed call": 30}
 
 
 FOREIGN = {

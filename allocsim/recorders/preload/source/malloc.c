@@ -14,6 +14,7 @@ static INLINE void *allocated(enum op op, void *result, size_t size, size_t alig
 {
     if (is_recording()) {
         self.allocated = (uintptr_t)result & ADDRESS;
+        self.has_failed |= !result;
         uint64_t shift = alignment ? 63 - __builtin_clzll(alignment) : 0;
         put_sized(op, self.allocated | shift << 56, size, site);
         if (UNLIKELY(size >= LARGE) && result)

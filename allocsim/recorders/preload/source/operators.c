@@ -3,7 +3,7 @@
  * The operators of libstdc++ call malloc and free, whose hooks record the calls. The operators of
  * tcmalloc, jemalloc and mimalloc do not call them, or not always. So the operators are recorded if
  * they come from the same library as free: delete always, new unless malloc has just recorded the
- * allocation. */
+ * call. */
 
 /* Return the program's operator of that name. If only a plugin has loaded the operator's library,
  * RTLD_NEXT does not find it. */
@@ -31,21 +31,46 @@ static bool is_of_malloc(void *function)
 typedef void *new_function(size_t, uintptr_t, uintptr_t);
 typedef void delete_function(void *, uintptr_t, uintptr_t);
 
+/* A call of an operator new that comes from the same library as free. */
+struct new_call {
+    enum op op;
+    size_t size, alignment;
+    uint64_t site;
+    void *result; /* NULL until the operator returns */
+};
+
+/* The unwinder's functions. If no library of the program has them, it does not throw. */
+__asm__(".weak __gcc_personality_v0\n.weak _Unwind_Resume");
+
+/* Record a call, unless malloc has. This runs when the hook returns, and also when the exception of
+ * a failed call passes the hook. libstdc++ has allocated the exception. */
+static void end_new(struct new_call *call)
+{
+    void *result = call->result;
+    bool is_recorded = result ? self.allocated == ((uintptr_t)result & ADDRESS) : self.has_failed;
+    self.is_allocating = false;
+    if (!is_recorded)
+        allocated(call->op, result, call->size, call->alignment, call->site);
+}
+
 /* Define the hooks of operators new and new[]. The second argument may be an alignment. An operator
  * with fewer arguments ignores the rest. */
 #define NEW_OPERATOR(name, op, alignment)                                                          \
     EXPORT void *HOOK(name)(size_t size, uintptr_t second, uintptr_t third)                        \
     {                                                                                              \
         static new_function *function;                                                             \
-        if (!function)                                                                             \
+        static bool is_malloc;                                                                     \
+        if (!function) {                                                                           \
+            is_malloc = is_of_malloc(operator_named(#name));                                       \
             function = (new_function *)operator_named(#name);                                      \
+        }                                                                                          \
+        if (!is_malloc)                                                                            \
+            return function(size, second, third);                                                  \
+        __attribute__((cleanup(end_new))) struct new_call call = {op, size, alignment, SITE, NULL};\
         self.allocated = 0;                                                                        \
-        void *result = function(size, second, third);                                              \
-        if (result && self.allocated == ((uintptr_t)result & ADDRESS))                             \
-            return result;                                                                         \
-        if (is_of_malloc((void *)function))                                                        \
-            allocated(op, result, size, alignment, SITE);                                          \
-        return result;                                                                             \
+        self.has_failed = false;                                                                   \
+        self.is_allocating = true;                                                                 \
+        return call.result = function(size, second, third);                                        \
     }
 #define NEW_OPERATORS(types, op, alignment)                                                        \
     NEW_OPERATOR(_Znw##types, op, alignment)                                                       \
@@ -67,10 +92,10 @@ NEW_OPERATORS(mSt11align_val_tRKSt9nothrow_t, NEW_ALIGNED, second)
         if (is_malloc) {                                                                           \
             freed(DELETE, address);                                                                \
             self.deleting = address;                                                               \
-            self.is_deleting = true;                                                               \
+            self.is_deleting = self.is_allocating = true;                                          \
         }                                                                                          \
         function(address, second, third);                                                          \
-        self.is_deleting = false;                                                                  \
+        self.is_deleting = self.is_allocating = false;                                             \
     }
 #define DELETE_OPERATORS(types) DELETE_OPERATOR(_Zdl##types) DELETE_OPERATOR(_Zda##types)
 DELETE_OPERATORS(Pv)

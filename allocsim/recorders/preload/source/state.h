@@ -64,6 +64,7 @@ static __thread struct {
     uint64_t allocated; /* address of the last recorded allocation */
     void *deleting;     /* address recorded by operator delete; free skips it */
     bool is_deleting;
+    bool has_failed;    /* a call was recorded as failed; see operators.c */
     bool has_ended;
     bool is_writing;    /* inside put(); true in a signal handler that has interrupted it */
     bool is_allocating; /* inside the program's malloc, whose mmap calls are not counted */
