@@ -83,4 +83,5 @@ def _unrecorded(started: list[Started]) -> str:
     text = ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")
     if any(not program.keeps_preload for program in started):
         return f"not recorded, because LD_PRELOAD was removed from the environment: {text}"
-    return f"not recorded, because static, set-uid or not a 64-bit program: {text}"
+    kinds = "it is static, set-uid or not a 64-bit program"
+    return f"not recorded; {kinds}, or its file could not be made (ulimit, full disk): {text}"

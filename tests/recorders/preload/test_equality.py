@@ -1,5 +1,6 @@
 """The recorder sees every call: equal to an independent counter, kind by kind."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -160,6 +161,16 @@ def test_program_without_room_goes_on_and_the_loss_is_reported(
     assert lost > 0
     assert sum(calls_of(trace).values()) + lost == sum(recorded.counts(image)[k] for k in CALLS)
     assert f"{lost:,} calls not recorded: {reason}" in trace.losses
+
+
+def test_program_that_cannot_make_its_file_is_a_loss(chain: Chain, program: str) -> None:
+    """The shell's file is there before the limit."""
+    alone = Chain(chain.recorder, None, chain.place)
+    recorded = alone("sh", "-c", f"ulimit -f 0; exec {program} exits")
+    trace = recorded.trace(recorded.images[0])
+    list(trace.chunks)
+    (loss,) = trace.losses
+    assert re.search(r"its file could not be made \(ulimit, full disk\): programs \(", loss)
 
 
 @pytest.mark.skipif(PURE, reason="it makes a million records")

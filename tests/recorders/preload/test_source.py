@@ -9,10 +9,11 @@ import pytest
 
 from allocsim.recorders.base import RecorderFailed
 from allocsim.recorders.preload import library as module
+from allocsim.recorders.preload.clock import is_tsc_trusted
 from allocsim.recorders.preload.library import LIBRARIES, OPTIONS, SOURCE, recorder_library
 from allocsim.trace_stats import collect_stats
 from allocsim.traces.preload.layout import find_images
-from allocsim.traces.preload.trace import open_image
+from allocsim.traces.preload.trace import ImageTrace, open_image
 from tests.recorders.preload.running import HERE, calls_of
 
 
@@ -58,6 +59,20 @@ def test_calls_are_recorded_on_aarch64(tmp_path: Path) -> None:
     assert {*trace.dropped} <= {"free of NULL"}
 
 
+def _run(program: Path, recordings: Path, names: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program that contains the recorder; `names` are its settings that are on."""
+    recordings.mkdir()
+    options = {f"ALLOCSIM_RECORD_{name}": "1" for name in names}
+    environment = {**os.environ, "ALLOCSIM_RECORD": str(recordings), **options}
+    return subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
+
+
+def _trace(recordings: Path) -> ImageTrace:
+    """Open the trace of the one program in a directory of recordings."""
+    (image,) = find_images(recordings)
+    return open_image(image, [image], 1.0)
+
+
 @pytest.mark.parametrize("names", [["TSC"], [], ["TSC", "SITES"]], ids=["tsc", "ns", "sites"])
 def test_threads_that_share_lanes_do_not_race(tmp_path: Path, names: list[str]) -> None:
     """Under ThreadSanitizer. The objects go from thread to thread, so no call may be misplaced."""
@@ -66,21 +81,31 @@ def test_threads_that_share_lanes_do_not_race(tmp_path: Path, names: list[str]) 
     command = ("cc", *flags, SOURCE.parent, "-o", program, HERE / "race.c", *LIBRARIES)
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip("the compiler has no ThreadSanitizer")
-    recordings = tmp_path / "recordings"
-    recordings.mkdir()
-    options = {f"ALLOCSIM_RECORD_{name}": "1" for name in names}
-    environment = {**os.environ, "ALLOCSIM_RECORD": str(recordings), **options}
-    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
+    done = _run(program, tmp_path / "recordings", names)
     if "unexpected memory mapping" in done.stderr:
         pytest.skip("ThreadSanitizer does not run on this kernel")
     assert (done.returncode, done.stderr) == (0, "")
-    (image,) = find_images(recordings)
-    trace = open_image(image, [image], 1.0)
+    trace = _trace(tmp_path / "recordings")
     stats = collect_stats(trace)
     assert calls_of(trace)["malloc"] == calls_of(trace)["realloc"] == stats.allocations
     assert trace.reader.ended == 2 * 8
     assert {*trace.dropped} <= {"free of NULL"}
     assert stats.live_objects == 0
+
+
+def test_block_is_freed_before_another_thread_gets_it(tmp_path: Path) -> None:
+    """Stamps of rdtsc after malloc fail in one of three runs of 500,000 calls each."""
+    if not is_tsc_trusted():
+        pytest.skip("the time stamp counter of this machine is not trusted")
+    program = tmp_path / "handover"
+    flags = ("-std=gnu11", "-O1", "-w", "-I", SOURCE.parent)
+    command = ("cc", *flags, "-o", program, HERE / "handover.c", *LIBRARIES)
+    subprocess.run(command, check=True)
+    done = _run(program, tmp_path / "recordings", ["TSC"])
+    assert (done.returncode, done.stderr) == (0, "")
+    trace = _trace(tmp_path / "recordings")
+    assert collect_stats(trace).allocations > 1
+    assert {*trace.dropped} <= {"failed call", "free of NULL"}, "a thread found no block in time"
 
 
 def test_library_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
