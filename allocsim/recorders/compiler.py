@@ -10,6 +10,9 @@ from allocsim.recorders.base import RecorderFailed, run_command
 
 INSTALL = "apt install gcc libc6-dev"
 
+SHARED = ("-shared", "-fPIC")
+"""Options that make a shared library."""
+
 
 def why_no_compiler() -> str | None:
     """Return that no C compiler is installed, with the remedy; None if there is one."""
@@ -22,7 +25,7 @@ def compile_library(library: Path, *arguments: str | Path) -> None:
     Raises RecorderFailed if the compiler fails.
     """
     variables = {**os.environ, "LC_ALL": "C", "TMPDIR": str(library.parent)}
-    done = run_command("cc", "-shared", "-fPIC", *arguments, "-o", library, env=variables)
+    done = run_command("cc", *SHARED, *arguments, "-o", library, env=variables)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
         message = next((line for line in lines if "error" in line), lines[-1])[-200:]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from allocsim.recorders.base import RecorderFailed
+from allocsim.recorders.compiler import SHARED
 from allocsim.recorders.preload import library as module
 from allocsim.recorders.preload.clock import is_tsc_trusted
 from allocsim.recorders.preload.library import LIBRARIES, OPTIONS, SOURCE, recorder_library
@@ -22,7 +23,7 @@ def test_source_compiles_without_a_warning(tmp_path: Path, compiler: str) -> Non
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
     strict = ("-Wall", "-Wextra", "-Werror")
-    command = (compiler, *OPTIONS, *strict, "-o", tmp_path / "x.so", SOURCE, *LIBRARIES)
+    command = (compiler, *SHARED, *OPTIONS, *strict, "-o", tmp_path / "x.so", SOURCE, *LIBRARIES)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -35,7 +36,7 @@ def test_calls_are_recorded_on_aarch64(tmp_path: Path) -> None:
             pytest.skip(f"{name} is not installed")
     library, program, recordings = (tmp_path / name for name in ("x.so", "programs", "recordings"))
     recordings.mkdir()
-    subprocess.run([compiler, *OPTIONS, "-o", library, SOURCE, *LIBRARIES], check=True)
+    subprocess.run([compiler, *SHARED, *OPTIONS, "-o", library, SOURCE, *LIBRARIES], check=True)
     subprocess.run([compiler, "-w", "-fno-builtin", "-o", program, HERE / "programs.c"], check=True)
     settings = [f"LD_PRELOAD={library}", f"ALLOCSIM_RECORD={recordings}", "ALLOCSIM_RECORD_SITES=1"]
     options = [word for setting in settings for word in ("-E", setting)]
