@@ -15,6 +15,7 @@ that are 0 may precede a record, and are skipped.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
@@ -157,7 +158,7 @@ HEADER = np.dtype(
 )
 """The header of a program image."""
 
-_NAME = re.compile(r"([0-9a-f]{1,8})-([0-9a-f]{1,16})")
+_NAME = re.compile(r"([0-9a-f]{1,8}-[0-9a-f]{1,16})(?:\.([0-9a-f]{1,4}))?")
 
 
 class Image(NamedTuple):
@@ -207,8 +208,16 @@ def find_images(directory: Path) -> list[Image]:
 
     A header file without a complete header is ignored: the program ended while creating it.
     """
-    names = [path for path in directory.iterdir() if _NAME.fullmatch(path.name)]
-    return sorted(filter(None, map(_read_image, names)), key=lambda image: image.identity)
+    headers, lanes = [], defaultdict[str, dict[int, Path]](dict)
+    for path in directory.iterdir():
+        if (match := _NAME.fullmatch(path.name)) is None:
+            continue
+        if match[2] is None:
+            headers.append(path)
+        else:
+            lanes[match[1]][int(match[2], 16)] = path
+    images = (_read_image(path, lanes[path.name]) for path in headers)
+    return sorted(filter(None, images), key=lambda image: image.identity)
 
 
 def last_image(directory: Path, process: int) -> Image | None:
@@ -225,14 +234,17 @@ def mapped_by_program(directory: Path, process: int) -> int:
     return max(int(image.header["mapped"]) - int(image.header["unmapped"]), 0)
 
 
-def _read_image(path: Path) -> Image | None:
-    """Return the image whose header is in a file, or None if the file has no complete header."""
-    content = path.read_bytes()[: HEADER.itemsize]
+def _read_image(path: Path, files: dict[int, Path]) -> Image | None:
+    """Return the image whose header is in a file, or None if the file has no complete header.
+
+    `files` are the files of its lanes by number.
+    """
+    with path.open("rb") as file:
+        content = file.read(HEADER.itemsize)
     if len(content) < HEADER.itemsize or not content.startswith(MAGIC):
         return None
-    files = {int(lane.suffix[1:], 16): lane for lane in path.parent.glob(f"{path.name}.*")}
-    stacks = files.pop(0, path.with_name(f"{path.name}.0"))
-    lanes = tuple(files[number] for number in sorted(files))
+    stacks = files.get(0, path.with_name(f"{path.name}.0"))
+    lanes = tuple(files[number] for number in sorted(files) if number > 0)
     return Image(np.frombuffer(content, HEADER)[0], lanes, stacks)
 
 

@@ -55,3 +55,16 @@ def test_file_that_is_no_header_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "9-7d0").write_bytes(bytes(4096))
     (tmp_path / "notes").write_text("")
     assert [image.process for image in find_images(tmp_path)] == [7]
+
+
+def test_lanes_of_an_image_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    """Lane 0 has the stacks. A file with another ending is not a lane."""
+    image = write_image(tmp_path, *[[]] * 17)
+    for ending in ("0", "zz", "1.2"):
+        (tmp_path / f"7-{image.identity:x}.{ending}").write_bytes(b"")
+    write_image(tmp_path, [], process=8, identity=image.identity + 1)
+    (found, other) = find_images(tmp_path)
+    assert [lane.suffix for lane in found.lanes] == [f".{number:x}" for number in range(1, 18)]
+    assert found.stacks.exists()
+    assert len(other.lanes) == 1
+    assert not other.stacks.exists()
