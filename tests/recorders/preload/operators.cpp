@@ -17,5 +17,6 @@ int main() {
         ::operator delete[](::operator new[](10 + i, std::nothrow), std::nothrow);
         names.push_back("a name that is longer than the buffer inside " + std::to_string(i));
     }
+    delete[] new char[8 << 20]; // the allocator maps it
     return names.size() != 100;
 }

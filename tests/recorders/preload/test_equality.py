@@ -205,8 +205,9 @@ def test_operators_of_a_linked_allocator_are_recorded(
     chain: Chain, tmp_path: Path, allocator: str
 ) -> None:
     program = _linked_to(allocator, HERE / "operators.cpp", tmp_path)
-    (trace,) = require_all_equal(chain(program))
+    (trace,) = require_all_equal(recorded := chain(program))
     assert sum(trace.reader.calls_by_kind.values()) >= 800
+    assert recorded.images[0].header["maps"] == 0
 
 
 THROWS = """\
