@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from errno import EBADF, EDQUOT, EFBIG, EIO, EMFILE, ENOSPC
+from errno import EAGAIN, EBADF, EDQUOT, EFBIG, EIO, EMFILE, ENOSPC
 from importlib import import_module
 from typing import Any, TextIO
 
@@ -50,6 +50,8 @@ COMPLETING = "`allocsim help completion` says how to set up completion"
 
 OUTPUT_ERRORS = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
 """The values that errno can have when the output cannot be written."""
+
+NO_MORE_PROCESSES = "no further process or thread can be started; raise their number (ulimit -u)"
 
 
 class LazyGroup(click.Group):
@@ -177,6 +179,8 @@ def _status() -> int:
             return _fail(f"unusable COMP_WORDS or COMP_CWORD; {COMPLETING}", 2)
         if (explained := _explain_design(error)) is not None:
             return _fail(explained, 2)
+        if isinstance(error, RuntimeError) and "start new thread" in str(error):
+            return _fail(NO_MORE_PROCESSES, 3)
         is_own = not isinstance(error, ImportError) or isinstance(error, ModuleNotFoundError)
         if is_own or (getattr(error, "name", None) or "").startswith("allocsim"):
             raise
@@ -205,6 +209,8 @@ def _explain(error: OSError) -> str:
     """Return the message for an OSError that no module has turned into an AllocsimError."""
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return "the current directory no longer exists; change to another one"
+    if error.errno == EAGAIN:
+        return NO_MORE_PROCESSES
     if error.errno == EMFILE:
         return "too many open files; raise their number (ulimit -n)"
     if error.errno in OUTPUT_ERRORS:

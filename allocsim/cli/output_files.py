@@ -66,7 +66,7 @@ def require_writable(paths: Sequence[str], extended: str | None = None) -> None:
         if realpath(path) in files:  # two names or links can lead to the same file
             raise click.UsageError(f"'{path}' is given for two exports; use two files")
         files.add(realpath(path))
-        if not isdir(dirname(abspath(path))):
+        if not (isdir(dirname(abspath(path))) and isdir(dirname(realpath(path)))):
             raise click.UsageError(f"cannot write '{path}': no such directory")
         if (stream := _stream_of(path)) is not None:
             raise click.UsageError(f"'{path}' is the {stream} of this command; use another file")

@@ -120,3 +120,26 @@ def test_file_name_of_any_bytes_is_no_error(tmp_path: Path, option: str) -> None
     ended = process("random", "--ops", "100", option, name, cwd=tmp_path)
     assert ended.status == 0
     assert [os.fsencode(path.name) for path in tmp_path.iterdir()] == [b"\xff.out"]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RuntimeError("can't start new thread"), "no further process or thread can be started"),
+        (
+            OSError(errno.EAGAIN, "Resource temporarily unavailable"),
+            "raise their number (ulimit -u)",
+        ),
+        (OSError(errno.EMFILE, "Too many open files"), "too many open files; raise their number"),
+    ],
+)
+def test_limit_of_the_system_is_3(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    def limited(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("allocsim.jobs.make_generator", limited)
+    ended = run("random")
+    assert ended.status == 3
+    assert message in ended.err

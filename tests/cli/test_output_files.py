@@ -5,6 +5,7 @@ import os
 from errno import ENOSPC
 from pathlib import Path
 
+import click
 import pytest
 
 from allocsim.cli.output_files import require_writable
@@ -110,9 +111,16 @@ def test_file_of_a_standard_stream_is_no_output(
         return status
 
     monkeypatch.setattr("allocsim.cli.output_files.fstat", fstat)
-    with pytest.raises(Exception, match=f"out' is the standard {name} of this command"):
+    with pytest.raises(click.UsageError, match=f"out' is the standard {name} of this command"):
         require_writable([str(path)])
     require_writable(["/dev/null", str(tmp_path / "new")])
+
+
+def test_link_into_a_directory_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "gone" / "out")
+    with pytest.raises(click.UsageError, match="link': no such directory"):
+        require_writable([str(link)])
 
 
 def test_directory_without_write_permission_is_an_error_before_the_run(

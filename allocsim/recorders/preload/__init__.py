@@ -67,9 +67,9 @@ def run(request: Request, directory: Path) -> Outcome:
     try:
         images.mkdir()
         facts_file.write_bytes(bytes(MAX_FACTS))  # reserved, because the disk may be full later
-        library = recorder_library(directory)
     except OSError as error:
         raise RecorderFailed(f"cannot write in '{directory}': {error.strerror}") from error
+    library = recorder_library(directory)
     clock, samples = TickClock(library), MemoryWatch(images)
     variables = preload(library) | {"ALLOCSIM_RECORD": str(images)}
     if is_tsc_trusted():
