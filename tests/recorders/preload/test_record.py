@@ -73,12 +73,6 @@ def test_sites_lead_to_the_line_that_allocates(
     assert trace.sites.table.describe(site, callers=1) == "hold holds.c:5 < main holds.c:9"
 
 
-def test_stacks_of_another_recorder_are_refused(record: Record) -> None:
-    ended = record("--sites", "--with", "lttng", "-o", "out", "--", "true")
-    assert ended.status == 2
-    assert "--sites: lttng does not record the stacks of calls; use --with preload" in ended.err
-
-
 @pytest.mark.parametrize(
     ("version", "is_missing"),
     [("2.34", True), ("2.35", False), ("2.41", False), ("3.0", False), ("", True)],
