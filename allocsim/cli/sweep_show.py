@@ -55,11 +55,11 @@ def command(file: str, **options: Any) -> None:
 
 def require_exports(options: dict[str, Any], rows: str | None = None) -> None:
     """Raise an error if an export, or the file of a sweep's rows, cannot be written."""
+    require_outputs(extended=rows)
     if options["export_parquet"] is not None:
         from allocsim.traces.writers.parquet import require_pyarrow
 
         require_pyarrow()
-    require_outputs(extended=rows)
     require_renderer_for(options)
 
 
