@@ -77,28 +77,29 @@ def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byt
     environment = given.pop("env").items()
     given["env"] = {name: value for name, value in environment if name not in _TALKING}
     started: list[subprocess.Popen[bytes]] = []
-    with on_interrupt(lambda: _kill_all(started)):
+    with on_interrupt(lambda: _kill_all(started, os.WEXITED)):
         try:
             with SignalsDeferred():  # so that a signal finds every running child in the list
                 started.append(subprocess.Popen(command, start_new_session=True, **given))
             yield started[0]
         finally:
-            _kill_all(started)
+            _kill_all(started, os.WEXITED | os.WNOWAIT)
             for child in started:
                 child.wait()
 
 
-def _kill_all(children: list[subprocess.Popen[bytes]]) -> None:
+def _kill_all(children: list[subprocess.Popen[bytes]], awaited: int) -> None:
     """Kill the processes that are left in each child's process group, and wait for the child.
 
-    `child.wait()` takes a lock. A signal handler that interrupts it and calls it again would wait
-    for ever, so the child is not reaped here.
+    `awaited` is the argument of waitid(2): with os.WNOWAIT, the child is not reaped. This does not
+    call `child.wait()`, which takes a lock: a signal handler that has interrupted such a call would
+    wait for ever.
     """
     for child in children:
         if child.returncode is None:  # not reaped yet, so no other process can have its id
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.killpg(child.pid, signal.SIGKILL)
-                os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+                os.waitid(os.P_PID, child.pid, awaited)
 
 
 def die_with_parent() -> None:

@@ -125,7 +125,7 @@ def test_free_that_returns_none_is_an_error_that_names_it(tmp_path: Path) -> Non
     path = write_design(tmp_path, (f"{kernel} Status.OK", f"{kernel} None"))
     with Heap(path, reserve=1 << 20) as heap:
         address = heap.malloc(1)
-        with pytest.raises(InputError, match="'slots': free of a live object returned None"):
+        with pytest.raises(InputError, match="'slots': free\\(\\) of a live object returned None"):
             heap.free(address)
 
 

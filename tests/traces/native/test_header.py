@@ -92,7 +92,7 @@ def test_every_byte_is_checked() -> None:
 def test_newer_version_is_an_error_with_a_remedy() -> None:
     whole = bytearray(encode_header(ABOUT, BEGIN, 4))
     whole[12] = 3
-    with pytest.raises(TraceError, match="version 3 of the format; this allocsim reads 1 to 2"):
+    with pytest.raises(TraceError, match="version 3 of the format, and this allocsim reads 1 to 2"):
         parsed(sealed(bytes(whole)))
 
 

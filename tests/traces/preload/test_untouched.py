@@ -57,7 +57,7 @@ def test_blocks_with_the_most_untouched_bytes_are_kept() -> None:
     kept = {2 * index for index, size in enumerate(sizes) if size > LARGE + 4096}
     assert {row for row, _ in blocks.pairs()} == kept
     assert blocks.notes(has_ended=True) == [
-        "2 more large blocks of which the program touched only a part count as touched"
+        "2 more large blocks touched only in part by the program count as touched"
     ]
 
 
