@@ -15,7 +15,7 @@ from allocsim.core.records import HeapState, Table
 from allocsim.driver_records import Object
 
 MANY_OBJECTS = 1 << 16
-"""Rows of the object table, which then has 1 MiB, beyond which the driver prefetches."""
+"""The driver prefetches only if the object table has more rows than this (1 MiB)."""
 
 FAR, MIDDLE, NEAR = 24, 16, 8
 """Number of events by which a prefetch comes before its event: FAR for the row of the object,

@@ -61,15 +61,15 @@ class Driver(Struct):
     moments: Int64  # 1: record the moments of a design's run, in the fields up to later_live
     live_sum: Int64  # sum of `live` after each event since the player last cleared this field
     footprint_sum: Int64  # the same for the footprint
-    live_peak_event: Int64  # when `live` first reached its peak: events replayed
-    live_peak_footprint: Int64  # then: footprint
-    live_peak: Int64  # then: live bytes
-    worst_event: Int64  # at the maximum of footprint - live up to the last allocation: events
-    worst_footprint: Int64  # then: footprint
-    worst_live: Int64  # then: live bytes
-    later_event: Int64  # at the maximum of footprint - live up to the last event: events
-    later_footprint: Int64  # then: footprint
-    later_live: Int64  # then: live bytes
+    live_peak_event: Int64  # events replayed when `live` first reached its peak
+    live_peak_footprint: Int64  # footprint at that moment
+    live_peak: Int64  # live bytes at that moment
+    worst_event: Int64  # events at the maximum of footprint - live, up to the last allocation
+    worst_footprint: Int64  # footprint at that moment
+    worst_live: Int64  # live bytes at that moment
+    later_event: Int64  # events at the maximum of footprint - live, up to the last event
+    later_footprint: Int64  # footprint at that moment
+    later_live: Int64  # live bytes at that moment
     limit: Int64  # footprint above which the loop stops, bytes
     next_sample: Int64  # number of events at which the next sample is due
     interval: Int64  # events between samples

@@ -32,7 +32,7 @@ class AllocsimError(Exception):
     exit_status = 2
 
     def __init__(self, *arguments: object) -> None:
-        """The message, if any, repeats wrong values, which may have any length: it is cut."""
+        """Shorten the message if there is one, because a wrong value in it may have any length."""
         from allocsim.text import with_short_names  # imported here: it imports this module
 
         super().__init__(*(with_short_names(x) if isinstance(x, str) else x for x in arguments))

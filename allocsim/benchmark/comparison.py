@@ -207,8 +207,8 @@ def _measure_row(
 def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool:
     """Return whether a library's peak may be too high by UNSURE or more.
 
-    Two conditions must hold: the recording does not say what the program touched, and the first
-    pages of all objects are smaller than the objects by at least this share.
+    Two conditions must hold. The recording does not say what the program touched. The peak of the
+    live bytes is lower by at least this share if at most a page of each object counts.
     """
     is_unknown = conditions.touch == Touch.PAGE and not workload.knows_touched
     if row.memory is None or library_of(row.subject) is None or not is_unknown:

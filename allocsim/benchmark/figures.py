@@ -104,8 +104,8 @@ class Times(msgspec.Struct, kw_only=True):
     """Nanoseconds that reading the clock adds to each run and batch. Since schema 3 they are
     subtracted."""
     driver: float | None = None
-    """ns/event of a replay that writes to no object, with functions that do nothing: the driver's
-    share of a library's time. It is not subtracted. None for a design."""
+    """The driver's share of a library's time, in ns/event: the time of a replay in which malloc and
+    free do nothing and no object is written. It is not subtracted. None for a design."""
     threads: Count = 1
     """Maximum number of threads that are alive at once."""
     window: Count | None = None
@@ -139,7 +139,7 @@ class About(msgspec.Struct, kw_only=True, frozen=True):
     host: str | None = None
     """The library that served Python's own allocations in the process; None if glibc did."""
     start: Count | None = None
-    """The address from which the start of the library's heap follows (see `libraries.start`)."""
+    """The address that determines where the library's heap starts (see `libraries.start`)."""
     flaw: str | None = None
     """A defect of the library that does not make the figures wrong (see `integrity.LOST`)."""
 

@@ -45,9 +45,10 @@ EXIT_TIMEOUT = 10.0
 """Seconds that a child may take to end once it has closed its pipe."""
 
 ARRAYS_SLACK, ARRAYS_BYTES = 32 << 20, 128
-"""Additional bytes of memory that a child may take if it writes arrays. The first figure is for the
-code that it loads. The second is for each event, because the arrays have several columns of the
-live objects. The child itself compares its peak with the limit."""
+"""Additional bytes that a child may take if it writes arrays: ARRAYS_SLACK for the code that it
+loads, and ARRAYS_BYTES per event. The arrays have several columns with an entry for each live
+object, and there are at most as many live objects as events. The child itself compares its peak
+with the limit."""
 
 MAX_MESSAGE = 1 << 20
 """Maximum length of a message in bytes. The message with the figures has about 2 KB, and 20 bytes

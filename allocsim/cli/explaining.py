@@ -49,8 +49,8 @@ def explain_one(name: str, options: Mapping[str, Any]) -> tuple[Explanation, Tra
 def explain_two(names: tuple[str, ...], options: dict[str, Any]) -> None:
     """Explain two workloads, with experiments only if --what-if is given; report the changes.
 
-    Experiments begin only when both workloads have been examined, so that a group that neither of
-    them has is an error before.
+    Experiments begin only when both workloads have been examined, so that a group that neither has
+    is reported before any experiment.
     """
     groups = options["what_if"]
     olds, news = ([names_in_both(name)[side] for name in groups] for side in (0, 1))

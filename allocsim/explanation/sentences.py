@@ -124,20 +124,20 @@ def _pinning(owner: Owner) -> str:
 
 
 def _on_top(footprint: int, top: HeapTop | None, what_ifs: list[WhatIf]) -> Iterator[str]:
-    """Name the group of the last live object, and what freeing it releases without a request."""
+    """Name the group of the last live object, and the memory that freeing it releases at once."""
     measured = next((each for each in what_ifs if each.kind == "unasked"), None)
     if top is None or measured is None or top.free_below * HELD < footprint:
         return
     yield (
         f"The last live object, of {top.group}, ends {format_bytes(top.last_end)} into the heap of "
-        f"{format_bytes(top.length)}. Without a request, none of the "
+        f"{format_bytes(top.length)}. Unless a release is requested, none of the "
         f"{format_bytes(top.free_below)} of free memory below it is released. "
         f"{_without_top(footprint, top, measured)} ({measured.how})."
     )
 
 
 def _without_top(footprint: int, top: HeapTop, measured: WhatIf) -> str:
-    """State what freeing the group of the last live object releases without a request."""
+    """State how much memory freeing the group of the last live object releases at once."""
     freeing = f"Freeing all of {top.group}"
     if not measured.is_noise():
         return f"{freeing} releases {format_bytes(-measured.change)} at once"

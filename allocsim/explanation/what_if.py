@@ -140,7 +140,7 @@ class Experiments:
     def _released(self, groups: list[Group], top: Group | None) -> list[WhatIf]:
         """Measure a release on request: of the heap as it is, and after freeing each group.
 
-        If `top` is given, also measure what freeing this group releases without a request.
+        If `top` is given, also measure what freeing this group releases if no release is requested.
         """
         subject, nothing = self.subject, np.zeros(0, np.int64)
         freed = [*groups, *([top] if top else [])]

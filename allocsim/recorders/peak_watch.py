@@ -34,8 +34,9 @@ GROWTH = 1.05
 reading them takes milliseconds and delays the program's calls of mmap."""
 
 EARLY_SAMPLES = 20
-"""The number of first samples that also read the mappings, until these show a library with a
-malloc, which the dynamic linker may still be loading. A static program has no such library."""
+"""At the start of a program, the dynamic linker may still be loading the library that defines
+malloc. Therefore at most this many samples also read the mappings, until the mappings show such a
+library. A static program has none."""
 
 RECORDER_LIBRARIES = ("liballocsim-", "liblttng-ust", "guard.so")
 """Beginnings of the names of libraries that recorders preload."""

@@ -257,7 +257,7 @@ def _slower(rows: Sequence[Row]) -> str:
     """Name the second and the slowest subject; `rows` are all but the fastest, ordered by time.
 
     Also names the subjects whose runs overlap those of the second. The slowest subject is named
-    only if its runs overlap those of no other subject.
+    unless its runs overlap those of another subject.
     """
     second, *others = rows
     close, slowest = overlapping(second, others), rows[-1]

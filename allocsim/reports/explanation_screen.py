@@ -79,7 +79,7 @@ def _parts_table(explanation: Explanation) -> Table:
 
 
 def _owners_table(by: str, owners: list[Owner], explanation: Explanation) -> Table:
-    """Return the table of a grouping: the largest owners, all others, and the bytes of no owner."""
+    """Return the table of a grouping: largest owners, all others, and bytes without an owner."""
     whole = explanation.moment.footprint
     table = simple_table()
     table.add_column(f"owner, by {TITLES[by]}", no_wrap=True)

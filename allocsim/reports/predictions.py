@@ -97,7 +97,7 @@ def _missing(comparison: Comparison) -> str:
 
 
 def _served(row: Row, run: ProgramRun) -> bool:
-    """Return whether a row is that of the malloc that served a run, without settings.
+    """Return whether a row is for the malloc library that served a run, and has no settings.
 
     The file names of the row's library and of that malloc are compared.
     """

@@ -20,8 +20,9 @@ TITLES = ("predicted", "real", "range", "ratio", "CPU s", "wall s")
 
 MEANING = (
     "predicted: peak of the replay, plus the recorded program's memory that is not from malloc; "
-    "real: peak of the program's anonymous memory, at least VmHWM minus file pages, median and "
-    "range of the runs; ratio: predicted / real; CPU s, wall s: medians"
+    "real, range: median and range of the peaks of the program's anonymous memory (the highest "
+    "sample, or VmHWM minus file pages if that is higher); ratio: predicted / real; CPU s, wall s: "
+    "medians"
 )
 """Explanation of the columns."""
 

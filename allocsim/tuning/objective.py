@@ -44,7 +44,7 @@ class Candidates:
     """Bytes of a span."""
     first: np.ndarray
     """For each candidate: the lowest index of a candidate that may be the class before it. It is -1
-    if the candidate may be the first class, and the candidate's own index if it can be in no table.
+    if the candidate may be the first class, and its own index if it cannot be a class of any table.
     """
     rows: np.ndarray
     """The last row of 8 bytes that each candidate serves (see `workload.weights`)."""

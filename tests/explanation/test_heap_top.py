@@ -80,7 +80,7 @@ MIB = 1 << 20
             20,
             -19,
             19,
-            "ends 46.0 MiB into the heap of 47.0 MiB. Without a request, none of the 20.0 MiB",
+            "into the heap of 47.0 MiB. Unless a release is requested, none of the 20.0 MiB",
         ),
         (20, -19, 19, "Freeing all of f a.c:1 releases 19.0 MiB at once (measured)."),
         (20, 0, 0.5, "would change little: another object ends 512.0 KiB below (measured)."),

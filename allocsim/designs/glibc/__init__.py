@@ -112,13 +112,13 @@ def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> 
 
 
 INSTEAD_OF_CLASSES = (
-    "The chunk of a request is the request and 8 bytes, rounded up to a multiple of 16, at least "
+    "The size of a chunk is the request plus 8 bytes, rounded up to a multiple of 16, and at least "
     "32: 24 bytes fit in a chunk of 32, 40 in one of 48, and so on. A thread's cache has a list "
-    "for each of the 64 chunk sizes up to 1,040, and an arena a fastbin for each of the 7 sizes up "
-    "to 128. Other free chunks are merged and then kept in bins: 62 small ones, for one size each, "
-    "from 32 to 1,008; and 63 large ones, for ranges of sizes: 33 from 1,024 in steps of 64, 16 "
-    "from 3,136, 7 from 12,288 in steps of 4,096, and 7 from 40,960, the last of them from 524,288 "
-    "without end."
+    "for each of the 64 chunk sizes up to 1,040. An arena has a fastbin for each of the 7 sizes up "
+    "to 128. Other free chunks are merged and kept in bins. Each of the 62 small bins has one "
+    "size, from 32 to 1,008. Each of the 63 large bins has a range of sizes. From 1,024 on there "
+    "are 33 ranges of 64 bytes; from 3,136 on, 16 wider ones; from 12,288 on, 7 of 4,096 bytes; "
+    "and from 40,960 on, 7 still wider ones. The last range starts at 524,288 and has no end."
 )
 """The answer of `sizeclass-check`. `bins.bin_index` defines the ranges of large bins."""
 

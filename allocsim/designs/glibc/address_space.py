@@ -1,10 +1,11 @@
-"""Mappings: the end of the heap's reservation, used as the kernel uses an address space.
+"""Mappings: the heap's reservation is the address space in which brk and mmap obtain memory.
 
 The main arena grows from the start of the reservation (brk), and mappings are placed from its end
-downwards (mmap). The unused part between the two is the middle; `system.limit` is its upper end. A
-range of pages has the record of its first page. The ranges above and below it are therefore found
-by page numbers, and free neighbours can be merged. Free ranges of similar length share a list. If
-the lowest range becomes free, it is part of the middle again.
+downwards (mmap). The unused part between the two is the middle; `system.limit` is its upper end.
+
+There is a record for each page; a range of pages uses the record of its first page. The length
+gives the range above, and `below` the range below, so free neighbours can be merged. Free ranges
+of similar length share a list. If the lowest range becomes free, it is part of the middle again.
 
 The address of a mapping has no effect on the library, except for alignments above a page.
 """
@@ -19,8 +20,8 @@ from allocsim.designs.glibc.chunks import PAGE
 from allocsim.designs.glibc.records import Glibc, Kind
 
 LISTS = 40
-"""Lists of free ranges, one for each exponent of a number of pages. Their heads are the last
-records of the table."""
+"""Number of lists of free ranges. List n has the ranges of 2**n to 2**(n+1) - 1 pages. The heads of
+the lists are the last records of the table."""
 
 HEAP_MAX_SIZE = 64 << 20
 """Bytes of a slot for a heap, and its alignment."""

@@ -50,7 +50,7 @@ def object_status(heap: Glibc, mem: int) -> int:
 
 @kernel
 def _end_of_memory(heap: Glibc, p: int) -> int:
-    """Return the end of the memory in use that a chunk is in; 0 if it is in no arena."""
+    """Return the end of the used part of the chunk's main arena or heap; 0 if it is in neither."""
     if not load_word(p + 8) & NON_MAIN_ARENA:
         return heap.system[0].next
     slot = slot_of(heap, p)
@@ -60,7 +60,7 @@ def _end_of_memory(heap: Glibc, p: int) -> int:
 
 @kernel
 def allocated_size(heap: Glibc, address: int) -> int:
-    """Return the usable bytes of the object at an address, or 0 for no object (musable)."""
+    """Return the usable bytes of the object at an address, or 0 if it has none (musable)."""
     if object_status(heap, address) != Status.OK:
         return 0
     p = address - CHUNK_HDR_SZ
@@ -104,7 +104,7 @@ def _status_between(chunk: int, end: int, mem: int) -> int:
 
 @kernel
 def _status_in_mappings(heap: Glibc, mem: int) -> int:
-    """Return the Status of an address that is in no heap, by a walk over the mappings."""
+    """Return the Status of an address outside all heaps, by a walk over the mappings."""
     if object_status(heap, mem) == Status.OK:
         return Status.OK
     number = range_at(heap, heap.system[0].limit)

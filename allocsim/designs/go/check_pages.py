@@ -132,7 +132,7 @@ def no_page_below_the_search_address_is_free(heap: Go, memory: Reservation) -> I
 
 
 def summaries_describe_the_bitmap(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A summary has the length of the longest run of free pages, and of those at its two ends."""
+    """A summary has the lengths of the longest run of free pages and of the runs at both ends."""
     bits = bits_of(heap, 0)
     for level, pages in enumerate((CHUNK_PAGES, 8 * CHUNK_PAGES, 64 * CHUNK_PAGES)):
         for index in range(-(-len(bits) // pages)):

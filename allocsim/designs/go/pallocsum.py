@@ -105,7 +105,7 @@ def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
     """Return how many chunks from `chunk` on a search for `npages` free pages can skip, or 0.
 
     `before` is the number of free pages right before the chunk. The result is the number of chunks
-    in the widest summary that begins at the chunk and contains the end of no such run of pages.
+    in the widest summary that begins at the chunk and in which no run of `npages` free pages ends.
     """
     for level in range(LEVELS - 1, -1, -1):
         shift = LEVEL_SHIFT * level

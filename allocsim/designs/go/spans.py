@@ -1,8 +1,8 @@
 """The page map (page number -> span and size class, mheap.setSpans), and the bits of slots.
 
 An entry holds the span, the page's distance from the span's start and the class, so that freeing a
-small object reads no span record. A page of no span has entry 0. A large object has two entries:
-for the first page of its span, and for the page at which the object starts.
+small object reads no span record. The entry of a page outside all spans is 0. A large object has
+two entries: for the first page of its span, and for the page at which the object starts.
 
 Each span has two bits for each slot. The live bit says that the slot holds an object that is not
 dead; it takes the place of Go's mark bit. The other bit says that the slot was taken when the span
@@ -58,7 +58,7 @@ def set_spans(heap: Go, span: int) -> None:
 
 @kernel
 def clear_spans(heap: Go, span: int) -> None:
-    """Map the pages of a span to no span."""
+    """Remove the pages of a span from the page map."""
     record = heap.mspan[span]
     first = page_of(heap, record.start_addr)
     if record.size_class > 0:

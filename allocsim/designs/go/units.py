@@ -1,4 +1,4 @@
-"""The units of a go heap: its spans. Pages of no span are free, in the page cache or released."""
+"""The units of a go heap: its spans. All other pages are free, in the page cache or released."""
 
 from __future__ import annotations
 

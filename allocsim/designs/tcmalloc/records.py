@@ -141,7 +141,7 @@ class Tcmalloc(NamedTuple):
     size_class: Table[CentralFreeList]  # by class; class 0 is unused
     tc_slots: np.ndarray  # first object of a batch, by class and slot: int64 addresses
     static: Table[Static]  # one record
-    cache: Table[ThreadCache]  # by thread; the last belongs to no thread, see `orphan`
+    cache: Table[ThreadCache]  # by thread; the last row is not for a thread, see `orphan`
     free_list: Grid[FreeList]  # by cache and class
 
 

@@ -1,4 +1,4 @@
-"""Lanes of a program image: their records, each lane's next one, and what is damaged.
+"""Lanes of a program image: finds each lane's next record, and counts damaged places.
 
 `layout` defines lanes and records. The recorder maps its files into the recorded program, which may
 have overwritten any byte. Therefore the kernels check every position, and read nothing outside a
@@ -45,7 +45,7 @@ class Lane(Struct):
 class MergeState(Struct):
     """Counters of a merge."""
 
-    open: Int64  # lanes in the heap, from the front of `order`
+    open: Int64  # lanes in `order`, from its front
     identity: Int64  # stamp of the image's first record
     until: Int64  # records with a later stamp are not read
     calls: Int64  # calls in the current batch
@@ -60,7 +60,7 @@ class Merge(NamedTuple):
 
     state: Table[MergeState]  # one row
     lanes: Table[Lane]
-    order: np.ndarray  # int64: heap of lanes
+    order: np.ndarray  # int64: lanes, as a binary heap by the stamp of the next record
     counts: np.ndarray  # int64: records by Code
     notes: np.ndarray  # int64: addresses of the records NAME, EXEC and EXEC_FAILED
 

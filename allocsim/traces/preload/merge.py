@@ -2,7 +2,7 @@
 
 `layout` defines program images, lanes, records and stamps. The lanes are in a binary heap, ordered
 by the stamp of their next record. The merge reads a lane until another lane has an earlier record.
-Therefore the heap does not change while only one thread is busy.
+Therefore this order does not change while only one thread is busy.
 
 A realloc has two records, with stamps before and after the call. Between the two stamps, another
 thread may get the old address from malloc, or free the block that was at the new address. If no
@@ -41,7 +41,7 @@ MAX_NUMBER = (1 << 16) - 1
 
 @kernel
 def open_lanes(merge: Merge) -> None:
-    """Find the next record of each lane and build the heap."""
+    """Find the next record of each lane and build the binary heap `order`."""
     state = merge.state[0]
     for number in range(len(merge.lanes)):
         find_record(state, merge.lanes[number])
@@ -59,7 +59,7 @@ def merge_lanes(merge: Merge, calls: Table[CallRecord]) -> int:
     # One pass of the inner loop makes at most two calls, and `_park` after the loop one more.
     while state.open and state.calls + 3 <= len(calls):
         lane = merge.lanes[merge.order[0]]
-        # The second earliest lane is a child of the first one in the heap.
+        # The second earliest lane is a child of the first one, so at place 1 or 2.
         bound = min(_stamp_at(merge, 1), _stamp_at(merge, 2))
         if lane.stamp > state.until or lane.stamp == NEVER:
             break
@@ -76,7 +76,7 @@ def merge_lanes(merge: Merge, calls: Table[CallRecord]) -> int:
 
 @kernel
 def _stamp_at(merge: Merge, place: int) -> int:
-    """Return the next stamp of the lane at a place of the heap."""
+    """Return the stamp of the next record of the lane at a place of `order`."""
     if place >= merge.state[0].open:
         return NEVER
     return merge.lanes[merge.order[place]].stamp
@@ -84,7 +84,7 @@ def _stamp_at(merge: Merge, place: int) -> int:
 
 @kernel
 def _sift(merge: Merge, place: int) -> None:
-    """Move the lane at `place` down the heap until no lane below it has an earlier record."""
+    """Move the lane at `place` down `order` until no lane below it has an earlier record."""
     order = merge.order
     while True:
         child = 2 * place + 1

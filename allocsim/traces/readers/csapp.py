@@ -61,7 +61,7 @@ class CsappScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Return whether a file begins with no, two or four numbers, one per line, and then a call."""
+    """Return whether a file begins with 0, 2 or 4 numbers, one per line, and then a call."""
     numbers = 0
     for line in head.split(b"\n"):
         line = line.strip()

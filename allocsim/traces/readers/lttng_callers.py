@@ -5,8 +5,8 @@ With --debug-info, babeltrace2 prints the file and the function of an address:
     ip = 94292326920556, debug_info = { bin = "/bin/prog+0x116c", func = "main+0x22", src = "a:9" }
 
 This needs the events lttng_ust_statedump:* in the recording. `bin` has the path of the file only
-with --debug-info-full-path. Its number is relative to the load address (PATH+0x…), or an address
-in a file that is not relocated (PATH@0x…).
+with --debug-info-full-path. The number after the path is relative to the load address (PATH+0x…).
+In a file that is not relocated, the number is an address (PATH@0x…).
 """
 
 from __future__ import annotations
