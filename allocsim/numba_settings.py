@@ -73,6 +73,7 @@ class _Loader(SourceFileLoader):
         ):
             warnings.simplefilter("always")  # PYTHONWARNINGS may make them errors
             super().exec_module(module)
+        _keep_settings(module)
         texts = [str(each.message) for each in caught]
         bad = [text.split("'")[1] for text in texts if text.startswith(_BEGINNING)]
         if module.NUMBA_NUM_THREADS < 1:  # Numba itself notices it later, with an error
@@ -80,6 +81,16 @@ class _Loader(SourceFileLoader):
             bad.append(THREADS)
         for name in dict.fromkeys([*hidden, *bad]):
             self.warn(name)
+
+
+def _keep_settings(module: ModuleType) -> None:
+    """Keep Numba from reading the file, or variables that were hidden, when it compiles.
+
+    It then looks for the file again, and reads all variables if one has changed since.
+    """
+    module.__dict__["_config_fname"] = ""
+    variables = {name: os.environ[name] for name in os.environ if name.startswith(PREFIX)}
+    module.__dict__["_env_reloader"].old_environ = variables
 
 
 @contextmanager

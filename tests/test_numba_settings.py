@@ -35,6 +35,7 @@ def test_file_of_the_current_directory_is_not_read(
     assert (0, f"{tmp_path}/victim") == (unguarded.OPT, unguarded.HTML)
     warnings: list[str] = []
     guarded = loaded(warnings)
+    guarded.reload_config()  # as before each compilation
     assert (guarded.OPT, guarded.HTML, warnings) == (3, None, [])
     assert sys.modules["yaml"] is not None
 
@@ -48,6 +49,7 @@ def test_variable_that_numba_cannot_use_is_named(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, value)
     warnings: list[str] = []
     settings = loaded(warnings)
+    settings.reload_config()
     assert sorted(warnings) == sorted(BAD)
     assert (settings.OPT, settings.CPU_NAME) == (3, None)
     assert settings.NUMBA_NUM_THREADS >= 1
