@@ -209,11 +209,12 @@ def _explain(error: OSError) -> str:
     """Return the message for an OSError that no module has turned into an AllocsimError."""
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return "the current directory no longer exists; change to another one"
-    if error.errno == EAGAIN:
+    is_output = hasattr(error, "characters_written")  # a pipe that does not block is full
+    if error.errno == EAGAIN and not is_output:
         return NO_MORE_PROCESSES
     if error.errno == EMFILE:
         return "too many open files; raise their number (ulimit -n)"
-    if error.errno in OUTPUT_ERRORS:
+    if is_output or error.errno in OUTPUT_ERRORS:
         return f"cannot write the output: {error.strerror}"
     return f"system error: {error}"
 

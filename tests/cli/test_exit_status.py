@@ -130,6 +130,10 @@ def test_file_name_of_any_bytes_is_no_error(tmp_path: Path, option: str) -> None
             OSError(errno.EAGAIN, "Resource temporarily unavailable"),
             "raise their number (ulimit -u)",
         ),
+        (
+            BlockingIOError(errno.EAGAIN, "write could not complete without blocking", 0),
+            "cannot write the output: write could not complete without blocking",
+        ),
         (OSError(errno.EMFILE, "Too many open files"), "too many open files; raise their number"),
     ],
 )
