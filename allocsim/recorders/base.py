@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from errno import EFBIG
 from pathlib import Path
 from typing import NamedTuple
 
@@ -180,10 +181,10 @@ def _require_room(directory: Path) -> None:
         with tempfile.TemporaryFile(dir=directory) as file:
             os.posix_fallocate(file.fileno(), 0, ROOM)
     except OSError as error:
-        raise EnvironmentLacks(
-            f"cannot write in '{directory.parent}': {error.strerror}; set TMPDIR to another "
-            "directory"
-        ) from error
+        is_limit = error.errno == EFBIG
+        remedy = "raise the limit (ulimit -f)" if is_limit else "set TMPDIR to another directory"
+        message = f"cannot write in '{directory.parent}': {error.strerror}; {remedy}"
+        raise EnvironmentLacks(message) from error
 
 
 @contextmanager
