@@ -47,7 +47,7 @@ def part_of(
         os.close(descriptor)
         raise
     times = [(int(before[min(event, len(remains))]), time) for event, time in whole.times]
-    return replace(whole, descriptor=descriptor, events=count, times=times, notes=notes)
+    return replace(whole, descriptor=descriptor, events=count, times=times, notes=notes, first=None)
 
 
 def _copy(source: int, rows: int, remains: np.ndarray, target: int) -> None:

@@ -53,7 +53,8 @@ def test_ends_of_threads_after_the_last_event_are_not_in_the_part() -> None:
     calls = [malloc(0, 8), malloc(1, 8, 1), Call(Op.THREAD_DONE, thread=1), free(0)]
     whole = write_events(Trace("t", iter([stream_of(calls)]), {}), recorded=True)
     for count, ends in ((2, 0), (3, 1)):
-        part = part_of(whole, np.ones(count, np.bool_))
+        part = part_of(whole.up_to(3), np.ones(count, np.bool_))
+        assert part.first is None
         assert (part.events, len(part.notes)) == (count, ends)
         assert len(map_events(part.descriptor)) == count + ends
         part.close()
