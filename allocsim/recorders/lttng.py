@@ -2,10 +2,10 @@
 
 It records threads and every call with its arguments. LTTng does not know aligned_alloc, valloc and
 pvalloc; the guard passes these calls to memalign. The events go through the daemon of
-`lttng_daemon` into the work directory, where allocsim reads them. If their layout is not the usual
-one, babeltrace2 prints them for allocsim; so it does if call sites are requested, since it knows
-the file of each address. No event is lost silently: the program waits while the
-buffers are full, and if the tracer has discarded events, the trace says so.
+`lttng_daemon` into the work directory, where allocsim reads them. babeltrace2 prints the events for
+allocsim if their layout is not the usual one, or if call sites are requested, because it knows the
+file of each address. No event is lost silently: the program waits while the buffers are full, and
+if the tracer has discarded events, the trace says so.
 """
 
 from __future__ import annotations

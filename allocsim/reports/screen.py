@@ -4,8 +4,8 @@ A terminal has its own width. For a pipe or a file, COLUMNS sets the width; the 
 
 Reports show text from files: names of traces, reasons, messages of a library. Rich would read a
 string as markup, in which a file could hide text or place a link, and would pass escape sequences
-on to the terminal. Therefore only this module imports Rich. Other reports print strings, or what
-`styled`, `indented` and `Table` return: plain text whose control characters are escaped.
+on to the terminal. Therefore no other report imports Rich. They print strings, or what `styled`,
+`indented` and `Table` return: plain text whose control characters are escaped.
 """
 
 from __future__ import annotations

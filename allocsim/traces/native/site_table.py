@@ -3,8 +3,10 @@
 All numbers are little-endian:
 
     bytes
-        4 CRC-32 of the bytes that follow 4  sites S, with site 0 4  nodes N, with node 0 4  bytes
-        of the JSON text
+        4  CRC-32 of the bytes that follow
+        4  sites S, with site 0
+        4  nodes N, with node 0
+        4  bytes of the JSON text
       4*S  node of each site
       4*N  node of each node's caller
       4*N  frame of each node
