@@ -139,7 +139,7 @@ def label(directory: Path, process: int) -> str:
 
 RECORDER = Recorder(
     name="preload",
-    summary="all calls, with threads, their ends and times; 22 ns/call (measured on one thread)",
+    summary="all calls, with threads, their ends and times; 30 ns/call (measured on one thread)",
     install=INSTALL,
     capabilities=Capabilities(
         threads="yes", thread_ends="yes", reallocs="yes", aligned_calls="yes"

@@ -1,13 +1,12 @@
 /* Hooks: malloc and its family. */
 
 /* Write a record of an allocation, with the number of its site unless the number is 0. */
-static INLINE void put_sized(enum op op, uint64_t when, uint64_t address, size_t size,
-                             uint64_t site)
+static INLINE void put_sized(enum op op, uint64_t address, size_t size, uint64_t site)
 {
     if (UNLIKELY(site))
-        put(op | WITH_SITE, when, 4, (uint64_t[]){address, size, site});
+        put(op | WITH_SITE, stamp(), 4, (uint64_t[]){address, size, site});
     else
-        put(op, when, 3, (uint64_t[]){address, size});
+        put(op, stamp(), 3, (uint64_t[]){address, size});
 }
 
 static INLINE void *allocated(enum op op, void *result, size_t size, size_t alignment,
@@ -17,23 +16,23 @@ static INLINE void *allocated(enum op op, void *result, size_t size, size_t alig
         self.allocated = (uintptr_t)result & ADDRESS;
         self.has_failed |= !result;
         uint64_t shift = alignment ? 63 - __builtin_clzll(alignment) : 0;
-        put_sized(op, stamp(), self.allocated | shift << 56, size, site);
+        put_sized(op, self.allocated | shift << 56, size, site);
         if (UNLIKELY(size >= LARGE) && result)
             begin_block((uintptr_t)result, size);
     }
     return result;
 }
 
-static INLINE void put_address(enum op op, uint64_t when, void *address)
+static INLINE void put_address(enum op op, void *address)
 {
-    put(op, when, 2, (uint64_t[]){(uintptr_t)address & ADDRESS});
+    if (is_recording())
+        put(op, stamp(), 2, (uint64_t[]){(uintptr_t)address & ADDRESS});
 }
 
 static INLINE void freed(enum op op, void *address)
 {
     end_block(address);
-    if (is_recording())
-        put_address(op, stamp_before(), address);
+    put_address(op, address);
 }
 
 /* Return the product, or SIZE_MAX on overflow: no allocator can allocate SIZE_MAX bytes. */
@@ -88,13 +87,12 @@ static void *resized(enum op op, void *address, size_t size, uint64_t site)
         return bootstrap(size, 0);
     if (address && is_recording()) {
         end_block(address);
-        put_sized(op, stamp_before(), (uintptr_t)address & ADDRESS, size, site);
+        put_sized(op, (uintptr_t)address & ADDRESS, size, site);
     }
     INSIDE(result, real.realloc(address, size));
     if (!address)
         return allocated(op == REALLOC ? REALLOC_NULL : REALLOCARRAY_NULL, result, size, 0, site);
-    if (is_recording())
-        put_address(RESIZED, stamp(), result);
+    put_address(RESIZED, result);
     if (UNLIKELY(size >= LARGE) && result)
         begin_block((uintptr_t)result, size);
     return result;
