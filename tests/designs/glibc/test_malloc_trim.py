@@ -1,5 +1,6 @@
 """malloc_trim: which pages it releases, and which leave the heap."""
 
+from allocsim import Heap
 from allocsim.core import operations
 from allocsim.core.raw import store_word
 from tests.designs.glibc.conftest import MakeHeap, fill_cache, free, malloc
@@ -24,6 +25,18 @@ def test_release_of_nothing_does_nothing(make_glibc: MakeHeap) -> None:
 
 def test_release_of_an_empty_heap_does_nothing(make_glibc: MakeHeap) -> None:
     assert operations.release(make_glibc().state, 1) == 0
+
+
+def test_release_consolidates_fastbins_into_top_first() -> None:
+    """Therefore, more can be released than top had."""
+    with Heap("glibc") as heap:
+        first, second = heap.malloc(3401), heap.malloc(0)
+        heap.free(second)
+        heap.thread_done()
+        heap.realloc(first, 1)
+        parts = heap.profile().parts
+        assert (parts["transfer"], parts["free_spans"]) == (32, 131_056)
+        assert heap.release(1) == 131_072
 
 
 def test_release_lets_a_top_of_32_bytes_grow_by_a_page(make_glibc: MakeHeap) -> None:
