@@ -34,8 +34,8 @@ def recorded_times(description: Mapping[str, Any]) -> list[tuple[int, int]]:
 def event_at_time(points: Sequence[tuple[int, int]], seconds: float) -> int:
     """Return the number of events before a time, in seconds since the first call.
 
-    `points` are those of `Trace.times`. Raises InputError if there are none, or if the time is
-    after the last one.
+    `points` are those of `Trace.times`. Raises InputError if `points` is empty, or if the time
+    is after the last point.
     """
     if not points:
         raise InputError(NONE)

@@ -78,7 +78,7 @@ class ComparisonResult:
 
     @property
     def rows(self) -> list[Row]:
-        """A row per allocator, in sorted order: its figures, or why there are none (`failure`)."""
+        """A row per allocator, in sorted order: its figures, or why it failed (`failure`)."""
         return self.compared.rows()
 
     @property

@@ -40,6 +40,8 @@ def require_outputs(
     context = click.get_current_context()
     written, read = [*outputs], [*inputs, *_texts(context.obj)]
     for parameter in context.command.params:
+        if isinstance(parameter.type, click.Choice):
+            continue  # names no file
         is_output = isinstance(parameter.type, OutputType)
         (written if is_output else read).extend(_texts(context.params.get(parameter.name or "")))
     require_writable(written, extended)

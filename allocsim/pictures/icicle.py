@@ -127,7 +127,7 @@ def depth_of(node: Node) -> int:
 def _shorten(root: Node) -> bool:
     """Replace each function that calls only one other by that one; return whether there was any.
 
-    If there is none, the functions below row DEPTH are left out.
+    If no function does, the functions below row DEPTH are left out.
     """
     stack, is_changed = [(root, 0)], False
     while stack:

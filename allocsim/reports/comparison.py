@@ -65,12 +65,12 @@ class Compared:
 
 
 def _of_memory(figure: Callable[[Memory], float | None]) -> Callable[[Row], float | None]:
-    """Return a function that reads a memory figure of a row, or returns None if there is none."""
+    """Return a function that reads a memory figure of a row, which may be None."""
     return lambda row: figure(row.memory) if row.memory else None
 
 
 def _of_times(figure: Callable[[Times], float | None]) -> Callable[[Row], float | None]:
-    """Return a function that reads a time figure of a row, or returns None if there is none."""
+    """Return a function that reads a time figure of a row, which may be None."""
     return lambda row: figure(row.times) if row.times else None
 
 

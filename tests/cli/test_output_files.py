@@ -170,3 +170,10 @@ def test_report_is_shown_although_a_file_cannot_be_written(
     assert shown in ended.out
     assert path.read_text() == "old"
     assert not [*Path().glob(".allocsim-*")]
+
+
+def test_choice_is_no_input(run: Run, inputs: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "page").write_text("a file with the name of a choice")
+    ended = run("replay x.txt --touch page --export-json page")
+    assert ended.status == 0, ended.err
+    assert inputs["x.txt"].read_text() == INPUTS["x.txt"]

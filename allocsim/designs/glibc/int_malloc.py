@@ -85,7 +85,7 @@ def _search(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
-    """Take the newest chunk of a fastbin, and move others to the cache; 0 if there is none."""
+    """Take the newest chunk of a fastbin, and move others to the cache; 0 if it is empty."""
     arena, newest = heap.arena[av], fastbin(heap.arena[av], nb)
     victim = load_word(newest)
     if victim == 0:
@@ -104,7 +104,7 @@ def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _take_small(heap: Glibc, av: int, thread: int, nb: int) -> int:
-    """Take the oldest chunk of a small bin, and move others to the cache; 0 if there is none."""
+    """Take the oldest chunk of a small bin, and move others to the cache; 0 if it is empty."""
     arena = heap.arena[av]
     bin_ = bin_at(arena, bin_index(nb))
     victim = bk(bin_)
@@ -236,7 +236,7 @@ def _take_from_larger_bin(heap: Glibc, av: int, nb: int) -> int:
 def _take_part(heap: Glibc, av: int, victim: int, size: int, nb: int) -> int:
     """Unlink a chunk and use its first `nb` bytes, or all of it if the rest would be too small.
 
-    Returns the rest, or 0 if there is none.
+    Returns the rest, or 0 if all of it was used.
     """
     unlink_chunk(heap.arena[av], victim)
     if size - nb < MINSIZE:

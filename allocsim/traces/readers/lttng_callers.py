@@ -57,7 +57,8 @@ def _unescaped(text: bytes) -> bytes:
 def end_of_caller(text: np.ndarray, state: ScanState, position: int) -> int:
     """Return the end of the caller at `position`: an address, and `debug_info` if that is next.
 
-    The address is decimal (lttng-ust 2.13) or hexadecimal. Returns `position` if there is none.
+    The address is decimal (lttng-ust 2.13) or hexadecimal. Without an
+    address, returns `position`.
     """
     is_hexadecimal = text[position + 1] == X
     read = pointer(text, position, state) if is_hexadecimal else decimal(text, position, state)
