@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def end_quietly_on_interrupt() -> None:
-    """Let SIGINT end the process as it ends a program in C, unless SIGINT is ignored.
+    """Restore the default action of SIGINT, which ends the process, unless SIGINT is ignored.
 
     If Python has already received a SIGINT but not yet acted on it, the process ends with status
     130.
@@ -65,8 +65,8 @@ def open_standard_files() -> None:
 def leave_current_directory_out() -> None:
     """Remove the first entry of sys.path, which is the current directory if `python -m` was used.
 
-    Otherwise a click.py next to a downloaded trace would be imported. The directory with this
-    package becomes the last entry, if it is missing then.
+    Otherwise a click.py next to a downloaded trace would be imported. If that entry was also the
+    directory with this package, the directory is appended.
     """
     if not sys.flags.safe_path:
         del sys.path[0]

@@ -148,10 +148,10 @@ def compare(
     measured. `runs` timed runs follow `warmup` untimed ones; `times=False` measures memory only.
     `threads` says whether a workload with several threads is replayed on these threads ("recorded")
     or on one ("one"); designs are timed on one thread only. `timeout` is the maximum time of each
-    process, in seconds. Measuring an allocator ends when its footprint exceeds `limit`; `reserve`
-    is the address space of a design's heap. Both are bytes, or text such as "64MiB". `reference` is
-    the allocator whose figures are 1.00, by default the first one; `sort` is the key of the column
-    to sort by.
+    process, in seconds. An allocator whose footprint exceeds `limit` is not measured further;
+    `reserve` is the address space of a design's heap. Both are bytes, or text such as "64MiB".
+    `reference` is the allocator whose figures are 1.00, by default the first one; `sort` is the key
+    of the column to sort by.
     """
     call = call_text(compare, locals())
     conditions = comparison.Conditions(
@@ -176,7 +176,7 @@ def compare(
 
 
 def _opened(source: Workload, seed: int | None) -> Trace:
-    """Open a workload. For functions with a parameter `workload`, which hides the function."""
+    """Open a workload as `workload` does, for functions with a parameter of that name."""
     return workload(source, seed=seed)
 
 

@@ -46,11 +46,11 @@ def tune(
     """Find the best table of size classes of a design for given workloads.
 
     `workloads` and `hold_back` are each one workload or several. The table is tuned for `workloads`
-    only, and is then also replayed on the workloads in `hold_back`. Without these, each of
-    several workloads is left out of the tuning in turn. `floor` is the maximum share of an object
-    that rounding may take, for every size, or None. Then, for `seconds`, a random search with the
-    random seed `seed` looks for a better table by replays. `scale` makes every call that many
-    times. `parameters` are the design's parameters; by default startup="none" for tcmalloc, and
+    only, and is then also replayed on the workloads in `hold_back`. Without these, each of several
+    workloads is left out of the tuning in turn. `floor` is the maximum share of an object that
+    rounding may take, for every size, or None. Then, for `seconds`, a random search with the random
+    seed `seed` looks for a better table by replays. `scale` is the number of times that each call
+    is made. `parameters` are the design's parameters; by default startup="none" for tcmalloc, and
     direct=1 for go. The other arguments are those of `replay`.
     """
     named, others = _listed(workloads), _listed(hold_back)

@@ -43,7 +43,7 @@ def atomic_replace(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that replaces the regular file `path` at the end of the block.
 
     The new file gets the permissions of the old one. If `path` is a symbolic link, the file that it
-    leads to is replaced and the link stays. Raises OSError on failure, and leaves the old file
+    points to is replaced and the link stays. Raises OSError on failure, and leaves the old file
     unchanged.
     """
     path = _target(path)
@@ -68,7 +68,7 @@ def atomic_replace(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _target(path: Path) -> Path:
-    """Return the file that a path leads to; raise OSError if its links form a loop."""
+    """Return a path without symbolic links; raise OSError if its links form a loop."""
     try:
         return path.resolve()
     except RuntimeError as error:  # before Python 3.13, pathlib raises this for a loop of links

@@ -14,7 +14,7 @@ from allocsim.core import operations
 from allocsim.core.jit import cold, kernel
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState, Record
-from allocsim.driver_due import do_what_is_due, next_due
+from allocsim.driver_due import handle_due, next_due
 from allocsim.driver_records import DRIVER, OBJECT, Driver, Object, Run, Stop, Touch
 from allocsim.driver_writes import first_broken, is_intact, write_object
 from allocsim.events import Op
@@ -64,7 +64,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
         # Comparing the footprint after every event makes the peak exact, and costs only one load.
         if done == due or operations.footprint(heap) > driver.peak_footprint:
             driver.events = done
-            due = do_what_is_due(heap, run, events, position)
+            due = handle_due(heap, run, events, position)
             if driver.stop != Stop.END:
                 break
     driver.events = done

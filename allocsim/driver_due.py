@@ -27,8 +27,8 @@ def next_due(run: Run) -> int:
 
 
 @kernel
-def do_what_is_due(heap: HeapState, run: Run, events: np.recarray, position: int) -> int:
-    """Do what is due before the event at `position`; return `next_due`."""
+def handle_due(heap: HeapState, run: Run, events: np.recarray, position: int) -> int:
+    """Sample, record moments and prefetch before the event at `position`; return `next_due`."""
     driver, footprint = run.driver[0], operations.footprint(heap)
     if driver.moments and footprint > 0:  # always 0 for a library, so its loop lacks this block
         _note_moments(driver, events[position - 1], footprint)

@@ -93,9 +93,9 @@ def _check_and_write_pattern(driver: Driver, target: Object, event: Record, fres
 def _exceeds_limit(heap: HeapState, driver: Driver) -> bool:
     """Return whether writing a large object would exceed the limit; if so, set driver.stop.
 
-    Without this check, one object could take all memory before the limit is checked. For a library,
-    the live bytes are used, because its footprint is not known here, but is at least the live bytes
-    once these are written.
+    Without this check, one object could take all memory before the limit is checked. The footprint
+    of a library is not known here, so its live bytes are compared with the limit: once they are
+    written, the footprint is at least as large.
     """
     if driver.touch < Touch.PAGE and not driver.verify:
         return False

@@ -9,7 +9,7 @@ from allocsim.errors import InputError
 
 
 def names_file(path: str | Path) -> bool:
-    """Return whether a file of this name exists. A name that no file can have is no error."""
+    """Return whether a file of this name exists; False for a name that no file can have."""
     return os.path.exists(path)  # noqa: PTH110 - pathlib raises an error for too long a name
 
 

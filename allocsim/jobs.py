@@ -94,7 +94,7 @@ def _relative_to(path: Path, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def find_job(name: str) -> Path:
-    """Return the path of a job file, given by this path or by the name of a bundled job."""
+    """Return the path of a job file; `name` is this path, or the name of a bundled job."""
     if name.endswith(".toml") or "/" in name:
         return Path(name)
     path = bundled_workloads() / f"{name}.toml"

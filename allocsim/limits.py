@@ -112,7 +112,7 @@ NO_TIME = "it was not measured: designs are timed on one thread only (--threads 
 """The reason why a design may have no time: simulated threads do not contend for locks."""
 
 NOT_MEASURED = "in the baseline but not measured: add it to --on"
-"""The reason why a subject of the baseline has no new figures, if the result lacks it."""
+"""The reason why a subject of the baseline has no new figures, if the result lacks the subject."""
 
 
 def check_baseline(

@@ -1,9 +1,9 @@
-"""Numba's settings: its file in the current directory is not read, and bad variables are named.
+"""Guard the settings of Numba: ignore its file in the current directory, report bad variables.
 
 When Numba is imported, it reads the variables NUMBA_* of the environment. If PyYAML is installed,
 it also reads `.numba_config.yaml` in the current directory, which may have come with a downloaded
 trace: its settings can disable the compiler, and name files that Numba overwrites. For a variable
-that it cannot parse, Numba prints the value as it is, with a traceback.
+that it cannot parse, Numba prints the value without escaping it, and a traceback.
 
 A Python program that imports allocsim keeps Numba's own behaviour.
 """
@@ -41,7 +41,7 @@ def guard_numba(warn: Callable[[str], None]) -> None:
 
 
 class _Finder:
-    """Finds CONFIG, once, and has it loaded by `_Loader`."""
+    """Finds CONFIG, once, and makes `_Loader` load it."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self.warn = warn
@@ -86,7 +86,8 @@ class _Loader(SourceFileLoader):
 def _keep_settings(module: ModuleType) -> None:
     """Keep Numba from reading the file, or variables that were hidden, when it compiles.
 
-    It then looks for the file again, and reads all variables if one has changed since.
+    When Numba compiles, it looks for the file again, and reads all variables again if one has
+    changed.
     """
     module.__dict__["_config_fname"] = ""
     variables = {name: os.environ[name] for name in os.environ if name.startswith(PREFIX)}
@@ -97,7 +98,7 @@ def _keep_settings(module: ModuleType) -> None:
 def _unprintable_hidden() -> Iterator[list[str]]:
     """Remove variables of Numba with control characters during the block; yield their names.
 
-    LLVM prints the name of an unknown processor (NUMBA_CPU_NAME) as it is.
+    LLVM prints the name of an unknown processor (NUMBA_CPU_NAME) without escaping it.
     """
     names = [name for name in os.environ if name.startswith(PREFIX) and name.isprintable()]
     hidden = {name: os.environ[name] for name in names if not os.environ[name].isprintable()}

@@ -193,14 +193,14 @@ class Player:
         """Handle the reason why the kernel stopped; raise an error if `event` failed."""
         stop = Stop(int(self._driver.stop))
         if stop in (Stop.SAMPLES, Stop.CHECK):
-            self._do_what_is_due()
+            self._handle_due()
         elif stop == Stop.OBJECTS:
             self._grow_objects(int(event.object))
         else:
             raise replay_error(stop, event, self.heap, self._run, self._bound)
 
-    def _do_what_is_due(self) -> None:
-        """Empty the sample buffer if it is full, and run a check if one is due."""
+    def _handle_due(self) -> None:
+        """Empty the sample buffer if it is full; run a check if its number of events is reached."""
         driver = self._driver
         if driver.samples == len(self._run.samples):
             self._keep_samples()

@@ -93,7 +93,7 @@ def _kill_all(children: list[subprocess.Popen[bytes]], awaited: int) -> None:
 
     `awaited` is the argument of waitid(2): with os.WNOWAIT, the child is not reaped. This does not
     call `child.wait()`, which takes a lock: a signal handler that has interrupted such a call would
-    wait for ever.
+    wait forever.
     """
     for child in children:
         if child.returncode is None:  # not reaped yet, so no other process can have its id
@@ -108,7 +108,7 @@ def die_with_parent() -> None:
 
 
 def limit_output() -> None:
-    """In a child: make writes fail with EFBIG once a file would have more than MAX_OUTPUT bytes."""
+    """In a child: make a write fail with EFBIG if the file would exceed MAX_OUTPUT bytes."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     _, allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
     maximum = MAX_OUTPUT if allowed == resource.RLIM_INFINITY else min(MAX_OUTPUT, allowed)

@@ -1,4 +1,4 @@
-"""Pairs of an event and a number, which the description of a trace may have under a key.
+"""Pairs (event, number), which the description of a trace may store under a key.
 
 The description in a file may contain anything, so pairs that do not have the expected form are
 ignored.

@@ -66,5 +66,5 @@ def test_command_names_the_variable_and_reads_no_file(tmp_path: Path) -> None:
     (tmp_path / ".numba_config.yaml").write_text("opt: '7'\n")
     bad = ENVIRONMENT | {"NUMBA_DEBUG_JIT": "\x1b[31mred"}
     ended = process("sizeclass-check", env=bad, cwd=tmp_path)
-    assert ended.err == "allocsim: Numba cannot use NUMBA_DEBUG_JIT, and uses its default\n"
+    assert ended.err == "allocsim: Numba cannot use NUMBA_DEBUG_JIT; the default is used\n"
     assert ended.status == 0

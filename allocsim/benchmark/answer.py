@@ -1,11 +1,11 @@
 """The answer of a child: arrays of 64-bit integers in a file in memory (a memfd).
 
-The child cannot write to a large file (see `python_child.limit_output`), so it maps the file, which
-the parent has made long enough.
+The child cannot write to a large file (see `python_child.limit_output`), so it writes through a
+mapping of the file. The parent sets the file's length beforehand.
 
-The second half of the file holds sets of objects, which the parent writes. Set k has the objects
-that experiment k is to free (see `pages`). There is one byte for each object of the workload; bit k
-of the byte says whether the object is in set k.
+The second half of the file holds sets of objects, which the parent writes. Set k contains the
+objects that experiment k frees (see `pages`). There is one byte for each object of the workload;
+bit k of the byte says whether the object is in set k.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ def write_arrays(descriptor: int, arrays: Sequence[np.ndarray], offset: int = 0)
 
 
 def read_arrays(descriptor: int, lengths: Sequence[int], offset: int = 0) -> list[np.ndarray]:
-    """In the parent: return the child's arrays, whose lengths are given; the first is at `offset`.
+    """In the parent: return the child's arrays, given their lengths; the first is at `offset`.
 
-    Raises ValueError if arrays of these lengths cannot be in the file.
+    Raises ValueError if arrays of these lengths do not fit in the file.
     """
     if min(lengths) < 0 or offset + sum(lengths) * 8 > SETS:
         raise ValueError("the arrays are longer than the answer")

@@ -2,7 +2,7 @@
 
 The argument of the process is a Request as JSON. The process inherits descriptors: a file of events
 (see `event_file`), a pipe for Messages to the parent and, if pages are measured, a file of arrays
-(see `answer`). A message reports each stage, so if the child dies, the parent knows in which stage.
+(see `answer`). Each stage begins with a message, so the parent knows in which stage a child died.
 "loading" means that everything the measurement needs is prepared; "ready" means that the subject is
 loaded.
 """
@@ -253,7 +253,7 @@ def _compile(name: str, meter: Meter, has_clock: bool) -> None:
     first_broken(run, np.zeros(0, np.int64))
     resident(meter)
     if library_of(name):
-        # Python allocates memory for these. If it did so later, this would count as the subject's.
+        # Python allocates memory for these now. Allocated later, it would count as the subject's.
         library = load("glibc")
         if has_clock:
             virtual_clock().replace_clock_of(library)

@@ -48,9 +48,9 @@ class Conditions:
     timed: bool = True
     """Measure times as well as memory."""
     recorded: bool = True
-    """If the workload has several threads, replay each event on its own thread, not all on one."""
+    """Replay each event on the thread that recorded it, instead of all events on one thread."""
     paced: bool = False
-    """When memory is measured, replay on libraries in the time that the recorded program took."""
+    """When memory is measured, replay on libraries at the pace of the recorded program."""
     keep_settings: bool = False
     """Leave the user's malloc settings in the environment."""
     available: Callable[[], int] = available_memory
@@ -124,14 +124,14 @@ def compare_trace(
 
 
 def _require_times(workload: EventFile, conditions: Conditions) -> None:
-    """Raise InputError if a replay is to be paced, but has no times or would take too long."""
+    """Raise InputError if `paced` is set, but the workload has no times or lasts too long."""
     if not conditions.paced:
         return
     name, seconds = workload.trace.name, workload.seconds
     if seconds is None:
         raise InputError(
-            f"{name} has no times for --pace recorded; `allocsim record` with the recorder preload "
-            "writes a whole trace with times"
+            f"{name} has no times for --pace recorded; the preload recorder of `allocsim record` "
+            "stores them in a whole trace"
         )
     if seconds > conditions.timeout:
         raise InputError(
@@ -207,8 +207,8 @@ def _measure_row(
 def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool:
     """Return whether a library's peak may be too high by UNSURE or more.
 
-    Two conditions must hold. The recording does not say what the program touched. The peak of the
-    live bytes is lower by at least this share if at most a page of each object counts.
+    This is so if the recording does not say what the program touched, and if counting at most one
+    page of each object makes peak live lower by at least this share.
     """
     is_unknown = conditions.touch == Touch.PAGE and not workload.knows_touched
     if row.memory is None or library_of(row.subject) is None or not is_unknown:

@@ -1,7 +1,7 @@
 """A part of a file of events: those of some objects, on their threads.
 
-The part keeps the ends of all threads where they are. A thread that has no event in the part is
-never created in a replay.
+The ends of all threads remain at their positions among the events. A replay creates no thread
+without an event in the part.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Measure the memory of a subject (a design or a malloc library) in one replay.
 
-The anonymous RSS of the process is read at POINTS events, and at the peak of live bytes. Its growth
-since just before the subject was loaded is the footprint of a library. The peak is the highest
-reading, or the kernel's own peak if that is higher (see `high_water`). A design computes its own
-footprint, and the growth is reported too. The driver's own arrays are mapped and touched before the
-first reading, so they do not count.
+The anonymous RSS of the process is read at POINTS events, and at the peak of live bytes. The
+footprint of a library is the growth of this figure since just before the library was loaded. The
+peak is the highest reading, or the kernel's own peak if that is higher (see `high_water`). A design
+computes its own footprint, and the growth is reported too. The driver's own arrays are mapped and
+touched before the first reading, so they do not count.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Setup(NamedTuple):
             self.clock.word[0] += int(1e9 * seconds)
 
     def start_time(self) -> int:
-        """Make the present the origin of the workload's times; return the machine's time in ns."""
+        """Start the clock of the workload's times now; return the machine's time in ns."""
         begun = time.monotonic_ns()
         self.meter.settings[0].origin = self.clock.word[0] if self.clock else begun
         return begun

@@ -39,7 +39,7 @@ MAX_RANGES = 1 << 18
 """Maximum number of ranges of pages that a scan can return."""
 
 TOO_MANY = f"memory is in more than {MAX_RANGES:,} ranges of pages"
-"""Reason that an error gives if a scan finds more ranges."""
+"""Error message for a scan that finds more ranges."""
 
 
 class _ScanArguments(ctypes.Structure):

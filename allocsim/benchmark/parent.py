@@ -39,7 +39,7 @@ START_TIMEOUT = 600.0
 compiling the kernels."""
 
 SLACK = 1 << 20
-"""Bytes by which /proc/PID/statm may be inexact."""
+"""Maximum error of /proc/PID/statm, in bytes."""
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a child may take to end once it has closed its pipe."""

@@ -28,7 +28,7 @@ _NO_NETWORK = ("DEBUGINFOD_URLS",)
 def frames_in(path: bytes, offsets: list[int]) -> list[list[Frame]] | None:
     """Return the frames at each offset in a file, the innermost first; None if addr2line fails.
 
-    There is no frame at an offset whose function is not known, and more than one frame if functions
+    The list of an offset is empty if its function is not known, and has several frames if functions
     were inlined there.
     """
     output = _output(path, offsets)

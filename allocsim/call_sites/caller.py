@@ -1,4 +1,4 @@
-"""Callers: call sites of which a recording has one address only, the return address of the call."""
+"""Callers: call sites for which a recording has only one address, the call's return address."""
 
 from __future__ import annotations
 

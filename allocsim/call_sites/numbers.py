@@ -45,7 +45,7 @@ class CallSites:
         self._table, self._make = table, None
 
     def make_table_later(self, make: Callable[[], SiteTable]) -> None:
-        """Let `make` return the table when it is first used.
+        """Call `make` for the table when the table is first used.
 
         A recording of addresses is much cheaper to read than the symbols of its modules. Many
         consumers use only the numbers.

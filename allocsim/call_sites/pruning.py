@@ -30,7 +30,7 @@ def pruned(table: SiteTable, used: Any) -> SiteTable:
 
 
 def _with_callers(parents: Any, nodes: Any) -> Any:
-    """Return a flag for each node: whether it is node 0, or in `nodes`, or calls a node in `nodes`.
+    """Return a flag for each node: whether it is node 0, in `nodes`, or a caller of one of these.
 
     Each iteration follows callers twice as far, so 24 iterations suffice for the deepest stack.
     """

@@ -51,7 +51,7 @@ COMPLETING = "`allocsim help completion` says how to set up completion"
 OUTPUT_ERRORS = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
 """The values that errno can have when the output cannot be written."""
 
-NO_MORE_PROCESSES = "no further process or thread can be started; raise their number (ulimit -u)"
+NO_MORE_PROCESSES = "no further process or thread can be started; raise the limit (ulimit -u)"
 
 
 class LazyGroup(click.Group):
@@ -124,7 +124,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and end the process with its exit status."""
     register_ascii_fallback()
-    guard_numba(lambda name: log(f"allocsim: Numba cannot use {name}, and uses its default"))
+    guard_numba(lambda name: log(f"allocsim: Numba cannot use {name}; the default is used"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=ASCII_FALLBACK)
@@ -213,7 +213,7 @@ def _explain(error: OSError) -> str:
     if error.errno == EAGAIN and not is_output:
         return NO_MORE_PROCESSES
     if error.errno == EMFILE:
-        return "too many open files; raise their number (ulimit -n)"
+        return "too many open files; raise the limit (ulimit -n)"
     if is_output or error.errno in OUTPUT_ERRORS:
         return f"cannot write the output: {error.strerror}"
     return f"system error: {error}"

@@ -67,8 +67,8 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     "what_if",
     metavar="GROUP",
     multiple=True,
-    help="Group to experiment with, named as in the tables. By default, the first group of one "
-    "workload, and no group of two workloads. May be repeated.",
+    help="Group to experiment with, named as in the tables. By default, the first group if there "
+    "is one workload, and none if there are two. May be repeated.",
 )
 @click.option(
     "--seconds",

@@ -77,7 +77,7 @@ def explain_two(names: tuple[str, ...], options: dict[str, Any]) -> None:
 
 
 def _question(options: Mapping[str, Any], seconds: float) -> Question:
-    """Return the question that the options ask, with experiments of `seconds`."""
+    """Return the question that the options ask, with `seconds` for experiments."""
     by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
     stacks = any(options[name] is not None for name in EXPORTS)
     pictures = options["map"] or any(options[name] is not None for name in PICTURES)
@@ -116,7 +116,7 @@ def _log_notes(explanation: Explanation, trace: Trace) -> None:
 
 @contextmanager
 def _named(workload: str) -> Iterator[None]:
-    """Name one of two workloads in the message of an input error that does not name it."""
+    """Add the name of one of two workloads to the message of an input error that lacks it."""
     try:
         yield
     except InputError as error:

@@ -22,7 +22,7 @@ from allocsim.signals import on_interrupt
 from allocsim.text import counted, format_bytes
 
 WIDTH = 60
-"""Seconds that a chart shows, and its characters."""
+"""Width of a chart in characters: one for each of the last seconds."""
 
 
 @contextmanager

@@ -82,9 +82,8 @@ _OPTIONS = (
         type=click.Choice(["full", "recorded"]),
         default="full",
         show_default=True,
-        help="full: replay as fast as possible, and show the recorded time to libraries that "
-        "release memory after a delay. recorded: replay at the recorded pace when measuring "
-        "memory.",
+        help="full: replay as fast as possible; libraries that release memory after a delay see "
+        "the recorded time. recorded: replay at the recorded pace when measuring memory.",
     ),
     timeout_option,
     click.option(

@@ -34,7 +34,7 @@ def require_outputs(
 ) -> None:
     """Raise an error, before the command does any work, if an output cannot or must not be written.
 
-    Outputs and inputs are those on the command line, and the further ones that are given. Raises
+    Checks the outputs and inputs on the command line, and those in `outputs` and `inputs`. Raises
     UsageError for an output that is an input, and as `require_writable`.
     """
     context = click.get_current_context()
@@ -64,7 +64,7 @@ def require_writable(paths: Sequence[str], extended: str | None = None) -> None:
         if not path:
             raise click.UsageError("the name of a file to write is empty")
         if path.endswith("/"):
-            raise click.UsageError(f"'{path}' is the name of a directory; expected that of a file")
+            raise click.UsageError(f"'{path}' is a directory; expected a file to write")
         if realpath(path) in files:  # two names or links can lead to the same file
             raise click.UsageError(f"'{path}' is given for two exports; use two files")
         files.add(realpath(path))
@@ -72,7 +72,7 @@ def require_writable(paths: Sequence[str], extended: str | None = None) -> None:
             raise click.UsageError(f"cannot write '{path}': no such directory")
         if (stream := _stream_of(path)) is not None:
             raise click.UsageError(f"'{path}' is the {stream} of this command; use another file")
-        # A file is replaced by one that is written beside it, so its directory counts as well.
+        # A file is replaced by one that is written next to it, so its directory counts as well.
         is_replaced = not exists(path) or (isfile(path) and path != extended)
         if is_replaced and not access(dirname(realpath(path)), W_OK | X_OK):
             raise EnvironmentLacks(

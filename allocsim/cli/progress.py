@@ -109,7 +109,7 @@ def watched(trace: Trace) -> Iterator[None]:
 
 
 def _counted(chunks: Iterator[Any], watch: Callable[[Counts], None]) -> Iterator[Any]:
-    """Yield the chunks. Report each to `watch` when the consumer asks for the next one."""
+    """Yield the chunks; report each one to `watch` when the consumer asks for the next."""
     count = _Count()
     with closing_chunks(chunks):
         for chunk in chunks:

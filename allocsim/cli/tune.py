@@ -93,7 +93,7 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     noise, no footprint grows, and the workloads that were held back do not get worse.
     """
     if options["source"] and options["json"]:
-        raise click.UsageError("--source and --json exclude each other")
+        raise click.UsageError("use either --source or --json, not both")
     require_outputs()
     from allocsim.cli.drive import command_line
     from allocsim.reports.tuning_screen import print_tuning

@@ -39,7 +39,7 @@ readings, a run writes about 0.1 GB."""
 
 
 class Hierarchy(NamedTuple):
-    """Where the control groups of memory are, and the names of their files."""
+    """Where the memory control groups are mounted, and the names of their files."""
 
     mount: str
     controllers: str
@@ -145,7 +145,7 @@ def _field(file: Path, name: str, default: int) -> int:
 
 
 def _lines(file: Path) -> list[str]:
-    """Return the lines of a file, or no line if the file cannot be read."""
+    """Return the lines of a file, or [] if the file cannot be read."""
     try:
         return file.read_text("utf-8", "replace").splitlines()
     except OSError:

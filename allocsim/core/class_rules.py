@@ -36,7 +36,8 @@ class ClassRules:
     grid_text: str
     """The grid in words, for error messages."""
     required: Mapping[int, str]
-    """Sizes that must be classes, with the reason for each. The largest of the grid must be one."""
+    """Sizes that must be classes, with the reason for each. They include the largest of the
+    grid."""
     max_classes: int
     page_size: int
     growth_step: int

@@ -72,7 +72,7 @@ class Units:
     names: tuple[str, ...]
     """Names of the parts that `part` refers to."""
     rest: Mapping[str, int] = field(default_factory=dict)
-    """The bytes of each part of the heap that no unit covers. Released bytes do not count."""
+    """Bytes outside all units, for each part of the heap. Released bytes do not count."""
     break_range: tuple[int, int] | None = None
     """Start and end of a range of memory whose end the allocator moves to obtain or to release
     memory, as glibc moves the program break; None if there is no such range."""
@@ -116,8 +116,9 @@ class Design:
     unit: str = "span"
     """The word for one of these units: "span" or "page"."""
     start: Callable[[int], Mapping[str, int]] | None = None
-    """Takes the address at which the modelled library started (see `libraries.start`), and returns
-    the parameters of a heap that starts there. None for a design that models no library."""
+    """Takes the address that `libraries.start` reads from a process with the modelled library, and
+    returns the parameters of a heap that starts where the library's heap does. None for a design
+    that models no library."""
     mode: Callable[[Mapping[str, int]], str] = lambda _: ""
     """Takes the parameters, and returns a sentence about the mode that they select, for the head of
     a report; "" if there is nothing to say."""

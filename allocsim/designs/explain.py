@@ -1,6 +1,6 @@
 """One-line messages for errors in the code of a design file.
 
-Numba's own messages run to a hundred lines.
+Numba's own messages are up to a hundred lines long.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class OnDesign:
             return play(heap, self._threaded(self.open_trace()), self._options()).moments
 
     def threads(self, count: int) -> Threads:
-        """Return the threads of the workload, which are `count`, and how they are replayed."""
+        """Return how the workload's `count` threads are replayed."""
         return Threads(count, self.conditions.recorded)
 
     def map_at(self, event: int) -> HeapMap:

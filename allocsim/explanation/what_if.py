@@ -138,7 +138,7 @@ class Experiments:
         return results
 
     def _released(self, groups: list[Group], top: Group | None) -> list[WhatIf]:
-        """Measure a release on request: of the heap as it is, and after freeing each group.
+        """Measure a release on request, from the unchanged heap and after freeing each group.
 
         If `top` is given, also measure what freeing this group releases if no release is requested.
         """

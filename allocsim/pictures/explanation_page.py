@@ -189,7 +189,7 @@ def _what_ifs(explanation: Explanation) -> Figure:
     """Return the figure of the experiments."""
     whole = explanation.moment.footprint
     changes = [*map(change_of, explanation.what_ifs)]
-    rows = [Bar("as it is", format_bytes(whole), {"footprint": whole})] + [
+    rows = [Bar("unchanged", format_bytes(whole), {"footprint": whole})] + [
         Bar(each.what, f"{format_bytes(each.footprint)}, {change}", {"footprint": each.footprint})
         for each, change in zip(explanation.what_ifs, changes, strict=True)
     ]

@@ -77,7 +77,7 @@ def _thinned(points: Sequence[_Point]) -> list[_Point]:
 
 
 def _places(values: Sequence[float], count: int) -> list[int]:
-    """Return each value's interval, numbered from 0; the values' range has `count` intervals."""
+    """Divide the range of values into `count` intervals; return each value's interval number."""
     low, high = min(values, default=0.0), max(values, default=0.0)
     step = (high - low) / count or 1.0
     return [int((value - low) / step) for value in values]
@@ -110,8 +110,10 @@ def _view(
 
 
 def _side(field: str, axis: Axis) -> dict[str, Any]:
-    """Return the encoding of a figure: on an axis that need not begin at 0, or on a logarithmic one
-    if the largest figure exceeds MAX_RATIO times the smallest.
+    """Return the encoding of a figure.
+
+    The axis need not begin at 0, and is logarithmic if the largest figure exceeds MAX_RATIO times
+    the smallest.
     """
     values = axis.figures.values()
     is_wide = 0 < min(values) * MAX_RATIO < max(values)

@@ -64,9 +64,9 @@ def icicle(stacks: Stacks) -> Figure:
     unit = unit_for(root.size)
     return Figure(
         title="Owners by stack",
-        summary="The width of a function is the bytes owned by the objects that the function, or "
-        "a function that it calls, allocated. Callers are above. The colour is that of the "
-        "largest part.",
+        summary="The width of a function shows the bytes owned by objects that were allocated by "
+        "the function or by its callees. Callers are above their callees. The colour is that of "
+        "the largest part.",
         view=lambda width: _view(width, cells, root.size, unit),
         titles=("stack, from the outermost function", "owned", "largest part"),
         rows=[
@@ -125,9 +125,9 @@ def depth_of(node: Node) -> int:
 
 
 def _shorten(root: Node) -> bool:
-    """Replace each function that calls only one other by that one; return whether there was any.
+    """Replace each function that calls only one other by its callee; return whether there was one.
 
-    If no function does, the functions below row DEPTH are left out.
+    If there is no such function, the functions below row DEPTH are left out.
     """
     stack, is_changed = [(root, 0)], False
     while stack:

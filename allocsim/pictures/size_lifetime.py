@@ -38,7 +38,7 @@ def size_lifetime(evidence: Evidence) -> Figure:
     columns = Side("allocated size, up to", [size_name(size) for size in sizes])
     lives = Side(None, [life_name(span) for span in spans])
     return Figure(
-        title="Size and lifetime of what is live",
+        title="Size and lifetime of live objects",
         summary="Bytes that live objects own, pinned memory included, by the size of the object "
         "and by the number of events from its allocation to its free. Colour: share of the "
         "footprint.",

@@ -47,7 +47,8 @@ class LiveFigures(NamedTuple):
 
 
 LiveView = Callable[[], AbstractContextManager[Callable[[LiveFigures], None]]]
-"""Returns a context manager. Its value is a function that shows figures, replacing the last."""
+"""Returns a context manager. Its value is a function that shows figures in place of the previous
+ones."""
 
 
 @dataclass(frozen=True)

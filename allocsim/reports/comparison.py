@@ -117,7 +117,7 @@ COLUMNS = (
         False,
     ),
 )
-"""The columns of the table. A narrow terminal drops them from the right."""
+"""The columns of the table. On a narrow terminal, columns are dropped from the right."""
 
 ALL_COLUMNS = (*COLUMNS, OVERHEAD)
 """The columns that --sort accepts and the CSV contains. The table has no column `overhead`, because

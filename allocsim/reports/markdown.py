@@ -22,7 +22,7 @@ _BLOCK = re.compile(r"[-+=]|\d{1,9}[.)](?=\s|$)")
 
 
 def plain(text: str) -> str:
-    """Return Markdown that shows `text` as it is, in a paragraph, a heading or a table cell.
+    """Return Markdown that shows `text` unchanged, in a paragraph, a heading or a table cell.
 
     Characters that are not printable, line ends among them, are shown as escape sequences.
     """

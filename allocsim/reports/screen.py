@@ -95,7 +95,7 @@ def plain_console(stderr: bool = False) -> Console:
 
 
 def _is_unusable(text: str) -> bool:
-    """Return whether Rich would take a text for a number, and it is not one from 1 to 9,999."""
+    """Return whether Rich would accept a text as a number, although it is not 1 to 9,999."""
     return text.isdigit() and not (text.isascii() and len(text) <= 4 and int(text) > 0)
 
 
@@ -193,7 +193,7 @@ def simple_table(title: str | None = None) -> Table:
 
 
 def _plain(item: RenderableType) -> RenderableType:
-    """Return a string as plain text, and anything else as it is."""
+    """Return a string as plain text, and anything else unchanged."""
     return styled(item) if isinstance(item, str) else item
 
 

@@ -97,7 +97,7 @@ class Row(msgspec.Struct, kw_only=True):
     began: Text
     """Time at which the cell began: ISO 8601, UTC."""
     seconds: Seconds
-    """Time that the cell took, with the start of a process where it needed one."""
+    """Time that the cell took, including the start of a process if it needed a new one."""
 
     @property
     def key(self) -> bytes:

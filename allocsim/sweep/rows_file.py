@@ -50,7 +50,7 @@ class Known(NamedTuple):
         """Return the options that differ between the row and the cell, and matter to the row.
 
         The timeout decides only whether a cell fails, so it matters only to a failure. A condition
-        that a row does not have is taken to be the same, except the limit.
+        that is missing in the row counts as equal, except the limit.
         """
         pairs = (
             ("--runs", self.runs, cell.runs),

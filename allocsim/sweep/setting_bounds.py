@@ -1,7 +1,7 @@
 """Bounds on the settings in a file of rows.
 
-The cost of the effects of settings grows with the number of different settings, so a file must not
-choose it freely. A bundled design has at most 14 parameters.
+Computing the effects of settings takes longer with more settings, so their number in a file is
+limited. A bundled design has at most 14 parameters.
 """
 
 from __future__ import annotations

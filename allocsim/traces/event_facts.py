@@ -42,7 +42,7 @@ def fact_of(trace: Trace, key: str) -> np.ndarray | None:
 
 
 def collect_times(trace: Trace) -> None:
-    """Have `trace.times` filled at the end of the trace's stream, if the recording has times."""
+    """Arrange for `trace.times` to be filled when the stream ends, if the recording has times."""
     points = recorded_times(trace.description)
     if points:
         trace.chunks = _counted(trace.chunks, np.array(points, np.int64), trace.times)

@@ -128,13 +128,13 @@ def test_file_name_of_any_bytes_is_no_error(tmp_path: Path, option: str) -> None
         (RuntimeError("can't start new thread"), "no further process or thread can be started"),
         (
             OSError(errno.EAGAIN, "Resource temporarily unavailable"),
-            "raise their number (ulimit -u)",
+            "raise the limit (ulimit -u)",
         ),
         (
             BlockingIOError(errno.EAGAIN, "write could not complete without blocking", 0),
             "cannot write the output: write could not complete without blocking",
         ),
-        (OSError(errno.EMFILE, "Too many open files"), "too many open files; raise their number"),
+        (OSError(errno.EMFILE, "Too many open files"), "too many open files; raise the limit"),
     ],
 )
 def test_limit_of_the_system_is_3(

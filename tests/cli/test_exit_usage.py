@@ -103,7 +103,7 @@ USAGE: dict[str, tuple[str, str]] = {
     ),
     "export to a directory that does not exist": (
         "random --export-csv gone/",
-        "'gone/' is the name of a directory; expected that of a file",
+        "'gone/' is a directory; expected a file to write",
     ),
     "export to nowhere": ("random --export-csv gone/x", "no such directory"),
 }

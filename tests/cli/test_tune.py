@@ -74,7 +74,7 @@ def test_source_is_that_of_the_original(run: Run, design: str, start: str) -> No
     [
         ("tune --design tcmalloc", 2, "Missing argument 'WORKLOAD...'"),
         ("tune mine.txt", 2, "Missing option '--design'"),
-        (f"{MINE} --json --source", 2, "--source and --json exclude each other"),
+        (f"{MINE} --json --source", 2, "use either --source or --json, not both"),
         (f"{MINE} --out nowhere/table.json", 2, "no such directory"),
         (f"{MINE} --floor 1%", 2, "no table of size classes satisfies this floor"),
         (f"{MINE} --floor 25", 2, "25"),

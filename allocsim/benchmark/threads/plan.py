@@ -1,8 +1,8 @@
 """The plan of a replay on threads: a stream of events for each thread, and epochs of turns.
 
 Object ids are reused, so two objects with the same id would make threads wait for each other. In a
-stream, an event therefore names a slot. The slot of an object that one thread uses is reused by
-that thread. The slot of a shared object is reused only in a later epoch. The *version* of a shared
+stream, an event therefore names a slot. If only one thread uses an object, only that thread reuses
+its slot. The slot of a shared object is reused only in a later epoch. The *version* of a shared
 object counts its allocation and its reallocations so far: a call waits for the version that it
 needs.
 """

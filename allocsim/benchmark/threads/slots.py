@@ -1,6 +1,6 @@
 """Slots: the rows of the tables of objects in a replay on threads.
 
-No two threads have slots for their own objects in one cache line.
+Slots that different threads use for their own objects are never in the same cache line.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def _next_request(stage: Stage, taken: int) -> int:
 
 @kernel
 def _create(stage: Stage, number: int) -> bool:
-    """Create the OS thread of a thread; return False on failure (see `Control.error`)."""
+    """Create the OS thread of a planned thread; return False on failure (see `Control.error`)."""
     control, thread = stage.control[0], stage.threads[number]
     control.stacks -= 1
     thread.stack = stage.free_stacks[control.stacks]

@@ -1,6 +1,6 @@
 """A first pass over the events: the threads, their calls, and the objects that threads share.
 
-A thread number that makes a call after its recorded end stands for a new thread from then on.
+A thread number that is used again after the recorded end of its thread begins a new thread.
 """
 
 from __future__ import annotations

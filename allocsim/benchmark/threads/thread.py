@@ -112,8 +112,8 @@ def _target_of(stage: Stage, event: Record) -> Object:
 def _publish(stage: Stage, event: Record, target: Object) -> None:
     """Let the other threads see a shared object after an event.
 
-    This follows the call and the driver's writes to the object, because another thread may free the
-    object as soon as it sees the new version.
+    Call this after the allocation and the driver's writes to the object, because another thread may
+    free the object as soon as it sees the new version.
     """
     control, slot = stage.control[0], event.object - SHARED
     shared, place = stage.shared[slot], control.shared + SHARED_BYTES * slot

@@ -3,8 +3,8 @@
 The supervisor creates threads and joins them. It takes requests from a table: n + 1 to create
 thread n, -(n + 1) to join it, DONE, or FAILED.
 
-Invariant: the earliest event that is left can always be replayed, because its thread has a turn in
-the open epoch. A deadlock is therefore only possible inside the library.
+Invariant: the earliest event that has not been replayed can always be replayed next, because its
+thread has a turn in the open epoch. A deadlock is therefore only possible inside the library.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ THREAD_BYTES = ReplayThread.dtype.itemsize
 EPOCH_BYTES = Epoch.dtype.itemsize
 SHARED_BYTES = Shared.dtype.itemsize
 CODE_BYTES = CODE.itemsize
-"""Bytes of each record: the tables are addressed in bytes, as C does."""
+"""Sizes of the records in bytes, because the tables are addressed in bytes, as in C."""
 
 GRANTED = ReplayThread.dtype.fields["granted"][1]  # type: ignore[index]
 REMAINING = Epoch.dtype.fields["remaining"][1]  # type: ignore[index]

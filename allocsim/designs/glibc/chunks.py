@@ -68,7 +68,7 @@ def chunksize(p: int) -> int:
 
 @kernel
 def prev_size(p: int) -> int:
-    """Return the foot of the chunk before `p`; if `p` has a mapping, the bytes before it."""
+    """Return the foot of the chunk before `p`; in a mapping, the number of bytes before `p`."""
     return load_word(p)
 
 

@@ -93,7 +93,7 @@ def merge_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
 def malloc_consolidate(heap: Glibc, av: int) -> int:
     """Merge all chunks of the fastbins, smallest sizes and newest chunks first. Returns Status.OK.
 
-    The sizes of the merged chunks do not matter, and nothing is trimmed (malloc_consolidate).
+    Nothing is trimmed, however large the merged chunks are (malloc_consolidate).
     """
     arena = heap.arena[av]
     arena.have_fastchunks = 0

@@ -154,9 +154,9 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
     """Bin the chunks of the unsorted list, oldest first; return an object of `nb` bytes, or 0.
 
     A chunk of exactly `nb` bytes goes to the cache while there is room; at the end, the chunk that
-    was cached last is returned. The rest of the chunk that was split for the last small request is
-    split again if no other chunk is on the list, so that successive small requests get neighbouring
-    chunks.
+    was cached last is returned. If the only chunk on the list is the one that was left when the
+    last small request split a chunk, it is split again, so that successive small requests get
+    neighbouring chunks.
     """
     arena, mp = heap.arena[av], heap.mp_[0]
     head, cached, iters = bin_at(arena, UNSORTED), False, 0

@@ -31,7 +31,7 @@ ALL = (1 << 64) - 1
 
 TINY_CLASS = 2
 WHOLE = 1 << 16
-"""As in `size_classes` and `objects`, but written again, so that a wrong constant is detected."""
+"""Constants of `size_classes` and `objects`, repeated here so that a wrong one is detected."""
 
 
 def slots_of(heap: Go, span: SpanCopy, first: int) -> int:

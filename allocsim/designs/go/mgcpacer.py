@@ -37,7 +37,7 @@ TRIGGER_LOW, TRIGGER_HIGH, TRIGGER_PARTS = 45, 61, 64
 """The trigger is between 45/64 and 61/64 of the way from the live heap to the goal."""
 
 MIN_RUNWAY = 64 << 10
-"""Bytes by which the goal exceeds the heap size at which a collection was triggered."""
+"""Minimum bytes by which the goal exceeds the heap size at which a collection was triggered."""
 
 
 @out_of_line

@@ -89,7 +89,7 @@ def scavenge_to_goal(heap: Go) -> int:
 
 @kernel
 def _exceeds_a_goal(heap: Go) -> bool:
-    """Return whether more memory is unreleased than a goal allows."""
+    """Return whether the unreleased memory exceeds a goal."""
     goals = heap.scavenger[0]
     if heap_retained(heap) > goals.gc_percent_goal:
         return True

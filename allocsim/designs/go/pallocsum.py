@@ -1,8 +1,8 @@
 """Summaries of free pages, with which a search skips short runs (runtime/mpagealloc.go).
 
-A summary on level 0 is of one chunk, on level 1 of 8 chunks, on level 2 of 64. A chunk that is not
-mapped has no free page. Go has five levels for 48-bit addresses; the number of levels does not
-change the result of a search.
+A summary describes one chunk on level 0, 8 chunks on level 1, and 64 chunks on level 2. A chunk
+that is not mapped has no free page. Go has five levels for 48-bit addresses; the number of levels
+does not change the result of a search.
 """
 
 from __future__ import annotations

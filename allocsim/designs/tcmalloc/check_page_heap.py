@@ -244,7 +244,7 @@ def _resident_problems(
 
 
 def metadata_covers_the_records(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """Metadata is the page map leaves, and the chunks for the most records of each kind so far."""
+    """Metadata is the page map leaves plus the chunks for the maximum number of records so far."""
     page_heap = heap.page_heap[0]
     needed = (
         (int(page_heap.last_span) - LIST_HEADS + RESERVED_SPANS, SPANS_PER_CHUNK),

@@ -124,7 +124,7 @@ def _records(span: int) -> int:
 
 @kernel
 def delete_span(heap: Tcmalloc, span: int) -> None:
-    """Make the record of a span that was merged into another available for reuse (DeleteSpan)."""
+    """Make the record of a merged span available for reuse (DeleteSpan)."""
     record, page_heap = heap.span[span], heap.page_heap[0]
     record.state = SpanState.NONE
     record.next = page_heap.unused_span

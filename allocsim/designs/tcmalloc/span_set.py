@@ -82,7 +82,7 @@ def lower_bound(heap: Tcmalloc, root: int, pages: int) -> int:
 
 @kernel
 def linked_span(heap: Tcmalloc, link: int) -> int:
-    """Return the span that `link` holds, or 0 if it holds none."""
+    """Return the span that `link` leads to, or 0 if it leads to no span."""
     page_heap = heap.page_heap[0]
     if link == FREE_ROOT:
         return page_heap.large_normal
@@ -94,7 +94,7 @@ def linked_span(heap: Tcmalloc, link: int) -> int:
 
 @kernel
 def _set_link(heap: Tcmalloc, link: int, span: int) -> None:
-    """Make `link` hold `span`, or nothing if `span` is 0."""
+    """Make `link` lead to `span`, or to no span if `span` is 0."""
     if link == FREE_ROOT:
         heap.page_heap[0].large_normal = span
     elif link == RETURNED_ROOT:

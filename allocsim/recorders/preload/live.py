@@ -79,7 +79,7 @@ class LiveWatch:
                 show(LiveFigures(seconds, memory, live, objects, self._stats.events))
 
     def _look(self, image: Image) -> GrowingReader:
-        """Let the reader see the image's present records; after an exec, start a new reader.
+        """Show the image's current records to the reader; after an exec, start a new reader.
 
         Returns the reader.
         """

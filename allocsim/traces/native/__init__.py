@@ -1,1 +1,1 @@
-"""allocsim's own trace format: a header with a checksum, then the events as they are in memory."""
+"""allocsim's own trace format: a header with a checksum, then the events in their memory layout."""

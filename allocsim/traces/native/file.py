@@ -1,8 +1,9 @@
 """Reading and writing of allocsim traces.
 
-An allocsim trace consists of a header (see `header`) and the events (see `allocsim.events`) as they
-are in memory. The events need no parsing, but this module validates every event. A plain file is
-read by offset (see `open_file`). A compressed file or standard input is read from beginning to end.
+An allocsim trace consists of a header (see `header`) and the events (see `allocsim.events`), in the
+layout that they have in memory. The events need no parsing, but this module validates every event.
+A plain file is read by offset (see `open_file`). A compressed file or standard input is read from
+beginning to end.
 """
 
 from __future__ import annotations

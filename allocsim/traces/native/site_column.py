@@ -2,7 +2,7 @@
 
 A trace seldom uses more than 65,535 sites. The writer therefore renumbers the used sites without
 gaps, and stores each number in 1, 2 or 4 bytes. With 2 bytes, the column takes at most a ninth of
-the file. How many sites are used is known only at the end; until then, the numbers are in an
+the file. The number of used sites is known only at the end; until then, the site numbers are in an
 unnamed file in the directory of the trace.
 """
 

@@ -120,7 +120,7 @@ class ImageReader:
     def names(self) -> dict[int, str]:
         """Thread names by the recorder's thread number.
 
-        The recorder writes the name of a thread when the thread ends, or when it ends the process.
+        The recorder writes the name of a thread when the thread ends or ends the process.
         """
         notes = self._notes(Code.NAME)
         return {first: text for _, first, text in notes}

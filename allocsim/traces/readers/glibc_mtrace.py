@@ -79,7 +79,7 @@ class GlibcMtraceReader(BlockReader):
 
 
 def _fill(calls: Any, records: Any) -> None:
-    """Fill `calls` from as many records, all of which are calls: no unused or first record."""
+    """Fill `calls` from the same number of records, all of which are calls."""
     types = records["type"] & 0xFF
     calls.op[:] = _OPS[types]
     calls.thread[:] = records["thread"].astype(np.int64) & 0xFFFFFFFF

@@ -31,7 +31,7 @@ MAX_UNPARSED = 1 << 24
 a short interpreted file, parsing them takes longer than parsing the calls."""
 
 LENGTH_FORMAT = 3
-"""The first format in which a text's length precedes it."""
+"""The first format in which the length of a text precedes the text."""
 
 EXECUTABLE, NEW_LIST = b"x", b"-"
 """Paths of modules with a special meaning."""
