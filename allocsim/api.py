@@ -9,7 +9,14 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from allocsim.api_arguments import MAX_SEED, call_text, names_of, touch_called
+from allocsim.api_arguments import (
+    MAX_SEED,
+    THREADS,
+    call_text,
+    checked_conditions,
+    names_of,
+    touch_called,
+)
 from allocsim.benchmark import comparison
 from allocsim.benchmark.subject import choose_subjects
 from allocsim.designs import find_design
@@ -24,7 +31,6 @@ from allocsim.heap.arguments import (
     checked_optional,
     checked_path,
     checked_range,
-    checked_seconds,
     checked_text,
 )
 from allocsim.libraries.find import require_no_library
@@ -39,13 +45,12 @@ a dict, or a trace that is already open."""
 
 MAX_COUNT = 10**15
 MAX_RUNS = 1000
-THREADS = ["recorded", "one"]
 
 
 def open_trace(
     path: str | os.PathLike[str], *, format: str | None = None, process: int | None = None
 ) -> Trace:
-    """Open a recording, which may be compressed, or a bundled one by its name.
+    """Open a recording by its path, or a bundled recording by its name.
 
     `format` names the recording's format; by default, it is detected from the content. `process`
     selects one of several recorded processes. `trace.chunks` yields the events as structured
@@ -153,17 +158,13 @@ def compare(
     `reference` is the allocator whose figures are 1.00, by default the first one; `sort` is the key
     of the column to sort by.
     """
-    call = call_text(compare, locals())
+    arguments = locals()
+    call = call_text(compare, arguments)
     conditions = comparison.Conditions(
         runs=checked_range("compare", "runs", runs, 1, MAX_RUNS),
         warmup=checked_range("compare", "warmup", warmup, 0, MAX_RUNS),
-        recorded=checked_choice("compare", "threads", threads, THREADS) == "recorded",
-        touch=touch_called("compare", touch),
-        timeout=checked_seconds("compare", "timeout", timeout),
-        limit=None if limit is None else checked_bytes("compare", "limit", limit),
-        reserve=checked_bytes("compare", "reserve", reserve),
-        keep_settings=checked_flag("compare", "keep_settings", keep_settings),
         timed=checked_flag("compare", "times", times),
+        **checked_conditions("compare", arguments),
     )
     subjects = choose_subjects(names_of("compare", "on", on))
     first = checked_optional(checked_text, "compare", "reference", reference) or subjects[0]

@@ -8,15 +8,23 @@ from typing import Any
 
 from allocsim.driver import Touch
 from allocsim.events import Trace
-from allocsim.heap.arguments import checked_choice, checked_text
+from allocsim.heap.arguments import (
+    checked_bytes,
+    checked_choice,
+    checked_flag,
+    checked_optional,
+    checked_seconds,
+    checked_text,
+)
 from allocsim.text import object_repr
 
 MAX_SEED = 1 << 62
+THREADS = ["recorded", "one"]
 TOUCHES = [touch.name.lower() for touch in Touch]
 
 
 def names_of(call: str, argument: str, names: object) -> list[str] | None:
-    """Return the names in a list or in a text with commas; None if `names` is None."""
+    """Return the names in a list or in a text with commas, or None if `names` is None."""
     if names is None:
         return None
     if isinstance(names, str):
@@ -31,6 +39,21 @@ def names_of(call: str, argument: str, names: object) -> list[str] | None:
 def touch_called(call: str, name: str) -> Touch:
     """Return the Touch called `name`."""
     return Touch[checked_choice(call, "touch", name, TOUCHES).upper()]
+
+
+def checked_conditions(call: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `Conditions` that `compare` and `explain` set, by name.
+
+    `arguments` has the arguments of the call by name.
+    """
+    return {
+        "recorded": checked_choice(call, "threads", arguments["threads"], THREADS) == "recorded",
+        "touch": touch_called(call, arguments["touch"]),
+        "timeout": checked_seconds(call, "timeout", arguments["timeout"]),
+        "limit": checked_optional(checked_bytes, call, "limit", arguments["limit"]),
+        "reserve": checked_bytes(call, "reserve", arguments["reserve"]),
+        "keep_settings": checked_flag(call, "keep_settings", arguments["keep_settings"]),
+    }
 
 
 def call_text(function: Callable[..., Any], given: Mapping[str, Any]) -> str:

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from allocsim.api import MAX_COUNT, THREADS
+from allocsim.api import MAX_COUNT
 from allocsim.api import workload as opened_workload
-from allocsim.api_arguments import call_text, names_of, touch_called
+from allocsim.api_arguments import call_text, checked_conditions, names_of
 from allocsim.benchmark.comparison import Conditions
 from allocsim.events import Trace
 from allocsim.explanation.explanation import explain as answer
@@ -19,12 +19,8 @@ from allocsim.explanation_result import ExplanationResult
 from allocsim.heap import RESERVE
 from allocsim.heap.arguments import (
     checked_budget,
-    checked_bytes,
-    checked_choice,
     checked_flag,
-    checked_optional,
     checked_range,
-    checked_seconds,
     checked_text,
 )
 from allocsim.moments import Choice, parse_moment
@@ -49,25 +45,19 @@ def explain(
 ) -> ExplanationResult:
     """Explain the footprint of a design or a library at a moment of a workload.
 
-    `on` names the allocator as `allocsim compare --on` does; by default, it is the one that the
-    program used: Go's for a trace of Go, else glibc. `at` is a moment: "peak", "live-peak",
-    "worst", "end", a number of events, a share of them ("50%"), or a time if the recording has
-    times ("3.5s"). `by` names the groupings of the owners: "site", "size", "thread", "age" or
-    "lifetime". `what_if` names groups to experiment with; by default, the largest owner of the
-    first grouping. No experiment is started after `seconds`; 0 means no experiments. `stacks`
-    computes the owners by stack too, for `pprof`; the recording must have call sites. `timeout` is
-    the maximum time of a process that replays on a library. The other arguments are those of
-    `compare`.
+    `on` names the allocator as `allocsim compare --on` does; by default, it is the allocator of the
+    recorded program: "go" for a trace of Go's runtime, otherwise "lib:glibc". `at` is a moment:
+    "peak", "live-peak", "worst", "end", a number of events, a share of them ("50%"), or a time if
+    the recording has times ("3.5s"). `by` names the groupings of the owners: "site", "size",
+    "thread", "age" or "lifetime". `what_if` names groups to experiment with; by default, the
+    largest owner of the first grouping. No experiment is started after `seconds`; 0 means no
+    experiments. `stacks` computes the owners by stack too, for `pprof`; the recording must have
+    call sites. `timeout` is the maximum time of a process that replays on a library. The other
+    arguments are those of `compare`.
     """
-    call = call_text(explain, locals())
-    conditions = Conditions(
-        touch=touch_called("explain", touch),
-        recorded=checked_choice("explain", "threads", threads, THREADS) == "recorded",
-        timeout=checked_seconds("explain", "timeout", timeout),
-        limit=checked_optional(checked_bytes, "explain", "limit", limit),
-        reserve=checked_bytes("explain", "reserve", reserve),
-        keep_settings=checked_flag("explain", "keep_settings", keep_settings),
-    )
+    arguments = locals()
+    call = call_text(explain, arguments)
+    conditions = Conditions(**checked_conditions("explain", arguments))
     question = Question(
         at=_moment(at),
         by=_groupings(by),
@@ -77,10 +67,8 @@ def explain(
     )
     trace = opened_workload(workload, seed=seed)
     name = default_subject(trace) if on is None else checked_text("explain", "on", on)
-    opened = repeatable(trace)
-    explanation, read = answer(
-        subject_called(name, opened, conditions), question, trace.reopen_with_sites
-    )
+    subject = subject_called(name, repeatable(trace), conditions)
+    explanation, read = answer(subject, question, trace.reopen_with_sites)
     return ExplanationResult(explanation, read, call)
 
 

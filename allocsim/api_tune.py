@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from allocsim.api import THREADS, Workload
+from allocsim.api import Workload
 from allocsim.api import workload as opened_workload
-from allocsim.api_arguments import MAX_SEED, call_text
+from allocsim.api_arguments import MAX_SEED, THREADS, call_text
 from allocsim.designs import find_design
 from allocsim.errors import InputError
 from allocsim.events import Trace, on_one_thread

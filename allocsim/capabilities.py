@@ -1,4 +1,4 @@
-"""What the recorder of a trace was able to see.
+"""Capabilities of recorders: the aspects of a program that they see.
 
 A trace stores the capabilities of its recorder, because its events cannot show what was not
 recorded. If threads were not recorded, for example, the trace looks like that of a program with a
@@ -12,14 +12,15 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 Extent = Literal["yes", "partly", "no", "unknown"]
-"""How far a recorder sees an aspect of a program. "partly": only some calls, or parts of calls."""
+"""The extent to which a recorder sees an aspect of a program. "partly": only some calls, or parts
+of calls."""
 
 _RANK: Mapping[str, int] = {"no": 0, "partly": 1, "unknown": 1, "yes": 2}
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """How far a recorder sees each aspect of a program.
+    """The extent to which a recorder sees each aspect of a program.
 
     Every aspect is "unknown" in a trace from a file of an older version of allocsim.
     """
@@ -52,7 +53,7 @@ class Capabilities:
 
     @property
     def lacking(self) -> str:
-        """What the recorder does not see, as in "thread ends; aligned calls partly". May be ""."""
+        """The aspects that the recorder does not see, as in "thread ends; aligned calls partly"."""
         missing = ", ".join(self._with("no"))
         return "; ".join(
             filter(None, [missing, *(f"{aspect} partly" for aspect in self._with("partly"))])

@@ -1,4 +1,4 @@
-"""What the driver does between two events: it takes samples, records moments and prefetches.
+"""The driver's work between two events: it takes samples, records moments and prefetches.
 
 After each event, the loop compares the number of events with the next number at which something is
 due, and the footprint with its peak. A replay that records no moments and has few objects does

@@ -94,7 +94,7 @@ class UnknownName(InputError):
         more = f" and {len(names) - MAX_LISTED:,} others" if len(names) > MAX_LISTED else ""
         listed = f"one of: {', '.join(names[:MAX_LISTED])}{more}" if names else ""
         expected = " or ".join(filter(None, (other, listed)))
-        remedy = f"expected {expected}" if expected else "there are none"
+        remedy = f"expected {expected}" if expected else f"no {kind} is known"
         super().__init__(f"unknown {kind} '{shortened(name)}'{hint}; {remedy}")
 
 

@@ -183,7 +183,7 @@ class Trace:
     losses: list[str] = field(default_factory=list)
     """Sentences about calls that are known to be missing; complete at the end of the stream."""
     capabilities: Capabilities = field(default_factory=Capabilities)
-    """What the recorder of the trace was able to see."""
+    """The aspects of the program that the recorder of the trace could see."""
     program_run: ProgramRun | None = None
     """Figures that the kernel counted while the program was recorded. None for a slice or sample of
     a trace, and for a trace that `allocsim record` did not write."""
@@ -211,11 +211,11 @@ class Trace:
     generator that was never started does not run its cleanup code."""
 
     reopen: Callable[[], Trace] | None = None
-    """A function that opens the same trace again; None if the trace can be read only once, as from
+    """A function that opens the same trace again. None if the trace can be read only once, as from
     standard input."""
 
     reopen_with_sites: Callable[[], Trace] | None = None
-    """A function that opens the same recording again, with its call sites if it has any; None if
+    """A function that opens the same recording again, with its call sites if it has any. None if
     the trace is not a recording, was changed, or can be read only once."""
 
     @property

@@ -31,7 +31,7 @@ bytes."""
 
 @dataclass(frozen=True, repr=False)
 class ExplanationResult:
-    """Which objects own the footprint at a moment, and which changes would reduce it."""
+    """The owners of the footprint at a moment, and changes that would reduce it."""
 
     explanation: Explanation
     trace: Trace

@@ -20,7 +20,7 @@ def html_table(
     """Return a table; all text is escaped. Columns are right-aligned except those in `left`.
 
     The CSS classes of the table stop MathJax from typesetting a name with dollar signs as a
-    formula, which may contain a link. `right` are the attributes of a right-aligned cell.
+    formula: a formula may contain a link. `right` are the attributes of a right-aligned cell.
     """
     head = _row("th", titles, left, right)
     body = joined(*(_row("td", row, left, right) for row in rows))

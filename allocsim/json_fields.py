@@ -32,7 +32,7 @@ class Field:
     name: str = ""
     """The keys that lead to the value, joined by dots; empty for the whole file."""
     kind: str = "a saved result"
-    """What the file should be, for error messages."""
+    """The expected kind of file, for error messages."""
 
     def __getitem__(self, key: str | int) -> Field:
         """Return the value at a key; raise InputError if the key is missing."""

@@ -26,7 +26,7 @@ class Finding:
     limit: str
     """The option, such as "--max-footprint", or the figure that is compared with a baseline."""
     figure: float | None
-    """The value of the figure; None if it was not measured."""
+    """The value of the figure. None if it was not measured."""
     bound: float | None
     """The largest value allowed."""
     holds: bool

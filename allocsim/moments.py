@@ -32,7 +32,7 @@ MIN_LIVE_SHARE = 20
 
 @dataclass(frozen=True)
 class Moment:
-    """The figures of a moment. Sizes are in bytes; those of `mean` are rounded down."""
+    """The figures of a moment. Sizes are in bytes; the sizes of `mean` are rounded down."""
 
     name: str
     """One of NAMES."""
@@ -48,7 +48,7 @@ class Moment:
 
     @property
     def overhead(self) -> float | None:
-        """footprint / live; None if nothing is live."""
+        """footprint / live. None if nothing is live."""
         return self.footprint / self.live if self.live else None
 
     def as_json(self) -> dict[str, Any]:

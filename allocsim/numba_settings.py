@@ -28,7 +28,7 @@ THREADS = "NUMBA_NUM_THREADS"
 """The setting of the number of threads, which Numba does not check when it reads it."""
 
 _BEGINNING = "Environment variable '"
-"""How Numba's warning about a variable begins; the name of the variable follows."""
+"""The beginning of Numba's warning about a variable; the name of the variable follows."""
 
 
 def guard_numba(warn: Callable[[str], None]) -> None:

@@ -90,7 +90,7 @@ class Snapshot:
 
     @property
     def overhead(self) -> float | None:
-        """footprint / live; None if nothing is live."""
+        """footprint / live. None if nothing is live."""
         return self.footprint / self.live if self.live else None
 
     def as_json(self) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class Profile:
     caches: list[CacheUse] = field(default_factory=list)
     """The thread caches at the end; empty for a design whose caches have no limit."""
     native_counters: dict[str, int] = field(default_factory=dict)
-    """Counters at the end, under the library's own names; empty if the design models no library."""
+    """Counters at the end, under the library's own names. Empty if the design models no library."""
     part_meanings: Mapping[str, str] = field(default_factory=dict)
     """The design's phrases for some parts and for "metadata", used instead of PART_MEANINGS."""
     mode: str = ""
@@ -149,12 +149,12 @@ class Profile:
 
     @property
     def ns_per_event(self) -> float:
-        """Nanoseconds per event; 0 if there was no event."""
+        """Nanoseconds per event, or 0 if there was no event."""
         return self.seconds * 1e9 / self.events if self.events else 0.0
 
     @property
     def events_per_second(self) -> float:
-        """Events per second; 0 if no time has passed."""
+        """Events per second, or 0 if no time has passed."""
         return self.events / self.seconds if self.seconds else 0.0
 
     @property

@@ -36,7 +36,7 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     recorder_memory: Count = 0
     """Anonymous memory of the recorder, which was subtracted from `anonymous_peak`."""
     recorder: str | None = None
-    """The recorder that slowed the run; None if the program ran without a recorder."""
+    """The recorder that slowed the run. None if the program ran without a recorder."""
     seconds: Seconds
     """Wall time."""
     cpu_seconds: Seconds
@@ -46,7 +46,7 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     cores: Count
     """Processors on which the program was allowed to run."""
     malloc: str | None = None
-    """The library whose malloc the program used; None if no sample shows it."""
+    """The library whose malloc the program used. None if no sample shows it."""
 
     @property
     def malloc_peak(self) -> int:
@@ -73,7 +73,7 @@ class RealRuns(msgspec.Struct, kw_only=True):
 
     runs: list[ProgramRun] = []
     failure: str | None = None
-    """Why runs are missing; None if no run is missing."""
+    """The reason why runs are missing. None if no run is missing."""
 
     def middle(self, figure: Callable[[ProgramRun], float]) -> float:
         """Return the median of a figure of all runs; there must be at least one run."""

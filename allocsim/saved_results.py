@@ -30,7 +30,7 @@ class SubjectFigures:
     fragmentation: float | None = None
     """1 - live / footprint, at the peak of the footprint."""
     ns: float | None = None
-    """Nanoseconds per event; None if the subject was not timed."""
+    """Nanoseconds per event. None if the subject was not timed."""
     failure: str | None = None
     """The reason why there are no figures."""
     runs: tuple[float, ...] = ()
@@ -41,10 +41,10 @@ class SubjectFigures:
 
 @dataclass(frozen=True)
 class Origin:
-    """How a result was made, if its file says so. The fields are JSON keys of `check`."""
+    """The origin of a result, as far as its file states it. The fields are JSON keys of `check`."""
 
     file: str | None = None
-    """The file of a saved result; None if the result was measured just now."""
+    """The file of a saved result. None if the result was measured just now."""
     date: str | None = None
     """When the file was written: local time, ISO 8601."""
     version: str | None = None

@@ -1,6 +1,6 @@
 """Parsing and formatting of sizes, counts and percentages, and text that is safe to print.
 
-In a size, KiB, K and k stand for 2**10 bytes and kB for 10**3 bytes. M, G and T follow the same
+In a size, KiB, K and k mean 2**10 bytes, and kB means 10**3 bytes. M, G and T follow the same
 pattern.
 """
 

@@ -51,7 +51,7 @@ class History:
 
     timeline: list[Point] = field(default_factory=list)
     sites: list[SiteTotal] = field(default_factory=list)
-    """The totals, the most bytes first; [] if the trace has no call sites."""
+    """The totals, the most bytes first, or [] if the trace has no call sites."""
 
 
 def collect_history(trace: Trace) -> tuple[TraceStats, History]:

@@ -102,7 +102,7 @@ class TraceStats:
 
     @property
     def mean_lifetime(self) -> float:
-        """Mean lifetime of the freed objects; 0 if no object is freed."""
+        """Mean lifetime of the freed objects, or 0 if no object is freed."""
         count = sum(entry.count for entry in self.by_lifetime)
         return self.lifetimes / count if count else 0.0
 
@@ -110,7 +110,7 @@ class TraceStats:
     def median_lifetime(self) -> int:
         """Median lifetime of the freed objects, rounded up to the largest number in its bin.
 
-        0 if no object is freed.
+        The result is 0 if no object is freed.
         """
         half = (sum(entry.count for entry in self.by_lifetime) + 1) // 2
         for entry in self.by_lifetime:

@@ -60,7 +60,7 @@ class TuningResult:
 
     @property
     def objections(self) -> list[str]:
-        """The reasons not to use the table, in sentences; empty if the table is recommended."""
+        """The reasons not to use the table, in sentences. Empty if the table is recommended."""
         return objections(self.tuning)
 
     def as_dict(self) -> dict[str, Any]:

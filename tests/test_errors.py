@@ -70,7 +70,9 @@ def test_unknown_name_lists_a_part_of_many_names() -> None:
 
 
 def test_unknown_name_without_known_ones() -> None:
-    assert str(UnknownName("parameter", "x", [])) == ("unknown parameter 'x'; there are none")
+    assert str(UnknownName("parameter", "x", [])) == (
+        "unknown parameter 'x'; no parameter is known"
+    )
 
 
 @pytest.mark.parametrize("error", [InvalidFree, DoubleFree])

@@ -48,7 +48,7 @@ PLAN_BYTES = EVENT.itemsize + Turn.dtype.itemsize + Epoch.dtype.itemsize
 """Maximum bytes per event of a plan for threads: a turn and an epoch for each event."""
 
 Setup: TypeAlias = memory.Setup | times.Setup | thread_times.Setup | pages.Setup | snapshots.Setup
-"""What a measurement prepares before the subject is loaded, for each kind of measurement."""
+"""The preparations of each kind of measurement, made before the subject is loaded."""
 
 
 class Request(msgspec.Struct, kw_only=True):

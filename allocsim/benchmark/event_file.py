@@ -55,10 +55,10 @@ class EventFile:
     recorded: bool = False
     """Whether the events are on several threads, as in the workload."""
     ends: str | None = None
-    """Where the ends of threads come from: "recorded", "inferred", or None if no thread ends or all
-    events are on one thread."""
+    """Origin of the ends of threads: "recorded" or "inferred"; None if no thread ends or all events
+    are on one thread."""
     times: Sequence[tuple[int, int]] = ()
-    """Pairs (number of events, time of the next event in ns since the program's first call); empty
+    """Pairs (number of events, time of the next event in ns since the program's first call). Empty
     if the workload has no times."""
     knows_touched: bool = False
     """Whether the recording says how much of each large object was touched (see `untouched`)."""
@@ -79,7 +79,7 @@ class EventFile:
 
     @property
     def seconds(self) -> float | None:
-        """The seconds from the program's first call to about its last; None if not recorded."""
+        """The seconds from the program's first call to about its last. None if not recorded."""
         return self.times[-1][1] / 1e9 if self.times else None
 
     def close(self) -> None:

@@ -38,8 +38,9 @@ class Memory(msgspec.Struct, kw_only=True):
     """Peak growth of the process's anonymous RSS, measured for designs too."""
     resident_end: Count
     committed: Count | None = None
-    """Bytes obtained from the OS and not released, after the last event: by the counters or, if a
-    design has none, heap - released + metadata. None if a library does not count them."""
+    """Bytes obtained from the OS and not released, after the last event. They come from the
+    counters; for a design without counters, they are heap - released + metadata. None if a library
+    does not count them."""
     first_live: Count = 0
     """Peak of the live bytes, counting at most 4 KiB of each object."""
     lowest: Count | None = None
@@ -61,22 +62,22 @@ class Memory(msgspec.Struct, kw_only=True):
     """Footprint after `kept`, one second (see Conditions.later) and 1,000 malloc/free pairs later.
     A library that releases memory after a delay checks the time only in calls, hence the pairs."""
     counters: dict[str, int] = {}
-    """Counters after the last event: the library's own, or those that a design computes for the
-    library that it models."""
+    """Counters after the last event: those of the library or, for a design, those that it computes
+    for the modelled library."""
 
     @property
     def overhead(self) -> float | None:
-        """footprint / live, both at the peak of the footprint; None if nothing was live then."""
+        """footprint / live, both at the peak of the footprint. None if nothing was live then."""
         return self.peak / self.live_at_peak if self.live_at_peak else None
 
     @property
     def x_live(self) -> float | None:
-        """Peak footprint / peak live, whose moments may differ; None if nothing was ever live."""
+        """Peak footprint / peak live, whose moments may differ. None if nothing was ever live."""
         return self.peak / self.peak_live if self.peak_live else None
 
     @property
     def fragmentation(self) -> float:
-        """1 - live / footprint, at the peak of the footprint; 0 if the footprint is 0."""
+        """1 - live / footprint, at the peak of the footprint, or 0 if the footprint is 0."""
         return 1 - self.live_at_peak / self.peak if self.peak else 0.0
 
 
@@ -95,7 +96,7 @@ class Times(msgspec.Struct, kw_only=True):
     batch: Count
     """Number of consecutive events in a batch. An extra replay measures each batch."""
     p50: float | None
-    """ns/event of the median batch; None if the workload is shorter than a batch."""
+    """ns/event of the median batch. None if the workload is shorter than a batch."""
     p99: float | None
     """99th percentile of the batches, in ns/event; None like `p50`."""
     p999: float | None
@@ -126,7 +127,7 @@ class Times(msgspec.Struct, kw_only=True):
 
     @property
     def spread(self) -> float | None:
-        """(slowest - fastest) / median of the runs; None if there is only one run."""
+        """(slowest - fastest) / median of the runs. None if there is only one run."""
         return spread(self.runs)
 
 
@@ -137,7 +138,7 @@ class About(msgspec.Struct, kw_only=True, frozen=True):
     path: str | None = None
     """The file that the dynamic linker loaded."""
     host: str | None = None
-    """The library that served Python's own allocations in the process; None if glibc did."""
+    """The library that served Python's own allocations in the process. None if glibc did."""
     start: Count | None = None
     """The address that determines where the library's heap starts (see `libraries.start`)."""
     flaw: str | None = None
@@ -152,6 +153,6 @@ class Row(msgspec.Struct, kw_only=True):
     memory: Memory | None = None
     times: Times | None = None
     failure: str | None = None
-    """The first error, after which the subject was not measured further; None if there was none."""
+    """The first error, after which the subject was not measured further. None if there was none."""
     real: RealRuns | None = None
     """Runs of the program itself with this library; None for a design, or if it was not run."""

@@ -14,14 +14,14 @@ class HighWater:
     def __init__(self) -> None:
         """Reset the kernel's peak to the current RSS, if that is possible."""
         self.begun: int | None = None
-        """RSS when the peak was reset; None if it cannot be."""
+        """RSS when the peak was reset. None if it cannot be."""
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5", "ascii")  # 5 resets VmHWM (proc(5))
             self.begun = status_bytes("VmRSS")
         self.files = _mapped_files()
 
     def growth(self) -> int | None:
-        """Return how much the peak has grown, file pages included; None if it was not reset."""
+        """Return how much the peak has grown, file pages included, or None if it was not reset."""
         return None if self.begun is None else status_bytes("VmHWM") - self.begun
 
     def anonymous_growth(self, meter: Meter) -> int:

@@ -65,7 +65,7 @@ class Pace(NamedTuple):
     """The time in which a workload is replayed on a library."""
 
     times: Sequence[tuple[int, int]] = ()
-    """The workload's times, as in `EventFile`; empty if it has none."""
+    """The workload's times, as in `EventFile`. Empty if it has none."""
     waits: bool = False
     """Whether the replay sleeps until each recorded time. Otherwise the library reads those times
     from a virtual clock."""
@@ -95,10 +95,10 @@ class Setup(NamedTuple):
     steps: Table[Step]
     meter: Meter
     threads: ThreadedReplay | None = None
-    """Replays the events on OS threads; None if they are replayed on one thread."""
+    """Replays the events on OS threads. None if they are replayed on one thread."""
     facts: Facts = Facts()
     clock: VirtualClock | None = None
-    """The clock that the library reads; None if it reads the machine's clock."""
+    """The clock that the library reads. None if it reads the machine's clock."""
 
     def with_clock_of(self, subject: Subject) -> Setup:
         """Make the subject read the virtual clock, if it is a library that reads any clock.
@@ -212,8 +212,8 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
 def _at_peak(subject: Subject, setup: Setup, before: int, noted: int) -> dict[str, int]:
     """Return the figures at the peak of the footprint, or at the first of several equal peaks.
 
-    `noted` is the growth of the kernel's own peak, in bytes. If it exceeds all readings, it is the
-    peak of a library, and the event and the live bytes are those of the highest reading.
+    `noted` is the growth of the kernel's own peak, in bytes. If it exceeds all readings of a
+    library, it is returned as the peak, with the event and the live bytes of the highest reading.
     """
     growth = setup.steps.resident - before
     if subject.heap:  # exact: the driver checks the footprint after every event

@@ -26,7 +26,8 @@ class Occupancy(NamedTuple):
     unheld: np.ndarray
     """Bytes of the units without a live object, by the number of their part."""
     regions: np.ndarray
-    """A row for each region that has memory: its number, the bytes of its units and its objects."""
+    """A row for each region that has memory: the region's number, bytes of units, bytes of
+    objects."""
 
 
 def occupancy(
@@ -66,7 +67,7 @@ def _regions(
     numbers = np.unique(np.repeat(first - skipped, counts) + np.arange(counts.sum()))
     begin, end = numbers * REGION, (numbers + 1) * REGION
     memory = _covered(unit_address, length, begin, end)
-    # Parts of objects may be on pages that are not resident, which are not in `memory`.
+    # An object may extend over pages that are not resident; `memory` does not include them.
     used = np.minimum(_covered(address, usable, begin, end), memory)
     return np.stack([numbers, memory, used], axis=1)
 

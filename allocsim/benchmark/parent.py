@@ -195,7 +195,7 @@ class _Watcher:
 
 
 def _room_for_arrays(request: Request) -> int:
-    """Return how many bytes of memory a child may take to write arrays; 0 if it writes none."""
+    """Return how many bytes of memory a child may take to write arrays, or 0 if it writes none."""
     if request.arrays < 0:
         return 0
     return ARRAYS_SLACK + ARRAYS_BYTES * (os.fstat(request.events).st_size // EVENT.itemsize)

@@ -93,7 +93,7 @@ def prepare(
 def _steps_between(
     steps: Table[Step], first: int, last: int, pace: memory.Pace | None
 ) -> Table[Step]:
-    """Return the steps of a slice: those that end between `first` and `last`, and one to `last`.
+    """Return the steps that end between `first` and `last`, and one that ends at `last`.
 
     The clock is set at the end of each step. In a slice, events are counted from `first`.
     """

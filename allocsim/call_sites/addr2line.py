@@ -26,7 +26,7 @@ _NO_NETWORK = ("DEBUGINFOD_URLS",)
 
 
 def frames_in(path: bytes, offsets: list[int]) -> list[list[Frame]] | None:
-    """Return the frames at each offset in a file, the innermost first; None if addr2line fails.
+    """Return the frames at each offset in a file, the innermost first, or None if addr2line fails.
 
     The list of an offset is empty if its function is not known, and has several frames if functions
     were inlined there.
@@ -52,7 +52,7 @@ def _output(path: bytes, offsets: list[int]) -> bytes | None:
 
 
 def _chains(output: bytes, path: bytes) -> Iterator[list[Frame]]:
-    """Yield the frames of each address in addr2line's output; [] if the function is not known.
+    """Yield the frames of each address in addr2line's output, or [] if the function is not known.
 
     For each address, the output has a line with the address, then two lines for each frame: the
     function and FILE:LINE.

@@ -13,11 +13,11 @@ class Caller(NamedTuple):
     """A caller of malloc."""
 
     text: bytes
-    """What the recording says, shown if it is not understood."""
+    """The recorded text, shown if it cannot be parsed."""
     address: int | None = None
-    """Return address in bytes, relative to the load address of its file; None if not known."""
+    """Return address in bytes, relative to the load address of its file, or None if not known."""
     path: bytes = b""
-    """Executable or library; b"" if it is not known."""
+    """Executable or library, or b"" if it is not known."""
     symbol: bytes = b""
     """The function, if the recording names it."""
 

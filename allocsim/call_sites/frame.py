@@ -25,15 +25,15 @@ class Frame(NamedTuple):
     function: str
     """Demangled name; module and offset, as in "libx.so+0x1f", if the name is not known."""
     file: str = ""
-    """Path of the source file; "" if it is not known."""
+    """Path of the source file, or "" if it is not known."""
     line: int = 0
-    """Line in the source file, from 1; 0 if it is not known."""
+    """Line in the source file, counted from 1, or 0 if it is not known."""
     module: str = ""
     """Path of the executable or library; "" for a Python function."""
 
     @property
     def place(self) -> str:
-        """Source file and line, as in "guilty.cpp:11", else the module; "" if both are unknown."""
+        """File and line, as in "guilty.cpp:11", or the module, or "" if both are unknown."""
         name = PurePath(self.file or self.module).name
         return f"{name}:{self.line}" if self.file and self.line else name
 

@@ -71,7 +71,7 @@ def resolve(places: Sequence[Place], recording: str) -> Resolved:
 
 
 def _frames_in(path: bytes, offsets: list[int]) -> list[list[Frame]] | None:
-    """Return the frames at each offset, [] if they are not known; None if addr2line fails."""
+    """Return the frames at each offset, [] if they are not known, or None if addr2line fails."""
     chains = frames_in(path, offsets)
     if chains is None:
         return None
@@ -94,7 +94,7 @@ def _is_file(path: bytes) -> bool:
 
 
 def _modified(path: str) -> float:
-    """Return a file's modification time in seconds since 1970; 0 if the file is missing."""
+    """Return a file's modification time in seconds since 1970, or 0 if the file is missing."""
     try:
         return Path(path).stat().st_mtime if path else 0.0
     except (OSError, ValueError):
@@ -102,7 +102,7 @@ def _modified(path: str) -> float:
 
 
 def _notes(paths: list[bytes], reason: str) -> list[str]:
-    """Return a sentence that names the first MAX_NAMED files; [] if there are no files."""
+    """Return a sentence that names the first MAX_NAMED files, or [] if there are no files."""
     if not paths:
         return []
     named = ", ".join(printable(os.fsdecode(path)[:100]) for path in paths[:MAX_NAMED])

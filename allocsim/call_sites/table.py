@@ -51,7 +51,7 @@ class SiteTable:
 
     frames: list[Frame] = field(default_factory=lambda: [UNKNOWN])
     parents: Any = field(default_factory=_entry_0)
-    """By node: the node of the caller, always a lower number; 0 if no caller is known."""
+    """By node: the node of the caller, always a lower number, or 0 if no caller is known."""
     frame_of: Any = field(default_factory=_entry_0)
     """By node: the number of its frame."""
     node_of: Any = field(default_factory=_entry_0)
@@ -62,7 +62,7 @@ class SiteTable:
         return len(self.node_of)
 
     def stack(self, site: int) -> list[Frame]:
-        """Return the frames of a site, the innermost first; [] if the site is unknown.
+        """Return the frames of a site, the innermost first, or [] if the site is unknown.
 
         At most MAX_DEPTH frames are returned.
         """
@@ -80,7 +80,7 @@ class SiteTable:
         return frames
 
     def own_stack(self, site: int) -> list[Frame]:
-        """Return the frames of a site from its first own frame on; [] if the site is unknown.
+        """Return the frames of a site from its first own frame on, or [] if the site is unknown.
 
         If the stack has no own frame, its frames start at the first frame of the runtime. If it has
         neither, they start at the innermost frame.
@@ -114,7 +114,7 @@ class SiteTable:
         return self.groups.of_site[self._known(sites)]
 
     def own_nodes_of(self, sites: Any) -> Any:
-        """Return the node of each site's first own frame; 0 if it is unknown."""
+        """Return the node of each site's first own frame, or 0 if it is unknown."""
         return self.own_nodes[self._known(sites)]
 
     def _known(self, sites: Any) -> Any:
@@ -193,5 +193,5 @@ def _numbered(chains: Sequence[Sequence[Frame]]) -> tuple[list[Frame], Any, Any]
 
 
 def _from_node_0(entries: Any) -> Any:
-    """Return `entries`, which start at node 1, with a 0 for node 0 before them, as uint32."""
+    """Prepend a 0 for node 0 to `entries`, which start at node 1; return them as uint32."""
     return np.concatenate([[0], entries]).astype(np.uint32)

@@ -40,8 +40,8 @@ COMMANDS = {
     "list": "List designs, workloads, trace formats and malloc libraries.",
     "help": "Show a help page about a topic.",
 }
-"""One-line summaries of the commands. Each command is the function `command` of the module with its
-name, in which _ replaces -."""
+"""One-line summaries of the commands. Each command is the function `command` of the module with the
+command's name; in the module's name, _ replaces -."""
 
 COMPLETION = "_ALLOCSIM_COMPLETE"
 """The environment variable that a shell sets to request completions."""

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from allocsim.cli.completion import complete_subjects, complete_workload
-from allocsim.cli.measure_options import keep_settings_option, require_not_given
+from allocsim.cli.measure_options import require_not_given
 from allocsim.cli.options import (
     DEFAULT_RESERVE,
     recording_options,
@@ -98,7 +98,11 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     show_default=True,
     help="Kill a process that replays on a library after this many seconds.",
 )
-@keep_settings_option
+@click.option(
+    "--keep-settings",
+    is_flag=True,
+    help="Keep MALLOC_CONF, TCMALLOC_*, MIMALLOC_* and LD_PRELOAD in the environment.",
+)
 @click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job.")
 @recording_options
 @click.option("--json", is_flag=True, help="Print the result as one JSON object, with all rows.")
@@ -155,13 +159,18 @@ def command(names: tuple[str, ...], **options: Any) -> None:
         require_not_given("what_if", "seconds", needs="experiments; omit --no-what-if")
     if options["collapsed"] is None:
         require_not_given("measure", needs="--collapsed FILE")
+    _explain_one(names[0], options)
+
+
+def _explain_one(name: str, options: dict[str, Any]) -> None:
+    """Explain a workload, write the files that the options name, and print the report."""
     from allocsim.cli.drive import command_line
     from allocsim.cli.explaining import explain_one
     from allocsim.reports.explanation_screen import print_explanation
     from allocsim.reports.explanation_text import explanation_json
     from allocsim.reports.heap_map_screen import print_history
 
-    explanation, trace = explain_one(names[0], options)
+    explanation, trace = explain_one(name, options)
     try:
         _export(explanation, trace.name, options)
         export_pictures(options, partial(_page, explanation, trace))

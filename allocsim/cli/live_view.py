@@ -58,7 +58,7 @@ def live_line(figures: LiveFigures) -> str:
 
 
 def live_table(shown: list[LiveFigures]) -> Table:
-    """Return a table of the last figures, with charts of all the figures, which share one scale."""
+    """Return a table of the last figures, and charts of all figures on one scale."""
     last = shown[-1]
     top = max(max(figures.resident, figures.live) for figures in shown)
     table = Table.grid(padding=(0, 2))

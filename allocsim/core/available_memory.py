@@ -39,7 +39,7 @@ readings, a run writes about 0.1 GB."""
 
 
 class Hierarchy(NamedTuple):
-    """Where the memory control groups are mounted, and the names of their files."""
+    """The mount point of memory control groups, and the names of their files."""
 
     mount: str
     controllers: str

@@ -141,7 +141,7 @@ class ImportClosure:
         return file if same or not file.startswith(INSTALLED) else None
 
     def _file_in_package(self, module: str) -> str | None:
-        """Return the file of a module of the package, loaded or not; None if it has no file."""
+        """Return the file of a module of the package, loaded or not, or None if it has no file."""
         path = f"{self._root}/{module.replace('.', '/')}"
         if self._list(path):
             return f"{path}/__init__.py"
@@ -179,7 +179,7 @@ class ImportClosure:
         return source
 
     def _remembered(self) -> dict[str, list[Any]]:
-        """Return the entries of the memo by file; {} if the memo is missing or damaged."""
+        """Return the entries of the memo by file, or {} if the memo is missing or damaged."""
         if self._entries is None:
             self._entries = {}
             with contextlib.suppress(OSError):

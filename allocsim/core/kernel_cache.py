@@ -159,7 +159,7 @@ def _delete_unused(parent: Path, current: Path, kind: str) -> None:
 
 
 def _last_use(directory: Path) -> float:
-    """Return the time of the last use of a directory; 0 if another process has just deleted it."""
+    """Return the time of a directory's last use, or 0 if another process has just deleted it."""
     try:
         return directory.stat().st_mtime
     except OSError:

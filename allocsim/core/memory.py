@@ -84,7 +84,7 @@ class Reservation:
     def present(self, length: int, begin: int | None = None) -> np.ndarray:
         """Return an array of bool with an entry for each OS page: whether it is resident.
 
-        The pages are those of a range of `length` bytes. The range starts at the address `begin`, a
+        The pages cover a range of `length` bytes. The range starts at the address `begin`, a
         multiple of the page size, or by default at the first byte of the reservation.
         """
         address = self.address if begin is None else begin

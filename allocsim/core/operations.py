@@ -92,7 +92,7 @@ def free_stack(heap: HeapState, address: int) -> int:
 
 @operation
 def thread_begin(heap: HeapState, thread: int) -> int:
-    """Prepare for the calls of `thread`, whose number is the next in order. Returns a Status."""
+    """Prepare for the calls of `thread`, the next thread in order. Returns a Status."""
     raise NotImplementedError
 
 

@@ -74,8 +74,8 @@ class Units:
     rest: Mapping[str, int] = field(default_factory=dict)
     """Bytes outside all units, for each part of the heap. Released bytes do not count."""
     break_range: tuple[int, int] | None = None
-    """Start and end of a range of memory whose end the allocator moves to obtain or to release
-    memory, as glibc moves the program break; None if there is no such range."""
+    """Start and end of a range of memory that grows and shrinks only at its end, like the memory
+    below glibc's program break. None if there is no such range."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ class Design:
     size_classes: Callable[[Mapping[str, int]], SizeClasses] | None = None
     """Returns the size class table for the given parameters; None for a design without classes."""
     class_rules: ClassRules | None = None
-    """The rules of a table of size classes; None if the design's table cannot be replaced. A design
+    """The rules of a table of size classes. None if the design's table cannot be replaced. A design
     with rules has the parameter of `table_parameter`."""
     fixed_classes: str = "it has no table of size classes"
-    """Why the size classes cannot be replaced, for a design without rules."""
+    """For a design without rules: the reason why its size classes cannot be replaced."""
     classes: Callable[[HeapState], list[ClassUse]] | None = None
     """Returns the use of each size class; None for a design without classes."""
     invariants: tuple[Invariant, ...] = ()
@@ -121,10 +121,10 @@ class Design:
     that models no library."""
     mode: Callable[[Mapping[str, int]], str] = lambda _: ""
     """Takes the parameters, and returns a sentence about the mode that they select, for the head of
-    a report; "" if there is nothing to say."""
+    a report, or "" if there is nothing to say."""
     instead_of_classes: str = ""
     """For a design without size classes: sentences that `sizeclass-check` prints instead of the
-    table; "" if there is nothing to say."""
+    table, or "" if there is nothing to say."""
     spans: str = "spans"
     """The design's word for the pieces of memory that `core.records.SPAN_COUNTS` counts."""
     parts: Mapping[str, str] = field(default_factory=dict)
@@ -176,7 +176,7 @@ class Design:
         return values
 
     def require_class_rules(self) -> ClassRules:
-        """Return `class_rules`; raise InputError if there are none."""
+        """Return `class_rules`; raise InputError if the design has no rules."""
         if self.class_rules is None:
             raise InputError(
                 f"the size classes of {self.name} cannot be replaced: {self.fixed_classes}"

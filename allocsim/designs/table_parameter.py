@@ -24,7 +24,7 @@ KEY = "size_classes"
 """The name of the parameter."""
 
 OWN = "own"
-"""The value that stands for the design's own table."""
+"""The value that selects the design's own table."""
 
 SCHEMA = "allocsim/size-class-table/1"
 """Name and version of the JSON file. The version changes when a key is removed or gets another

@@ -46,7 +46,7 @@ class Change:
         return f"{names[0]}{MOVED}{names[1].rpartition(':')[2]}"
 
     def figures(self, field: str) -> tuple[int, int]:
-        """Return a field of `Owner` in both workloads; 0 if a workload does not have the owner."""
+        """Return a field of `Owner` in both workloads, or 0 for a workload without the owner."""
         pair = (self.before, self.after)
         before, after = (getattr(owner, field) if owner else 0 for owner in pair)
         return before, after

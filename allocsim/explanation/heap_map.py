@@ -42,11 +42,11 @@ class HeapMap:
     rest: Mapping[str, int]
     """Bytes of the footprint outside all units, by part."""
     slab: np.ndarray | None = None
-    """Bytes of the object's slab divided by the number of objects in the slab; None if slabs are
+    """Bytes of the object's slab divided by the number of objects in the slab. None if slabs are
     not known. A slab may have several pages. The library can release a slab only as a whole."""
     break_range: tuple[int, int] | None = None
-    """Start and end of a range of memory whose end the allocator moves to obtain or to release
-    memory, as glibc moves the program break; None if there is no such range or it is not known."""
+    """Start and end of a range of memory that grows and shrinks only at its end, like the memory
+    below glibc's program break. None if there is no such range, or if it is not known."""
 
     def require_complete(self) -> None:
         """Raise Corruption if units overlap, or units and `rest` do not sum to the footprint."""

@@ -38,7 +38,8 @@ class Lives:
     thread: Any
     """The thread that allocated the object, or resized it last."""
     site: Any
-    """The site number of the call that allocated the object, or resized it last; 0 if unknown."""
+    """The site number of the call that allocated the object, or resized it last, or 0 if
+    unknown."""
     freed: Any
     """Number of events before the object's next free; NEVER if it is not freed."""
 
@@ -54,7 +55,7 @@ class Life(Struct):
 
 
 class Progress(Struct):
-    """How far a trace has been read."""
+    """The progress of reading a trace."""
 
     moment: Int64  # number of events before the moment
     events: Int64  # number of events read

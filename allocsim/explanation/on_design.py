@@ -34,14 +34,14 @@ class OnDesign:
     conditions: Conditions = field(default_factory=Conditions)
 
     release = "memory released on request"
-    """What reports call a release on request."""
+    """The term for a release on request in reports."""
     copied = "replayed"
     """The phrase that tells readers of reports how `after_release` measures."""
     cautions: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
-        """What reports call a unit of the map (see `Design.unit`)."""
+        """The term for a unit of the map in reports (see `Design.unit`)."""
         return find_design(design_of(self.name)[0]).unit
 
     def moments(self) -> tuple[Moment, ...]:

@@ -67,7 +67,8 @@ class OnLibrary:
     cautions: list[str] = field(default_factory=list)
     """Warnings about the figures, in sentences; complete after `map_at`."""
     release: str = "memory released on request"
-    """What reports call a release on request. After `moments`, it is the library's own call."""
+    """The term for a release on request in reports. After `moments`, it is the library's own
+    call."""
     _last: tuple[Pages, list[np.ndarray]] | None = None
     """The answer to the last call of `moments`. It includes the map at the end of the workload."""
     _events: EventFile | None = None

@@ -13,13 +13,13 @@ SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Question:
-    """What to explain: the moment, the groupings of objects, and the experiments."""
+    """The subject of an explanation: the moment, the groupings of objects, and the experiments."""
 
     at: Choice = "worst"
     """The moment to explain."""
     by: Sequence[str] = ()
-    """What the owners are grouped by: "site" or keys of `labels.MAKERS`. Default: call site and
-    size if call sites are known, else size and lifetime."""
+    """The groupings of the owners: "site" or keys of `labels.MAKERS`. Default: call site and size
+    if call sites are known, else size and lifetime."""
     what_if: Sequence[str] = ()
     """Names of groups to experiment with. If empty: the largest owner of the first grouping."""
     seconds: float = SECONDS

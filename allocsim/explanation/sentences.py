@@ -188,8 +188,8 @@ def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:
 def _nothing_to_gain(footprint: int, parts: Mapping[str, int], what_ifs: list[WhatIf]) -> str:
     """Return the sentence of an explanation without other sentences.
 
-    It says "nothing to gain" only if pinned bytes and units without a live object are a small part
-    of the footprint (see PINNED).
+    It says "nothing to gain" only if pinned bytes and units without live objects are both a small
+    part of the footprint (see PINNED).
     """
     live = parts.get("live", 0)
     free = footprint - live - parts.get("rounding", 0) - parts.get("pinned", 0)

@@ -32,7 +32,8 @@ OF_DESIGNS = {
     "tcache_count": "0",
     "GOGC": "50",
 }
-"""Parameters that reduce a design's footprint. Experiments use those that the design has."""
+"""Parameters that reduce a design's footprint. Experiments use those of these parameters that the
+design has."""
 
 
 def tried_settings(subject: str) -> list[str]:
@@ -43,7 +44,7 @@ def tried_settings(subject: str) -> list[str]:
 
 
 def _settings_of(subject: str) -> dict[str, str]:
-    """Return the settings to try: those that the subject has and that its name does not set."""
+    """Return the settings to try: those that the subject has, except those set in its name."""
     library = library_of(subject)
     if library is None:
         design, given = design_of(subject)

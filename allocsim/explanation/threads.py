@@ -15,7 +15,7 @@ class Threads:
     """Whether each event is replayed on its own thread: on a design with the cache of this thread,
     on a library by an OS thread. Otherwise, all events are replayed on one thread."""
     ends: str | None = None
-    """Where the ends of threads come from, for a library (see `EventFile.ends`)."""
+    """For a library: the origin of the ends of threads (see `EventFile.ends`)."""
 
     def sentence(self) -> str:
         """Return a sentence about the threads of the replay; "" for a workload with one thread."""

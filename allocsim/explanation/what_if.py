@@ -42,7 +42,7 @@ class WhatIf:
     change: int
     """`footprint` minus the footprint of the unchanged workload at the moment, in bytes."""
     how: str
-    """How the result was measured, in a phrase."""
+    """The method by which the result was measured, in a phrase."""
 
     def is_noise(self) -> bool:
         """Return whether the change is too small to mean anything."""
@@ -184,7 +184,7 @@ class Experiments:
         return replay
 
     def _setting(self, name: str) -> list[WhatIf]:
-        """Replay on the subject `name`, which is the same subject with other settings."""
+        """Replay on the same subject with other settings, which are in `name`."""
         footprint = replace(self.subject, name=name).footprint_at(self.event)
         settings = name.removeprefix(f"{self.subject.name}:").replace(":", ", ")
         return [self._result("setting", "", settings, footprint, "replayed")]

@@ -1,6 +1,6 @@
 """Tables of allocation rates: how often each size is allocated, and how many objects are live.
 
-The format is that of Google's fleetbench: a line `size, alloc_rate, num_live` for each size. A
+The format comes from Google's fleetbench: a line `size, alloc_rate, num_live` for each size. A
 first line with these names is skipped. The units of the rates and of the counts are arbitrary.
 Blanks do not matter; lines that start with # are comments. A table without allocations, or without
 live bytes, is an error.
@@ -49,7 +49,7 @@ class RateTable(NamedTuple):
 
 
 def read_table(path: str) -> RateTable:
-    """Read a table; raise InputError, which names the file and the line, if it is wrong."""
+    """Read a table. If it is wrong, raises InputError, which names the file and the line."""
     try:
         with Path(path).open("rb") as file:
             text = file.read(MAX_TABLE + 1)

@@ -35,7 +35,7 @@ def checked_integer(call: str, name: str, value: object) -> int:
 
 
 def checked_flag(call: str, name: str, value: object) -> bool:
-    """Return True or False; NumPy's are accepted, and nothing else, such as "no" or 0."""
+    """Return True or False. Only bool and NumPy's bool are accepted, not "no" or 0."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
     raise InputError(f"{call}: {name} is {object_text(value)}; expected True or False")

@@ -75,7 +75,7 @@ class Measured:
             return memory.resident(used - memory.address) + above
 
     def check(self) -> list[str]:
-        """Check every invariant. Returns a sentence for each violation; [] if the heap is valid."""
+        """Check every invariant. Returns a sentence for each violation; a valid heap gives []."""
         if not self.design.invariants:
             raise InputError(f"the design '{self.design.name}' has no invariants to check")
         with self._lock:

@@ -99,7 +99,7 @@ def is_own_glibc(library: str) -> bool:
 
 
 def _is_same(path: str, other: str) -> bool:
-    """Return whether `path` is the file `other`; False if `path` does not exist."""
+    """Return whether `path` is the file `other`, or False if `path` does not exist."""
     return is_file(path) and Path(path).samefile(other)
 
 

@@ -27,7 +27,7 @@ _SEGMENTS, _SEGMENT_BYTES, _SEGMENT_COUNT, _RELRO = 32, 56, 56, 0x6474E552
 
 
 def replace_import(library: LoadedLibrary, function: str, address: int) -> bool:
-    """Make `library` call the function at `address` instead of the one that it imports.
+    """Make `library` call the function at `address` instead of the imported function.
 
     Returns False if the library does not import `function`, or if the table cannot be made
     writable.

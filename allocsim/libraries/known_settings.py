@@ -39,12 +39,13 @@ class Family:
     """Bytes that only the file of such a library contains."""
     settings: Mapping[str, Setting]
     spelling: str = "{name}"
-    """How the library's file spells a setting; {name} and {NAME} stand for the setting's name."""
+    """The setting's name in the library's file, with {name} or {NAME} in place of allocsim's
+    name."""
     own_variable: str | None = None
-    """The environment variable of a single setting; None if all settings are in `variable`."""
+    """The environment variable of a single setting. None if all settings are in `variable`."""
     variable: str = ""
     pair: str = "{}={}"
-    """How `variable` spells a setting: a format string of its name and its value."""
+    """The form of a setting in `variable`: a format string of its name and its value."""
     separator: str = ":"
     """The text between two settings in `variable`."""
     switch: tuple[str, str] = ("0", "1")

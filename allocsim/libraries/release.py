@@ -13,7 +13,7 @@ MIMALLOC_DELAY = 0.6
 """Seconds to wait for mimalloc, which releases a free page only after a delay."""
 
 ALL_ARENAS = 4096
-"""The number that stands for all arenas in jemalloc's mallctl (MALLCTL_ARENAS_ALL)."""
+"""The number that means all arenas in jemalloc's mallctl (MALLCTL_ARENAS_ALL)."""
 
 
 def release_call(library: LoadedLibrary) -> str | None:

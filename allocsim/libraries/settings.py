@@ -57,7 +57,7 @@ def require_settings(library: str) -> None:
 
 
 def available_settings(library: str) -> dict[str, Setting]:
-    """Return the settings that the installed version of a library has; {} if it has none.
+    """Return the settings that the installed version of a library has, or {} if it has none.
 
     If the library is not installed, returns all settings of its family.
     """

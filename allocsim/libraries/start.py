@@ -1,4 +1,4 @@
-"""Where a library's heap starts. A design that models the library must start there too.
+"""The start of a library's heap. A design that models the library must start there too.
 
 The layout of a heap depends on its addresses: gperftools aligns objects and chooses page map leaves
 by address, and glibc aligns its break. The kernel loads a library at another address in each

@@ -35,7 +35,7 @@ MIN_SHARE = 1000
 
 @dataclass(frozen=True)
 class Shown:
-    """What a page shows."""
+    """The content of a page."""
 
     explanation: Explanation
     """Explained with `Question.pictures`."""

@@ -16,7 +16,8 @@ class Figure:
 
     title: str
     summary: str
-    """What the picture shows: its caption, which screen readers read instead of the picture."""
+    """The caption. It says what the picture shows, and screen readers read it instead of the
+    picture."""
     view: Callable[[int], View]
     """Returns the view for a width in pixels."""
     titles: Sequence[str]

@@ -46,7 +46,7 @@ def heap_map(snapshots: Sequence[Snapshot]) -> Figure:
     ]
     return Figure(
         title="Heap map",
-        summary=f"Each row stands for {format_bytes(height)} of addresses that the heap used, the "
+        summary=f"Each row shows {format_bytes(height)} of addresses that the heap used, the "
         "lowest at the bottom; unused addresses are left out. A cell shows the share of live "
         "objects in its resident memory.",
         view=lambda width: (

@@ -105,7 +105,7 @@ def tree_of(stacks: Stacks) -> Node:
 def _names(frames: Sequence[Frame], labels: dict[Frame, str | None]) -> list[str]:
     """Return the names of the program's own frames, outermost first, or else the innermost name.
 
-    Own frames are those of neither the allocator nor a runtime. Recursive calls of a function at
+    Own frames belong neither to the allocator nor to a runtime. Recursive calls of a function at
     the same line are one frame. `labels` caches the name of each frame, or None if it is not own.
     """
     for frame in frames:

@@ -156,7 +156,7 @@ def table(
 
 
 def listed(sentences: Sequence[str]) -> Markup:
-    """Return the sentences of an answer as a list, or nothing if there are none."""
+    """Return the sentences of an answer as a list, or nothing if there is no sentence."""
     if not sentences:
         return joined()
     return element("ul", *(element("li", each) for each in sentences), class_="answer")

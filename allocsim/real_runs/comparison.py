@@ -32,7 +32,7 @@ Progress = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class ProgramConditions:
-    """How the program is run and recorded."""
+    """The settings with which the program is run and recorded."""
 
     real_runs: int = 3
     """Runs under each library; 0: the program runs only to be recorded."""

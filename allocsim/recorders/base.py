@@ -67,7 +67,7 @@ class Request:
     live: LiveView | None = None
     """Shows figures of the program once a second while it runs; None: they are not shown."""
     runner: Runner = run_program
-    """How the preload recorder runs the program."""
+    """The function with which the preload recorder runs the program."""
 
 
 Read = Callable[[Path, Outcome], AbstractContextManager[Trace]]
@@ -99,9 +99,9 @@ class Recorder:
     install: str
     """The command that installs the recorder on Debian."""
     capabilities: Capabilities
-    """What the recorder can see. The trace stores this."""
+    """The aspects of a program that the recorder can see. The trace stores them."""
     missing: Callable[[Request], str | None]
-    """Returns what is missing on this machine, with the remedy; None if nothing is missing."""
+    """Returns what is missing on this machine, with the remedy, or None if nothing is missing."""
     run: Callable[[Request, Path], Outcome]
     """Runs the program and records it into the work directory. Raises RecorderFailed if the program
     was not run."""

@@ -51,7 +51,7 @@ def losses_after(recorder: Recorder, directory: Path, outcome: Outcome) -> list[
 
 
 def leftover_note(directory: Path) -> str | None:
-    """Return a sentence about processes that outlive the program; None if there are none.
+    """Return a sentence about the processes that outlive the program, or None if all have ended.
 
     These processes inherited the program's environment, which contains the name of the work
     directory, so they are found by this name.

@@ -15,7 +15,7 @@ SHARED = ("-shared", "-fPIC")
 
 
 def why_no_compiler() -> str | None:
-    """Return that no C compiler is installed, with the remedy; None if there is one."""
+    """Return that no C compiler is installed, with the remedy, or None if there is one."""
     return None if shutil.which("cc") else f"no C compiler is installed: {INSTALL}"
 
 
@@ -24,9 +24,7 @@ def compile_library(library: Path, *arguments: str | Path) -> None:
 
     Raises RecorderFailed if the compiler fails.
     """
-    # If PATH is not set, Python finds cc in the default path, but gcc does not find ld there.
-    default = {"PATH": os.defpath}
-    variables = {**default, **os.environ, "LC_ALL": "C", "TMPDIR": str(library.parent)}
+    variables = {**os.environ, "LC_ALL": "C", "TMPDIR": str(library.parent)}
     done = run_command("cc", *SHARED, *arguments, "-o", library, env=variables)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]

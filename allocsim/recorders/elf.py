@@ -35,7 +35,7 @@ class ElfFile(NamedTuple):
     """Whether the file is 64-bit and little-endian, as allocsim's Python is. If not, nothing else
     is read."""
     interpreter: str | None
-    """The loader of a dynamically linked program; None if it is statically linked or a library."""
+    """The loader of a dynamically linked program. None if it is statically linked or a library."""
     defined: frozenset[str]
     """Those of the given symbols that the file exports to other files."""
     imported: frozenset[str]

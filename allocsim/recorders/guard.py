@@ -41,14 +41,14 @@ class Page(NamedTuple):
     """The counts of the guard. The layout is that of `struct page` in guard.c."""
 
     process: int
-    """Process id of the program; 0 if the guard was not loaded."""
+    """Process id of the program, or 0 if the guard was not loaded."""
     images: int
     """Number of programs that this process has executed under the recorder, the first included."""
     ended: int
-    """The value of `images` when the process ended normally; 0 if the process was killed, or if the
-    last program that it executed did not load the guard."""
+    """The value of `images` when the process ended normally, or 0 if the process was killed, or if
+    the last program that it executed did not load the guard."""
     error: int
-    """The errno of the first failed write of the recording; 0 if no write failed."""
+    """The errno of the first failed write of the recording, or 0 if no write failed."""
     lost: int
     """Bytes of the recording that were not written."""
     deep_binds: int

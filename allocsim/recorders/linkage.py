@@ -1,6 +1,6 @@
 """Recognise programs that a preloaded recorder cannot record, before they run.
 
-A preloaded malloc records nothing of a statically linked program. Nor does it record the C++
+A preloaded malloc records nothing of a statically linked program. It also misses the C++
 allocations of a program that is linked to tcmalloc, mimalloc or jemalloc, because the operator new
 of these libraries does not call malloc. The preload recorder records these allocations, because it
 hooks operator new as well.
@@ -31,10 +31,10 @@ _LIBRARY = re.compile(r"^\s*(?:\S+ => )?(/\S.*?) \(0x[0-9a-f]+\)$", re.MULTILINE
 
 
 class Linkage(NamedTuple):
-    """How a program gets its memory."""
+    """The allocator that a program uses."""
 
     allocator: str | None = None
-    """The library whose malloc the program uses; None if that is libc."""
+    """The library whose malloc the program uses. None if that is libc."""
     bypasses_malloc: bool = False
     """Whether the program uses an operator new that does not call malloc."""
 
@@ -66,12 +66,12 @@ def why_not_preloaded(request: Request) -> str | None:
 
 
 def linked_allocator(program: Program) -> str | None:
-    """Return the name of the malloc library that a program is linked to; None if it uses libc's."""
+    """Return the name of the malloc library to which a program is linked, or None if it is libc."""
     return linkage_of(_executable(program.file)).allocator
 
 
 def why_unsuited(request: Request) -> str | None:
-    """Return why a preloaded malloc would not record all of the program; None if it would."""
+    """Return why a preloaded malloc would not record all of the program, or None if it would."""
     reason = why_not_preloaded(request)
     if reason is not None:
         return reason

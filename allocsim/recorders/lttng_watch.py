@@ -87,7 +87,7 @@ def _kill(process: int) -> None:
 
 
 def _living_children(process: int) -> int:
-    """Return the number of running children of a process; -1 if the process itself has ended.
+    """Return the number of running children of a process, or -1 if the process itself has ended.
 
     Returns 0 if /proc does not list the children.
     """

@@ -75,7 +75,7 @@ class Peak:
 
     @property
     def malloc(self) -> str | None:
-        """The library whose malloc the process uses; None if no sample shows it.
+        """The library whose malloc the process uses. None if no sample shows it.
 
         If a library other than libc defines malloc, the dynamic linker uses that definition.
         """
@@ -151,7 +151,7 @@ def _fields(process: int) -> dict[str, int]:
 
 
 def _stack_start(process: int) -> int:
-    """Return the address where the stack starts, which exec changes; 0 if it is not known."""
+    """Return the address where the stack starts, which exec changes, or 0 if it is not known."""
     after_name = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
     return int(after_name[25])  # field 28 of proc(5); the name is field 2
 

@@ -36,10 +36,10 @@ print(json.dumps([
 
 
 class Answer(NamedTuple):
-    """What an interpreter reports about a package."""
+    """The facts that an interpreter reports about a package."""
 
     version: str | None = None
-    """Version of the package; None if it is not installed."""
+    """Version of the package. None if it is not installed."""
     has_pip: bool = False
     main: str | None = None
     """File that `python -m PACKAGE` runs, if the package is installed."""
@@ -64,7 +64,7 @@ def version_in(python: str, package: str) -> str | None:
 
 
 def main_of(python: str, package: str) -> str | None:
-    """Return the file that `-m PACKAGE` runs; None if the package is not installed.
+    """Return the file that `-m PACKAGE` runs, or None if the package is not installed.
 
     Run the file by its path, because -m would put the current directory on Python's path.
     """

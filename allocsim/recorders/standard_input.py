@@ -18,7 +18,7 @@ def input_position() -> int | None:
 
 
 def input_mode() -> int | None:
-    """Return the file mode of standard input; None if it is closed."""
+    """Return the file mode of standard input, or None if it is closed."""
     try:
         return os.fstat(STANDARD_INPUT).st_mode
     except OSError:

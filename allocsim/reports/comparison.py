@@ -27,8 +27,8 @@ class Column:
     of: Callable[[Row], float | None]
     format: Callable[[float], str]
     has_best: bool = True
-    """Whether the best figure of the column is marked. Spread and percentiles have no mark, the
-    latter because they come from a single replay."""
+    """Whether the best figure of the column is marked. Spread has no mark. Percentiles have no mark
+    because they come from a single replay."""
 
 
 @dataclass(frozen=True)

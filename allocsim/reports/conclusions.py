@@ -44,7 +44,7 @@ kernel's peak includes file pages, such as those of a library's code."""
 
 
 def conclusions(shown: Compared) -> list[str]:
-    """Return sentences about the best and worst subjects; [] if fewer than two have figures."""
+    """Return sentences about the best and worst subjects, or [] if fewer than two have figures."""
     rows = [row for row in shown.comparison.rows if row.memory and row.failure is None]
     if len(rows) < 2:
         return []
@@ -170,7 +170,7 @@ def _single_run(comparison: Comparison) -> str:
 
 
 def _spreads(comparison: Comparison) -> str:
-    """Return the warning about subjects whose runs vary too much, or "" if there are none."""
+    """Return the warning about subjects whose runs vary too much, or "" if no runs do."""
     wide = [row for row in comparison.rows if row.times and (row.times.spread or 0) > MAX_SPREAD]
     if not wide:
         return ""

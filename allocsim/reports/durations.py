@@ -33,8 +33,9 @@ def recorded_time(comparison: Comparison) -> str:
 def duration_warning(comparison: Comparison) -> str:
     """Return the warning that libraries had more or less time to release memory, or "".
 
-    There is no warning if the trace has no times, because the time of the program is then unknown,
-    nor for a library that reads the virtual clock, which shows the time of the program.
+    There is no warning if the trace has no times, because the time of the program is then unknown.
+    A library that reads the virtual clock gets no warning, because this clock shows the time of the
+    program.
     """
     seconds = comparison.workload.seconds
     if seconds is None or comparison.conditions.paced:

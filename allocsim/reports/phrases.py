@@ -51,7 +51,7 @@ def verification(profile: Profile) -> str:
 
 
 def dropped_calls(trace: Trace) -> str:
-    """Return the counts of dropped and repaired calls by reason, or "" if there are none."""
+    """Return the counts of dropped and repaired calls by reason, or "" if all are 0."""
     if not trace.dropped:
         return ""
     return "dropped or repaired calls: " + reasons_of(trace)
@@ -78,7 +78,7 @@ def bar(part: int, whole: int, width: int = 20) -> str:
 def sparkline(values: Sequence[int], top: int, width: int = 60) -> str:
     """Return `values` as a line of at most `width` blocks, where a full block means `top`.
 
-    Each block shows the maximum of the values that it stands for, so that no peak is lost.
+    Each block shows the maximum of its values, so that no peak is lost.
     """
     count = min(width, len(values))
     if not count or top <= 0:

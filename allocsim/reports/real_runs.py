@@ -71,7 +71,7 @@ def real_failures(shown: Compared) -> list[str]:
 
 
 def program_sentences(shown: Compared) -> list[str]:
-    """Return sentences about the program itself; [] if the trace does not describe its run."""
+    """Return sentences about the program itself, or [] if the trace does not describe its run."""
     comparison = shown.comparison
     run = comparison.workload.trace.program_run
     if run is None:

@@ -17,8 +17,8 @@ SHORT_LIVED = 2
 """Threads come and go if their total number is more than this many times the number at once."""
 
 SLOWED = 1.1
-"""Ratio of the CPU time of the recorded run to that of another run, from which there is a
-warning."""
+"""Minimum ratio, for a warning, of the CPU time of the recorded run to the CPU time of another
+run."""
 
 
 def overlap_warning(comparison: Comparison) -> str:

@@ -164,7 +164,7 @@ def _lifetimes(stats: TraceStats) -> str:
 def _frees_by_others(stats: TraceStats) -> str:
     """Return a line with the number of frees by another thread.
 
-    Another thread is one that neither allocated the object nor, if it was resized, resized it last.
+    A free is counted if its thread is not the one that last allocated or resized the object.
     """
     share = percent(stats.frees_by_another, stats.frees)
     others = f"{stats.frees_by_another:,} ({share})" if stats.frees_by_another else "0"

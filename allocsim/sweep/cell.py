@@ -45,7 +45,7 @@ class Cell(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def touched(self) -> Touch:
-        """Which bytes of new objects are written."""
+        """The bytes of new objects that are written."""
         return Touch[self.touch.upper()]
 
     def row(self, **result: object) -> Row:

@@ -156,7 +156,7 @@ def _require_version(client: Any, workers: Iterable[str]) -> None:
 
 
 def _threads(client: Any) -> dict[str, int]:
-    """Return the number of threads of each worker; raise EnvironmentLacks if there are none."""
+    """Return the number of threads of each worker; raise EnvironmentLacks if no worker exists."""
     workers = _workers(client)
     if not workers:
         raise EnvironmentLacks("the scheduler has no workers; start some with `dask worker`")

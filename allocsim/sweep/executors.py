@@ -20,7 +20,7 @@ from allocsim.sweep.workload import Workload
 
 @dataclass(frozen=True)
 class Place:
-    """Where cells run."""
+    """A place where cells run."""
 
     submit: Callable[[Cell], Future[Row]]
     slots: int

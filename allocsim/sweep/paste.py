@@ -27,7 +27,7 @@ def line_of(results: Results, name: str) -> str:
 
 
 def line_for(name: str, subject: Subject) -> str:
-    """Return assignments to put before a program's command line, or "" if there are none."""
+    """Return assignments to put before a program's command line, or "" if none is needed."""
     try:
         return " ".join(f"{key}={shlex.quote(value)}" for key, value in _assigned(name, subject))
     except InputError:  # a file may name a library or a setting that is unknown here

@@ -16,7 +16,7 @@ from allocsim.sweep.grid import Subjects
 from allocsim.sweep.workload import Workload
 
 MEMORY, TIMES = "memory", "times"
-"""What a cell measures."""
+"""The two kinds of measurement that a cell can make."""
 
 
 @dataclass(frozen=True)

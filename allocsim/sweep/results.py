@@ -34,7 +34,7 @@ class Result(NamedTuple):
 
     @property
     def failure(self) -> str | None:
-        """The failure of the memory or of the times, or both; None if neither failed."""
+        """The failure of the memory or of the times, or both. None if neither failed."""
         failures = dict.fromkeys(filter(None, (self.memory_failure, self.times_failure)))
         return "; ".join(failures) or None
 

@@ -90,7 +90,7 @@ class Row(msgspec.Struct, kw_only=True):
     memory: Footprint | None = None
     times: Speed | None = None
     failure: Text | None = None
-    """Reason why there is no figure; None if there is one."""
+    """Reason why there is no figure. None if there is one."""
     host: Text
     versions: dict[str, Text]
     """Versions of allocsim, Python, Numba, the kernel and, if it reports one, the library."""

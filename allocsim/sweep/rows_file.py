@@ -30,12 +30,12 @@ _BEGIN = b'{"schema":'
 
 
 class Known(NamedTuple):
-    """How a cell was measured, according to its last row."""
+    """The conditions under which a cell was measured, according to its last row."""
 
     failed: bool
     limit: int | None
     runs: int | None
-    """Number of timed replays; None if there are no times."""
+    """Number of timed replays. None if there are no times."""
     warmup: int | None
     reserve: int | None
     timeout: float | None

@@ -74,7 +74,7 @@ BATCH = 1 << 14
 
 
 class Halt(IntEnum):
-    """Why a kernel has stopped scanning text or making events."""
+    """The reason why a kernel has stopped scanning text or making events."""
 
     NONE = 0
     """The kernel has reached the end of its input."""

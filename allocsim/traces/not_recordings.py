@@ -22,7 +22,7 @@ class NotRecording(NamedTuple):
     kind: str
     """The kind of file, after "this is" in the error."""
     remedy: str
-    """What the user can do instead; {name} stands for the file."""
+    """The alternative for the user; {name} is replaced by the file's name."""
 
 
 def _is_table_of_rates(head: bytes) -> bool:

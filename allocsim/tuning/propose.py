@@ -35,7 +35,7 @@ class Candidate:
     worst: float
     """The maximum over the workloads."""
     charge: float | None = None
-    """Charge of the objective that the table minimises; None if it minimises none."""
+    """Charge of the objective that the table minimises. None if it minimises none."""
 
     def is_allowed(self) -> bool:
         """Return whether no workload takes much more memory than under the current table."""

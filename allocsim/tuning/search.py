@@ -81,7 +81,7 @@ class Steps:
         self.tried: set[tuple[int, ...]] = set()
 
     def after(self, table: Sequence[int]) -> tuple[int, ...] | None:
-        """Return a new table that differs from `table` in one class; None if none is found."""
+        """Return a new table that differs from `table` in one class, or None if none is found."""
         chosen = [bisect_left(self.sizes, size) for size in table]
         self.tried.add((*table,))
         for _ in range(self.TRIES):

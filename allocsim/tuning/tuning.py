@@ -45,12 +45,12 @@ class Tuning:
     table: tuple[int, ...]
     """Object sizes in bytes, ascending; the current table if no better one was found."""
     charge: float | None
-    """Charge of the objective that the table minimises; None if it minimises none."""
+    """Charge of the objective that the table minimises. None if it minimises none."""
     rows: list[Row]
     """The workloads that were tuned for."""
     held_back: list[Row]
     left_out: list[Row]
-    """Each workload under a table for the others; empty if workloads were held back."""
+    """Each workload under a table for the others. Empty if workloads were held back."""
     proposals: list[Candidate]
     search: Search | None
     objective: tuple[float, float]

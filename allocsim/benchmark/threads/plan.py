@@ -42,7 +42,7 @@ class Cursor(Struct):
     thread: Int64  # the thread of the last event
     step: Int64  # steps whose last call has been seen
     marked: Int64  # steps whose epoch is known
-    alive: Int64  # threads alive at the beginning of the epoch, and those that began in it
+    alive: Int64  # threads alive at the beginning of the epoch, plus threads that began in it
     ended: Int64  # threads that end in this epoch
     at_once: Int64  # maximum of `alive`
     live: Int64  # live bytes

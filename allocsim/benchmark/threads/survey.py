@@ -80,7 +80,7 @@ def run_survey(
 
 @kernel
 def number_of(numbers: np.ndarray, recorded: int, counts: Counts) -> int:
-    """Return the thread, counted from 0, that a recorded thread number stands for now."""
+    """Return the thread, counted from 0, to which a recorded thread number refers now."""
     if numbers[recorded] == 0:
         counts.threads += 1
         numbers[recorded] = counts.threads

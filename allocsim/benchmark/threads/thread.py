@@ -93,8 +93,8 @@ def _replay(stage: Stage, begin: int, end: int) -> bool:
 def _target_of(stage: Stage, event: Record) -> Object:
     """Return the object of an event; for a shared object, a copy that only this thread uses.
 
-    Before an event that resizes or frees a shared object, this waits until the other threads have
-    published the version that the event needs.
+    Before an event that resizes or frees a shared object, this function waits until the other
+    threads have published the version that the event needs.
     """
     if event.object < SHARED:
         return stage.unshared[event.object]
@@ -110,7 +110,7 @@ def _target_of(stage: Stage, event: Record) -> Object:
 
 @kernel
 def _publish(stage: Stage, event: Record, target: Object) -> None:
-    """Let the other threads see a shared object after an event.
+    """Publish a shared object to the other threads after an event.
 
     Call this after the allocation and the driver's writes to the object, because another thread may
     free the object as soon as it sees the new version.

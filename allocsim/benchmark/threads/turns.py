@@ -56,7 +56,7 @@ def grant(stage: Stage, number: int, epoch: int) -> None:
 
 @kernel
 def open_epoch(stage: Stage, epoch: int) -> None:
-    """Let the threads of an epoch replay, and have the supervisor create those that are new."""
+    """Let the threads of an epoch replay; request the creation of new ones from the supervisor."""
     turns = stage.turns
     for index in range(stage.epochs[epoch].first, stage.epochs[epoch + 1].first):
         number = turns[index].thread

@@ -17,8 +17,8 @@ COMMANDS = {
     "cut": "Write a slice of a trace.",
     "sample": "Write a random sample of the objects of a trace.",
 }
-"""One-line summaries of the commands. Each command is the function `command` of the module with its
-name."""
+"""One-line summaries of the commands. Each command is the function `command` of the module with the
+command's name."""
 
 
 @click.group("trace", cls=LazyGroup, package=__name__, summaries=COMMANDS)

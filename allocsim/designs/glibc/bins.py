@@ -32,7 +32,7 @@ from allocsim.designs.glibc.chunks import (
 from allocsim.designs.glibc.records import Glibc, MallocState
 
 NBINS = 128
-"""Numbers of bins, of which 0 and 127 are unused (NBINS)."""
+"""Number of bins; bins 0 and 127 are unused (NBINS)."""
 
 UNSORTED = 1
 """Number of the unsorted list."""
@@ -48,9 +48,9 @@ BINMAP_WORDS = 4
 
 FASTBINS, BINMAP, BINS = 0, NFASTBINS, NFASTBINS + BINMAP_WORDS
 LIST_WORDS = BINS + 2 * NBINS
-"""The row of an arena's lists, in words: offsets of the fastbins, of the map of the bins and of the
-bins, and the length of the row. The bins start with two unused words, which stand for an empty top;
-then follow the pairs of the bins from 1 on."""
+"""Layout of an arena's row of lists, in words: offsets of the fastbins, of the binmap and of the
+bins, and the row's length. The bins start with two unused words, which represent an empty top; then
+follow the pairs of the bins from 1 on."""
 
 
 @kernel

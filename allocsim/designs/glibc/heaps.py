@@ -113,9 +113,9 @@ def heap_trim(heap: Glibc, av: int) -> None:
 def _delete_heap(heap: Glibc, av: int, slot: int) -> bool:
     """Delete the newest heap of an arena, which is all top ("Can this heap go away completely?").
 
-    Top is then the end of the previous heap: its fence posts, and a free chunk before them. If this
-    would be too small for a top even after the previous heap has grown to the end of its slot, the
-    newest heap is not deleted. Returns whether the heap was deleted.
+    Top then consists of the fence posts at the end of the previous heap, and of a free chunk before
+    them. The newest heap is not deleted if this top would be too small even after the previous heap
+    has grown to the end of its slot. Returns whether the heap was deleted.
     """
     arena, info = heap.arena[av], heap.heap_info[slot]
     before = info.prev - 1

@@ -85,7 +85,7 @@ def _search(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
-    """Take the newest chunk of a fastbin, and move others to the cache; 0 if it is empty."""
+    """Take a fastbin's newest chunk and move others to the cache; return 0 if it is empty."""
     arena, newest = heap.arena[av], fastbin(heap.arena[av], nb)
     victim = load_word(newest)
     if victim == 0:
@@ -104,7 +104,7 @@ def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _take_small(heap: Glibc, av: int, thread: int, nb: int) -> int:
-    """Take the oldest chunk of a small bin, and move others to the cache; 0 if it is empty."""
+    """Take a small bin's oldest chunk and move others to the cache; return 0 if it is empty."""
     arena = heap.arena[av]
     bin_ = bin_at(arena, bin_index(nb))
     victim = bk(bin_)
@@ -154,9 +154,9 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
     """Bin the chunks of the unsorted list, oldest first; return an object of `nb` bytes, or 0.
 
     A chunk of exactly `nb` bytes goes to the cache while there is room; at the end, the chunk that
-    was cached last is returned. If the only chunk on the list is the one that was left when the
-    last small request split a chunk, it is split again, so that successive small requests get
-    neighbouring chunks.
+    was cached last is returned. If the list has a single chunk, and it is what remained when a
+    chunk was split for the last small request (last_remainder), it is split again. Successive small
+    requests thus get neighbouring chunks.
     """
     arena, mp = heap.arena[av], heap.mp_[0]
     head, cached, iters = bin_at(arena, UNSORTED), False, 0

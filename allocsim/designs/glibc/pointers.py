@@ -50,7 +50,7 @@ def object_status(heap: Glibc, mem: int) -> int:
 
 @kernel
 def _end_of_memory(heap: Glibc, p: int) -> int:
-    """Return the end of the used part of the chunk's main arena or heap; 0 if it is in neither."""
+    """Return the end of the used part of the chunk's main arena or heap, or 0 if in neither."""
     if not load_word(p + 8) & NON_MAIN_ARENA:
         return heap.system[0].next
     slot = slot_of(heap, p)

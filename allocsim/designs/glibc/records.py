@@ -78,7 +78,7 @@ class MallocState(Struct):
 class HeapInfo(Struct):
     """A heap of an arena other than the main one (heap_info), in a 64 MiB slot of addresses."""
 
-    ar_ptr: Int64  # its arena; 0 if the slot has no heap (arena 0, the main arena, has none)
+    ar_ptr: Int64  # its arena; 0 if the slot is not a heap (the main arena, number 0, has no heaps)
     prev: Int64  # slot of the arena's previous heap, or next unused slot, plus 1; 0 if none
     size_: Int64  # bytes in use, from the slot's start
     mprotect_size: Int64  # maximum of size_

@@ -141,7 +141,7 @@ def _malloc_info(heap: Glibc, number: int, av: int, use: dict[str, int]) -> dict
         "fast.count": use["fast_count"],
         "fast.size": use["fast_size"],
         "rest.count": use["rest_count"],
-        # malloc_info adds up heads, which for all chunks but top include the flag PREV_INUSE (1).
+        # malloc_info sums heads. Except in top, a head includes the flag PREV_INUSE (1).
         "rest.size": use["rest_size"] + use["rest_count"] - 1,
         "system.current": int(arena.system_mem),
         "system.max": int(arena.max_system_mem),

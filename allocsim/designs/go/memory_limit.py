@@ -19,10 +19,10 @@ is for -0, which Go accepts."""
 
 @dataclass(frozen=True)
 class MemoryLimit(Parameter):
-    """A size in Go's notation (parseByteCount), which is stricter than that of other sizes."""
+    """A size in Go's notation (parseByteCount), which is stricter than allocsim's."""
 
     def number_of(self, setting: Any) -> int | None:
-        """Return `setting`, an integer or a text, as bytes; None if Go does not accept the text."""
+        """Return `setting`, an integer or a text, in bytes, or None if Go rejects the text."""
         if not isinstance(setting, str):
             return super().number_of(setting)
         match = _SIZE.fullmatch(setting)

@@ -1,4 +1,4 @@
-"""Where an object starts and how large it is."""
+"""The start and the size of an object at an address."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def usable_size(heap: Go, address: int) -> int:
 
 @kernel
 def allocated_size(heap: Go, address: int) -> int:
-    """Return the bytes of an object, rounded to its class or to pages; 0 if there is no object.
+    """Return the bytes of an object, rounded to its class or to pages, or 0 if there is no object.
 
     A part of a tiny block ends where the next live part, or the free rest of the block, begins.
     """

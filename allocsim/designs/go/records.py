@@ -128,7 +128,7 @@ that are dense or were dense when the generation began; FORCED skips no free pag
 
 
 class SearchAddr(Struct):
-    """Where a search for pages to release begins (scavengeIndex.searchAddrBg, searchAddrForce)."""
+    """The start of a search for pages to release (scavengeIndex.searchAddrBg, searchAddrForce)."""
 
     page: Int64  # page from which the search goes down; -1: exhausted
     marked: Int64  # 1: the page was raised and no search has lowered it since

@@ -71,7 +71,7 @@ def should_scavenge(data: ScavChunkData, gen: int, kind: int) -> bool:
 def find_chunk(heap: Go, kind: int) -> int:
     """Return the page from which to search down for pages to release (scavengeIndex.find).
 
-    Returns -1 if no chunk has any, and then also sets the search address to -1, unless it is
+    If no chunk has such a page, returns -1 and sets the search address to -1, unless the address is
     marked. `raise_search` marks the address; a search that lowers it removes the mark
     (atomicOffAddr).
     """

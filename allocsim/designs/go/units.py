@@ -9,7 +9,7 @@ from allocsim.designs.go.records import STACK, Go
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
 
 NAMES = ("dead_or_free_objects", "dead_large_objects", "stacks")
-"""What a span without a live object may hold: free slots and dead objects that no collection has
+"""Contents of a span without a live object: free slots and dead objects that no collection has
 swept yet, a dead large object, or a stack segment."""
 
 

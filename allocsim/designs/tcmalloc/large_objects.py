@@ -55,8 +55,8 @@ def memalign_pages(heap: Tcmalloc, request: int, alignment: int) -> int:
 
     A span longer than the object is allocated, and the pages before and after the object are freed
     again. Splitting takes up to three span records: one for the remainder of the best fit and one
-    for each end. Whether all three can be created is checked first, so that a failure cannot leave
-    the span half split.
+    for each end. First, a check ensures that all three can be created, so that a failure cannot
+    leave the span half split.
     """
     if max(request, alignment) > heap.system[0].limit:
         heap.system[0].refusal = Status.OUT_OF_MEMORY

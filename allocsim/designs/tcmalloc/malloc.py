@@ -105,7 +105,7 @@ def object_status(heap: Tcmalloc, address: int) -> int:
 
 @kernel
 def allocated_size(heap: Tcmalloc, address: int) -> int:
-    """Return the bytes of an object, rounded to its class or to pages; 0 if no object is there."""
+    """Return the bytes of an object, rounded to its class or to pages, or 0 if none is there."""
     if object_status(heap, address) != Status.OK:
         return 0
     entry = entry_of(heap, address)

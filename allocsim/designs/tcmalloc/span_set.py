@@ -69,7 +69,7 @@ def erase_span(heap: Tcmalloc, root: int, span: int) -> None:
 
 @kernel
 def lower_bound(heap: Tcmalloc, root: int, pages: int) -> int:
-    """Return the best fit: the first span of a set with at least `pages` pages; 0 if none fits."""
+    """Return the best fit (the first span with at least `pages` pages), or 0 if none fits."""
     span, fit = linked_span(heap, root), 0
     while span:
         if heap.span[span].pages >= pages:

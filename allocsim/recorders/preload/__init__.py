@@ -45,7 +45,7 @@ MIN_GLIBC = (2, 35)
 
 
 def missing(request: Request) -> str | None:
-    """Return why the library cannot be used, with the remedy; None if it can."""
+    """Return why the library cannot be used, with the remedy, or None if it can."""
     if request.sites and not _has_find_object():
         return "--sites needs glibc 2.35 or newer"
     return why_no_compiler()
@@ -121,7 +121,6 @@ def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
     image = choices.image(outcome.process)
     if image is None:
         with open_recording(directory / "nothing") as nothing:
-            nothing.processes.update(choices.others(None))
             yield nothing
         return
     trace = open_image(image, choices.images, facts["ns_per_tick"])

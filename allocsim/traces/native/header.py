@@ -104,7 +104,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     losses: list[str] = []
     """Sentences about calls that are known to be missing. Absent in files of older versions."""
     capabilities: Capabilities = Capabilities()
-    """What the recorder was able to see. Absent in files of older versions."""
+    """The aspects of the program that the recorder could see. Absent in files of older versions."""
     program_run: ProgramRun | None = None
     """Figures of the recorded run from the kernel. Absent in files of older versions."""
 

@@ -17,29 +17,26 @@ EARLIER = 32
 class Choices(NamedTuple):
     """The images of a recording, the earliest first.
 
-    A process id stands for the image of the last program that the process executed. The images of
+    A process id identifies the image of the last program that the process executed. The images of
     programs executed earlier have numbers that are too large for a process id (see EARLIER).
     """
 
     images: list[Image]
 
     def image(self, number: int) -> Image | None:
-        """Return the image for which a number stands, or None if no image has this number."""
+        """Return the image with a number, or None if no image has this number."""
         return self._numbered().get(number)
 
     def is_first(self, image: Image) -> bool:
         """Return whether an image is the last one of the process that was started first."""
         return image.process == self.images[0].process and self._number(image) == image.process
 
-    def others(self, image: Image | None) -> dict[int, int]:
-        """Return the number of calls of each other image that made any, by the image's number.
-
-        If `image` is None, these are all images.
-        """
+    def others(self, image: Image) -> dict[int, int]:
+        """Return the number of calls of each other image that made any, by the image's number."""
         counts = {
             number: _count_calls(other)
             for number, other in self._numbered().items()
-            if image is None or other.identity != image.identity
+            if other.identity != image.identity
         }
         return {number: count for number, count in counts.items() if count}
 
@@ -53,7 +50,7 @@ class Choices(NamedTuple):
         return f"{image.program}.{image.process}" + (f".{earlier}" if earlier else "")
 
     def _number(self, image: Image) -> int:
-        """Return the number that stands for an image."""
+        """Return the number that identifies an image."""
         return next(
             number for number, other in self._numbered().items() if other.identity == image.identity
         )

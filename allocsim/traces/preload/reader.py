@@ -82,7 +82,7 @@ class ImageReader:
 
     @property
     def stamp(self) -> int:
-        """The stamp of the next record minus the image's first; 0 if no record is left."""
+        """The stamp of the next record minus the image's first, or 0 if no record is left."""
         order = self._merge.order
         stamp = int(self._merge.lanes[order[0]].stamp) if len(order) else NEVER
         return 0 if stamp == NEVER else stamp

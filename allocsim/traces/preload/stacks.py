@@ -49,8 +49,8 @@ class DamagedEntries(Exception):
 class Stacks:
     """The stacks of an image as a tree. A row of the tree is a place and the row of its caller.
 
-    Row 0 and stack 0 stand for an unknown place and stack. If the entries are damaged, stacks after
-    the damage are missing.
+    Row 0 is the unknown place, and stack 0 the unknown stack. If the entries are damaged, stacks
+    after the damage are missing.
     """
 
     def __init__(self, image: Image) -> None:

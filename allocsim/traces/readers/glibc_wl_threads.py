@@ -36,7 +36,10 @@ MAX_CALL = 1 + 3 * MAX_GROUPS
 
 
 class Stop(IntEnum):
-    """Why `run_threads` returned, or the result of a step, which executes one code of a thread."""
+    """The reason why `run_threads` returned, or the result of a step.
+
+    A step executes one code of a thread.
+    """
 
     OUTPUT_FULL = 0
     END = 1

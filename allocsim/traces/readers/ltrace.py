@@ -161,7 +161,7 @@ class Parser:
         return None
 
     def _complete(self, begun: Begun, result: bytes, thread: int) -> Call | None:
-        """Return the Call for a call whose result is known; None if the call is dropped."""
+        """Return the Call for a call whose result is known, or None if the call is dropped."""
         if begun.library.startswith(b"libc.so"):
             self.dropped[INSIDE_LIBC] += 1
             return None

@@ -88,7 +88,7 @@ class LttngScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Return whether the beginning contains an event of the wrapper."""
+    """Return whether the beginning of a file contains an event of the wrapper."""
     return _PROVIDER in head
 
 

@@ -131,7 +131,7 @@ def _text(metadata: bytes) -> str:
 
 
 def _event(name: str, fields: str) -> _Event | None:
-    """Return an event with its fields; None if a field is not an integer of whole bytes."""
+    """Return an event with its fields, or None if a field is not an integer of whole bytes."""
     sizes = [(field, int(bits)) for bits, field in _FIELD.findall(fields)]
     if _FIELD.sub("", fields).strip() or any(bits % 8 for _, bits in sizes):
         return None

@@ -99,8 +99,8 @@ def read_events(all_streams: Streams, calls: Table[CallRecord]) -> int:
 def _earliest(streams: Table[Stream]) -> tuple[int, int]:
     """Return the stream whose next event is the earliest, and the time up to which to read it.
 
-    This is the time of the earliest next event of the other streams. Up to that time, the stream
-    can be read without another search.
+    The second result is the time of the earliest next event in the other streams. Up to that time,
+    the stream can be read without another search.
     """
     first, until = 0, NEVER
     for index in range(1, len(streams)):

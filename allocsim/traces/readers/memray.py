@@ -112,7 +112,7 @@ class MemrayReader(Reader):
 
     def _calls(self, rows: Any, calls: Any) -> Any:
         """Convert the rows that are calls; return the part of `calls` that they fill."""
-        # The last entry of _OPS, which is _NOT_A_CALL, stands for all larger numbers too.
+        # The last entry of _OPS, which is _NOT_A_CALL, is used for all larger numbers too.
         ops = _OPS[np.minimum(rows[:, 0], len(_OPS) - 1)]
         kept = rows[ops != _NOT_A_CALL]
         self._dropped += len(rows) - len(kept)

@@ -96,7 +96,7 @@ def texts_of(table: TextNumbers) -> list[bytes]:
 
 @kernel
 def number_of(table: TextNumbers, text: np.ndarray, state: ScanState, start: int, end: int) -> int:
-    """Return the number of text[start:end], adding a new text; 0 if there is no room."""
+    """Return the number of text[start:end], adding a new text, or 0 if there is no room."""
     counts = table.counts[0]
     key = _hash(counts, state, start, end)
     while True:

@@ -21,7 +21,7 @@ from tests.recorders.preload.running import (
 
 EQUAL = (
     *("kinds", "pool", "cross", "destructors", "forks", "vforks", "execs", "many_forks"),
-    *("idles", "executes", "daemons", "exits", "unmaps", "maps"),
+    *("daemons", "exits", "unmaps", "maps"),
 )
 
 
