@@ -12,7 +12,7 @@ from allocsim.designs.go import DESIGN
 from allocsim.events import Op
 from allocsim.heap import Heap
 from tests.equality import go_model
-from tests.equality.go_runtime import COLUMNS, Build, Recording, record
+from tests.equality.go_runtime import COLUMNS, Build, Recording, Running, record
 
 NO_GOAL = (1 << 63) - 1
 
@@ -71,12 +71,11 @@ def plain_events(events: Any) -> np.ndarray:
     return np.stack([calls.object.astype(np.int64), size], axis=1)
 
 
-def compare_with_go(
-    events: np.ndarray, every: int, parameters: Mapping[str, Any], *, stopped: bool = True
-) -> GoEquality:
+def compare_with_go(events: np.ndarray, every: int, parameters: Mapping[str, Any]) -> GoEquality:
     """Replay rows of (object, size) on the runtime and on the design.
 
-    `parameters` are those of the design. EnvironmentLacks if Go is not installed or fails.
+    `parameters` are those of the design; its scavenger must be on, because the replayer cannot
+    change the goals of Go's. EnvironmentLacks if Go is not installed or fails.
     """
     experiments = [
         "runtimefreegc" if parameters.get("freegc") else "",
@@ -85,7 +84,7 @@ def compare_with_go(
     objects = 1 << max(int(events[:, 0].max() if len(events) else 0).bit_length(), 12)
     build = Build(objects, ",".join(filter(None, experiments)))
     values = DESIGN.checked(parameters)
-    real = record(events, every, values, build, stopped)
+    real = record(events, every, values, build, Running(scavenging=values["scavenger"]))
     with Heap("go", **parameters) as heap:
         return _replayed(heap, events, real)
 

@@ -136,24 +136,41 @@ class Recording:
     """For each checkpoint, the COLUMNS."""
     nanoseconds: tuple[float, float]
     """User and system CPU time per event."""
+    scavenged: tuple[int, int]
+    """Bytes that the background scavenger released, and the nanoseconds that it took."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """How the replayer runs."""
+
+    stopped: bool = True
+    """Stop the world during collections."""
+    scavenging: int = 0
+    """Events between two steps of the background scavenger; 0: all steps after each collection;
+    RUNS_FREE: the runtime decides."""
+    touch: bool = False
+    """Write to each page of an object that is allocated."""
+
+
+RUNS_FREE = -1
+"""The background scavenger runs as in any program."""
 
 
 def record(
-    events: np.ndarray, every: int, parameters: Mapping[str, int], build: Build, stopped: bool
+    events: np.ndarray, every: int, parameters: Mapping[str, int], build: Build, running: Running
 ) -> Recording:
-    """Replay events, rows of (object, size), size -1 for a free; `parameters` are the design's.
-
-    `stopped` stops the world during collections.
-    """
+    """Replay events, rows of (object, size), size -1 for a free; `parameters` are the design's."""
     with tempfile.TemporaryDirectory() as name:
         source, target, scans = (Path(name) / part for part in ("events", "result", "scans"))
         np.ascontiguousarray(events, np.int64).tofile(source)
         freegc = int("freegc" in build.experiments)
-        numbers = [str(number) for number in (every, parameters["collect"], freegc)]
+        scavenging = (running.scavenging, int(running.touch))
+        numbers = map(str, (every, parameters["collect"], freegc, *scavenging))
         environment = {
             **os.environ, "GOMAXPROCS": "1", "ALLOCSIM_PERCENT": str(parameters["GOGC"]),
             "ALLOCSIM_LIMIT": str(parameters["GOMEMLIMIT"]),
-            "GODEBUG": "gcstoptheworld=2" if stopped else "",
+            "GODEBUG": "gcstoptheworld=2" if running.stopped else "",
         }  # fmt: skip
         done = subprocess.run(
             [build.binary(), source, target, scans, *numbers],
@@ -188,6 +205,7 @@ def _parsed(words: np.ndarray, changes: np.ndarray, every: int) -> Recording:
     return Recording(
         words[2 : 2 + chunks * CHUNK_WORDS].reshape(chunks, CHUNK_WORDS), _named(start),
         relative, changes, np.array(stops), rows[:, : len(COLUMNS)], times,
+        (int(words[place + 3]), int(words[place + 4])),
     )  # fmt: skip
 
 

@@ -89,6 +89,7 @@ def random_cases(count: int) -> Iterator[tuple[str, Any, dict[str, int]]]:
             mode["collect"] = int(random.choice([10, 97, 500]))
         if random.random() < 0.4:
             mode["freegc"] = 1
+        mode["scavenger"] = int(random.choice([0, 1, 50, 1000]))
         events = plain_events(boundaries(int(random.integers(500, 6000)), seed).events())
         if random.random() < 0.4:
             mode["GOMEMLIMIT"] = memory_limit(events)

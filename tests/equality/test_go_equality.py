@@ -20,7 +20,15 @@ def compared(events: Any, mode: dict[str, int]) -> GoEquality:
         pytest.skip(str(missing))
 
 
-@pytest.mark.parametrize("mode", [{"GOGC": -1, "collect": 300}, {"GOGC": 50}], ids=str)
+MODES = [
+    {"GOGC": -1, "collect": 300, "scavenger": 50},
+    {"GOGC": 50},
+    {"GOGC": 50, "scavenger": 0},
+]
+"""Modes in which each workload is compared."""
+
+
+@pytest.mark.parametrize("mode", MODES, ids=str)
 @pytest.mark.parametrize("name", ["churn to 128 KiB", "tiny only", "reallocs"])
 def test_design_places_objects_where_go_does(name: str, mode: dict[str, int]) -> None:
     events = workloads(2 if PURE else 20)[name]()
@@ -55,7 +63,7 @@ def equality(addresses: list[int], cache: int) -> GoEquality:
     start = dict.fromkeys(COLUMNS, 0)
     real = Recording(
         np.zeros((0, 20), np.int64), start, np.array([0, 16, -1]), np.zeros((3, 4), np.int64),
-        np.array([3]), rows, (0, 0),
+        np.array([3]), rows, (0, 0), (0, 0),
     )  # fmt: skip
     found = rows.copy()
     found[0, COLUMNS.index("cache")] = cache

@@ -24,14 +24,15 @@ from tests.equality.verify_tcmalloc import SYSTEMUI
 
 MODES: tuple[dict[str, int], ...] = (
     {"GOGC": -1},
-    {"GOGC": -1, "collect": 1000},
+    {"GOGC": -1, "collect": 1000, "scavenger": 0},
     {"GOGC": 100},
-    {"GOGC": 50},
+    {"GOGC": 100, "scavenger": 0},
+    {"GOGC": 50, "scavenger": 200},
     {"GOGC": 200},
     {"GOGC": 100, "freegc": 1},
     {"GOGC": -1, "collect": 1000, "freegc": 1},
     {"GOGC": 100, "greenteagc": 0},
-    {"GOGC": 100, "GOMEMLIMIT": 1},
+    {"GOGC": 100, "GOMEMLIMIT": 1, "scavenger": 0},
     {"GOGC": -1, "GOMEMLIMIT": 1},
 )
 """Settings of the design, each with its counterpart in Go. A limit is that of the workload."""

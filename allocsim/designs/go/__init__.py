@@ -95,6 +95,7 @@ CODE = code_record(
     mgcpacer.update_goal,
     mgc.gc_start,
     mgc.gc_start_if_due,
+    mgc.run_due,
     mfree.large_object,
     mfree.free_large_object,
     mfree.move_span,

@@ -15,7 +15,7 @@ from allocsim.core.operations import Status
 from allocsim.core.raw import copy, fill
 from allocsim.designs.go.mcache import next_free, next_free_fast, next_reusable
 from allocsim.designs.go.mfree import free_large_object, free_slot, large_object, mark_live
-from allocsim.designs.go.mgc import gc_start, gc_start_if_due
+from allocsim.designs.go.mgc import gc_start_if_due, run_due
 from allocsim.designs.go.objects import WHOLE, allocated_size, object_status, zero_base
 from allocsim.designs.go.records import Go
 from allocsim.designs.go.size_classes import (
@@ -85,12 +85,11 @@ def free(heap: Go, thread: int, address: int) -> int:
 
 @kernel
 def count_event(heap: Go) -> None:
-    """Count an event, and collect if enough have passed since the last collection."""
+    """Count an event, and do what is due after it."""
     controller = heap.gc_controller[0]
-    controller.countdown -= 1
-    if controller.countdown == 0:
-        controller.countdown = controller.collect
-        gc_start(heap)
+    controller.events += 1
+    if controller.events >= controller.due:
+        run_due(heap)
 
 
 @kernel

@@ -9,7 +9,7 @@ from __future__ import annotations
 from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
 from allocsim.designs.go.mgcpacer import NO_LIMIT, commit, last_goal, update_goal
-from allocsim.designs.go.mgcscavenge import pace_scavenger, scavenge_to_goal
+from allocsim.designs.go.mgcscavenge import pace_scavenger, scavenge_quantum
 from allocsim.designs.go.mgcsweep import sweep
 from allocsim.designs.go.mheap import alloc_pages, free_pages
 from allocsim.designs.go.records import Go
@@ -48,7 +48,25 @@ def gc_start(heap: Go) -> int:
     pace_scavenger(heap, mheap.pages_in_use << PAGE_SHIFT, controller.heap_goal, last)
     next_gen(heap)
     controller.num_gc += 1
-    return scavenge_to_goal(heap)
+    heap.scavenger[0].awake = 1
+    controller.due = min(controller.due, max(heap.scavenger[0].due, controller.events))
+    return Status.OK
+
+
+@out_of_line
+def run_due(heap: Go) -> int:
+    """Collect if a forced collection is due; run the scavenger if it is due. Returns a Status."""
+    controller, scavenger = heap.gc_controller[0], heap.scavenger[0]
+    if controller.events >= controller.next_collection:
+        controller.next_collection = controller.events + controller.collect
+        gc_start(heap)
+    while scavenger.awake and controller.events >= scavenger.due:
+        scavenger.awake = scavenge_quantum(heap)
+        scavenger.due = controller.events + scavenger.period
+    controller.due = controller.next_collection
+    if scavenger.awake:
+        controller.due = min(controller.due, scavenger.due)
+    return Status.OK
 
 
 @out_of_line

@@ -1,16 +1,16 @@
 """The scavenger: releases free pages, the highest first (runtime/mgcscavenge.go).
 
-A goal is set after each collection. Free pages beyond it are released at once, and again when the
-heap grows. Pages freed since the last collection are left alone, and so are chunks that are nearly
-full, because both are likely to be needed again. An allocation that would exceed the memory limit
-releases free pages of any kind. Go releases none of them while the collector uses more than half of
-the CPU time (gcCPULimiter). This limiter is not simulated, because it depends on time.
+A goal is set after each collection. While more memory is retained, the background scavenger takes a
+step of 64 KiB now and then, and pages are also released when the heap grows. Pages freed since the
+last collection are left alone, and so are chunks that are nearly full, because both are likely to
+be needed again. An allocation that would exceed the memory limit releases free pages of any kind.
+Go releases none of them while the collector uses more than half of the CPU time (gcCPULimiter).
+This limiter is not simulated, because it depends on time.
 """
 
 from __future__ import annotations
 
 from allocsim.core.jit import kernel, out_of_line
-from allocsim.core.operations import Status
 from allocsim.core.system import release_pages
 from allocsim.designs.go.metadata import mapped_ready
 from allocsim.designs.go.mpallocbits import (
@@ -30,7 +30,16 @@ NO_GOAL = (1 << 63) - 1
 """The goal if no page has to be released."""
 
 QUANTUM = 64 << 10
-"""Bytes that the background scavenger releases at a time."""
+"""Bytes that the background scavenger releases in a step (scavengeQuantum)."""
+
+PERIOD = 10_000
+"""Events between two steps, unless a parameter says otherwise.
+
+Go lets the background scavenger use 1% of the CPU time (scavengePercent), so a step is due every
+100 times its duration. With Go 1.27.3 a step takes about 10 us for pages that were written, and an
+event about 0.1 us. Go's own scavenger, with the concurrent collector and one P, released 233 to
+1,598 pages in eight replays of systemui (median 564), this one 496; all at once, 16,298. A program
+that does much between two events has a shorter period."""
 
 PHYS_PAGE_SIZE = 4096
 """Bytes of a page of the operating system."""
@@ -79,12 +88,12 @@ def release(heap: Go, length: int) -> int:
 
 
 @kernel
-def scavenge_to_goal(heap: Go) -> int:
-    """Release pages until both goals are reached (the background scavenger). Returns a Status."""
-    while _exceeds_a_goal(heap):
-        if scavenge_pages(heap, QUANTUM, BACKGROUND) < QUANTUM:
-            break
-    return Status.OK
+def scavenge_quantum(heap: Go) -> bool:
+    """Release QUANTUM bytes if a goal is exceeded: one step of the background scavenger (run).
+
+    Returns whether there may be more to release. Go takes steps for a millisecond, then sleeps.
+    """
+    return _exceeds_a_goal(heap) and scavenge_pages(heap, QUANTUM, BACKGROUND) >= QUANTUM
 
 
 @kernel

@@ -107,14 +107,19 @@ class GcController(Struct):
     should_help: Int64  # 1: a span was taken since the trigger was last compared
     dead_bytes: Int64  # bytes of the dead objects that are not swept
     dead_objects: Int64  # their number
-    collect: Int64  # events between two forced collections; 0: none
-    countdown: Int64  # events until the next forced collection
+    collect: Int64  # events between two forced collections
+    next_collection: Int64  # the event after which the next of them is due; NEVER if none is forced
+    events: Int64  # events so far
+    due: Int64  # the event after which a forced collection or the scavenger is due
 
 
 class Scavenger(Struct):
     """The scavenger (scavenge, scavengeIndex)."""
 
     enabled: Int64  # 0: nothing is released
+    period: Int64  # events between two steps; 0: all steps are taken after a collection
+    awake: Int64  # 1: there may be more to release
+    due: Int64  # the event after which the next step may be taken
     gc_percent_goal: Int64  # bytes of the heap that may stay unreleased; NO_GOAL if any number
     memory_limit_goal: Int64  # the same for all memory of the runtime (mapped_ready)
     free_hwm: Int64  # highest page freed in this generation; -1 if none (freeHWM)

@@ -18,7 +18,7 @@ from allocsim.designs.go.class_rules import RULES, classes_of
 from allocsim.designs.go.memory_limit import MEMORY_LIMIT
 from allocsim.designs.go.metadata import RUNTIME_MAPPED
 from allocsim.designs.go.mgcpacer import NO_LIMIT
-from allocsim.designs.go.mgcscavenge import NO_GOAL
+from allocsim.designs.go.mgcscavenge import NO_GOAL, PERIOD
 from allocsim.designs.go.mpagealloc import CHUNK_BYTES
 from allocsim.designs.go.mpallocbits import CHUNK_WORDS
 from allocsim.designs.go.pallocsum import LEVEL_SHIFT, LEVELS
@@ -50,7 +50,9 @@ PARAMETERS: Mapping[str, Parameter] = {
     "collect": Parameter(0, 0, 1 << 40, "events between two forced collections; 0: none"),
     "freegc": Parameter(0, 0, 1, "1: new objects reuse freed ones (runtimefreegc)"),
     "direct": Parameter(0, 0, 1, "1: a free takes effect at once; nothing is collected"),
-    "scavenger": Parameter(1, 0, 1, "1: release free pages beyond the goal"),
+    "scavenger": Parameter(
+        PERIOD, -1, 1 << 40, "events between steps of the scavenger; 0: all at a collection", off=-1
+    ),
     "greenteagc": Parameter(1, 0, 1, "1: spans of small objects contain their mark bytes"),
     KEY: table_parameter(RULES),
 }
@@ -138,8 +140,9 @@ def _init_modes(heap: Go, parameters: Mapping[str, int]) -> None:
     controller.memory_limit = parameters["GOMEMLIMIT"]
     controller.runtime_mapped = RUNTIME_MAPPED
     controller.collect = parameters["collect"]
-    controller.countdown = parameters["collect"] or NEVER
-    scavenger.enabled = parameters["scavenger"]
+    controller.next_collection = controller.due = parameters["collect"] or NEVER
+    scavenger.enabled = parameters["scavenger"] >= 0
+    scavenger.period = max(parameters["scavenger"], 0)
     scavenger.gc_percent_goal = scavenger.memory_limit_goal = NO_GOAL
     heap.scav_search.page = scavenger.free_hwm = -1
     scavenger.huge_pages = HUGE_PAGES

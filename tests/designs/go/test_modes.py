@@ -129,3 +129,33 @@ def test_pacer_collects_when_the_heap_has_grown() -> None:
         counters = heap.native_counters()
         assert counters["NumGC"] == 1  # 61/64 of 4 MiB is 125 objects
         assert counters["NextGC"] == 4 << 20
+
+
+def released(scavenger: int | str, events: int) -> int:
+    """Return the bytes released by the end of some events, of which the first frees 32 MiB.
+
+    The collection at that event makes the heap grow by a chunk of 4 MiB for its work buffers.
+    """
+    space = 256 << 20
+    with Heap("go", reserve=space, GOGC="off", collect=1025, scavenger=scavenger) as heap:
+        for address in [heap.malloc(64 << 10) for _ in range(512)]:
+            heap.free(address)
+        for _ in range(events):
+            heap.malloc(0)
+        assert heap.native_counters()["NumGC"] == 1
+        assert heap.check() == []
+        return heap.profile().parts["released"]
+
+
+def test_scavenger_takes_a_step_in_each_period() -> None:
+    """A step is 64 KiB, but does not split a huge page of 2 MiB."""
+    unused = released("off", 900)
+    assert unused == (4 << 20) - (32 << 10)
+    after = [released(100, events) for events in (1, 100, 101, 200, 201, 900)]
+    assert after == [step * (2 << 20) + (4 << 20) for step in (1, 1, 2, 2, 3, 9)]
+    assert released(10_000, 900) == after[0]
+
+
+def test_scavenger_with_period_0_takes_all_steps_at_once() -> None:
+    """The goal is 1.1 times the memory in use, and nothing is in use."""
+    assert released(0, 1) == released(0, 900) == released(1, 100) == 36 << 20

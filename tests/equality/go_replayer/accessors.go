@@ -43,6 +43,7 @@ func AllocsimWatchCollections() {
 
 func allocsimCollectionStarts() {
 	AllocsimOtherAtStart = AllocsimOther()
+	allocsimScavenging += scavenge.backgroundTime.Load()
 	if allocsimCleanup != nil {
 		allocsimCleanup()
 	}
@@ -70,15 +71,33 @@ func AllocsimStopScavenger() bool {
 	return parked
 }
 
-// AllocsimScavenge does the whole work of the background scavenger.
-func AllocsimScavenge() {
-	for heapRetained() > scavenge.gcPercentGoal.Load() ||
-		gcController.mappedReady.Load() > scavenge.memoryLimitGoal.Load() {
-		if mheap_.pages.scavenge(64<<10, nil, false) < 64<<10 {
-			return
-		}
-	}
+// AllocsimStartScavenger lets the background scavenger run again.
+func AllocsimStartScavenger() {
+	lock(&scavenger.lock)
+	scavenger.parked = true
+	unlock(&scavenger.lock)
 }
+
+// AllocsimScavenge does one step of the background scavenger: it releases a quantum if more memory is
+// retained than a goal allows. It returns whether there may be more to release.
+func AllocsimScavenge() bool {
+	if scavenger.shouldStop() {
+		return false
+	}
+	released, _ := scavenger.scavenge(64 << 10)
+	mheap_.pages.scav.releasedBg.Add(released)
+	return released >= 64<<10
+}
+
+// AllocsimScavenged returns the bytes that the background scavenger has released, and the nanoseconds
+// that it took.
+func AllocsimScavenged() (bytes, nanoseconds int64) {
+	return int64(mheap_.pages.scav.releasedBg.Load()),
+		allocsimScavenging + scavenge.backgroundTime.Load()
+}
+
+// allocsimScavenging is that time until the last collection began; the runtime counts from there.
+var allocsimScavenging int64
 
 // AllocsimOpenSlots returns the free slots of a class of objects without pointers.
 func AllocsimOpenSlots(class uint8) int {

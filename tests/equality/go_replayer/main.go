@@ -1,8 +1,9 @@
 // Replays events on Go's runtime and writes where each object went; see go_runtime.py.
 //
-// replayer EVENTS RESULT SCANS EVERY COLLECT FREEGC: an event is two words, an object and a size; the
-// size -1 frees. RESULT gets the page map at the start, an address for each event and a row of
-// numbers for each checkpoint; SCANS gets five words for each event with a collection or with a
+// replayer EVENTS RESULT SCANS EVERY COLLECT FREEGC PERIOD TOUCH: an event is two words, an object
+// and a size; the size -1 frees. PERIOD: see scavenge. TOUCH: write to the pages of each object.
+// RESULT gets the page map at the start, an address for each event, a row of numbers for each
+// checkpoint, the CPU time, and the bytes and nanoseconds of the background scavenger; SCANS gets five words for each event with a collection or with a
 // change of the runtime's other memory: the event, the bytes of roots that the collection scanned,
 // the bytes that it marked and that are not counted as allocated (0 and 0 without a collection), the
 // bytes of the other memory when the collection begins and after the event. The environment has GOGC
@@ -32,6 +33,10 @@ var (
 	output  []int64
 	scans   []int64
 	scanned int
+	touch   bool
+	period  int
+	due     int
+	awake   bool
 	other   uint64
 	usage   [2]syscall.Rusage
 )
@@ -40,6 +45,7 @@ func main() {
 	events, result := mapped(os.Args[1]), os.Args[2]
 	every, collect := number(4), number(5)
 	freegc := number(6) != 0
+	period, touch = number(7), number(8) != 0
 	count := len(events) / 2
 	output = created(result, 1<<16*20+count+(count/max(every, 1)+4)*len(row))
 	scans = created(os.Args[3], 5*count+5)
@@ -48,6 +54,7 @@ func main() {
 	writePages()
 	writeState()
 	seen := runtime.AllocsimCollections()
+	released, worked := runtime.AllocsimScavenged()
 	syscall.Getrusage(syscall.RUSAGE_SELF, &usage[0])
 	for i := 0; i < count; i++ {
 		replay(int(events[2*i]), events[2*i+1], freegc)
@@ -59,9 +66,7 @@ func main() {
 			writeChange(int64(i), collected)
 			seen = runtime.AllocsimCollections()
 		}
-		if collected {
-			runtime.AllocsimScavenge()
-		}
+		scavenge(i, collected)
 		if every > 0 && ((i+1)%every == 0 || i == count-1) {
 			write(int64(i + 1))
 			writeState()
@@ -71,6 +76,20 @@ func main() {
 	write(-1)
 	write(cpu(usage[1].Utime) - cpu(usage[0].Utime))
 	write(cpu(usage[1].Stime) - cpu(usage[0].Stime))
+	bytes, nanoseconds := runtime.AllocsimScavenged()
+	write(bytes - released)
+	write(nanoseconds - worked)
+}
+
+// scavenge does what the background scavenger does after an event: with a period of 0 its whole work
+// after a collection, else one step each time that so many events have passed, as long as there is
+// work. With a negative period the real scavenger runs.
+func scavenge(event int, collected bool) {
+	awake = awake || collected
+	for awake && period >= 0 && event >= due {
+		awake = runtime.AllocsimScavenge()
+		due = event + period
+	}
 }
 
 // replay replays one event and writes the object's address.
@@ -82,12 +101,22 @@ func replay(object int, size int64, freegc bool) {
 	} else {
 		objects[object] = runtime.AllocsimMalloc(uintptr(size))
 		write(int64(uintptr(objects[object])))
+		if touch {
+			touchPages(objects[object], uintptr(size))
+		}
 	}
 	if old != nil && freegc && sizes[object] > 0 {
 		runtime.AllocsimFree(old, sizes[object])
 	}
 	if size >= 0 {
 		sizes[object] = uintptr(size)
+	}
+}
+
+// touchPages writes to each page of the operating system in an object.
+func touchPages(object unsafe.Pointer, size uintptr) {
+	for place := uintptr(0); place < size; place += 4096 {
+		*(*byte)(unsafe.Add(object, place)) = 1
 	}
 }
 
@@ -109,6 +138,9 @@ func settle() {
 	limit, err := strconv.ParseInt(os.Getenv("ALLOCSIM_LIMIT"), 10, 64)
 	check(err)
 	debug.SetMemoryLimit(limit)
+	if period < 0 {
+		runtime.AllocsimStartScavenger()
+	}
 	other = runtime.AllocsimOther()
 }
 
