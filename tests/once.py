@@ -14,7 +14,8 @@ ONCE = (
     *("cli/test_exit_usage.py", "cli/test_help.py", "cli/test_progress.py", "cli/test_start.py"),
     *("cli/test_types.py", "core/test_import_closure.py", "test_interrupted_start.py"),
     *("designs/test_parameter_types.py", "sweep/test_cluster.py"),
-    *("test_api_types.py", "test_layers.py", "test_numba_settings.py", "test_signals.py"),
+    *("test_api_types.py", "test_layers.py", "test_numba_settings.py", "test_numpy_import.py"),
+    "test_signals.py",
 )
 """Directories and files below tests/."""
 

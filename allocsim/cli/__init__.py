@@ -21,6 +21,7 @@ from allocsim.cli.help_format import Context
 from allocsim.cli.output import ASCII_FALLBACK, log, register_ascii_fallback
 from allocsim.errors import AllocsimError
 from allocsim.numba_settings import guard_numba
+from allocsim.numpy_import import guard_numpy
 from allocsim.text import printable, printable_lines, with_short_names
 
 COMMANDS = {
@@ -124,6 +125,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and end the process with its exit status."""
     register_ascii_fallback()
+    guard_numpy()
     guard_numba(lambda name: log(f"allocsim: Numba cannot use {name}; the default is used"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

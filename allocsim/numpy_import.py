@@ -1,0 +1,76 @@
+"""How the commands import NumPy: with one thread of OpenBLAS, and with enough address space.
+
+OpenBLAS starts a thread for each processor when it is loaded, and takes some 40 MiB of address
+space for each. allocsim does not use it. If the address space is limited (ulimit -v) and too small,
+OpenBLAS ends the process with status 1, and the libraries of NumPy and LLVM fail to load with
+messages that do not name the cause.
+
+A Python program that imports allocsim keeps NumPy's own behaviour.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType
+from typing import Any
+
+from allocsim.errors import EnvironmentLacks
+
+NEEDED = 288 << 20
+"""Bytes of address space that NumPy, Numba and LLVM take. With 30 MiB less, they do not load."""
+
+THREADS = "OPENBLAS_NUM_THREADS"
+
+
+def guard_numpy() -> None:
+    """Let a later import of NumPy start no thread, or raise EnvironmentLacks if there is no room.
+
+    Does nothing if NumPy has been imported already.
+    """
+    if "numpy" not in sys.modules:
+        sys.meta_path.insert(0, _Finder())  # find_spec is all it needs
+
+
+class _Finder:
+    """Finds NumPy, once, and has it loaded by `_Loader`."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Return the spec of NumPy; None for any other module."""
+        if name != "numpy":
+            return None
+        require_address_space()
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None and spec.origin is not None:
+            spec.loader = _Loader(name, spec.origin)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Loads NumPy with the variable THREADS set, which programs that allocsim runs do not get."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module."""
+        before = os.environ.get(THREADS)
+        os.environ[THREADS] = "1"
+        try:
+            super().exec_module(module)
+        finally:
+            del os.environ[THREADS]
+            if before is not None:
+                os.environ[THREADS] = before
+
+
+def require_address_space() -> None:
+    """Raise EnvironmentLacks if the process cannot map NEEDED more bytes."""
+    import mmap  # imported here: it would add 2 ms to --help
+
+    try:
+        mmap.mmap(-1, NEEDED, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ).close()
+    except OSError:
+        raise EnvironmentLacks(
+            f"less than {NEEDED >> 20} MiB of address space is free, which NumPy and Numba need; "
+            "raise the limit (ulimit -v)"
+        ) from None
