@@ -152,7 +152,7 @@ def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
     cursor, progress = plan.cursor[0], plan.threads[thread]
     is_ordered = cursor.window == ORDERED
     if cursor.epochs == 0 or (cursor.full and is_call) or (is_ordered and thread != cursor.thread):
-        if cursor.full and is_call:
+        if is_call:  # an end of another thread may have begun the epoch after the step's last call
             _mark_steps(plan)
         _begin_epoch(plan)
     cursor.thread = thread

@@ -136,7 +136,7 @@ def test_first_call_has_an_epoch_of_its_own_in_windows() -> None:
 def test_steps_end_with_an_epoch_and_have_the_live_bytes(seed: int) -> None:
     calls = random_threads(seed, 300, 5)
     live = live_after(real_calls(calls))
-    ends = [1, 2, 50, 51, 100, len(live)]
+    ends = [*range(1, len(live) + 1, 1 + 2 * seed)]
     plan = plan_of(calls, ORDERED, ends)
     sizes = _calls_by_epoch(plan)
     assert [sum(sizes[: int(due) + 1]) for due in plan.due[: len(ends)]] == ends
@@ -163,6 +163,11 @@ def test_step_includes_the_ends_of_threads_after_its_last_call() -> None:
         [False],
     ]
     assert plan.due[:2].tolist() == [1, 2]
+
+
+def test_step_keeps_its_epoch_if_another_thread_ends_before_the_next_call() -> None:
+    calls = [malloc(0, 1, 1), malloc(1, 1), done(1), free(1), free(0)]
+    assert plan_of(calls, ORDERED, [2, 4]).due[:2].tolist() == [2, 3]
 
 
 def test_thread_that_comes_back_is_another_one() -> None:
