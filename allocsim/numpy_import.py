@@ -52,11 +52,13 @@ class _Loader(SourceFileLoader):
     """Loads NumPy with the variable THREADS set, which programs that allocsim runs do not get."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Execute the module."""
+        """Execute the module. Raises ImportError if it cannot use a variable NPY_*."""
         before = os.environ.get(THREADS)
         os.environ[THREADS] = "1"
         try:
             super().exec_module(module)
+        except RuntimeError as error:
+            raise ImportError(str(error)) from error
         finally:
             del os.environ[THREADS]
             if before is not None:

@@ -32,11 +32,12 @@ PR_SET_PDEATHSIG = 1
 
 _TALKING = {
     *("PYTHONDEVMODE", "PYTHONFAULTHANDLER", "PYTHONINSPECT", "PYTHONMALLOCSTATS"),
-    *("PYTHONPROFILEIMPORTTIME", "PYTHONVERBOSE"),
+    *("PYTHONPROFILEIMPORTTIME", "PYTHONVERBOSE", "PYTHONWARNINGS"),
 }
 """Environment variables that children do not get. With PYTHONINSPECT, Python goes on after an
-error, reads standard input and ends with status 0. With the others it writes to standard error,
-whose last line is reported as the reason of a failure."""
+error, reads standard input and ends with status 0. PYTHONWARNINGS can make a library's warning an
+error. With the others Python writes to standard error, whose last line is reported as the reason of
+a failure."""
 
 _RUN = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "

@@ -56,3 +56,18 @@ def test_imported_numpy_is_left_alone() -> None:
     before, variables = [*sys.meta_path], {**os.environ}
     guard_numpy()
     assert (sys.meta_path, {**os.environ}) == (before, variables)
+
+
+def test_bad_variable_of_numpy_is_3_without_a_traceback() -> None:
+    names = ("NPY_ENABLE_CPU_FEATURES", "NPY_DISABLE_CPU_FEATURES")
+    ended = process("random", "--ops", "100", env=ENVIRONMENT | dict.fromkeys(names, "SSE2"))
+    assert (ended.status, ended.out) == (3, "")
+    assert ended.err.startswith("allocsim: error: cannot load a module of Python: ")
+    assert "NPY_ENABLE_CPU_FEATURES" in ended.err
+
+
+def test_warning_of_a_library_is_printed_if_it_would_be_an_error() -> None:
+    variables = {"PYTHONWARNINGS": "error", "NPY_ENABLE_CPU_FEATURES": "junk"}
+    ended = process("random", "--ops", "100", env=ENVIRONMENT | variables)
+    assert ended.status == 0
+    assert "ImportWarning" in ended.err

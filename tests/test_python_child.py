@@ -134,8 +134,10 @@ def test_last_line_is_short(tmp_path: Path) -> None:
 def test_child_gets_no_variable_that_makes_python_go_on_or_talk(tmp_path: Path) -> None:
     """With PYTHONINSPECT, Python would read standard input after the error, and end with 0."""
     talking = {"PYTHONINSPECT": "1", "PYTHONVERBOSE": "1", "PYTHONPROFILEIMPORTTIME": "1"}
+    talking["PYTHONWARNINGS"] = "error"
+    program = "import warnings; warnings.warn('hidden', ImportWarning); raise SystemExit(7)"
     options: dict[str, Any] = {"env": os.environ | talking, "stderr": subprocess.PIPE}
-    with running(python("raise SystemExit(7)"), **options) as child:
+    with running(python(program), **options) as child:
         assert child.stderr is not None
         with child.stderr:
             assert child.stderr.read() == b""

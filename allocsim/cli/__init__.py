@@ -125,6 +125,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and end the process with its exit status."""
     register_ascii_fallback()
+    _print_warnings()
     guard_numpy()
     guard_numba(lambda name: log(f"allocsim: Numba cannot use {name}; the default is used"))
     for stream in (sys.stdout, sys.stderr):
@@ -145,6 +146,14 @@ def main() -> None:
     except OSError:
         _discard(sys.stderr)
     sys.exit(status)
+
+
+def _print_warnings() -> None:
+    """Let warnings of libraries be printed if PYTHONWARNINGS makes them errors."""
+    if any(option.startswith("e") for option in sys.warnoptions):
+        import warnings  # imported here: Python has imported it if there are options
+
+        warnings.simplefilter("default")
 
 
 def _status() -> int:
