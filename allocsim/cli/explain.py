@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from allocsim.cli.completion import complete_subjects, complete_workload
-from allocsim.cli.measure_options import require_not_given
+from allocsim.cli.measure_options import keep_settings_option, require_not_given
 from allocsim.cli.options import (
     DEFAULT_RESERVE,
     recording_options,
@@ -98,11 +98,7 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     show_default=True,
     help="Kill a process that replays on a library after this many seconds.",
 )
-@click.option(
-    "--keep-settings",
-    is_flag=True,
-    help="Keep MALLOC_CONF, TCMALLOC_*, MIMALLOC_* and LD_PRELOAD in the environment.",
-)
+@keep_settings_option
 @click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job.")
 @recording_options
 @click.option("--json", is_flag=True, help="Print the result as one JSON object, with all rows.")

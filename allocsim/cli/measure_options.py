@@ -63,6 +63,12 @@ reserve_option = click.option(
     help="Address space for a design's heap, which limits the heap's size. It uses no memory "
     "until the heap grows.",
 )
+keep_settings_option = click.option(
+    "--keep-settings",
+    is_flag=True,
+    help="Keep LD_PRELOAD and the variables of malloc libraries, such as MALLOC_CONF, "
+    "GLIBC_TUNABLES and MIMALLOC_*.",
+)
 
 _OPTIONS = (
     click.option(
@@ -94,11 +100,7 @@ _OPTIONS = (
     ),
     reserve_option,
     click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job."),
-    click.option(
-        "--keep-settings",
-        is_flag=True,
-        help="Keep MALLOC_CONF, TCMALLOC_*, MIMALLOC_* and LD_PRELOAD in the environment.",
-    ),
+    keep_settings_option,
 )
 
 

@@ -92,9 +92,9 @@ def command(
 
     view = partial(live_view, _log) if live else None
     request = Request(find_program(program), children, python_allocators, wait, sites, view)
-    status = record(request, path, Choice(wanted, cost, force), _log, watched)
+    status, trace = record(request, path, Choice(wanted, cost, force), _log, watched)
     then = "explain" if sites else "replay"
-    _log(f"next: `allocsim trace info {path}` or `allocsim {then} {path}`")
+    _log(f"next: `allocsim trace info {trace}` or `allocsim {then} {trace}`")
     return status
 
 

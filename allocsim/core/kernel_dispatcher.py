@@ -5,6 +5,9 @@ A kernel has two dispatchers: one for calls from Python, and one for calls from 
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -38,10 +41,31 @@ COLD_OPTIONS = INLINED_OPTIONS | {"forceinline": False, "pipeline_class": ColdCo
 """Compile options of a kernel for calls from other kernels, if it is not inlined."""
 
 
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Pause Python's garbage collector during the block, in all threads.
+
+    Collections take about a tenth of the CPU time of compiling a design. Without them, the process
+    needs about 120 MiB more memory (measured for glibc: 414 instead of 295 MB).
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class Kernel(CPUDispatcher):
     """A kernel for calls from Python. Other kernels call `called`, compiled separately."""
 
     called_options = INLINED_OPTIONS
+
+    def compile(self, sig: Any) -> Any:
+        """Compile the kernel, or load it from the cache, for arguments of the types `sig`."""
+        with collection_paused():
+            return super().compile(sig)
 
     @cached_property
     def called(self) -> Any:

@@ -15,8 +15,23 @@ from allocsim.libraries.find import find_library, is_own_glibc, require_library
 from allocsim.libraries.names import split_settings
 from allocsim.libraries.settings import content_of, variables
 
-SETTINGS = ("MALLOC_", "TCMALLOC_", "MIMALLOC_", "LD_PRELOAD", "GLIBC_TUNABLES", "_RJEM_", "JE_")
-"""Prefixes of the environment variables that select or configure a malloc library."""
+SETTINGS = (
+    *(
+        "LD_PRELOAD",
+        "GLIBC_TUNABLES",
+        "MALLOC_",
+        "MIMALLOC_",
+        "SCUDO_OPTIONS",
+        "TBB_MALLOC_",
+        "GC_",
+    ),
+    *("TCMALLOC_", "MALLOCSTATS", "HEAPPROFILE", "HEAPCHECK", "HEAP_", "CPUPROFILE", "PERFTOOLS_"),
+)
+"""Prefixes of the environment variables that select or configure a malloc library, in capitals.
+mimalloc reads its variables in any case."""
+
+PREFIXED = "MALLOC_CONF"
+"""How the variable of a jemalloc whose functions have a prefix ends, such as _RJEM_MALLOC_CONF."""
 
 TUNABLES = ("glibc.rtld.optional_static_tls=16384",)
 """Reserve room for jemalloc's thread-local storage. jemalloc is loaded by dlopen, and the room that
@@ -99,7 +114,10 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
 def _without_settings(keep_settings: bool) -> dict[str, str]:
     """Return the user's environment, without the malloc settings unless `keep_settings`."""
     return {
-        name: value
-        for name, value in os.environ.items()
-        if keep_settings or not name.startswith(SETTINGS)
+        name: value for name, value in os.environ.items() if keep_settings or not _is_setting(name)
     }
+
+
+def _is_setting(name: str) -> bool:
+    """Return whether the variable `name` selects or configures a malloc library."""
+    return name.upper().startswith(SETTINGS) or name.endswith(PREFIXED)

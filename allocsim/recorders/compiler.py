@@ -24,7 +24,9 @@ def compile_library(library: Path, *arguments: str | Path) -> None:
 
     Raises RecorderFailed if the compiler fails.
     """
-    variables = {**os.environ, "LC_ALL": "C", "TMPDIR": str(library.parent)}
+    # If PATH is not set, Python finds cc in the default path, but gcc does not find ld there.
+    default = {"PATH": os.defpath}
+    variables = {**default, **os.environ, "LC_ALL": "C", "TMPDIR": str(library.parent)}
     done = run_command("cc", *SHARED, *arguments, "-o", library, env=variables)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]

@@ -27,7 +27,8 @@ Progress = Callable[[Trace], AbstractContextManager[None]]
 """Returns a context manager that shows a progress bar on a terminal while a trace is read."""
 
 KEEP_CHILDREN = ": --children keeps each in its own file"
-"""Text that replaces the advice to use --process, an option that `record` does not have."""
+"""Advice for a recording with other processes. In notes, it replaces the advice to use --process,
+an option that `record` does not have."""
 
 NOT_INHERITED = (
     "unless the process executed another program after its fork, it inherited objects that are "
@@ -60,17 +61,28 @@ class Finished:
         return replace(self, outcome=self.outcome._replace(process=process, run=None), notes=notes)
 
 
+Others = dict[int, int]
+"""The other processes of a recording, and the number of their calls."""
+
+
+class NoEvents(InputError):
+    """The process made no call that gives an event, so its trace was not written."""
+
+    def __init__(self, message: str, others: Others) -> None:
+        super().__init__(message)
+        self.others = others
+
+
 class Written(NamedTuple):
     """A trace that was written."""
 
     summary: str
     """One line for the user."""
-    others: dict[int, int]
-    """The other processes of the recording, and the number of their calls."""
+    others: Others
 
 
 def convert(finished: Finished, out: Path, progress: Progress) -> Written:
-    """Write the trace of the process in `finished`; raise InputError if the trace has no event."""
+    """Write the trace of the process in `finished`; raise NoEvents if it has no event."""
     files = (file for file in finished.directory.rglob("*") if file.is_file())
     size = sum(file.stat().st_size for file in files)
     begun = time.monotonic()
@@ -111,7 +123,7 @@ def _program_run(finished: Finished) -> ProgramRun | None:
 def _completed(chunks: Iterator[Any], trace: Trace, finished: Finished) -> Iterator[Any]:
     """Yield the events, then complete the trace's notes and losses.
 
-    Raises InputError if there are no events.
+    Raises NoEvents if there are no events.
     """
     events, reason = 0, ""
     with closing_chunks(chunks):
@@ -124,7 +136,8 @@ def _completed(chunks: Iterator[Any], trace: Trace, finished: Finished) -> Itera
                 raise
             reason = f" ({error})"
     if not events:
-        raise InputError(_nothing(finished, trace.losses) + ("" if trace.losses else reason))
+        message = _nothing(finished, trace.losses, trace.processes)
+        raise NoEvents(message + ("" if trace.losses else reason), trace.processes)
     remedy = "" if finished.request.children else KEEP_CHILDREN
     trace.notes[:] = [note.replace(SELECT_PROCESS, remedy) for note in trace.notes]
     unknown = trace.dropped.get(REASONS[Reason.UNKNOWN_FREE], 0)
@@ -135,13 +148,17 @@ def _completed(chunks: Iterator[Any], trace: Trace, finished: Finished) -> Itera
         )
 
 
-def _nothing(finished: Finished, losses: list[str]) -> str:
-    """Return the message for a recording that has no event, but may have `losses`."""
+def _nothing(finished: Finished, losses: list[str], others: Others) -> str:
+    """Return the message for a process that has no event, but may have `losses`."""
     name, recorder, outcome = finished.request.program.name, finished.recorder, finished.outcome
     if outcome.was_killed:
         return f"{name} {outcome.description} before {recorder.name} had recorded a call"
     if losses:
         return f"no call of {name} was recorded: {'; '.join(losses)}"
+    if others:
+        calls = counted(sum(others.values()), "call")
+        remedy = "" if finished.request.children else KEEP_CHILDREN
+        return f"no call of {name} was recorded, but {calls} of other processes{remedy}"
     return f"no call of {name} was recorded: {recorder.name} records nothing of {recorder.blind_to}"
 
 

@@ -16,7 +16,7 @@ from allocsim.errors import EnvironmentLacks, InputError, TraceError
 from allocsim.recorders import usable_recorders, why_not_best
 from allocsim.recorders.base import Recorder, RecorderFailed, Request, work_directory
 from allocsim.recorders.caveats import caveats_before, leftover_note, losses_after
-from allocsim.recorders.conversion import Finished, Progress, Written, convert
+from allocsim.recorders.conversion import Finished, NoEvents, Progress, Written, convert
 from allocsim.recorders.guard import capabilities_here
 from allocsim.recorders.plain_run import compared_with, run_plainly
 from allocsim.recorders.program import Outcome
@@ -47,8 +47,19 @@ class Session(NamedTuple):
     progress: Progress
 
 
-def record(request: Request, out: Path, choice: Choice, notify: Notify, progress: Progress) -> int:
-    """Run a program under a recorder, write the trace to `out`, and return the exit status.
+class Result(NamedTuple):
+    """The result of a recording."""
+
+    status: int
+    """The program's exit status."""
+    trace: Path
+    """The first trace that was written: the program's own, or else that of another process."""
+
+
+def record(
+    request: Request, out: Path, choice: Choice, notify: Notify, progress: Progress
+) -> Result:
+    """Run a program under a recorder, and write the trace to `out`.
 
     On failure `out` is unchanged. The error carries the program's exit status if that is not 0.
     """
@@ -67,11 +78,11 @@ def record(request: Request, out: Path, choice: Choice, notify: Notify, progress
             with InterruptConfirmed(
                 "writing the trace of the program; interrupt again to discard it"
             ):
-                _write_all(session, finished, out)
+                trace = _write_all(session, finished, out)
         except InputError as error:
             error.exit_status = outcome.status or error.exit_status
             raise
-    return outcome.status
+    return Result(outcome.status, trace)
 
 
 def _run(session: Session, candidates: list[Recorder]) -> tuple[Recorder, Outcome]:
@@ -138,13 +149,25 @@ def _finished(session: Session, recorder: Recorder, outcome: Outcome) -> Finishe
     return Finished(session.request, recorder, directory, outcome, losses, notes)
 
 
-def _write_all(session: Session, finished: Finished, out: Path) -> None:
-    """Write the trace of the program and, if requested, those of the processes it started."""
-    written = _convert(session, finished, out)
-    session.notify(written.summary)
-    if session.request.children:
-        for process in sorted(written.others):
-            _write_child(session, finished.of_process(process), out)
+def _write_all(session: Session, finished: Finished, out: Path) -> Path:
+    """Write the trace of the program and, if requested, those of the processes it started.
+
+    Returns the first file that was written. Raises NoEvents if no file was, because no process made
+    a call that gives an event.
+    """
+    written, missing = [out], None
+    try:
+        summary, others = _convert(session, finished, out)
+        session.notify(summary)
+    except NoEvents as error:
+        written, missing, others = [], error, error.others
+    for process in sorted(others) if session.request.children else ():
+        written += _write_child(session, finished.of_process(process), out)
+    if missing and not written:
+        raise missing
+    if missing:
+        session.notify(f"'{out}' was not written: {missing}")
+    return written[0]
 
 
 def _convert(session: Session, finished: Finished, out: Path) -> Written:
@@ -161,14 +184,19 @@ def _convert(session: Session, finished: Finished, out: Path) -> Written:
         raise EnvironmentLacks(f"{error}; the trace is in '{kept}'") from error
 
 
-def _write_child(session: Session, finished: Finished, out: Path) -> None:
-    """Write the trace of another process to a file named after `out` and the process id."""
+def _write_child(session: Session, finished: Finished, out: Path) -> list[Path]:
+    """Write the trace of another process to a file named after `out` and the process id.
+
+    Returns the file, or an empty list if it was not written.
+    """
     label = finished.recorder.label(finished.directory, finished.outcome.process)
     path = out.with_name(f"{out.name.removesuffix('.allocsim')}.{label}.allocsim")
     if path.exists() and not session.choice.force:
         session.notify(f"'{path}' already exists; use --force to overwrite it")
-        return
+        return []
     try:
         session.notify(_convert(session, finished, path).summary)
-    except TraceError as error:  # none of its calls gives an event
+    except (NoEvents, TraceError) as error:
         session.notify(f"'{path}' was not written: {error}")
+        return []
+    return [path]

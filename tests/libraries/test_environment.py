@@ -15,6 +15,7 @@ from allocsim.libraries.environment import (
     program_environment,
 )
 from allocsim.libraries.find import find_library
+from allocsim.libraries.known_settings import FAMILIES
 
 SETTINGS = {
     "MALLOC_CONF": "narenas:1",
@@ -40,6 +41,28 @@ def test_malloc_settings_are_removed(library: str | None) -> None:
     assert "libuser" not in found.get("LD_PRELOAD", "")
     assert "tcache_count" not in found.get("GLIBC_TUNABLES", "")
     assert "PATH" in found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("mimalloc_purge_delay", "Mimalloc_Show_Stats", "SCUDO_OPTIONS", "GC_INITIAL_HEAP_SIZE"),
+        *("_RJEM_MALLOC_CONF", "JEMALLOC_MALLOC_CONF", "TBB_MALLOC_USE_HUGE_PAGES", "MALLOCSTATS"),
+        *("HEAPPROFILE", "HEAP_PROFILE_MMAP", "HEAPCHECK", "CPUPROFILE", "PERFTOOLS_VERBOSE"),
+    ],
+)
+def test_setting_of_every_library_is_removed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "1")
+    assert name not in child_environment("mimalloc")
+    assert name not in program_environment(None)
+    assert name in child_environment("mimalloc", keep_settings=True)
+
+
+def test_variables_of_every_family_are_settings() -> None:
+    """A family that is added cannot be measured with the user's settings by accident."""
+    for family in FAMILIES.values():
+        own = (family.own_variable or family.variable).format(NAME="X", name="x")
+        assert module._is_setting(own), own
 
 
 def test_settings_stay_with_keep_settings() -> None:

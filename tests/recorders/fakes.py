@@ -19,6 +19,9 @@ PROGRAM = Program(("prog", "x"), "/bin/prog")
 
 REQUEST = Request(PROGRAM)
 
+PROCESS = 1
+"""Process id of the program."""
+
 EVERYTHING = Capabilities("yes", "yes", "yes", "yes")
 
 
@@ -35,24 +38,28 @@ def fake(
     program_run: ProgramRun | None = None,
     **traits: Any,
 ) -> Recorder:
-    """Return a recorder whose program makes `events` events and exits with `status`."""
+    """Return a recorder whose program makes `events` events and exits with `status`.
+
+    `children` are the numbers of events of other processes, by process id.
+    """
 
     def run(_: Request, directory: Path) -> Outcome:
         """Write a recording, or fail."""
         if fails:
             raise RecorderFailed("no daemon")
         (directory / "raw").write_bytes(bytes(2048))
-        return Outcome(1, status, 0.25, program_run)
+        return Outcome(PROCESS, status, 0.25, program_run)
 
     @contextmanager
-    def read(directory: Path, _: Outcome) -> Iterator[Trace]:
+    def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
         """Open the trace."""
+        count = events if outcome.process == PROCESS else (children or {})[outcome.process]
 
         def chunks() -> Iterator[object]:
             """Yield the events; raise TraceError if the recording is broken."""
-            if events:
-                chunk = no_events(events)
-                chunk.object[:] = range(events)
+            if count:
+                chunk = no_events(count)
+                chunk.object[:] = range(count)
                 yield chunk
             if broken:
                 raise TraceError("raw, line 5: broken")

@@ -1,5 +1,7 @@
 """The C compiler: what its failure says, and where its temporary files are."""
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -41,3 +43,13 @@ def test_failure_is_one_line_and_a_missing_file_has_a_remedy(
         compile_library(tmp_path / "a.so", "a.c")
     assert str(raised.value) == message
     assert (variables[0]["TMPDIR"], variables[0]["LC_ALL"]) == (str(tmp_path), "C")
+
+
+@pytest.mark.skipif(shutil.which("cc", path=os.defpath) is None, reason="no C compiler")
+def test_compiler_works_without_path_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("PATH", raising=False)
+    (tmp_path / "a.c").write_text("int a;\n", encoding="ascii")
+    compile_library(tmp_path / "a.so", tmp_path / "a.c")
+    assert (tmp_path / "a.so").stat().st_size > 0

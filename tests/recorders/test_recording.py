@@ -26,7 +26,9 @@ def test_next_recorder_is_used_where_the_first_does_not_work(
 ) -> None:
     install(monkeypatch, fake("a", fails=True), fake("b"))
     lines: list[str] = []
-    assert record(REQUEST, tmp_path / "out", Choice(), lines.append, lambda _: nullcontext()) == 5
+    out = tmp_path / "out"
+    result = record(REQUEST, out, Choice(), lines.append, lambda _: nullcontext())
+    assert result == (5, out)
     assert lines[:3] == [
         "recording with a: exact",
         "a does not work: no daemon",
@@ -99,6 +101,40 @@ def test_child_has_a_file_with_its_process_id(
     assert lines[-1].endswith("out.77.allocsim' already exists; use --force to overwrite it")
     record(CHILDREN, out, Choice(force=True), lines.append, lambda _: nullcontext())
     assert open_trace(str(tmp_path / "out.77.allocsim")).length == 1
+
+
+def test_children_are_written_though_the_program_has_no_event(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Process 76 has no event either, as if it called only free(NULL)."""
+    install(monkeypatch, fake("a", events=0, children={76: 0, 77: 3}, records_children=True))
+    lines: list[str] = []
+    out, child = tmp_path / "out.allocsim", tmp_path / "out.77.allocsim"
+    result = record(CHILDREN, out, Choice(), lines.append, lambda _: nullcontext())
+    assert result == (5, child)
+    assert [*tmp_path.iterdir()] == [child]
+    assert open_trace(str(child)).length == 3
+    reason = "was not written: no call of prog was recorded, but 3 calls of other processes"
+    assert lines[-1] == f"'{out}' {reason}"
+    assert any(f"'{tmp_path / 'out.76.allocsim'}' was not written: " in line for line in lines)
+
+
+def test_recording_without_any_event_is_an_error_with_children(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, fake("a", events=0, children={76: 0}, records_children=True))
+    with pytest.raises(InputError, match="no call of prog was recorded"):
+        record(CHILDREN, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
+    assert not [*tmp_path.iterdir()]
+
+
+def test_calls_of_other_processes_alone_are_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, fake("a", events=0, children={77: 3}))
+    message = "no call of prog was recorded, but 3 calls of other processes: --children keeps each"
+    with pytest.raises(InputError, match=message):
+        record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
 
 
 def test_child_without_its_inherited_objects_is_reported(

@@ -121,6 +121,7 @@ def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
     image = choices.image(outcome.process)
     if image is None:
         with open_recording(directory / "nothing") as nothing:
+            nothing.processes.update(choices.others(None))
             yield nothing
         return
     trace = open_image(image, choices.images, facts["ns_per_tick"])

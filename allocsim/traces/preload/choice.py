@@ -31,12 +31,15 @@ class Choices(NamedTuple):
         """Return whether an image is the last one of the process that was started first."""
         return image.process == self.images[0].process and self._number(image) == image.process
 
-    def others(self, image: Image) -> dict[int, int]:
-        """Return the number of calls of each other image that made any, by the image's number."""
+    def others(self, image: Image | None) -> dict[int, int]:
+        """Return the number of calls of each other image that made any, by the image's number.
+
+        If `image` is None, these are all images.
+        """
         counts = {
             number: _count_calls(other)
             for number, other in self._numbered().items()
-            if other.identity != image.identity
+            if image is None or other.identity != image.identity
         }
         return {number: count for number, count in counts.items() if count}
 

@@ -237,6 +237,30 @@ static int many_forks(void)
     return failed;
 }
 
+static int idles(void) /* makes no call; its child, grandchild and the program that it spawns do */
+{
+    char *const command[] = {arguments[0], "exits", NULL};
+    pid_t spawned, child = fork();
+    if (child == 0) {
+        if (fork() == 0)
+            usleep(100000); /* until its parent has ended */
+        churn(20);
+        _exit(0);
+    }
+    return ended(child) || posix_spawn(&spawned, arguments[0], NULL, NULL, command, environ) ||
+           ended(spawned);
+}
+
+static int executes(void) /* by vfork; the child's program is the only one that makes a call */
+{
+    pid_t child = vfork();
+    if (child == 0) {
+        execl(arguments[0], arguments[0], "exits", NULL);
+        _exit(1);
+    }
+    return ended(child);
+}
+
 static int daemons(void) /* goes on when its parent has ended */
 {
     churn(20);
@@ -418,7 +442,7 @@ int main(int count, char **given)
 #define PROGRAM(name) {#name, name}
         PROGRAM(kinds), PROGRAM(pool), PROGRAM(cross), PROGRAM(destructors), PROGRAM(forks),
         PROGRAM(raw_fork), PROGRAM(vforks), PROGRAM(spawns), PROGRAM(execs), PROGRAM(exec_lists),
-        PROGRAM(many_forks), PROGRAM(daemons), PROGRAM(closes), PROGRAM(deepbind), PROGRAM(killed), PROGRAM(aborts),
+        PROGRAM(many_forks), PROGRAM(idles), PROGRAM(executes), PROGRAM(daemons), PROGRAM(closes), PROGRAM(deepbind), PROGRAM(killed), PROGRAM(aborts),
         PROGRAM(exits), PROGRAM(storm), PROGRAM(unmaps), PROGRAM(sealed),
         PROGRAM(few_descriptors), PROGRAM(small_files), PROGRAM(no_space), PROGRAM(maps), PROGRAM(touches),
         PROGRAM(alone), PROGRAM(waits), PROGRAM(nothing),

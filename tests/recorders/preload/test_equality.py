@@ -21,7 +21,7 @@ from tests.recorders.preload.running import (
 
 EQUAL = (
     *("kinds", "pool", "cross", "destructors", "forks", "vforks", "execs", "many_forks"),
-    *("daemons", "exits", "unmaps", "maps"),
+    *("idles", "executes", "daemons", "exits", "unmaps", "maps"),
 )
 
 

@@ -98,6 +98,21 @@ def test_daemon_is_recorded_until_its_end_with_wait(
     assert open_trace(str(child)).length == 40
 
 
+@pytest.mark.parametrize(
+    ("name", "lengths"), [("idles", [20, 20, 100]), ("executes", [100])], ids=["fork", "vfork"]
+)
+def test_processes_of_a_program_without_calls_are_recorded(
+    record: Record, tmp_path: Path, program: str, name: str, lengths: list[int]
+) -> None:
+    ended = record("--wait", "--children", "-o", "out", "--", program, name)
+    assert ended.status == 0, ended.err
+    written = [*(tmp_path / "place").glob("out*")]
+    assert sorted(open_trace(str(path)).length or 0 for path in written) == lengths
+    calls = f"{sum(lengths)} calls of other processes"
+    assert f"'out' was not written: no call of programs was recorded, but {calls}" in ended.err
+    assert any(f"trace info {path.name}`" in ended.err for path in written)
+
+
 def test_last_program_of_an_exec_is_the_trace(record: Record, tmp_path: Path, program: str) -> None:
     ended = record("--children", "-o", "out", "--", "env", program, "exits")
     assert ended.status == 0, ended.err

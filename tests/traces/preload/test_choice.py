@@ -42,6 +42,8 @@ def test_images_without_calls_are_not_listed(tmp_path: Path) -> None:
     image = found.image(7)
     assert image is not None
     assert found.others(image) == {8: 2}
+    assert found.others(None) == {8: 2}
+    assert found.others(found.image(8)) == {}
 
 
 def test_unknown_process_has_no_image(tmp_path: Path) -> None:
