@@ -100,17 +100,19 @@ def _user_cache() -> Path:
     """Return our directory in the user's cache directory.
 
     A relative NUMBA_CACHE_DIR is ignored, and so is a relative XDG_CACHE_HOME, as its specification
-    says. Raises RuntimeError if the user has no home directory or a relative one, because code must
-    not come from the current directory.
+    says. Raises RuntimeError if the user has no home directory, which is not created, or a relative
+    one, because code must not come from the current directory.
     """
     named = Path(os.environ.get("NUMBA_CACHE_DIR", ""))
     if named.is_absolute():
         return named / "allocsim"
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    home = cache if cache.is_absolute() else Path.home() / ".cache"
-    if not home.is_absolute():
-        raise RuntimeError(f"the home directory {home} is relative")
-    return home / "allocsim"
+    if cache.is_absolute():
+        return cache / "allocsim"
+    home = Path.home()
+    if not (home.is_absolute() and home.is_dir()):
+        raise RuntimeError(f"the home directory {home} is relative or missing")
+    return home / ".cache" / "allocsim"
 
 
 def _private_temporary() -> Path:

@@ -88,9 +88,19 @@ def test_directory_is_in_the_home_without_xdg(
 ) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(places / "home"))
+    (places / "home").mkdir()
     directory = kernel_cache_directory()
     assert directory is not None
     assert directory.parent == places / "home" / ".cache" / "allocsim"
+
+
+def test_missing_home_is_not_created(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(places / "missing"))
+    directory = kernel_cache_directory()
+    assert directory is not None
+    assert directory.parent.parent == places / "temporary"
+    assert not (places / "missing").exists()
 
 
 def test_no_directory_lies_in_the_current_one(
