@@ -19,11 +19,20 @@ def why_no_compiler() -> str | None:
     return None if shutil.which("cc") else f"no C compiler is installed: {INSTALL}"
 
 
-def compile_library(library: Path, *arguments: str | Path) -> None:
-    """Compile a shared library, with temporary files in its directory.
+def can_load_from(directory: Path) -> bool:
+    """Return whether the file system of an existing directory allows code to be loaded from it."""
+    return not os.statvfs(directory).f_flag & os.ST_NOEXEC
 
-    Raises RecorderFailed if the compiler fails.
+
+def compile_library(library: Path, *arguments: str | Path) -> None:
+    """Compile a shared library, with temporary files in its directory, a work directory.
+
+    Raises RecorderFailed if the compiler fails, or if no library can be loaded from the directory.
     """
+    if not can_load_from(library.parent):
+        raise RecorderFailed(
+            "the directory for temporary files is mounted noexec; set TMPDIR to another directory"
+        )
     # If PATH is not set, Python finds cc in the default path, but gcc does not find ld there.
     default = {"PATH": os.defpath}
     variables = {**default, **os.environ, "LC_ALL": "C", "TMPDIR": str(library.parent)}

@@ -10,7 +10,7 @@ import pytest
 
 from allocsim.recorders import compiler
 from allocsim.recorders.base import RecorderFailed
-from allocsim.recorders.compiler import INSTALL, compile_library
+from allocsim.recorders.compiler import INSTALL, can_load_from, compile_library
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,19 @@ def test_compiler_works_without_path_variable(
     (tmp_path / "a.c").write_text("int a;\n", encoding="ascii")
     compile_library(tmp_path / "a.so", tmp_path / "a.c")
     assert (tmp_path / "a.so").stat().st_size > 0
+
+
+def test_work_directory_that_is_mounted_noexec_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(compiler, "can_load_from", lambda _: False)
+    with pytest.raises(RecorderFailed, match=r"mounted noexec; set TMPDIR"):
+        compile_library(tmp_path / "a.so", "a.c")
+
+
+def test_flag_of_the_file_system_is_read() -> None:
+    """Most systems mount /proc noexec, and / never is."""
+    mounts = [line.split() for line in Path("/proc/mounts").read_text("utf-8").splitlines()]
+    flags = next(fields[3].split(",") for fields in mounts if fields[1] == "/proc")
+    assert can_load_from(Path("/proc")) == ("noexec" not in flags)
+    assert can_load_from(Path("/"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from allocsim.core.kernel_cache import cache_directories, replace_file
 from allocsim.recorders.base import run_command
-from allocsim.recorders.compiler import compile_library
+from allocsim.recorders.compiler import can_load_from, compile_library
 
 SOURCE = Path(__file__).with_name("source") / "recorder.c"
 """The file to compile. It includes the other files of its directory."""
@@ -29,13 +29,14 @@ LIBRARIES = ("-ldl", "-lpthread")
 
 
 def recorder_library(work: Path) -> Path:
-    """Return the compiled library; compile it into `work` if no cache directory can be written.
+    """Return the compiled library; compile it into `work` if no cache directory can be used.
 
-    Raises RecorderFailed if the compiler fails.
+    Raises RecorderFailed if the compiler fails, or if no library can be loaded from `work`.
     """
     key = _key()
     name = f"liballocsim-recorder-{key}.so"
-    kept = [place / name for place in cache_directories("recorder", key)]
+    places = cache_directories("recorder", key)
+    kept = [place / name for place in places if can_load_from(place)]
     for library in kept:
         if library.is_file():
             return library

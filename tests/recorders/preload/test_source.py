@@ -119,12 +119,27 @@ def test_library_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert first.is_relative_to(tmp_path / "cache")
 
 
+def test_library_is_not_kept_where_code_cannot_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache is on a file system that is mounted noexec."""
+    monkeypatch.setattr(module, "cache_directories", lambda *_: [tmp_path])
+    monkeypatch.setattr(module, "compile_library", lambda output, *_: output.touch())
+    monkeypatch.setattr(module, "can_load_from", lambda _: False)
+    work = tmp_path / "work"
+    work.mkdir()
+    assert recorder_library(work).parent == work
+    monkeypatch.setattr(module, "can_load_from", lambda _: True)
+    assert recorder_library(work).parent == tmp_path
+
+
 def test_library_that_cannot_be_kept_is_used_where_it_was_compiled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
+    (tmp_path / "cache").mkdir()
     monkeypatch.setattr(module, "cache_directories", lambda *_: [tmp_path / "cache"])
     monkeypatch.setattr(module, "compile_library", lambda output, *_: output.touch())
     monkeypatch.setattr(module, "replace_file", full)
