@@ -7,7 +7,7 @@ import pytest
 from allocsim.recorders.program import run_program
 from tests.predictions.programs import THREADED, programs
 from tests.predictions.times import TimeCell, disagreements, time_lines
-from tests.predictions.verify import Cell, faults_of
+from tests.predictions.verify import Cell, faults_of, warned_of
 
 MIB = 1 << 20
 
@@ -51,9 +51,22 @@ def test_programs_with_threads_end_with_status_0(tmp_path: Path) -> None:
     assert len(found) == 8
 
 
-def test_distant_ratio_that_compare_warns_of_is_no_fault() -> None:
-    told = cell("k", 14, 10)._replace(told=True)
-    assert faults_of([*(cell(name, 10, 10) for name in "abcdefghij"), told]) == []
+def test_wrong_prediction_that_compare_warns_of_is_no_fault() -> None:
+    right = [cell(name, 10, 10) for name in "abcdefghij"]
+    wrong = [cell("a", 14, 10, "q"), cell("b", 12.5, 12, "q")]
+    told = [it._replace(told=True) for it in wrong]
+    assert faults_of([*right, *told]) == []
+    assert warned_of([*right, *told]) == [
+        "warned of: q under a: 1.40 times the median",
+        "warned of: q: b is predicted below a",
+    ]
+    assert warned_of([*right, *wrong]) == []
+
+
+def test_wrong_order_of_runs_that_overlap_is_reported_as_such() -> None:
+    one = cell("a", 11, 10)._replace(highest=12.0 * MIB)
+    found = faults_of([one, cell("b", 10.5, 12)])
+    assert found == ["FAILED: p: b is predicted below a; their real runs overlap"]
 
 
 def timed(library: str, predicted: list[float], real: list[float], program: str = "p") -> TimeCell:
