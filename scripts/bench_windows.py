@@ -1,6 +1,9 @@
 """Benchmark: the driver in windows on threads, compared with a loop in C on pthreads.
 
 Both replay the same plan on the same loaded library, in turn and in one process for each library.
+A pair is a replay of each, one after the other. The times of a replay vary with the order in which
+threads get the locks of the library, by up to 20 ns/event on glibc, so the result is the median
+difference of the pairs and its confidence interval.
 """
 
 from __future__ import annotations
@@ -10,7 +13,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from math import comb
 from pathlib import Path
 from statistics import median
 
@@ -26,11 +31,19 @@ from allocsim.traces import open_trace
 from tests.benchmark.threads.windows_in_c import compile_loop
 from tests.predictions.programs import THREADED, compile_programs
 
+MIN_EVENTS = 6_000_000
+"""A workload with fewer events has more pairs in proportion, since its times vary more."""
+
+CONFIDENCE = 0.95
+
 MODULE = "tests.benchmark.threads.windows_in_c"
 
 
 def compare_windows(console: Console, pairs: int) -> None:
-    """Print the CPU time of `pairs` pairs of replays of each workload on each library."""
+    """Print the CPU time of pairs of replays of each workload on each library.
+
+    A workload of MIN_EVENTS or more has `pairs` pairs.
+    """
     compiler = shutil.which("cc")
     if compiler is None:
         console.print("skipped: the windows in C, because no C compiler is installed")
@@ -39,7 +52,7 @@ def compare_windows(console: Console, pairs: int) -> None:
         loop = compile_loop(compiler, Path(place) / "replay_windows.so")
         for name, file in _workloads(Path(place)):
             events = write_events(open_trace(str(file)), recorded=True)
-            _report(console, name, events, loop, pairs)
+            _report(console, name, events, loop, pairs * max(1, MIN_EVENTS // events.events))
             events.close()
 
 
@@ -59,25 +72,40 @@ def _workloads(place: Path) -> Iterator[tuple[str, Path]]:
 
 def _report(console: Console, name: str, events: EventFile, loop: Path, pairs: int) -> None:
     """Print the table of a workload."""
-    heads = ("library", "allocsim, ns/event", "C, ns/event", "difference", "range", "all CPU time")
-    table = Table(title=f"{name}: {counted(events.events, 'event')}", title_justify="left")
+    heads = ("library", "allocsim, ns/event", "C, ns/event", "difference", "95%", "all CPU time")
+    table = Table(title_justify="left")
     for head in heads:
         table.add_column(head, justify="left" if head == "library" else "right")
     for library in filter(find_library, default_libraries()):
         found = _pairs(library, events, loop, pairs)
         ours, theirs, window = found["driver"], found["loop"], int(found["window"][0])
-        table.title = f"{name}: {counted(events.events, 'event')}, windows of {window:,}"
+        table.title = (
+            f"{name}: {counted(events.events, 'event')}, windows of {window:,}, {pairs} pairs"
+        )
         gaps = [a - b for a, b in zip(ours, theirs, strict=True)]
+        low, high = median_interval(gaps)
         whole = [a - b for a, b in zip(found["driver_all"], found["loop_all"], strict=True)]
         table.add_row(
             library,
             f"{median(ours):.1f}",
             f"{median(theirs):.1f}",
             f"{median(gaps):+.1f}",
-            f"{min(gaps):+.1f} to {max(gaps):+.1f}",
+            f"{low:+.1f} to {high:+.1f}",
             f"{median(whole):+.1f}",
         )
     console.print(table)
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return an interval that has the median with at least CONFIDENCE, if there are 6 values.
+
+    Its ends are values (sign test): how many of n values are below the median is distributed like
+    the heads of n coins. No other distribution is assumed.
+    """
+    ordered, count = sorted(values), len(values)
+    tails = accumulate(2 * comb(count, heads) / 2**count for heads in range(count // 2))
+    skipped = max(sum(tail <= 1 - CONFIDENCE for tail in tails) - 1, 0)
+    return ordered[skipped], ordered[-1 - skipped]
 
 
 def _pairs(library: str, events: EventFile, loop: Path, pairs: int) -> dict[str, list[float]]:
