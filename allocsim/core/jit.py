@@ -196,7 +196,15 @@ def _address(compiled: Any, argument_types: tuple[Any, ...]) -> int:
     """Return the address of the machine code of a kernel for arguments of these types."""
     compiled.compile(argument_types)
     result = compiled.overloads[argument_types]
+    _require_word(compiled.__name__, result.signature.return_type)
     return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+
+
+def _require_word(name: str, returned: Any) -> None:
+    """Raise TypeError unless a kernel returns 64 bits, which its callers read as an int64."""
+    number = getattr(returned, "dtype", returned)  # the type of an IntEnum's members, e.g. Status
+    if number not in (types.int64, types.uint64):
+        raise TypeError(f"the kernel {name} returns {returned}; expected int64")
 
 
 def _make_callable(call: Any, converted: Callable[[Any], tuple[Any, ...]], lowered: Any) -> None:
@@ -271,12 +279,13 @@ def _load_address(builder: Any, pointer: Any, heap: Any, name: str) -> Any:
 
 
 def _call_from_python(address: int, heap: HeapState, arguments: tuple[int, ...]) -> int:
-    """Call the code of an out-of-line kernel in Numba's calling convention; it never raises."""
+    """Call the code of an out-of-line kernel in Numba's calling convention."""
     result, error = ctypes.c_int64(), ctypes.c_void_p()
     words = [ctypes.c_int64] * (1 + len(arguments))
     prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *words)
     places = ctypes.addressof(result), ctypes.addressof(error)
-    prototype(address)(*places, heap.code.ctypes.data, *map(int, arguments))
+    if prototype(address)(*places, heap.code.ctypes.data, *map(int, arguments)):
+        raise RuntimeError("an out-of-line kernel raised an exception, which kernels must not do")
     return result.value
 
 
