@@ -77,6 +77,20 @@ def test_input_is_no_output(
     assert {name: path.read_text() for name, path in inputs.items()} == INPUTS
 
 
+def test_file_in_a_recording_of_lttng_is_no_output(run: Run, text: Path) -> None:
+    """Every file beside its metadata is read as a stream."""
+    streams = Path("recording/ust/uid/0/64-bit")
+    streams.mkdir(parents=True)
+    (streams / "metadata").write_text("/* CTF 1.8 */")
+    (streams / "channel0_0").write_text("events")
+    for output in ("channel0_0", "new"):
+        ended = run(f"replay ./recording --export-json {streams / output}")
+        assert ended.status == 2
+        assert "is an input of this command" in ended.err
+    assert run(f"replay mine.txt --export-json {streams / 'new'}").status == 0
+    assert (streams / "channel0_0").read_text() == "events"
+
+
 def test_recorded_program_is_no_output(run: Run, tmp_path: Path) -> None:
     program = tmp_path / "prog"
     program.write_text("#!/bin/sh\n")
