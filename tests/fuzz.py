@@ -10,6 +10,7 @@ import random
 import resource
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from allocsim import Heap
@@ -24,6 +25,7 @@ from tests import fuzz_binary
 from tests.call_sites.stacks import stacks_of
 from tests.damage import mutated_sites, mutated_store
 from tests.damage_recording import convert_images, write_damaged
+from tests.forked_memray import forked_reader
 
 AOSP = b"".join(
     b"%d: %s\n" % (1 + number % 3, call)
@@ -250,6 +252,8 @@ def try_case(kind: str, content: bytes, path: Path, rng: random.Random) -> str:
         return try_sites(content, path)
     if kind == "recording":
         return try_recording(path.parent / "recording", rng)
+    if kind == "memray" and rng.random() < 0.5:
+        return try_sites(content, path)
     form = kind if kind != "stored" and rng.random() < 0.5 else None
     return try_trace(content, path, form)
 
@@ -267,14 +271,15 @@ def damaged(kind: str, rng: random.Random) -> bytes:
 def run(kind: str, count: int, seed: int, path: Path) -> dict[str, int]:
     """Make `count` cases of a kind; how many ended how. AssertionError names the first surprise."""
     rng, ends = random.Random(seed), dict[str, int]()
-    for case in range(count):
-        content = damaged(kind, rng)
-        try:
-            end = try_case(kind, content, path, rng)
-        except Exception as error:
-            shown = content[:10_000]
-            raise AssertionError(f"{kind}, seed {seed}, case {case}: {shown!r}") from error
-        ends[end] = ends.get(end, 0) + 1
+    with forked_reader() if kind == "memray" else nullcontext():
+        for case in range(count):
+            content = damaged(kind, rng)
+            try:
+                end = try_case(kind, content, path, rng)
+            except Exception as error:
+                shown = content[:10_000]
+                raise AssertionError(f"{kind}, seed {seed}, case {case}: {shown!r}") from error
+            ends[end] = ends.get(end, 0) + 1
     return ends
 
 

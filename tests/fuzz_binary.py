@@ -5,6 +5,7 @@ Some are recordings; the others are one recording, written in each format.
 
 from importlib.util import find_spec
 
+from tests import lz4_blocks
 from tests.traces import test_go_trace
 from tests.traces.readers import test_csapp, test_glibc_mtrace, test_glibc_wl, test_malloc_bench
 from tests.traces.recordings import Event, read
@@ -39,4 +40,5 @@ RECORDED: dict[str, tuple[bytes, ...]] = {
 """Content to damage, by format."""
 
 if find_spec("memray"):
-    RECORDED["memray"] = ((SAMPLES / "memray-default.bin").read_bytes(),)
+    CAPTURE = (SAMPLES / "memray-default.bin").read_bytes()
+    RECORDED["memray"] = (CAPTURE, lz4_blocks.decompressed(CAPTURE))

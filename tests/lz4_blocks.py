@@ -1,0 +1,45 @@
+"""Decompression of an LZ4 frame in plain Python, so that fuzzing damages what is inside it."""
+
+HEADER = 7
+"""Bytes of a frame's header without a length and a dictionary, as memray writes it."""
+
+UNCOMPRESSED = 1 << 31
+"""Bit of a block's size. If it is set, the block is not compressed."""
+
+
+def decompressed(frame: bytes) -> bytes:
+    """Return the content of a frame with linked or independent blocks; checksums are not read."""
+    content, place = bytearray(), HEADER
+    while size := int.from_bytes(frame[place : place + 4], "little"):
+        block = frame[place + 4 :][: size & ~UNCOMPRESSED]
+        place += 4 + len(block)
+        if size & UNCOMPRESSED:
+            content += block
+        else:
+            append_block(content, block)
+    return bytes(content)
+
+
+def append_block(content: bytearray, block: bytes) -> None:
+    """Append a block's content; each of its sequences is some literals and a match before them."""
+    place = 0
+    while place < len(block):
+        token, place = block[place], place + 1
+        literals, place = length_at(block, place, token >> 4)
+        content += block[place : place + literals]
+        place += literals
+        if place >= len(block):  # the last sequence has no match
+            return
+        start = len(content) - int.from_bytes(block[place : place + 2], "little")
+        length, place = length_at(block, place + 2, token & 15)
+        for byte in range(start, start + length + 4):  # which may overlap what it appends
+            content.append(content[byte])
+
+
+def length_at(block: bytes, place: int, length: int) -> tuple[int, int]:
+    """Return a length that begins with 4 bits of a token, and the place after its other bytes."""
+    if length < 15:
+        return length, place
+    while block[place] == 255:
+        length, place = length + 255, place + 1
+    return length + block[place], place + 1
