@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import resource
 import signal
@@ -22,7 +23,7 @@ from typing import IO, Any
 from allocsim.signals import SignalsDeferred, on_interrupt, signal_name
 
 MAX_OUTPUT = 1 << 20
-"""Maximum size in bytes of a file that a child writes, because a library may print without end."""
+"""Maximum bytes of output of a child, because a library or a design may print without end."""
 
 POLL_INTERVAL = 0.05
 """Seconds between two checks of a child."""
@@ -117,14 +118,25 @@ def limit_output() -> None:
 
 
 def output_file() -> IO[bytes]:
-    """Return a file for the output of a child. It is in memory: TMPDIR may be full or missing."""
-    return os.fdopen(os.memfd_create("allocsim-output", os.MFD_CLOEXEC), "w+b")
+    """Return a file of MAX_OUTPUT zeros for the output of a child, which it cannot lengthen.
+
+    It is in memory, because TMPDIR may be full or missing.
+    """
+    output = os.memfd_create("allocsim-output", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(output, MAX_OUTPUT)  # takes no memory
+    fcntl.fcntl(output, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
+    return os.fdopen(output, "w+b")
+
+
+def written(output: IO[bytes]) -> bytes:
+    """Return what a child wrote to an `output_file`, without zeros at its end."""
+    output.seek(0)
+    return output.read(MAX_OUTPUT).rstrip(b"\0")
 
 
 def last_line(errors: IO[bytes]) -> str:
     """Return the last line of a child's standard error, at most 200 characters, or ""."""
-    errors.seek(0)
-    lines = errors.read(MAX_OUTPUT).decode(errors="replace").strip().splitlines()
+    lines = written(errors).decode(errors="replace").strip().splitlines()
     return lines[-1].strip()[:200] if lines else ""
 
 
@@ -146,13 +158,9 @@ def end_of(child: subprocess.Popen[bytes], seconds: float) -> str | None:
 
 
 def output_of(command: list[str], environment: Mapping[str, str], seconds: float) -> bytes | None:
-    """Run a child and return its standard output, or None if it fails or takes too long.
-
-    The child must limit its own output (see `limit_output`).
-    """
+    """Run a child and return its standard output, or None if it fails or takes too long."""
     with output_file() as output:
         options: dict[str, Any] = {"stdout": output, "stderr": subprocess.DEVNULL}
         with running(command, env=environment, **options) as child:
             end = end_of(child, seconds)
-        output.seek(0)
-        return output.read(MAX_OUTPUT) if end == "ended with status 0" else None
+        return written(output) if end == "ended with status 0" else None

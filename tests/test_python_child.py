@@ -104,14 +104,22 @@ def test_child_that_goes_on_has_no_end_and_is_killed_with_its_children() -> None
         assert child.stdout.read() == b""  # the end of the pipe: the other process is gone too
 
 
+ENDLESS = f"""
+try:
+    while True: os.write(output, b'x' * {MAX_OUTPUT // 4})
+except OSError: pass
+"""
+
+
 def test_output_is_capped() -> None:
-    code = (
-        "import os, sys\n"
-        "try:\n"
-        f"    while True: os.write(1, bytes({MAX_OUTPUT // 4}))\n"
-        "except OSError: pass\n"
-    )
-    assert output_of(python(LIMITED + code), dict(os.environ), 900) == bytes(MAX_OUTPUT)
+    code = f"import os; output = 1{ENDLESS}"
+    assert output_of(python(code), dict(os.environ), 900) == b"x" * MAX_OUTPUT
+
+
+def test_files_of_a_limited_child_are_capped(tmp_path: Path) -> None:
+    code = f"import os; output = os.open('out', os.O_CREAT | os.O_WRONLY){ENDLESS}"
+    subprocess.run(python(LIMITED + code), cwd=tmp_path, check=True)
+    assert (tmp_path / "out").stat().st_size == MAX_OUTPUT
 
 
 @pytest.mark.parametrize("code", ["raise SystemExit(1)", "import os; os.abort()"])

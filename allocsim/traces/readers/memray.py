@@ -24,7 +24,7 @@ import numpy as np
 
 from allocsim.errors import EnvironmentLacks, TraceError
 from allocsim.events import Op
-from allocsim.python_child import output_file, running, script_command
+from allocsim.python_child import output_file, running, script_command, written
 from allocsim.text import printable, shortened
 from allocsim.traces.formats import Format
 from allocsim.traces.prefetch import call_arrays
@@ -80,8 +80,7 @@ class MemrayReader(Reader):
                 assert child.stdout is not None
                 with child.stdout:
                     yield from self._read(child.stdout)
-            complaint.seek(0)
-            text = printable(complaint.read(2000).decode("utf-8", "replace").strip())
+            text = printable(written(complaint)[:2000].decode("utf-8", "replace").strip())
             is_cut = _is_cut(capture.fileno())
             self._require_success(child.returncode, CUT_AT_START if is_cut else text)
             if is_cut:
