@@ -1,4 +1,4 @@
-"""Damaged input: mutations of traces and job files, and the allowed results.
+"""Damaged input: mutations of traces, job files and results, and how reading them may end.
 
 The suite runs some thousands of cases; ALLOCSIM_FUZZ=100000 runs that many of each kind.
 `python -m tests.fuzz KIND 60000 [SEED]` runs them without pytest; KIND is one of KINDS.
@@ -15,17 +15,18 @@ from pathlib import Path
 
 from allocsim import Heap
 from allocsim.core.jit import PURE
-from allocsim.errors import AllocsimError
+from allocsim.errors import AllocsimError, OutOfMemory
 from allocsim.events import Trace
 from allocsim.generators import Generator
 from allocsim.jobs import read_job
 from allocsim.player import Options, play
 from allocsim.traces import open_trace
-from tests import fuzz_binary
+from tests import fuzz_binary, fuzz_results
 from tests.call_sites.stacks import stacks_of
 from tests.damage import mutated_sites, mutated_store
 from tests.damage_recording import convert_images, write_damaged
 from tests.forked_memray import forked_reader
+from tests.mutations import LONG_LINES, mutated, with_long_line
 
 AOSP = b"".join(
     b"%d: %s\n" % (1 + number % 3, call)
@@ -77,7 +78,7 @@ OWN: dict[str, Callable[[random.Random], bytes]] = {
 }
 """Functions that return a damaged input of allocsim's own formats."""
 
-KINDS = ("jobs", *OWN, *RECORDED)
+KINDS = ("jobs", *OWN, *fuzz_results.READ, *RECORDED)
 
 JOBS = (
     b'kind = "random"\nseed = 1\nops = 100\nslots = 10\nthreads = 2\n'
@@ -93,80 +94,10 @@ JOBS = (
     b'size = { distribution = "fixed", bytes = 96 }\n[[phase]]\nfree = 1e-1\n',
 )
 
-TOKENS = (
-    b"0", b"-1", b"1", b"99999999999999999999", b"140737488355328", b"1e400", b"nan", b"-inf",
-    b"0x", b"0xffffffffffffffff", b'"64KiB"', b'"-1"', b'"1e9"', b'"999999999TiB"', b"true",
-    b"[]", b"{}", b"[[phase]]", b"malloc", b"free", b": ", b"\n", b"\r", b"\r\n", b" ", b"\0",
-    b"\xff", b'"', b"'''", b"=", b"#", b"[", b"]" * 50, b"[" * 2000, b"\xef\xbb\xbf", b"seed",
-    b"kind", b"1979-05-27", b"_", b".", b"9" * 5000, "\u0663".encode(), "\ud7ff".encode(),
-)  # fmt: skip
-
 
 def cases(compiled: int, pure: int) -> int:
     """Number of cases: ALLOCSIM_FUZZ, or this default."""
     return int(os.environ.get("ALLOCSIM_FUZZ", pure if PURE else compiled))
-
-
-def mutated(original: bytes, rng: random.Random) -> bytes:
-    """Apply a few mutations: flips, cuts, splices, numbers, newlines, copies, noise."""
-    content = bytearray(rearranged(original, rng) if rng.random() < 0.5 else original)
-    if rng.random() < 0.3:
-        return bytes(content)
-    for _ in range(rng.choice((1, 1, 2, 4, 10))):
-        here, there = sorted(rng.randrange(len(content) + 1) for _ in range(2))
-        what = rng.randrange(9)
-        if what == 0 and content:
-            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-        elif what == 1:
-            del content[here : min(there, here + 40)]
-        elif what == 2:
-            content[here:here] = rng.choice(TOKENS)
-        elif what == 3:
-            content[here:here] = content[here:there]
-        elif what == 4:
-            content[here:here] = rng.randbytes(rng.randrange(1, 20))
-        elif what == 5:
-            content[here:here] = b"%d" % (rng.choice((-1, 1)) << rng.randrange(70))
-        elif what == 6:
-            digits = [i for i, byte in enumerate(content) if 48 <= byte <= 57]
-            for place in digits[: rng.randrange(5)]:
-                content[place] = rng.choice(b"0123456789")
-        elif what == 7:
-            content[here:there] = original[-(there - here) :]
-        elif rng.random() < 0.1:
-            del content[here:]
-    return bytes(content[:100_000])
-
-
-LONG_LINES = 0.001
-"""Share of cases with a line of 10 MB."""
-
-
-def with_long_line(content: bytes, rng: random.Random) -> bytes:
-    """The content with 10 MB of one character, or of one part of it, inserted."""
-    place = rng.randrange(len(content) + 1)
-    piece = rng.choice((b"9", b"x", b" ", b"\0", b"--", content.replace(b"\n", b" ")[:200] or b"y"))
-    return content[:place] + piece * ((10 << 20) // len(piece)) + content[place:]
-
-
-def rearranged(original: bytes, rng: random.Random) -> bytes:
-    """Drop, double and swap lines, and change digits: mostly still of the format."""
-    lines = original.splitlines(keepends=True)
-    for _ in range(rng.randrange(8)):
-        here, there = rng.randrange(len(lines)), rng.randrange(len(lines))
-        what = rng.randrange(4)
-        if what == 0 and len(lines) > 1:
-            del lines[here]
-        elif what == 1:
-            lines.insert(here, lines[there])
-        elif what == 2:
-            lines[here], lines[there] = lines[there], lines[here]
-        else:
-            digits = [i for i, byte in enumerate(lines[here]) if 48 <= byte <= 57]
-            for place in rng.sample(digits, min(len(digits), 2)):
-                number = rng.choice((b"0", b"9", b"12", b"007"))
-                lines[here] = lines[here][:place] + number + lines[here][place + 1 :]
-    return b"".join(lines)
 
 
 def play_safely(trace: Trace, check_every: int | None = None) -> str:
@@ -218,6 +149,16 @@ def is_small(generator: Generator) -> bool:
     return max(counts) <= 5000 and (generator.length() or 0) <= 5000 and sum(counts) < 20_000
 
 
+def try_result(kind: str, content: bytes, path: Path) -> str:
+    """Read and use a file that is no trace and no job; return how it ended."""
+    path.write_bytes(content)
+    try:
+        fuzz_results.read_quietly(kind, path)
+    except AllocsimError as error:
+        return ending(error, "" if isinstance(error, OutOfMemory) else path.name)
+    return "success"
+
+
 def try_sites(content: bytes, path: Path) -> str:
     """Read an allocsim trace with its call sites; return how it ended."""
     path.write_bytes(content)
@@ -252,6 +193,8 @@ def try_case(kind: str, content: bytes, path: Path, rng: random.Random) -> str:
         return try_sites(content, path)
     if kind == "recording":
         return try_recording(path.parent / "recording", rng)
+    if kind in fuzz_results.READ:
+        return try_result(kind, content, path)
     if kind == "memray" and rng.random() < 0.5:
         return try_sites(content, path)
     form = kind if kind != "stored" and rng.random() < 0.5 else None
@@ -262,6 +205,8 @@ def damaged(kind: str, rng: random.Random) -> bytes:
     """A damaged input of a kind; b"" for a recording, which has several files."""
     if kind in OWN:
         return OWN[kind](rng)
+    if kind in fuzz_results.READ:
+        return fuzz_results.damaged(kind, rng)
     content = mutated(rng.choice(JOBS if kind == "jobs" else RECORDED[kind]), rng)
     if kind != "jobs" and rng.random() < LONG_LINES:
         content = with_long_line(content, rng)

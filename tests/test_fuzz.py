@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from allocsim.core.jit import PURE
-from tests import fuzz
+from tests import fuzz, fuzz_results
 
 READ = ("success", "OutOfMemory")
 """Results of a trace that was read: the heap that replays it is small."""
@@ -59,6 +59,20 @@ def test_damaged_call_sites_are_read_or_give_an_error(tmp_path: Path) -> None:
 def test_damaged_recordings_are_converted(tmp_path: Path) -> None:
     count = fuzz.cases(compiled=150, pure=4)
     assert fuzz.run("recording", count, 1, tmp_path / "recording") == {"success": count}
+
+
+@pytest.mark.parametrize("kind", fuzz_results.READ)
+def test_damaged_results_and_tables_are_used_or_give_an_error(tmp_path: Path, kind: str) -> None:
+    count = fuzz.cases(compiled=200, pure=12)
+    ends = fuzz.run(kind, count, 1, tmp_path / "file")
+    assert sum(ends.values()) == count
+    assert ends["InputError"] > count / 10
+
+
+@pytest.mark.parametrize("kind", fuzz_results.READ)
+def test_undamaged_results_and_tables_are_used(tmp_path: Path, kind: str) -> None:
+    for original in fuzz_results.originals()[kind]:
+        assert fuzz.try_result(kind, original, tmp_path / "file") == "success"
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -14,8 +14,9 @@ from allocsim.generators.empirical import Empirical
 from allocsim.jobs import find_job, read_job
 from allocsim.text import Size, format_bytes
 from tests.conftest import SCALE
-from tests.fuzz import cases, mutated
+from tests.fuzz import cases
 from tests.generators.streams import assert_valid, digest, events_of
+from tests.mutations import mutated
 
 TABLE = "8, 30, 100\n100, 10, 50\n24, 60, 400\n1000, 0.5, 4\n"
 
