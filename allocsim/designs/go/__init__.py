@@ -100,7 +100,7 @@ CODE = code_record(
     mfree.free_large_object,
     mfree.move_span,
     objects.object_status,
-    mfree.mark_live,
+    objects.set_live,
     mstats.count_classes,
 )
 """The out-of-line kernels, which are called by their address (see `core.jit.out_of_line`). Each is

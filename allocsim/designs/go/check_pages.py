@@ -133,6 +133,8 @@ def no_page_below_the_search_address_is_free(heap: Go, memory: Reservation) -> I
 
 def summaries_describe_the_bitmap(heap: Go, memory: Reservation) -> Iterator[str]:
     """A summary has the lengths of the longest run of free pages and of the runs at both ends."""
+    if heap.mheap[0].sweeping:
+        yield "a sweep has not ended, so the summaries are old"
     bits = bits_of(heap, 0)
     for level, pages in enumerate((CHUNK_PAGES, 8 * CHUNK_PAGES, 64 * CHUNK_PAGES)):
         for index in range(-(-len(bits) // pages)):

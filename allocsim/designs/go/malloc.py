@@ -14,9 +14,9 @@ from allocsim.core.jit import cold, kernel
 from allocsim.core.operations import Status
 from allocsim.core.raw import copy, fill
 from allocsim.designs.go.mcache import next_free, next_free_fast, next_reusable
-from allocsim.designs.go.mfree import free_large_object, free_slot, large_object, mark_live
+from allocsim.designs.go.mfree import free_large_object, free_slot, large_object
 from allocsim.designs.go.mgc import gc_start_if_due, run_due
-from allocsim.designs.go.objects import WHOLE, allocated_size, object_status, zero_base
+from allocsim.designs.go.objects import WHOLE, allocated_size, object_status, set_live, zero_base
 from allocsim.designs.go.records import Go
 from allocsim.designs.go.size_classes import (
     MAX_SMALL,
@@ -105,12 +105,11 @@ def mallocgc(heap: Go, request: int) -> int:
 @kernel
 def malloc_small(heap: Go, size_class: int) -> int:
     """Take a slot of a class (mallocgcSmallNoscan)."""
-    if heap.mheap[0].freegc:
-        address = next_reusable(heap, size_class)
-        if address:
-            mark_live(heap, address, WHOLE)
-            return address
-    address = next_free_fast(heap, heap.mcentral[np.uint64(size_class)])
+    address = next_reusable(heap, size_class) if heap.mheap[0].freegc else 0
+    if address:
+        set_live(heap, address, 1)
+    else:
+        address = next_free_fast(heap, heap.mcentral[np.uint64(size_class)])
     if address == 0:
         address = next_free(heap, size_class)
         gc_start_if_due(heap)
@@ -125,7 +124,7 @@ def malloc_tiny(heap: Go, request: int) -> int:
     if request <= 0:
         return zero_base(heap)
     mheap = heap.mheap[0]
-    alignment = min(request & -request, 8)
+    alignment = request & -request  # at most 8
     offset = (mheap.tinyoffset + alignment - 1) & -alignment
     if mheap.tiny and offset + request <= TINY_SIZE:
         mheap.tinyoffset = offset + request
@@ -152,7 +151,7 @@ def mark_part(heap: Go, block: int, offset: int) -> None:
     place = np.uint64((block - heap.mheap[0].start) >> 4)
     parts = int(heap.tiny_parts[place])
     if parts == 0:
-        mark_live(heap, block, 0)
+        set_live(heap, block, 1)
         controller = heap.gc_controller[0]
         controller.dead_bytes -= TINY_SIZE
         controller.dead_objects -= 1
@@ -201,7 +200,7 @@ def allocate_aligned(heap: Go, alignment: int, request: int) -> int:
     if alignment > PAGE or request > MAX_SMALL:
         return large_object(heap, max(request, 1), alignment)
     if alignment > 1:
-        size_class = class_of(heap, max(request, TINY_SIZE))
+        size_class = class_of(heap, request) if request > TINY_SIZE else TINY_CLASS
         while heap.mcentral[size_class].elemsize & (alignment - 1):
             size_class += 1
         request = min(heap.mcentral[size_class].elemsize, MAX_SMALL)

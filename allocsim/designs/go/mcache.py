@@ -14,7 +14,7 @@ from allocsim.designs.go.mheap import alloc_span
 from allocsim.designs.go.records import FULL, Go, MCentral
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT, TINY_CLASS
 from allocsim.designs.go.spans import BITS_SHIFT, entry_of, page_of, words_of
-from allocsim.designs.go.sys import ones, ones_count64, shift_left, trailing_zeros64
+from allocsim.designs.go.sys import ones, shift_left, trailing_zeros64
 
 
 @kernel
@@ -71,17 +71,6 @@ def free_slots(heap: Go, central: MCentral, word: int) -> int:
     """Return a word with a bit set for each slot of the cached span that was free after a sweep."""
     row = (central.alloc << BITS_SHIFT) + word + heap.mheap[0].taken
     return ~int(heap.gc_bits[row]) & ones(0, min(64, central.nelems - (word << 6)))
-
-
-@kernel
-def free_slots_left(heap: Go, central: MCentral) -> int:
-    """Return how many slots of the cached span can still be taken."""
-    if central.alloc == 0:
-        return 0
-    left = ones_count64(central.alloc_cache)
-    for word in range(central.alloc_word + 1, words_of(central.nelems)):
-        left += ones_count64(free_slots(heap, central, word))
-    return left
 
 
 @kernel

@@ -93,22 +93,6 @@ def move_span(heap: Go, size_class: int, span: int) -> int:
 
 
 @out_of_line
-def mark_live(heap: Go, address: int, parts: int) -> int:
-    """Make a freed slot live again. In the tiny class, a `parts` other than 0 sets `tiny_parts`.
-
-    Returns a Status.
-    """
-    entry = int(heap.spans[page_of(heap, address)])
-    size_class, span = entry & CLASS_MASK, entry >> SPAN_SHIFT
-    offset = address - heap.mspan[span].start_addr
-    slot = offset * heap.mcentral[size_class].div_mul >> 32
-    heap.gc_bits[(span << BITS_SHIFT) + (slot >> 6)] |= shift_left(1, slot & 63)
-    if size_class == TINY_CLASS and parts:
-        heap.tiny_parts[(address - heap.mheap[0].start) >> 4] = parts
-    return Status.OK
-
-
-@out_of_line
 def large_object(heap: Go, request: int, alignment: int) -> int:
     """Allocate a large object; return its address, or 0 on failure (mallocgcLarge)."""
     # With both below the limit, their sum cannot overflow.

@@ -11,12 +11,12 @@ from allocsim.core.operations import Status
 from allocsim.designs.go.mgcpacer import NO_LIMIT, commit, last_goal, update_goal
 from allocsim.designs.go.mgcscavenge import pace_scavenger, scavenge_quantum
 from allocsim.designs.go.mgcsweep import sweep
-from allocsim.designs.go.mheap import alloc_pages, free_pages
+from allocsim.designs.go.mheap import alloc_pages
+from allocsim.designs.go.mpagealloc import page_free
+from allocsim.designs.go.objects import set_live
 from allocsim.designs.go.records import Go
 from allocsim.designs.go.scavenge_index import next_gen
 from allocsim.designs.go.size_classes import PAGE_SHIFT, TINY_SIZE
-from allocsim.designs.go.spans import BITS_SHIFT, span_of
-from allocsim.designs.go.sys import shift_left
 
 WORK_BUFFER_PAGES = 4
 """Pages of the work buffers that a collection without pointers needs (workbufAlloc)."""
@@ -41,7 +41,7 @@ def gc_start(heap: Go) -> int:
     controller.runtime_mapped += controller.runtime_growth
     controller.runtime_growth = 0
     if buffers >= 0:
-        free_pages(heap, buffers, WORK_BUFFER_PAGES)
+        page_free(heap, buffers, WORK_BUFFER_PAGES)
         mheap.manual_pages -= WORK_BUFFER_PAGES
     _unmark_tiny_block(heap, block)
     commit(heap)
@@ -96,7 +96,7 @@ def _mark_tiny_block(heap: Go) -> int:
     mheap.tiny = mheap.tinyoffset = 0
     if block == 0 or heap.tiny_parts[(block - mheap.start) // TINY_SIZE]:
         return 0
-    _set_live_bit(heap, block, 1)
+    set_live(heap, block, 1)
     return block
 
 
@@ -105,15 +105,6 @@ def _unmark_tiny_block(heap: Go, block: int) -> None:
     """Make the block dead again after it was marked; the next collection frees it."""
     if block:
         controller = heap.gc_controller[0]
-        _set_live_bit(heap, block, 0)
+        set_live(heap, block, 0)
         controller.dead_bytes += TINY_SIZE
         controller.dead_objects += 1
-
-
-@kernel
-def _set_live_bit(heap: Go, block: int, live: int) -> None:
-    """Set or clear the live bit of a tiny block."""
-    span = span_of(heap, block)
-    slot = (block - heap.mspan[span].start_addr) // TINY_SIZE
-    row, bit = (span << BITS_SHIFT) + (slot >> 6), shift_left(1, slot & 63)
-    heap.gc_bits[row] = heap.gc_bits[row] | bit if live else heap.gc_bits[row] & ~bit

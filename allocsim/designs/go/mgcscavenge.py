@@ -93,16 +93,11 @@ def scavenge_quantum(heap: Go) -> bool:
 
     Returns whether there may be more to release. Go takes steps for a millisecond, then sleeps.
     """
-    return _exceeds_a_goal(heap) and scavenge_pages(heap, QUANTUM, BACKGROUND) >= QUANTUM
-
-
-@kernel
-def _exceeds_a_goal(heap: Go) -> bool:
-    """Return whether the unreleased memory exceeds a goal."""
     goals = heap.scavenger[0]
-    if heap_retained(heap) > goals.gc_percent_goal:
-        return True
-    return mapped_ready(heap) > goals.memory_limit_goal
+    exceeded = heap_retained(heap) > goals.gc_percent_goal
+    if not exceeded and mapped_ready(heap) <= goals.memory_limit_goal:
+        return False
+    return scavenge_pages(heap, QUANTUM, BACKGROUND) >= QUANTUM
 
 
 @kernel
@@ -154,8 +149,10 @@ def _scavenge_one(heap: Go, page: int, maximum: int) -> int:
         heap.scav_chunk[page >> CHUNK_SHIFT].has_free = 0
         return 0
     start = _whole_huge_page(heap, end - run, end, (maximum + PAGE - 1) >> PAGE_SHIFT)
-    _release(heap, start, end - start)
-    return (end - start) << PAGE_SHIFT
+    free_range(heap, start, end - start, 1)
+    length = (end - start) << PAGE_SHIFT
+    release_pages(heap, heap.mheap[0].start + (start << PAGE_SHIFT), length)
+    return length
 
 
 @kernel
@@ -197,11 +194,3 @@ def _whole_huge_page(heap: Go, low: int, end: int, maximum: int) -> int:
         if above <= end and below >= low:
             return below
     return start
-
-
-@kernel
-def _release(heap: Go, first: int, npages: int) -> None:
-    """Release free pages to the operating system."""
-    free_range(heap, first, npages, 1)
-    address = heap.mheap[0].start + (first << PAGE_SHIFT)
-    release_pages(heap, address, npages << PAGE_SHIFT)

@@ -10,6 +10,8 @@ from allocsim.core.jit import kernel
 from allocsim.designs.go.mcache import uncache
 from allocsim.designs.go.mcentral import push, release_span, remove
 from allocsim.designs.go.mheap import free_span
+from allocsim.designs.go.mpallocbits import CHUNK_SHIFT
+from allocsim.designs.go.pallocsum import page_update
 from allocsim.designs.go.records import FULL, PARTIAL, Go
 from allocsim.designs.go.size_classes import PAGE_SHIFT
 from allocsim.designs.go.spans import BITS_SHIFT, TAKEN, prefetch_span, words_of
@@ -19,10 +21,14 @@ from allocsim.designs.go.sys import ones_count64
 @kernel
 def sweep(heap: Go) -> int:
     """Sweep all spans; return the bytes of the live objects (gcSweep)."""
+    mheap = heap.mheap[0]
+    mheap.sweeping = 1
     marked = sweep_large(heap)
     for size_class in range(1, len(heap.mcentral)):
         if heap.mcentral[size_class].num_spans:
             marked += sweep_class(heap, size_class) * heap.mcentral[size_class].elemsize
+    mheap.sweeping = 0
+    page_update(heap, 0, mheap.chunks << CHUNK_SHIFT)
     return marked
 
 

@@ -51,12 +51,6 @@ def alloc_pages(heap: Go, npages: int) -> int:
 
 
 @kernel
-def free_pages(heap: Go, first: int, npages: int) -> None:
-    """Free a run of pages (mheap.freeSpanLocked)."""
-    mpagealloc.page_free(heap, first, npages)
-
-
-@kernel
 def cache_alloc(heap: Go, npages: int) -> int:
     """Take the lowest run of free pages in the page cache (pageCache.alloc).
 
@@ -119,11 +113,11 @@ def alloc_span(heap: Go, npages: int, size_class: int) -> int:
 
 @out_of_line
 def free_span(heap: Go, span: int) -> int:
-    """Free a span that is in no set, and its record (mheap.freeSpan). Returns a Status."""
+    """Free a span that is in no set, and its record (mheap.freeSpanLocked). Returns a Status."""
     record, mheap = heap.mspan[span], heap.mheap[0]
     mheap.pages_in_use -= record.npages
     heap.counters[0].spans -= 1
     clear_spans(heap, span)
-    free_pages(heap, page_of(heap, record.start_addr), record.npages)
+    mpagealloc.page_free(heap, page_of(heap, record.start_addr), record.npages)
     free_span_record(heap, span)
     return Status.OK

@@ -72,7 +72,10 @@ def take(heap: Go, first: int, npages: int) -> int:
 
 @kernel
 def page_free(heap: Go, first: int, npages: int) -> None:
-    """Mark pages as free and not released (pageAlloc.free)."""
+    """Mark pages as free and not released (pageAlloc.free).
+
+    A sweep frees many pages of a chunk and searches for none, so it updates each summary once.
+    """
     mheap = heap.mheap[0]
     mheap.search_addr = min(mheap.search_addr, first)
     free_range(heap, first, npages, 0)
@@ -81,7 +84,8 @@ def page_free(heap: Go, first: int, npages: int) -> None:
         count = min(CHUNK_PAGES - (page & (CHUNK_PAGES - 1)), end - page)
         index_free(heap, page, count)
         page += count
-    page_update(heap, first, npages)
+    if not mheap.sweeping:
+        page_update(heap, first, npages)
 
 
 @kernel

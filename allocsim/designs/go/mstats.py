@@ -9,11 +9,12 @@ from allocsim.core.operations import Status
 from allocsim.core.records import Sample
 from allocsim.core.system import fill_counts, fill_system
 from allocsim.designs import ClassUse
-from allocsim.designs.go.mcache import free_slots_left
+from allocsim.designs.go.mcache import free_slots
 from allocsim.designs.go.mgcpacer import NO_HEAP_GOAL
-from allocsim.designs.go.records import Go, MCentral
+from allocsim.designs.go.records import Go
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
-from allocsim.designs.go.spans import BITS_SHIFT, TAKEN, live_slots
+from allocsim.designs.go.spans import BITS_SHIFT, TAKEN, live_slots, words_of
+from allocsim.designs.go.sys import ones_count64
 
 PARTS = {
     "rounding": "allocated minus requested size; ends of tiny blocks",
@@ -71,7 +72,8 @@ def count_classes(heap: Go) -> int:
         occupied += used * central.elemsize
         mheap.partial += central.partial_free * central.elemsize
         mheap.cached += (cached + reusable) * central.elemsize
-        mheap.tails += central.num_spans * tail_of(central)
+        tail = (central.npages << PAGE_SHIFT) - central.nelems * central.elemsize
+        mheap.tails += central.num_spans * tail
     return occupied
 
 
@@ -83,13 +85,10 @@ def cached_slots(heap: Go, size_class: int) -> int:
         return 0
     if heap.mheap[0].direct:
         return central.nelems - live_slots(heap, central.alloc, central.nelems)
-    return free_slots_left(heap, central)
-
-
-@kernel
-def tail_of(central: MCentral) -> int:
-    """Return how many bytes at the end of each span of a class are in no slot."""
-    return (central.npages << PAGE_SHIFT) - central.nelems * central.elemsize
+    left = ones_count64(central.alloc_cache)
+    for word in range(central.alloc_word + 1, words_of(central.nelems)):
+        left += ones_count64(free_slots(heap, central, word))
+    return left
 
 
 def classes(heap: Go) -> list[ClassUse]:

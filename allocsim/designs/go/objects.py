@@ -6,8 +6,8 @@ from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
 from allocsim.designs.go.records import STACK, Go
 from allocsim.designs.go.size_classes import PAGE_SHIFT, TINY_CLASS, TINY_SIZE
-from allocsim.designs.go.spans import BITS_SHIFT, page_of, span_of
-from allocsim.designs.go.sys import shift_right, trailing_zeros64
+from allocsim.designs.go.spans import BITS_SHIFT, CLASS_MASK, SPAN_SHIFT, page_of, span_of
+from allocsim.designs.go.sys import shift_left, shift_right, trailing_zeros64
 
 WHOLE = 1 << 16
 """In `tiny_parts`: the 16 bytes are one object. Bits 0 to 15 say where the live parts start."""
@@ -48,6 +48,19 @@ def object_status(heap: Go, address: int) -> int:
     if record.size_class == TINY_CLASS:
         return _tiny_status(heap, address)
     return Status.NOT_OBJECT_START if offset % central.elemsize else Status.OK
+
+
+@out_of_line
+def set_live(heap: Go, address: int, live: int) -> int:
+    """Set the live bit of the slot at `address` to `live`, 0 or 1. Returns a Status."""
+    entry = int(heap.spans[page_of(heap, address)])
+    size_class, span = entry & CLASS_MASK, entry >> SPAN_SHIFT
+    offset = address - heap.mspan[span].start_addr
+    slot = offset * heap.mcentral[size_class].div_mul >> 32
+    row = (span << BITS_SHIFT) + (slot >> 6)
+    others = int(heap.gc_bits[row]) & ~shift_left(1, slot & 63)
+    heap.gc_bits[row] = others | shift_left(live, slot & 63)
+    return Status.OK
 
 
 @kernel

@@ -84,6 +84,7 @@ class MHeap(Struct):
     cached: Int64  # at that time, bytes of free slots of cached spans and of objects to reuse
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
+    sweeping: Int64  # 1: spans are swept; the summaries of their chunks are updated at the end
     taken: Int64  # distance in gc_bits from a word of live slots to that of slots taken: 8 or 0
 
 
