@@ -54,7 +54,7 @@ def report(edit: str, figures: tuple[int, float]) -> None:
 
 
 def replay(place: Path) -> tuple[int, float]:
-    """Replay on each design; return the kernels that were compiled, and CPU-seconds."""
+    """Replay on each design; return the number of compiled kernels, and the CPU-seconds."""
     cache = place / "cache"
     before = set(cache.rglob("*.nbc"))
     environment = os.environ | {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(place)}

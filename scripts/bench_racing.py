@@ -45,7 +45,7 @@ def warm(times: list[float]) -> float:
 def race_all(
     workload: dict[str, object], rounds: int, runs: int, figure: Callable[[list[float]], float]
 ) -> dict[str, float]:
-    """Return ns/event of each installed subject: the median of the rounds.
+    """Return the time of each installed subject in ns/event: the median of the rounds.
 
     A round is one process of `runs` replays; `figure` reduces their times to one.
     """
@@ -60,7 +60,7 @@ def race_all(
 
 
 def report(console: Console, title: str, times: dict[str, float]) -> None:
-    """Print the times, and the ratio of each design's time to each subject's."""
+    """Print the times, and the ratio of the time of each design to that of each subject."""
     table = Table(title=title, title_justify="left")
     table.add_column("subject")
     table.add_column("ns/event", justify="right")

@@ -1,4 +1,4 @@
-"""Call kernels by hand and look at the results: an object, a sample, a list in memory."""
+"""Call kernels directly and inspect the results: an object, a sample, a list in memory."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from allocsim.core.records import HeapState, Sample
 from allocsim.core.tables import records
 
 Place = Callable[[HeapState], int]
-"""Makes an address to try in a heap, and what is around it."""
+"""Returns an address to test, given a heap and a state."""
 
 
 def malloc(state: HeapState, size: int, thread: int = 0) -> int:

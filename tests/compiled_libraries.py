@@ -33,7 +33,7 @@ def compiler() -> str:
 
 @pytest.fixture
 def odd_library(compiler: str, tmp_path: Path) -> Compiler:
-    """A call that compiles a library which misbehaves in a given way after so many calls."""
+    """A function that compiles a library, which misbehaves in a given way after some calls."""
 
     def make(way: str, calls: int = 20) -> Path:
         path = tmp_path / f"lib{way}.so"
@@ -47,7 +47,7 @@ def odd_library(compiler: str, tmp_path: Path) -> Compiler:
 
 @pytest.fixture
 def event_file() -> Iterator[Callable[..., EventFile]]:
-    """A call that writes arrays of events into a file, which is closed after the test."""
+    """A function that writes arrays of events into a file, which is closed after the test."""
     made: list[EventFile] = []
 
     def put(*chunks: Any) -> EventFile:

@@ -21,7 +21,7 @@ from tests.compiled_libraries import compiler, event_file, odd_library  # noqa: 
 from tests.once import runs_once
 
 for _size in ("COLUMNS", "LINES"):
-    # Set by readline where a worker of pytest-xdist imports it; a pipe would be as wide as that.
+    # A worker of pytest-xdist that imports readline sets it, which changes the width of a pipe.
     os.environ.pop(_size, None)
 
 SCALE = 1 if PURE else 20
@@ -99,7 +99,7 @@ def tcmalloc_heap() -> Iterator[Heap]:
 
 @pytest.fixture
 def small_tcmalloc_heap() -> Iterator[Heap]:
-    """Such a heap of 4 MiB, small enough to be filled."""
+    """A heap as `tcmalloc_heap`, but of 4 MiB, small enough to be filled."""
     with Heap("tcmalloc", reserve=4 << 20, startup="none") as heap:
         yield heap
 
@@ -115,7 +115,7 @@ Unsound = Callable[[], list[str]]
 
 @pytest.fixture
 def unsound(heap: Heap) -> Unsound:
-    """A call that gives the violated invariants of `heap`."""
+    """A function that returns the violated invariants of `heap`."""
     return heap.check
 
 

@@ -1,4 +1,4 @@
-"""Corruptions of heaps, each with the invariant that it violates and the report expected."""
+"""Corruptions of heaps. Each has the invariant that it violates, and the expected report."""
 
 from collections.abc import Callable
 
@@ -10,17 +10,17 @@ from allocsim.core.records import HeapState
 Corrupt = Callable[[HeapState, Reservation], object]
 
 GARBAGE = (-(2**62), -1, 2**31, 2**62)
-"""Numbers beyond every table."""
+"""Numbers that are not a valid index in any table."""
 
 
 class Corruptions:
-    """Corruptions, each with the invariant that it violates and a part of the sentence."""
+    """Corruptions. Each has the invariant that it violates, and a part of the expected sentence."""
 
     def __init__(self, *parts: "Corruptions") -> None:
         self.all: list[tuple[Invariant, Corrupt, str]] = [one for part in parts for one in part.all]
 
     def breaks(self, invariant: Invariant, sentence: str) -> Callable[[Corrupt], Corrupt]:
-        """Decorate a corruption for which `invariant` yields a sentence with `sentence` in it."""
+        """Decorate a corruption; `invariant` must yield a sentence that contains `sentence`."""
 
         def register(corrupt: Corrupt) -> Corrupt:
             self.all.append((invariant, corrupt, sentence))
@@ -35,7 +35,7 @@ class Corruptions:
 
     @property
     def invariants(self) -> set[Invariant]:
-        """Invariants that some corruption violates."""
+        """Invariants for which a corruption exists."""
         return {invariant for invariant, _, _ in self.all}
 
 

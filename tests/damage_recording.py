@@ -1,4 +1,4 @@
-"""Damage to recordings of the preload recorder, whose files the recorded program may overwrite."""
+"""Damage to recordings of the recorder `preload`. A recorded program can overwrite such files."""
 
 import random
 import shutil
@@ -30,7 +30,7 @@ def write_damaged(directory: Path, rng: random.Random) -> None:
 
 
 def convert_images(directory: Path) -> Iterator[Path]:
-    """Write the trace of each program image with its call sites; yield the files."""
+    """Write the traces of all program images with their call sites; yield the files."""
     images = find_images(directory)
     for image in images:
         out = directory / "out.allocsim"

@@ -1,4 +1,4 @@
-"""Drive the replay kernel by hand: events from calls, runs, random streams."""
+"""Call the replay kernel directly: events from calls, runs, random streams."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ from allocsim.driver import DRIVER, OBJECT, Run, Stop, replay
 from allocsim.events import Op, no_events
 
 NEVER = 1 << 62
-"""A number of events or bytes that no test reaches."""
+"""More events or bytes than any test has."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,13 @@ def new_run(*, objects: int = 64, samples: int = 100, **driver: int) -> Run:
 
 
 def set_due(run: Run) -> None:
-    """Set when the kernel must look again: at the next sample or check."""
+    """Set the event at which the kernel must look again: that of the next sample or check."""
     driver = run.driver[0]
     driver.due = min(driver.next_sample, driver.next_check)
 
 
 def play(state: HeapState, run: Run, events: Any, start: int = 0) -> tuple[int, Stop]:
-    """Replay events; return the position of the first that is left, and why the kernel stopped."""
+    """Replay events; return the index of the next event, and why the kernel stopped."""
     position = replay(state, run, events, start)
     return int(position), Stop(int(run.driver[0].stop))
 
@@ -102,12 +102,12 @@ Sizes = Callable[[random.Random], int]
 
 
 def mixed_sizes(rng: random.Random) -> int:
-    """Return a size up to 1 MiB, in half of the cases below 256 bytes."""
+    """Return a size of up to 1 MiB; half of the sizes are below 256 bytes."""
     return int(2 ** rng.uniform(0, 8 if rng.random() < 0.5 else 20))
 
 
 def few_sizes(rng: random.Random) -> int:
-    """Return a size of few classes, so that few objects are free, or a large one."""
+    """Return a large size, or one of a few small ones, so that few objects are free."""
     return rng.choice((0, 1, 8, 24, 100, 1000, 5000, 32767, 32768, 100_000))
 
 

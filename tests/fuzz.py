@@ -101,7 +101,7 @@ def cases(compiled: int, pure: int) -> int:
 
 
 def play_safely(trace: Trace, check_every: int | None = None) -> str:
-    """Replay a trace and return how it ended; only AllocsimError is caught."""
+    """Replay a trace and return the outcome; only AllocsimError is caught."""
     try:
         with Heap(reserve=16 << 20) as heap:
             profile = play(heap, trace, Options(verify=True, check_every=check_every))
@@ -112,7 +112,7 @@ def play_safely(trace: Trace, check_every: int | None = None) -> str:
 
 
 def try_trace(content: bytes, path: Path, form: str | None = None) -> str:
-    """Read a trace from a file and replay it; return how it ended."""
+    """Read a trace from a file and replay it; return the outcome."""
     path.write_bytes(content)
     try:
         trace = open_trace(str(path), form)
@@ -122,7 +122,7 @@ def try_trace(content: bytes, path: Path, form: str | None = None) -> str:
 
 
 def try_job(content: bytes, path: Path) -> str:
-    """Read a job file and replay it if it is small; return how it ended."""
+    """Read a job file and replay it if it is small; return the outcome."""
     path.write_bytes(content)
     try:
         generator = read_job(path)
@@ -133,7 +133,7 @@ def try_job(content: bytes, path: Path) -> str:
 
 
 def ending(error: AllocsimError, named: str = "") -> str:
-    """The type of an error; its message must name the input."""
+    """Return the type of an error. Its message must name the input."""
     if not str(error) or named not in str(error):
         raise AssertionError(f"'{error}' does not name {named!r}")
     return type(error).__name__
@@ -150,7 +150,7 @@ def is_small(generator: Generator) -> bool:
 
 
 def try_result(kind: str, content: bytes, path: Path) -> str:
-    """Read and use a file that is no trace and no job; return how it ended."""
+    """Read and use a file that is neither a trace nor a job; return the outcome."""
     path.write_bytes(content)
     try:
         fuzz_results.read_quietly(kind, path)
@@ -160,7 +160,7 @@ def try_result(kind: str, content: bytes, path: Path) -> str:
 
 
 def try_sites(content: bytes, path: Path) -> str:
-    """Read an allocsim trace with its call sites; return how it ended."""
+    """Read an allocsim trace with its call sites; return the outcome."""
     path.write_bytes(content)
     try:
         with open_trace(str(path), sites=True) as trace:
@@ -183,9 +183,9 @@ def try_recording(directory: Path, rng: random.Random) -> str:
 
 
 def try_case(kind: str, content: bytes, path: Path, rng: random.Random) -> str:
-    """Read damaged content; return how it ended.
+    """Read damaged content; return the outcome.
 
-    Half of the traces are read as the format that they were, whatever they look like now.
+    Half of the traces are read in their original format, whatever format the damage suggests.
     """
     if kind == "jobs":
         return try_job(content, path)
@@ -214,7 +214,9 @@ def damaged(kind: str, rng: random.Random) -> bytes:
 
 
 def run(kind: str, count: int, seed: int, path: Path) -> dict[str, int]:
-    """Make `count` cases of a kind; how many ended how. AssertionError names the first surprise."""
+    """Run `count` cases of a kind; return the number of each outcome.
+
+    AssertionError names the first case with an unexpected outcome."""
     rng, ends = random.Random(seed), dict[str, int]()
     with forked_reader() if kind == "memray" else nullcontext():
         for case in range(count):
@@ -229,7 +231,7 @@ def run(kind: str, count: int, seed: int, path: Path) -> dict[str, int]:
 
 
 def main() -> None:
-    """Run the cases given on the command line, and print how they ended."""
+    """Run the cases given on the command line, and print their outcomes."""
     import tempfile
 
     kind, count, *seed = sys.argv[1:]

@@ -1,6 +1,6 @@
-"""Content to damage for formats that are not simple lines: first calls of real programs.
+"""Content to damage for formats that are not simple lines: the first calls of real programs.
 
-Some are recordings; the others are one recording, written in each format.
+Some of it is recordings. The rest is one recording, written in several formats.
 """
 
 from importlib.util import find_spec

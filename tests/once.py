@@ -1,7 +1,7 @@
-"""Tests that run once: neither they nor what they start differ in pure mode.
+"""Tests that run once, because pure mode changes neither them nor the programs that they start.
 
-Their subject is a program under a recorder, a report, a picture or the text of a message. They run
-in the pure suite, where coverage is measured; scripts/test deselects them in the compiled suite.
+They test a program under a recorder, a report, a picture or the text of a message. They run in the
+pure suite, where coverage is measured; scripts/test deselects them in the compiled suite.
 """
 
 from pathlib import Path

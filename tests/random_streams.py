@@ -1,4 +1,4 @@
-"""Random streams for a design: valid calls of all kinds, played with every check."""
+"""Random streams for a design: valid calls of all kinds, replayed with every check."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,5 +35,5 @@ def require_sound(design: str, settings: Mapping[str, Any], stream: list[Call]) 
 
 
 def length(compiled: int) -> int:
-    """Return the number of calls to replay: `compiled`, or fewer without compiled kernels."""
+    """Return the number of calls to replay: `compiled`, or fewer in pure mode."""
     return 500 if PURE else compiled

@@ -1,4 +1,4 @@
-"""The functions of the package give the same results as the commands of the same names."""
+"""The functions of the package give the same results as the commands with the same names."""
 
 from __future__ import annotations
 

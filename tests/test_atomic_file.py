@@ -9,7 +9,7 @@ from allocsim.errors import EnvironmentLacks
 
 
 class Stop(BaseException):
-    """Raised in the middle of writing, as a KeyboardInterrupt may be."""
+    """Raised during a write, as a KeyboardInterrupt may be."""
 
 
 @pytest.mark.parametrize("write", [atomic_replace, atomic_write])

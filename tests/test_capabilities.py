@@ -1,4 +1,4 @@
-"""Capabilities of recorders: their text, their order, and what a trace shows of them."""
+"""Capabilities of recorders: their text, their order, and the capabilities that a trace shows."""
 
 from allocsim.capabilities import OF_FORMATS, Capabilities
 from allocsim.events import Trace

@@ -1,4 +1,4 @@
-"""The exception tree is what its docstring draws, and messages name the remedy."""
+"""The exceptions have the tree that the docstring draws, and messages name the remedy."""
 
 import copy
 import inspect
@@ -19,7 +19,7 @@ from allocsim.errors import (
 
 
 def drawn() -> list[tuple[str, str | None, int | None]]:
-    """Every class that the docstring draws, with the one above it and its exit status."""
+    """Every class that the docstring draws, with its base class and its exit status."""
     found: list[tuple[str, str | None, int | None]] = []
     above: dict[int, str] = {}
     for line in str(errors.__doc__).splitlines():

@@ -77,7 +77,7 @@ def test_closing_an_unused_trace_closes_its_resource() -> None:
     closed = []
 
     class Held:
-        """A resource that notes when it is closed."""
+        """A resource that records whether it was closed."""
 
         def close(self) -> None:
             """Note the call."""
@@ -92,7 +92,7 @@ def test_chunks_are_closed_after_an_error() -> None:
     closed = []
 
     def generated() -> Iterator[int]:
-        """Yield numbers; note when the generator is closed."""
+        """Yield numbers; record that the generator was closed."""
         try:
             yield from range(10)
         finally:

@@ -1,4 +1,4 @@
-"""Fill patterns: each object has its own, which fills it exactly; any changed byte is found."""
+"""Fill patterns: each fills its own object exactly, and any changed byte is found."""
 
 import numpy as np
 import pytest

@@ -8,7 +8,7 @@ from allocsim.core.jit import PURE
 from tests import fuzz, fuzz_results
 
 READ = ("success", "OutOfMemory")
-"""Results of a trace that was read: the heap that replays it is small."""
+"""Outcomes of a trace that was read. Some outcomes are errors because the heap is small."""
 
 
 @pytest.mark.parametrize("form", fuzz.RECORDED)
@@ -21,7 +21,7 @@ def test_damaged_traces_replay_or_give_an_error(tmp_path: Path, form: str) -> No
     if form == "memray":  # nearly all of a small capture is packed
         return
     assert sum(ends.get(end, 0) for end in READ) > count / 20
-    if form not in ("valgrind", "ltrace"):  # which leave out what is not of the format
+    if form not in ("valgrind", "ltrace"):  # their readers skip lines of other formats
         assert ends["TraceError"] > count / 20
 
 

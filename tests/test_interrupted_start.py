@@ -1,4 +1,4 @@
-"""Ctrl-C while Python itself starts: a launcher blocks it until allocsim handles it."""
+"""Ctrl-C while Python itself starts: a launcher blocks the signal until allocsim handles it."""
 
 import os
 import signal

@@ -221,7 +221,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "key twice": ('kind = "random"\nkind = "random"', "not TOML"),
     "number of 5,000 digits": ('kind = "random"\nops = ' + "9" * 5000, "not TOML"),
     "deeply nested": ('kind = "random"\nops = ' + "[" * 5000, "not TOML"),
-    # Which one depends on the recursion limit, which other libraries change.
+    # The error depends on the recursion limit, which other libraries change.
     "deeply nested and closed": (
         'kind = "random"\nops = ' + "[" * 5000 + "]" * 5000,
         "not TOML|Expected `int`",

@@ -1,4 +1,4 @@
-"""The public names, and what is not loaded before it is needed."""
+"""The public names, and the modules that are not loaded before they are needed."""
 
 import re
 import subprocess

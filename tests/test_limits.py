@@ -1,4 +1,4 @@
-"""Limits and baselines: each check gives a finding that says by how much the limit is exceeded."""
+"""Limits and baselines: the finding of a check says by how much a limit is exceeded."""
 
 import statistics
 
@@ -57,7 +57,7 @@ TIMES = {
     "too far apart, above": ((15.0, 22.0, 29.0), False, "vary too much to tell (spread 63.6%)"),
     "one run": ((20.1,), False, "exceeded by 0.1 ns/event"),
 }
-"""Runs, and whether a limit of 20 ns/event holds for them."""
+"""Times of runs, and whether they pass a limit of 20 ns/event."""
 
 
 @pytest.mark.parametrize(("runs", "holds", "text"), TIMES.values(), ids=TIMES)

@@ -1,4 +1,4 @@
-"""Numba's settings: no file of the current directory, no warning with a value or a traceback."""
+"""Numba's settings: no file of the current directory is read, and no warning has a traceback."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Pickling: a result or an error can go to another process, a stream of events can not."""
+"""Pickling: results and errors can be sent to another process; a stream of events cannot."""
 
 import copy
 import pickle

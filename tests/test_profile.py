@@ -8,11 +8,11 @@ from allocsim.errors import Corruption
 from allocsim.profile import PART_MEANINGS, Profile, Snapshot, require_exact
 
 FIGURES = {name: 10 * (number + 1) for number, name in enumerate(PARTS)}
-"""10 for live, 20 for rounding, ... 80 for released."""
+"""The parts of a sample: 10 for live, 20 for rounding, ... 80 for released."""
 
 
 def sample(**changed: int) -> np.recarray:
-    """Return a sample whose parts add up, except for what is changed."""
+    """Return a sample whose parts add up, apart from the given changes."""
     row = np.zeros(1, SAMPLE).view(np.recarray)
     heap = sum(FIGURES.values())
     sums = {"event": 7, "heap": heap, "metadata": 5, "footprint": heap - 80 + 5}
@@ -28,7 +28,7 @@ def snapshot(**changed: int) -> Snapshot:
 
 
 def profile(**given: float) -> Profile:
-    """Return an empty profile, except for what is given."""
+    """Return a profile that is empty apart from the given fields."""
     fields = {"events": 0, "seconds": 0.0, "peak_live": 0, "resident": 0} | given
     ends = {"at_peak": snapshot(), "at_end": snapshot()}
     return Profile(**ends, samples=sample(), classes=[], **fields)  # type: ignore[arg-type]

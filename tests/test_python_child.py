@@ -1,4 +1,4 @@
-"""Children that run Python: nothing of the current directory, capped output, a described end."""
+"""Children that run Python: no code of the current directory runs, and output is capped."""
 
 import ast
 import os
@@ -72,7 +72,7 @@ def test_only_this_module_starts_our_python() -> None:
 
 
 def python(code: str) -> list[str]:
-    """The command that runs some code."""
+    """Return a command that runs this code."""
     return [sys.executable, "-c", code]
 
 
@@ -153,7 +153,7 @@ def test_child_gets_no_variable_that_makes_python_go_on_or_talk(tmp_path: Path) 
 
 
 def test_signal_that_interrupts_the_wait_for_a_killed_child_ends_it_too() -> None:
-    """While `child.wait()` is interrupted, its lock is held."""
+    """While `child.wait()` is interrupted, it holds its lock."""
     with running(python("import time; time.sleep(900)")) as child:
         cleanup = threading.Thread(target=signals._cleanups[-1], daemon=True)
         with child._waitpid_lock:  # type: ignore[attr-defined]

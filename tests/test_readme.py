@@ -30,7 +30,7 @@ MEASURED = [
     (re.compile(r"[\d.]+ M events/s in [\d.]+ s"), "R M events/s in T s"),
     (re.compile(r"resident [\d.]+ MiB"), "resident M MiB"),
 ]
-"""What differs from run to run: times, and resident bytes under memory pressure."""
+"""Figures that differ between runs: times, and resident bytes under memory pressure."""
 
 
 def run(command: str, place: Path) -> str:

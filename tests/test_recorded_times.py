@@ -1,4 +1,4 @@
-"""Times of a recording: which event a time means, and descriptions that may hold anything."""
+"""Times of a recording: the event at a time, and descriptions with arbitrary contents."""
 
 from typing import Any
 

@@ -41,7 +41,7 @@ class Trap:
             os.kill(os.getpid(), signal.{signal})
 sys.meta_path.insert(0, Trap())
 """
-"""Python that interrupts its process when it begins to import a module."""
+"""Python code that interrupts its process when the process begins to import a module."""
 
 IN_A_CALLBACK = """
 import os, signal, sys
@@ -55,7 +55,7 @@ class Trap:
             JITCodeLibrary._object_compiled_hook = classmethod(interrupted)
 sys.meta_path.insert(0, Trap())
 """
-"""Python that interrupts its process inside a callback of LLVM, where Numba takes its code."""
+"""Python code that interrupts its process inside a callback of LLVM to Numba."""
 
 IN_A_FINALISER = """
 import os, signal, sys
@@ -77,12 +77,12 @@ ENDLESS = ("random", "--ops", "1e12")
 
 
 def run_trapped(place: Path, trap: str, *arguments: str) -> Ended:
-    """Run allocsim with `trap` in its process, with a cache of its own; how it ended."""
+    """Run allocsim with `trap` in its process, and with a new cache; return the outcome."""
     return run_trapped_command(place, trap, command(*(arguments or ENDLESS)))
 
 
 def run_trapped_command(place: Path, trap: str, line: list[str]) -> Ended:
-    """Run a command with `trap` in its process, with a cache of its own; how it ended."""
+    """Run a command with `trap` in its process, and with a new cache; return the outcome."""
     (place / "sitecustomize.py").write_text(trap)
     paths = os.pathsep.join([str(place), ENVIRONMENT["PYTHONPATH"]])
     environment = ENVIRONMENT | {"PYTHONPATH": paths, "XDG_CACHE_HOME": str(place / "cache")}
@@ -200,7 +200,7 @@ class Exited(Exception):
 
 @pytest.fixture
 def handled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Signals are handled; the end of the process is an exception that gives its status."""
+    """Handle signals; at the end of the process, raise an exception with its status instead."""
 
     def end(status: int) -> None:
         raise Exited(status)

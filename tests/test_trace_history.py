@@ -1,4 +1,4 @@
-"""History of a trace: live bytes at evenly spaced events, and totals by line of the program."""
+"""History of a trace: live bytes at evenly spaced events, and totals for lines of the program."""
 
 from collections import Counter
 

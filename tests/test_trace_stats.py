@@ -1,4 +1,4 @@
-"""Statistics of a stream, compared with figures by hand and with dictionaries."""
+"""Statistics of a stream, compared with known figures and with a model that uses dictionaries."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ def stats_of(calls: Iterable[Call], chunk: int = 7) -> TraceStats:
 
 
 def plainly(calls: list[Call]) -> dict[str, object]:
-    """The same figures, counted with dictionaries; the stream is valid."""
+    """Return the same figures, counted with dictionaries, for a valid stream."""
     live: dict[int, tuple[int, int, int]] = {}
     total = peak = when = others = 0
     sizes, ages = Counter[int](), Counter[int]()
@@ -55,7 +55,7 @@ def plainly(calls: list[Call]) -> dict[str, object]:
 
 
 def binned(counts: Counter[int]) -> dict[int, int]:
-    """Numbers in the bin that ends at each power of two."""
+    """The numbers in each bin, under the power of two with which the bin ends."""
     found = Counter[int]()
     for value, count in counts.items():
         found[1 << (value - 1).bit_length() if value else 0] += count

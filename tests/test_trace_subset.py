@@ -24,13 +24,13 @@ HALF = ALL // 2
 
 
 def taken(calls: list[Call], choice: Choice) -> tuple[list[Event], Trace]:
-    """Return the events of a subset, and its consumed trace."""
+    """Return the events of a subset, and its trace, which is consumed."""
     piece = subset_of(trace_of(calls), choice)
     return rows_of(events_of(piece)), piece
 
 
 def slice_of(calls: list[Call], first: int, last: int) -> tuple[list[Call], int]:
-    """Return the calls of a slice, and how many calls it lacks because their objects are older."""
+    """Return the calls of a slice, and the number of dropped calls, whose objects are older."""
     event, kept, inside, dropped = 0, list[Call](), set[int](), 0
     for call in calls:
         is_call = call.op <= Op.FREE
@@ -48,7 +48,7 @@ def slice_of(calls: list[Call], first: int, last: int) -> tuple[list[Call], int]
 
 
 def plainly(calls: list[Call], choice: Choice) -> list[tuple[int, int, int, int]]:
-    """Return the same subset by dictionaries, with threads renumbered."""
+    """Return the same subset, found with dictionaries, with threads renumbered."""
     stretch, _ = slice_of(calls, choice.first, choice.last)
     inside: dict[int, bool] = {}
     threads: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Workloads by name: the trace or job that a name means."""
+"""Workloads by name: the trace or job that a name refers to."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Libraries that break their objects get a failed row that says how."""
+"""A library that damages its objects gets a failed row, which names the damage."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Memory measured in a child process equals that of an independent program in C."""
+"""Memory that a child process measures equals the measurement of an independent C program."""
 
 import os
 import statistics
@@ -140,7 +140,7 @@ def test_memory_of_mapped_objects_is_released(event_file: Callable[..., EventFil
 
 
 def test_peak_between_two_points_is_measured(event_file: Callable[..., EventFile]) -> None:
-    """Memory is also read at the peak of live bytes."""
+    """The memory is also read when live bytes are at their peak."""
     short = [call for number in range(1000) for call in (malloc(number, 50), free(number))]
     spike = [malloc(5000, 30 << 20), free(5000)]
     found = measured("lib:glibc", event_file(stream(*short[:999], *spike, *short[999:])))

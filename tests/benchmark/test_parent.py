@@ -1,4 +1,4 @@
-"""Children that fail: the error says how, and neither a process nor a file remains."""
+"""Children that fail: the error names the failure, and no process or file remains."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ def workload(event_file: Callable[..., EventFile]) -> EventFile:
 
 
 def children() -> list[int]:
-    """Return the running child processes of this one."""
+    """Return the running child processes of this process."""
     found = []
     for place in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -212,7 +212,7 @@ def test_design_stops_when_it_passes_the_limit(
 
 
 def test_child_dies_with_its_parent(odd_library: Compiler, tmp_path: Path) -> None:
-    """Even if the parent is killed, and so cannot clean up."""
+    """The child ends even if the parent is killed and cannot clean up."""
     library = odd_library("hang")
     code = (
         "import sys\n"

@@ -1,4 +1,4 @@
-"""It is detected if the calls did not reach the library."""
+"""Calls that did not reach the library are detected."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Replay in steps on a design: the readings of each step."""
+"""Replay in steps on a design: the figures that each step reads."""
 
 from collections.abc import Iterator
 
@@ -90,7 +90,7 @@ def test_free_events_name_the_live_objects(heap: Heap, meter: Meter) -> None:
 
 def test_peak_of_live_is_found() -> None:
     def peak(count: int, most: int = NEVER) -> tuple[int, int]:
-        """The peak of the first events."""
+        """The peak of live bytes within the first events."""
         return peak_live(EVENTS[:count], np.zeros(2, np.int64), most)
 
     assert peak(5) == (40_200, 5)

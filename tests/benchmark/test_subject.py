@@ -1,4 +1,4 @@
-"""The names of subjects, and the designs and libraries that they mean."""
+"""Names of subjects, and the designs and libraries that they refer to."""
 
 import pytest
 

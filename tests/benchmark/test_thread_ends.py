@@ -1,4 +1,4 @@
-"""The ends of threads in the file of events: recorded, inferred, or none."""
+"""Thread ends in the file of events: recorded, inferred, or missing."""
 
 import os
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def written(
     ends: Extent = "no",
     **how: Any,
 ) -> tuple[EventFile, list[tuple[int, int]]]:
-    """Write chunks of calls; return the file, and operation and thread of each event in it."""
+    """Write chunks of calls; return the file, and the operation and thread of its events."""
     trace = Trace("test", iter([stream_of(chunk) for chunk in chunks]), {"kind": kind})
     trace.capabilities = Capabilities(thread_ends=ends)
     file = write_events(trace, **{"recorded": True, **how})
@@ -42,7 +42,7 @@ def written(
 
 
 def names(calls: list[Call]) -> list[tuple[int, int]]:
-    """Return operation and thread of each call."""
+    """Return the operation and thread of each call."""
     return [(call.op, call.thread) for call in calls]
 
 

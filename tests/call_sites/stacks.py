@@ -1,4 +1,4 @@
-"""Call sites for tests: a random table, a trace with sites, and the stacks that a consumer sees."""
+"""Call sites for tests: a random table, a trace with sites, and the stacks of its events."""
 
 import random
 from collections.abc import Iterable
@@ -58,7 +58,7 @@ def random_trace(calls: list[Call], seed: int) -> Trace:
 
 
 def stacks_of(trace: Trace) -> list[Row]:
-    """Return operation, bytes and stack of each event; the trace is consumed."""
+    """Return the operation, bytes and stack of each event, and consume the trace."""
     assert trace.sites is not None
     rows: list[tuple[int, int, Any]] = []
     for events in trace.chunks:
@@ -71,7 +71,7 @@ def stacks_of(trace: Trace) -> list[Row]:
 def stacks_in(
     content: bytes, form: Format
 ) -> tuple[list[tuple[int, int, tuple[Frame, ...]]], Trace]:
-    """Return operation, bytes and stack of each event of a recording in memory, and its trace."""
+    """Return the operation, bytes and stack of each event of some content, and the trace."""
     reader = form.open(in_memory(content))
     reader.sites = CallSites()
     trace = Trace("memory", iter(()), {}, notes=reader.notes, sites=reader.sites)

@@ -1,4 +1,4 @@
-"""Frames: their names are short and safe to print, and say where the frame is."""
+"""Frames: their names are short and safe to print, and give the location of the frame."""
 
 import pytest
 

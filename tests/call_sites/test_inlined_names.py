@@ -1,4 +1,4 @@
-"""Names of inlined functions that are local to their file, in a compiled C++ program."""
+"""Names of inlined functions of internal linkage, in a compiled C++ program."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Own frames: those of allocators and of language runtimes are not the program's own."""
+"""Own frames: frames of allocators and of language runtimes do not count as the program's own."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tables of call sites: stacks, own frames, groups; no table makes a loop."""
+"""Tables of call sites: stacks, own frames, groups; no table can cause an endless loop."""
 
 import numpy as np
 import pytest

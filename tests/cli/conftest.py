@@ -66,7 +66,7 @@ def two(file: File) -> Path:
 
 
 def require_way_to_read(run: Run, line: str) -> None:
-    """`line` of two.txt takes no unknown format, and of a job no process: 2, and what to do."""
+    """Require that `line` rejects an unknown format of two.txt, and a process of a job."""
     for source, option, message in (
         ("two.txt", "--format valgrin", "did you mean 'valgrind'"),
         (

@@ -40,7 +40,7 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def process(*arguments: str | Path, **options: Any) -> Ended:
-    """Run allocsim in a new process; return how it ended. A traceback is an error."""
+    """Run allocsim in a new process; return its outcome. A traceback is an error."""
     given: dict[str, Any] = {
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
@@ -96,7 +96,7 @@ def read_until(terminal: int, wanted: bytes | None) -> bytes:
 def interrupted(arguments: list[str], wanted: bytes, directory: Path) -> tuple[int, bytes, bytes]:
     """Run with a terminal for stderr, and press Ctrl-C once `wanted` is shown.
 
-    Returns the exit status, stdout, and all that the terminal got.
+    Returns the exit status, stdout, and the output on the terminal.
     """
     terminal, end = pty.openpty()
     child = subprocess.Popen(

@@ -228,7 +228,7 @@ def test_interrupt_ends_every_process(tmp_path: Path, threads: int) -> None:
 
 
 def measuring_child_of(parent: int) -> int | None:
-    """The process that measures for `parent`, once it runs its own program."""
+    """Return the child of `parent` that measures, once it has executed its own program."""
     for child in map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()):
         with contextlib.suppress(OSError):  # it has ended
             if b"benchmark.child" in Path(f"/proc/{child}/cmdline").read_bytes():
@@ -237,7 +237,7 @@ def measuring_child_of(parent: int) -> int | None:
 
 
 def wait_for(state: Callable[[], T | None]) -> T:
-    """Wait until there is a value, and return it; a failure after PATIENCE."""
+    """Wait for a value and return it; fail after PATIENCE."""
     deadline = time.monotonic() + PATIENCE
     while (found := state()) is None:
         assert time.monotonic() < deadline

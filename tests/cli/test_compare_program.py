@@ -1,4 +1,4 @@
-"""`allocsim compare -- PROGRAM`: recorded, replayed and run under each library."""
+"""`allocsim compare -- PROGRAM` records a program, and replays and runs it under each library."""
 
 import json
 import signal
@@ -32,7 +32,7 @@ QUICK = "--on lib:glibc --runs 1 --warmup 0"
 
 @pytest.fixture
 def program(compiler: str, tmp_path: Path) -> str:
-    """A program that takes 4 MB from malloc and exits with the status that it is given."""
+    """A program that allocates 4 MB and exits with the status in its argument."""
     if (reason := why_no_compiler()) is not None:
         pytest.skip(reason)
     path = tmp_path / "allocates"

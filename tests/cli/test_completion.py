@@ -1,4 +1,4 @@
-"""Shell completion: the completions of a word, and that they do not import Numba."""
+"""Shell completion: completions of a word, found without importing Numba."""
 
 import os
 import subprocess

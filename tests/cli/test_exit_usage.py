@@ -1,4 +1,4 @@
-"""Wrong usage and unusable files: exit status 2, and a message that says what is wrong."""
+"""Wrong usage and unusable files: exit status 2, and a message that names the error."""
 
 import pytest
 

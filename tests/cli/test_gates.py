@@ -1,4 +1,4 @@
-"""Results that `check` and `compare A B` refuse, so that no gate passes by accident."""
+"""`check` and `compare A B` reject results with which a check in CI would pass by accident."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The view of `record --live`, and when the option is refused."""
+"""The view of `record --live`, and the cases in which the option is rejected."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The options that all drivers share do what they say."""
+"""The options that all run commands share."""
 
 import csv
 import json
@@ -94,7 +94,7 @@ def test_classes_add_a_table(run: Run) -> None:
 
 
 @pytest.mark.parametrize("every", [1, 7, 1000])
-def test_csv_has_a_row_after_each_so_many_events(run: Run, every: int) -> None:
+def test_csv_has_a_row_after_every_n_events(run: Run, every: int) -> None:
     assert run(f"{SMALL} --every {every} --export-csv samples.csv").status == 0
     with Path("samples.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

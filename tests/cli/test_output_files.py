@@ -1,4 +1,4 @@
-"""Files that a command writes: where they can be written, and that none is an input."""
+"""Files that a command writes: where they may be, and that none of them replaces an input."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.cli.conftest import TEXT, File, Run
 DESIGN = "raise SystemExit('this design is not run')\n"
 TABLE = json.dumps({"classes": [{"size": size} for size in (8, 16, 1024, 262144)]})
 JOB = 'kind = "empirical"\nfile = "rates.csv"\nheap = "64KiB"\nops = 1000\n'
-"""Its table is a further input of a command that runs the job."""
+"""A job with a table, which is a second input of a command that runs the job."""
 
 INPUTS = {
     "x.txt": TEXT,
@@ -114,7 +114,7 @@ def test_other_name_of_an_input_can_be_an_output(run: Run, text: Path) -> None:
 def test_file_of_a_standard_stream_is_no_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, descriptor: int, name: str
 ) -> None:
-    """The stream would go on writing into the file that was replaced."""
+    """The stream would continue to write into the replaced file."""
     path = tmp_path / "out"
     path.write_text("old")
     status = path.stat()
@@ -140,7 +140,7 @@ def test_link_into_a_directory_that_does_not_exist_is_an_error(tmp_path: Path) -
 def test_directory_without_write_permission_is_an_error_before_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The superuser may write everywhere, so the test denies it."""
+    """The superuser may write everywhere, so the test makes the check of permissions fail."""
     monkeypatch.setattr("allocsim.cli.output_files.access", lambda *_: False)
     with pytest.raises(EnvironmentLacks, match="no permission to write in its directory"):
         require_writable([str(tmp_path / "out")])

@@ -1,4 +1,4 @@
-"""What a terminal shows while the user waits; and that nothing of it reaches a pipe."""
+"""Progress on a terminal; a pipe gets none of it."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def watched(clock: list[float], times: list[float]) -> list[float]:
-    """When the bar was refreshed."""
+    """The times at which the bar was refreshed."""
     shown: list[float] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(progress.Progress, "refresh", lambda _: shown.append(clock[0]))

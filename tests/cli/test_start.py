@@ -1,4 +1,4 @@
-"""Starting up where something is missing, closed or broken: it works, or it says what is wrong."""
+"""Start-up where something is missing, closed or broken: allocsim works, or reports the problem."""
 
 import json
 import shlex
@@ -65,7 +65,7 @@ def test_file_that_is_closed_is_no_traceback(
 
 
 def test_report_does_not_get_what_is_written_to_a_closed_file(tmp_path: Path) -> None:
-    """Opened without care, the report has the number of standard error."""
+    """If a report is opened carelessly, it gets the descriptor number of standard error."""
     ended = in_shell("<&- 2>&-", *LINE, "--export-json", "out.json", place=tmp_path)
     assert ended.status == 0
     assert json.loads((tmp_path / "out.json").read_text())["events"] == 100

@@ -36,7 +36,7 @@ def trace(file: File) -> Path:
 
 
 def rows(name: str = "sweep.jsonl") -> list[dict[str, Any]]:
-    """The rows of a file without what differs between two runs, ordered."""
+    """Return the ordered rows of a file, without the fields that differ between two runs."""
     found = [json.loads(line) for line in Path(name).read_text().splitlines()]
     for row in found:
         del row["began"], row["seconds"]
@@ -97,7 +97,7 @@ def create(memory, threads, values):
 
 DESIGN = replace(GO, name="odd", create=create)
 """
-"""A design that fails until a file named "mended" is next to it."""
+"""A design that fails until a file named "mended" exists in its directory."""
 
 
 def test_failure_is_a_row_and_a_retry_that_succeeds_replaces_it(run: Run, trace: Path) -> None:

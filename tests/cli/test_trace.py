@@ -1,4 +1,4 @@
-"""`allocsim trace`: its help, `info` and `check`, and how each command ends when it cannot."""
+"""`allocsim trace`: its help, `info` and `check`, and the errors of each command."""
 
 import json
 import subprocess
@@ -72,7 +72,7 @@ def test_strict_check_fails_on_drops(run: Run, text: Path, file: File) -> None:
 
 
 def test_check_of_an_invalid_trace_fails(run: Run, text: Path) -> None:
-    """The free becomes one of another object, within all bounds."""
+    """A changed byte makes the free name another object, within all bounds."""
     assert run("trace convert mine.txt mine.allocsim").status == 0
     path = Path("mine.allocsim")
     content = bytearray(path.read_bytes())

@@ -1,4 +1,4 @@
-"""`allocsim trace check` of recordings that lack calls, as recorders and people have left them."""
+"""`allocsim trace check` of recordings that lack calls, because of a recorder or of an edit."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ INVALID = {
     "ltf.txt": "the heaps of several processes are mixed: 27632 (304), 27633 (110); select one "
     "(--process PID)",
 }
-"""Recordings, and the reason why each is not valid."""
+"""Recordings, each with the reason why it is not valid."""
 
 
 @pytest.mark.parametrize(("name", "reason"), INVALID.items(), ids=INVALID)

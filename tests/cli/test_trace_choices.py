@@ -1,4 +1,4 @@
-"""`allocsim trace`: the format and the process of a recording are chosen as for `replay`."""
+"""`allocsim trace` chooses the format and the process of a recording as `replay` does."""
 
 from pathlib import Path
 

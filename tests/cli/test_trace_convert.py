@@ -1,4 +1,4 @@
-"""`allocsim trace convert`: the same trace in another container, and no harm to what is there."""
+"""`allocsim trace convert`: the same trace in another container; existing files are not damaged."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""`allocsim tune`: options, output and errors; and the tables that it writes."""
+"""`allocsim tune`: options, output, errors, and the tables that it writes."""
 
 import json
 from itertools import pairwise

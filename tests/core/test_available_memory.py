@@ -20,7 +20,7 @@ def system(root: Path, **files: object) -> Path:
 
 
 def machine(root: Path, groups: str, gibibytes: int = 8) -> Path:
-    """A machine with so much memory available, and a process in these groups."""
+    """Describe a machine with this much available memory, and a process in these groups."""
     text = f"MemTotal: 99 kB\nMemFree: 1 kB\nMemAvailable: {gibibytes << 20} kB"
     return system(root, proc__meminfo=text, proc__self__cgroup=groups)
 

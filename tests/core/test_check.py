@@ -1,4 +1,4 @@
-"""Invariants in general: the limit of sentences, and the equation of the footprint."""
+"""Invariants of any design: the maximum number of sentences, and the equation of the footprint."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What a kernel may depend on, and which edits of it change its digest."""
+"""The files that a kernel may depend on, and the edits that change its digest."""
 
 import ast
 import importlib
@@ -26,7 +26,7 @@ FILES = {
     "deep/inner": '"""Text."""\n\nfrom ..relative import Z\nY = Z  # comment\n',
     "relative": "Z = 1\n",
 }
-"""A package whose module `kernels` depends on all of it but `unused` and what wires it."""
+"""A package. Its module `kernels` depends on all modules except `unused` and `typed`."""
 
 CLOSURE = {
     *("toy.kernels", "toy", "toy.constants", "toy.records", "toy.late", "toy.deep.inner"),
@@ -34,7 +34,7 @@ CLOSURE = {
 }
 
 FUTURE = 1 << 62
-"""A process start after every edit: files count as they are."""
+"""A start time of the process after every edit, so that the files are taken as they are."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def toy(tmp_path: Path) -> Path:
 
 
 def digest(toy: Path, module: str = "toy.kernels") -> str:
-    """The digest of a module as a fresh process finds it, with the memo of the one before."""
+    """Return the digest of a module in a fresh process, which has the memo of earlier processes."""
     return ImportClosure(toy.parent / "memo", toy, FUTURE).digest([module])
 
 
@@ -201,7 +201,7 @@ def kernels_of(module: ModuleType, tree: ast.Module) -> set[str]:
 
 @cache
 def imports(module: str) -> dict[str, set[str]]:
-    """For each name that `module` imports from others: the names of these modules."""
+    """Return the modules from which `module` imports each name."""
     found: dict[str, set[str]] = {}
     tree = ast.parse(Path(str(sys.modules[module].__file__)).read_text())
     for node in ast.walk(tree):
@@ -212,7 +212,7 @@ def imports(module: str) -> dict[str, set[str]]:
 
 
 def homes(module: str, name: str) -> set[str]:
-    """The modules of the package that define what `module` calls `name`."""
+    """Return the modules of the package that define `name` of `module`."""
     value = getattr(sys.modules[module], name, None)
     if isinstance(value, ModuleType):
         found = {value.__name__}

@@ -1,4 +1,4 @@
-"""Kernels and operations: which kernel answers is decided by the type of the heap."""
+"""Kernels and operations: the type of the heap selects the kernel."""
 
 from typing import NamedTuple
 

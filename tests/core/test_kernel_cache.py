@@ -1,4 +1,4 @@
-"""The directory of compiled kernels: where it is, and when one is deleted."""
+"""The directories of compiled kernels: their location, and when an old one is deleted."""
 
 import errno
 import os

@@ -34,7 +34,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(place: Path) -> list[int]:
-    """What the copy prints, in a process of its own."""
+    """Run the copy in a new process; return its output."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(place / "cache"), "PYTHONPATH": str(place)}
     ran = subprocess.run(
         [sys.executable, "script.py"], cwd=place, env=environment, capture_output=True, check=True

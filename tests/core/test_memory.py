@@ -12,7 +12,7 @@ from allocsim.designs.go2008.records import Span
 from allocsim.errors import AddressSpaceError, PlatformError
 
 SHORT = 16 * OS_PAGE
-"""Too short for a huge page, so that what is resident can be counted page by page."""
+"""A length below that of a huge page, so that resident pages can be counted one by one."""
 
 
 def is_mapped(address: int) -> bool:

@@ -1,4 +1,4 @@
-"""Kernels out of line: called through an address in the heap's record, as any other call."""
+"""Kernels out of line: calls through an address in the heap's record behave like direct calls."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ class Toy(NamedTuple):
 
 @out_of_line
 def weighted_sum(heap: Toy, one: int, two: int, three: int) -> int:
-    """A sum in which no argument can stand for another, and the heap's number."""
+    """Return a sum that changes if two arguments are swapped, and with the heap's first number."""
     return one + 10 * two + 100 * three + heap.numbers[0]
 
 
@@ -31,7 +31,7 @@ def twice_the_sum(heap: Toy, one: int) -> int:
 
 @out_of_line
 def no_arguments(heap: Toy) -> int:
-    """A kernel that takes the heap alone."""
+    """A kernel whose only argument is the heap."""
     return heap.numbers[0]
 
 
@@ -51,7 +51,7 @@ def call_nested(heap: Toy, one: int) -> int:
 
 
 class Grid(NamedTuple):
-    """The state of a toy design with a table of two dimensions, and its code in another place."""
+    """The state of a toy design whose table has two dimensions, and whose code is another field."""
 
     numbers: np.ndarray
     code: np.recarray
@@ -165,7 +165,7 @@ def test_two_kernels_of_one_name_are_refused() -> None:
 
         @out_of_line
         def no_arguments(heap: Toy) -> int:
-            """Another of the name."""
+            """Another kernel of the same name."""
             return 0
 
 

@@ -1,4 +1,4 @@
-"""The overview of the core names what there is."""
+"""The overview of the core names only modules that exist."""
 
 import re
 from pathlib import Path

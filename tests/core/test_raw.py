@@ -1,4 +1,4 @@
-"""Loads and stores at real addresses: exactly the bytes that were named, and no neighbour."""
+"""Loads and stores at real addresses access exactly the given bytes."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from tests.conftest import SCALE
 
 LENGTH = 4096
 START = 100
-"""Where the tests write, counted from the start of the page: not a multiple of anything."""
+"""Offset in the page at which the tests write; words there are not aligned to 8 bytes."""
 
 
 class Page:
@@ -36,7 +36,7 @@ class Page:
         return np.frombuffer(self.memory.view(self.memory.address, LENGTH), np.uint8)
 
     def expect(self, offset: int, content: bytes) -> None:
-        """Exactly these bytes have changed."""
+        """Require that exactly these bytes have changed."""
         first = START + offset
         self.expected[first : first + len(content)] = list(content)
         assert self.found.tobytes() == self.expected.tobytes()

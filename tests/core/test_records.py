@@ -51,7 +51,7 @@ def pages_of(heap: Go2008, number: int) -> int:
     {statement}
     return span.pages
 """
-"""A kernel with a place for one more statement."""
+"""The source of a kernel, to which a statement is added."""
 
 MISSPELT = {
     "field read": ("span.pags", '"Span" has no attribute "pags"'),
@@ -79,7 +79,7 @@ def test_type_checker_accepts_a_correct_kernel(
 
 
 def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str) -> str:
-    """Return what mypy, as configured for allocsim, says of the kernel with `statement`."""
+    """Return the output of mypy, as configured for allocsim, for the kernel with `statement`."""
     monkeypatch.chdir(REPOSITORY)
     path = tmp_path / "kernel.py"
     path.write_text(KERNEL.format(statement=statement))
@@ -88,4 +88,4 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str) -> 
 
 
 CACHE = REPOSITORY / ".mypy_cache"
-"""The cache of the whole package makes each of these runs take a second."""
+"""With the cache of the whole package, each of these runs takes only a second."""

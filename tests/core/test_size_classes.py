@@ -18,7 +18,7 @@ def table_of(class_of: Callable[[int], int], sizes: list[int]) -> SizeClasses:
 
 
 def smallest_class(sizes: list[int]) -> Callable[[int], int]:
-    """Return the class of a request by the definition."""
+    """Return the class of a request, found by its definition."""
     return lambda request: bisect_left(sizes, request)
 
 

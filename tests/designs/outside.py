@@ -65,7 +65,7 @@ def measure(heap, live, sample):
 
 DESIGN = Design(name="slots", state=Slots, create=create)
 '''
-"""A design without classes, invariants, or any operation that has a default."""
+"""A design without size classes and invariants, and with defaults for all optional operations."""
 
 
 def write_design(directory: Path, *changes: tuple[str, str]) -> str:

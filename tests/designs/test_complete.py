@@ -1,4 +1,4 @@
-"""Designs from outside that lack something: the defaults, and the errors."""
+"""Designs from outside that are incomplete: the defaults, and the errors."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.designs.outside import write_design
 
 @pytest.fixture
 def slots(tmp_path: Path) -> str:
-    """The path of a design without classes, invariants, or operations that have a default."""
+    """The path of a design with neither size classes nor invariants nor optional operations."""
     return write_design(tmp_path)
 
 
@@ -91,7 +91,7 @@ def test_call_that_a_design_does_not_support_says_so(slots: str) -> None:
             heap.allocate_stack(100)
         with pytest.raises(InvalidFree):
             heap.free_stack(heap.malloc(1))
-        heap.malloc(1)  # so that the next slot is at no multiple of 2**19
+        heap.malloc(1)  # so that the next address is not a multiple of 2**19
         with pytest.raises(InputError, match="the design 'slots' does not support"):
             heap.memalign(1 << 19, 1)
 

@@ -1,4 +1,4 @@
-"""Parameters of designs from Python: values of other types than a command line can give."""
+"""Parameters of designs from Python: values of types that a command line cannot give."""
 
 import enum
 from fractions import Fraction
@@ -20,7 +20,7 @@ class Broken:
 
 
 class Eight(enum.IntEnum):
-    """An integer that is not an int by type."""
+    """An integer whose type is not int."""
 
     EIGHT = 8
 
@@ -45,7 +45,7 @@ def test_value_of_another_type_is_an_input_error(design: str, key: str) -> None:
 
 @pytest.mark.parametrize(("design", "key"), EACH)
 def test_integer_of_another_type_is_an_int(design: str, key: str) -> None:
-    """A kernel compiled for another type would be another kernel."""
+    """A value of another type would compile another kernel."""
     found = find_design(design)
     for value in (Eight.EIGHT, np.int64(8), True):
         try:

@@ -1,4 +1,4 @@
-"""The parameter `size_classes`: from sizes and files, and on the heap."""
+"""The parameter `size_classes`: tables from sizes and from files, and heaps that use them."""
 
 import json
 import os

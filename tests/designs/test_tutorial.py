@@ -1,4 +1,4 @@
-"""docs/design-tutorial.md, run as it is printed: the design, its commands, its corruption."""
+"""docs/design-tutorial.md: the design, the commands and the corruption run as they are printed."""
 
 import gzip
 import re

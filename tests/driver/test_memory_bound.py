@@ -1,4 +1,4 @@
-"""A replay without a limit stops before it takes more than its share of the available memory."""
+"""A replay without a limit stops before it uses more than its share of the available memory."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def heap(request: pytest.FixtureRequest) -> Iterator[Heap]:
 
 
 def ended(heap: Heap, options: Options, *calls: Call) -> str:
-    """The error with which a replay ends; the heap has taken no more than is available."""
+    """Return the error of a replay; require that the heap has used no more than is available."""
     with pytest.raises(OutOfMemory) as error:
         play(heap, trace_of(stream(*calls)), options)
     assert heap.resident() <= AVAILABLE

@@ -33,7 +33,7 @@ def by_hand(calls: list[Call], design: str) -> dict[str, tuple[int | None, int, 
 
 
 def found(calls: list[Call], design: str, chunk: int) -> dict[str, tuple[int | None, int, int]]:
-    """Return the same as the replay reports it."""
+    """Return the same figures as reported by a replay."""
     with Heap(design, reserve=RESERVE) as heap:
         profile = play(heap, trace_of(*cut(stream_of(calls), chunk)), QUIET)
     return {m.name: (m.event, m.footprint, m.live) for m in profile.moments}

@@ -1,4 +1,4 @@
-"""Player: what a profile says of a trace, however long its objects' table and its chunks are."""
+"""Player: the profile of a trace, whatever the lengths of the object table and of the chunks."""
 
 import pytest
 

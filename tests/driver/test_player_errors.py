@@ -1,4 +1,4 @@
-"""Player: an event that cannot be replayed is an error that names it, and leaves nothing open."""
+"""Player: the error for an event that cannot be replayed names the event; no file stays open."""
 
 import threading
 from collections.abc import Iterator

@@ -49,7 +49,7 @@ def test_wrong_or_huge_length_does_no_harm(heap: Heap, length: int) -> None:
 def test_few_samples_may_be_many_events_apart(
     heap: Heap, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    """Thinned again and again, what is kept stays even."""
+    """The samples stay evenly spaced when they are thinned repeatedly."""
     monkeypatch.setattr(player, "SAMPLES", 10)
     monkeypatch.setattr(player, "BUFFER", 8)
     events = sampled(heap, count, None)
@@ -83,7 +83,7 @@ def test_every_keeps_more_than_the_buffer_holds(
 def test_samples_and_checks_do_not_disturb_each_other(
     heap: Heap, monkeypatch: pytest.MonkeyPatch, check: int, every: int | None
 ) -> None:
-    """Also where a check is due at the event that fills the buffer of samples."""
+    """This also holds if a check is due at the event that fills the buffer of samples."""
     monkeypatch.setattr(player, "BUFFER", 8)
     checked: list[int] = []
     played = Player(heap, Options(touch=Touch.NONE, every=every, check_every=check), length=2000)

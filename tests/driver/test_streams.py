@@ -94,11 +94,11 @@ def test_verified_stream_ends_well(fresh: HeapState, calls: list[Call]) -> None:
 
 
 SEEDS, SOAK, CHECKS = (4, 100, 2) if PURE else (20, 100_000, 10)
-"""Seeds, events of each, and checks of all invariants among them: 2,000,000 events compiled."""
+"""Seeds, events of each seed, and checks of all invariants; compiled, 2,000,000 events in all."""
 
 
 def soak_calls(seed: int) -> list[Call]:
-    """A stream of a few sizes and alignments, other ones for each seed: few objects lie free."""
+    """Return a stream in which few objects are free. The seed selects some sizes and alignments."""
     rng = random.Random(seed)
     chosen = [few_sizes(rng) for _ in range(4)] + [100_000]
     exponents = [0, any_alignment(rng, 0)]

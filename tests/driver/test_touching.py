@@ -1,4 +1,4 @@
-"""The replay kernel writes exactly the bytes of the Touch, or the whole fill pattern."""
+"""The replay kernel writes exactly the bytes that a Touch selects, or the whole fill pattern."""
 
 import numpy as np
 import pytest

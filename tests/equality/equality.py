@@ -1,8 +1,8 @@
 """Comparison of the design tcmalloc with the installed library, counter by counter.
 
 The same events are replayed on the library, loaded by dlopen in a fresh process (`checkpoints`),
-and on the design. A checkpoint is equal if every counter and the address of every live object,
-relative to the first, are the same number. Used by scripts/verify-tcmalloc and by the tests.
+and on the design. At an equal checkpoint, all counters are the same, and so are the addresses of
+all live objects relative to the first object. Used by scripts/verify-tcmalloc and by the tests.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Equality:
     real: np.ndarray
     """ROWs of the library."""
     simulated: np.ndarray
-    """ROWs of the design, of the same events."""
+    """ROWs of the design for the same events."""
 
     @property
     def checkpoints(self) -> int:
@@ -102,7 +102,7 @@ def _library_rows(events: Any, every: int, parameters: dict[str, int]) -> tuple[
 def _design_rows(
     events: Any, every: int, first_real: int, parameters: dict[str, int]
 ) -> np.ndarray:
-    """Return the ROWs of the design, its heap at the library's position within a 2 GiB region."""
+    """Return the ROWs of the design. Its heap starts where the library's does, modulo 2 GiB."""
     with Heap("tcmalloc", startup="dlopen", **parameters) as heap:
         offset = _first_address(heap, events) - heap.memory.address
     start_page = (first_real - offset) // PAGE % LEAF_ROWS

@@ -1,4 +1,4 @@
-"""Further functions of glibc that the comparison calls: for aligned objects, and malloc_info."""
+"""Other functions of glibc that the comparison calls: for aligned objects, and malloc_info."""
 
 from __future__ import annotations
 

@@ -52,8 +52,9 @@ class Replayed:
     rows: np.ndarray
     """A ROW per checkpoint."""
     places: np.ndarray
-    """For each event: the place and the head of its object, and the start of the object's mapping.
-    0 if there is no object, or no mapping."""
+    """For each event, the place and the head of its object, and the start of the object's mapping.
+
+    0 if the event has no object, or the object no mapping."""
     info: dict[str, int] = field(default_factory=dict)
     """The output of malloc_info at the end, for each arena."""
 
@@ -82,7 +83,7 @@ class Equality:
 
     @cached_property
     def differing(self) -> np.ndarray:
-        """The events whose objects have other places or heads."""
+        """The events whose objects have different places or heads."""
         different = self.real.places[:, :2] != self.simulated.places[:, :2]
         return np.flatnonzero(different.any(axis=1))
 
@@ -182,7 +183,7 @@ def replay_on_design(
         log = Log(heap.state, events, heap.memory.address)
 
         def step(part: Any) -> None:
-            """Replay a slice, and each aligned object that gets a mapping on its own."""
+            """Replay a slice; replay each aligned object that gets a mapping by itself."""
             starts = mappings[log.done : log.done + len(part)]
             alone = (part.op == Op.MEMALIGN) & (part.alignment > 12) & (starts != 0)
             for run in np.split(np.arange(len(part)), np.flatnonzero(alone | np.roll(alone, 1))):

@@ -3,9 +3,9 @@
 Aligned objects come from memalign and its siblings in turn (see `glibc_entry_points`). At the end,
 malloc_info is read too.
 
-Started by `glibc_equality` as `python -m tests.equality.glibc_places EVENTS RESULT EVERY`, with a
-library preloaded that serves Python itself, so that glibc's malloc serves only the events and
-nothing else moves the break.
+Started by `glibc_equality` as `python -m tests.equality.glibc_places EVENTS RESULT EVERY`. A
+preloaded library serves Python itself, so glibc's malloc serves only the events, and nothing else
+moves the break.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ HEAP, PAGE = 64 << 20, 4096
 
 @kernel
 def replay_places(heap: Any, run: Any, events: Any, places: np.ndarray, brk: int) -> int:
-    """Replay events and note the place and the head of each object. Returns the events replayed.
+    """Replay events and note the place and the head of each object; return the number of events.
 
-    A place is the distance from the first break; in a heap of another arena, the offset in its 64
-    MiB; in a mapping, the offset in a page. The third number is the address of the mapping.
+    A place is an offset: from the first break for an object of the main arena, in the heap of 64
+    MiB for an object of another arena, in the page for a mapping. The third number is the address
+    of the mapping.
     """
     for index in range(len(events)):
         if replay(heap, run, events[index : index + 1], 0) != 1:

@@ -1,6 +1,7 @@
 """Workloads that exercise the rules of glibc's malloc, for the comparison with the library.
 
-Each is deterministic for its seed and starts with an allocation. Its docstring names the rule.
+Each workload is deterministic for its seed and starts with an allocation. The docstring of a
+workload names the rule.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def heap_limits(seed: int, threads: Sequence[int] = (1, 2)) -> Workload:
 
 
 def anything(steps: int, seed: int) -> Workload:
-    """Every call, on up to 30 threads that end and begin, with sizes of a random law."""
+    """Every call, on up to 30 threads that begin and end, with sizes of a random distribution."""
     workload = Workload(seed)
     random = workload.random
     threads = int(random.choice([1, 2, 3, 8, 30]))

@@ -25,7 +25,7 @@ class GoEquality:
     addresses: np.ndarray
     """The addresses of the design, as in Recording."""
     rows: np.ndarray
-    """The checkpoints of the design; columns that are not compared have the runtime's numbers."""
+    """The checkpoints of the design. Columns that are not compared have the runtime's numbers."""
 
     @property
     def allocations(self) -> int:
@@ -107,7 +107,7 @@ def _replayed(heap: Heap, events: np.ndarray, real: Recording) -> GoEquality:
 
 
 def _comparable(rows: np.ndarray, real: np.ndarray, goals: bool) -> np.ndarray:
-    """Return the design's rows with the runtime's numbers where there is nothing to compare.
+    """Return the design's rows, with the runtime's numbers in columns that are not compared.
 
     `goals` says whether the pacer has goals.
     """

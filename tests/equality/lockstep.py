@@ -1,8 +1,8 @@
 """Lock-step replay on a real library: one OS thread per recorded thread, one event at a time.
 
-Events keep the order of the trace, and each is called from its own thread, so the library sees
-threads begin and end as they did in the program. Nothing else may call the library between two
-events; its counters would differ.
+Events keep the order of the trace, and each is replayed on its own thread. To the library, threads
+begin and end as they did in the program. Nothing else may call the library between two events,
+because that would change its counters.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LockStep:
             self._workers.popitem()[1].end()
 
     def _on(self, thread: int, call: Call) -> None:
-        """Run `call` on the thread of that number, starting the thread if necessary."""
+        """Run `call` on the thread with this number; start the thread if necessary."""
         if thread == 0:
             call()
             return
@@ -85,8 +85,8 @@ class _Worker:
     def end(self) -> None:
         """End the thread, and wait until the kernel has removed it.
 
-        Python's join returns before the C library has run the destructors of the thread, and one of
-        those deletes its malloc cache.
+        Python's join returns before the C library has run the destructors of the thread. One of
+        these destructors deletes the malloc cache of the thread.
         """
         number = self._thread.native_id
         self._calls.put(None)

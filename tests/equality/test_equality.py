@@ -43,7 +43,7 @@ def everything() -> Any:
 
 
 def much_freed() -> Any:
-    """More than 2 GiB freed, so that releases start; then forced coalescing."""
+    """Free more than 2 GiB, so that releases start; then force coalescing."""
     return concatenated(made.churn(8000, 120, MEDIUM, 8), made.forced_coalescing(10))
 
 
@@ -73,7 +73,7 @@ CASES: dict[str, tuple[Callable[[], Any], dict[str, int]]] = {
 
 @cache
 def compared(make: Callable[[], Any], every: int, *parameters: tuple[str, int]) -> Equality:
-    """Return a comparison, which is made once."""
+    """Return a comparison; it is made at the first call."""
     require_modelled_tcmalloc()
     return compare_with_library(make(), every, **dict(parameters))
 

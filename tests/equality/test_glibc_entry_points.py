@@ -1,4 +1,4 @@
-"""Which function serves an aligned object, and how the XML of malloc_info is read."""
+"""The function that serves an aligned object, and the parser for the XML of malloc_info."""
 
 import pytest
 

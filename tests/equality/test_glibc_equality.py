@@ -39,7 +39,7 @@ def _why_not_modelled() -> str:
 
 @cache
 def compared(make: Make, every: int, *parameters: tuple[str, int]) -> Equality:
-    """Return a comparison, which is made once; skip the test if it cannot be made."""
+    """Return a comparison, made at the first call; skip the test if that is impossible."""
     if _why_not_modelled():
         pytest.skip(_why_not_modelled())
     return compare_with_library(make(), every, **dict(parameters))
@@ -71,7 +71,7 @@ def everything() -> Any:
 
 
 def threads() -> Any:
-    """Return a stream of threads that free objects of others, end and begin, and fill heaps."""
+    """Return a stream of threads that free each other's objects, begin and end, and fill heaps."""
     return concatenated(
         made.stealing(3000, 14), made.queue_between_threads(11_000, 12), own.heap_limits(27)
     )

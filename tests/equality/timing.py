@@ -19,11 +19,11 @@ from allocsim.traces import open_trace
 
 
 def race(subject: str, workload: dict[str, Any], runs: int) -> list[float]:
-    """Return the ns/event of each of `runs` runs in one fresh child process, the first cold.
+    """Return the ns/event of each of `runs` runs in one fresh child process; the first run is cold.
 
-    `subject` is a design or "lib:" and a library, `workload` the parameters of a generator, or
-    {"kind": "trace", "file": ...}, which is replayed on one thread. EnvironmentLacks if the
-    library is not installed or the child fails.
+    `subject` is a design, or "lib:" and a library. `workload` is the parameters of a generator, or
+    {"kind": "trace", "file": ...} for a recording, which is replayed on one thread. Raises
+    EnvironmentLacks if the library is not installed or the child fails.
     """
     require_subject(subject)
     if subject.startswith(PREFIX):

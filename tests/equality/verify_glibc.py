@@ -1,9 +1,9 @@
 """scripts/verify-glibc: compare the design glibc with the malloc of this machine.
 
-Every workload is replayed on both, those of several threads on OS threads in lock step. The fields
-of mallinfo2 are compared at checkpoints, the place and head of the object of every event, and what
-malloc_info prints at the end. Exits with 1 unless all are equal, and with 3 if glibc is of another
-version.
+Every workload is replayed on both; workloads of several threads run on OS threads in lock step.
+Compared are the fields of mallinfo2 at checkpoints, the place and the head of each event's object,
+and the output of malloc_info at the end. Exits with 1 unless all are equal, and with 3 if this
+machine has another version of glibc.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SETTINGS: tuple[dict[str, int], ...] = (
     {"mmap_max": 0},
     {"mmap_max": 2},
 )
-"""Settings of tunables, none of which is the default."""
+"""Settings of tunables other than their defaults."""
 
 ON_THREADS: tuple[dict[str, int], ...] = (
     {"arena_max": 1},

@@ -35,7 +35,7 @@ MODES: tuple[dict[str, int], ...] = (
     {"GOGC": 100, "GOMEMLIMIT": 1, "scavenger": 0},
     {"GOGC": -1, "GOMEMLIMIT": 1},
 )
-"""Settings of the design, each with its counterpart in Go. A limit is that of the workload."""
+"""Settings of the design, each with its counterpart in Go. A workload has its own memory limit."""
 
 Case = tuple[str, Any, dict[str, int]]
 

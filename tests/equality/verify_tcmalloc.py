@@ -1,8 +1,8 @@
 """scripts/verify-tcmalloc: compare the design tcmalloc with the installed library.
 
 Every workload is replayed on both; all counters and the address of every live object are compared
-at each checkpoint. Exits with 1, after the first difference, unless all are equal, and with 3 if
-the library is not installed.
+at each checkpoint. Exits with 1 after the first difference, or with 3 if the library is not
+installed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SETTINGS: tuple[dict[str, int], ...] = (
     {"release_rate": 10},
     {"aggressive_decommit": 1},
 )
-"""Settings of the library's parameters, each other than its default."""
+"""Settings of the library's parameters; none is the default."""
 
 
 def systemui(threads: str, length: int | None = None) -> Any:

@@ -1,6 +1,7 @@
 """Workloads that exercise every rule of tcmalloc, for the comparison with the library.
 
-Each is deterministic for its seed and starts with an allocation. Its docstring names the rule.
+Each workload is deterministic for its seed and starts with an allocation. The docstring of a
+workload names the rule.
 """
 
 from __future__ import annotations
@@ -51,11 +52,11 @@ class Workload:
         self._free(number, thread)
 
     def free_oldest(self, thread: int = 0) -> None:
-        """Free the first live object of the list, which keeps its order."""
+        """Free the first live object of the list; the others keep their order."""
         self._free(self.live.pop(0), thread)
 
     def free(self, number: int, thread: int = 0) -> None:
-        """Free the live object of that number."""
+        """Free the live object with this id."""
         self.live.remove(number)
         self._free(number, thread)
 

@@ -1,4 +1,4 @@
-"""How far the share of a group forecasts what the workload without the group would save."""
+"""How well the share of a group predicts the saving of a workload without the group."""
 
 from __future__ import annotations
 

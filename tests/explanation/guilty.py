@@ -1,4 +1,4 @@
-"""Small programs in which one known line pins memory, in which a setting is the answer, or none."""
+"""Small programs with a known answer: one line pins memory, a setting does, or nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Program:
 
     file: str
     answer: str = ""
-    """Text of the sentence that has the answer, for a program without a guilty line."""
+    """Text of the sentence with the answer, for a program without a guilty line."""
 
     @cached_property
     def guilty(self) -> str | None:
@@ -94,7 +94,7 @@ def explained(path: Path, subject: str, seconds: float = 1e6) -> Explanation:
 
 
 def faults(program: Program, found: Explanation) -> list[str]:
-    """Return what is wrong with the explanation of a program; [] if it has the right answer."""
+    """Return the faults of the explanation of a program; [] if it has the right answer."""
     if program.guilty is None:
         said = any(program.answer in sentence for sentence in found.sentences)
         return [] if said else [f"no sentence has {program.answer!r}: {found.sentences}"]

@@ -1,4 +1,4 @@
-"""Whether the owners of a replay sum to its footprint, at two moments and in every grouping."""
+"""Check that the owners of a replay sum to its footprint, at two moments and in every grouping."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Checked(NamedTuple):
     maps: int
     """Number of heaps whose owners were summed."""
     cautions: list[str]
-    """What the output would say about figures that are not exact."""
+    """Warnings about figures that are not exact."""
 
 
 def check_sums(workload: str, subject: str) -> Checked:

@@ -1,4 +1,4 @@
-"""Changes between two explanations: which owners are the same, and what is said."""
+"""Changes between two explanations: how owners are matched, and the sentences."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The allocator on which a workload is explained if the user names none."""
+"""The allocator that explains a workload if the user does not name one."""
 
 from dataclasses import replace
 

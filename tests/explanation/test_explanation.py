@@ -77,7 +77,7 @@ def test_experiments_are_replays_of_the_group_and_of_the_rest() -> None:
         "max_total_thread_cache_bytes=524288",
     ]
     start = OnDesign("tcmalloc", lambda: trace_of(no_events())).moments()[3].footprint
-    # All objects are of this group: without them the heap is empty, and alone it is as it was.
+    # All objects are in this group. Without it the heap is empty; with it alone nothing changes.
     assert by_kind["never"].footprint == start
     assert by_kind["own heap"].change == 0
     assert by_kind["freed"].footprint <= by_kind["release"].footprint
@@ -227,7 +227,7 @@ def test_experiment_that_fails_is_reported_and_the_others_are_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(self: OnDesign, part: Variant) -> int:
-        """Fail as a replay does whose footprint exceeds the limit."""
+        """Fail like a replay whose footprint exceeds the limit."""
         raise LimitExceeded("the footprint exceeded the limit")
 
     question = Question("end", by=("size",), seconds=1e6)

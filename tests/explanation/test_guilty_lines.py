@@ -1,4 +1,4 @@
-"""Recorded programs whose answer is known: a line, a setting of the allocator, or none."""
+"""Recorded programs with a known answer: a line, a setting of the allocator, or nothing."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from allocsim.core.jit import PURE
 from tests.explanation.guilty import PROGRAM_LIST, Program, explained, faults
 
 COUNT = 500 if PURE else 3000
-"""Objects that a program allocates: enough that a change is more than noise."""
+"""Objects that a program allocates. They are so many that a change exceeds the noise."""
 
 CHOSEN = PROGRAM_LIST[:1] if PURE else PROGRAM_LIST
 """In pure mode, replays take many seconds for each program."""

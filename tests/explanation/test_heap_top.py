@@ -1,4 +1,4 @@
-"""The end of a heap that shrinks only there, and what freeing the last objects releases."""
+"""The end of a heap that shrinks only there, and the effect of freeing its last objects."""
 
 import numpy as np
 import pytest

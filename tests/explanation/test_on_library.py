@@ -116,7 +116,7 @@ def test_workload_is_read_once_for_all_replays_of_it() -> None:
     events, opened = two_owners(200), list[int]()
 
     def open_trace() -> Trace:
-        """Open the workload, and count that."""
+        """Open the workload, and count the call."""
         opened.append(1)
         return trace_of(events)
 

@@ -1,8 +1,8 @@
 """scripts/verify-explain: sums on twenty workloads, programs with a known answer, shares.
 
-Sums: the owners of each replay sum to the footprint, and the pages of a library to the growth of
-its process, or a warning says by how much not. Programs: the guilty line is the first owner, and
-replays confirm it. Shares: owned bytes next to the savings of replays without the group.
+Sums: the owners of each replay sum to the footprint. The pages of a library sum to the growth of
+its process, or a warning gives the difference. Programs: the guilty line is the first owner, and
+replays confirm it. Shares: owned bytes are compared with the savings of replays without the group.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main(only: str | None, workloads: int) -> None:
 
 
 def _sums(workloads: Sequence[str]) -> Iterator[tuple[bool, str]]:
-    """Yield whether it is wrong, and a line, for each workload."""
+    """Yield whether the result is wrong, and a line of the report, for each workload."""
     maps, exact, told = 0, 0, 0
     for workload in workloads:
         for subject in (*DESIGNS, *LIBRARIES):
@@ -61,7 +61,7 @@ def _sums(workloads: Sequence[str]) -> Iterator[tuple[bool, str]]:
 
 
 def _programs() -> Iterator[tuple[bool, str]]:
-    """Yield whether it is wrong, and a line, for each program on the library and the design."""
+    """Yield whether the result is wrong, and a line, for each program on library and design."""
     for program in PROGRAM_LIST:
         with tempfile.TemporaryDirectory() as directory:
             try:
@@ -77,7 +77,7 @@ def _programs() -> Iterator[tuple[bool, str]]:
 
 
 def _shares() -> Iterator[tuple[bool, str]]:
-    """Yield whether it is wrong, and a line, for each pair of workload and subject."""
+    """Yield whether the result is wrong, and a line, for each pair of workload and subject."""
     first = total = 0
     for workload, subject, at in PAIRS:
         found = calibrate(workload, subject, at)

@@ -11,7 +11,7 @@ from allocsim.generators import Generator
 
 
 def events_of(generator: Generator, limit: int = 1 << 62) -> Any:
-    """Return the events in one array; whole chunks until there are at least `limit`."""
+    """Return the events of whole chunks in one array, until there are at least `limit`."""
     taken, chunks = 0, [no_events()]
     for chunk in generator.events():
         chunks.append(chunk.copy())
@@ -50,7 +50,7 @@ def assert_valid(generator: Generator, limit: int = 1 << 62) -> Any:
 
 
 def assert_deterministic(generator: Generator, other: Generator, limit: int = 1000) -> None:
-    """Check that the same parameters give the same events, and `other`, of another seed, others."""
+    """Check that equal parameters give equal events; `other` has another seed and other events."""
     assert (events_of(generator, limit) == events_of(generator, limit)).all()
     ours, theirs = events_of(generator, limit)[:limit], events_of(other, limit)[:limit]
     assert len(ours) == len(theirs)

@@ -41,7 +41,7 @@ def test_weights_of_allocations_are_their_rates() -> None:
 
 
 def test_lifetime_follows_littles_law() -> None:
-    """In the steady state the frees of a size weigh as much as its allocations."""
+    """In the steady state, frees of a size have the same weight as its allocations."""
     population = populate(RATES, 5_000_000)
     scale = 5_000_000 / sum(rate.size * rate.live for rate in RATES)
     for rate, row, weight in zip(

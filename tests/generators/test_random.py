@@ -53,7 +53,7 @@ def test_all_chunks_but_the_last_are_full(monkeypatch: pytest.MonkeyPatch, ops: 
 
 
 def test_slots_are_kept_from_chunk_to_chunk() -> None:
-    """What is live at the end of a chunk is live at the beginning of the next."""
+    """Objects that are live at the end of a chunk are live at the beginning of the next."""
     events = assert_valid(Random(ops=CHUNK + 300, slots=3)) if SCALE > 1 else None
     assert events is None or len(events) == CHUNK + 300
 

@@ -1,4 +1,4 @@
-"""The laws of sizes: formulas, bounds, and how often each size is drawn."""
+"""Distributions of sizes: formulas, bounds, and the frequency of each size."""
 
 import msgspec
 import numpy as np

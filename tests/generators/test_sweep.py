@@ -1,4 +1,4 @@
-"""The workload `sweep`: every size in turn, some objects of each at once."""
+"""The workload `sweep`: every size in turn; some objects of a size are live at once."""
 
 import pytest
 

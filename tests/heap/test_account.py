@@ -1,4 +1,4 @@
-"""Heap: what is live, how its bytes are divided, and what of it is resident."""
+"""Heap: live bytes, the parts of the heap, and resident bytes."""
 
 from allocsim import Heap
 from tests.conftest import PAGE

@@ -1,4 +1,4 @@
-"""Heap: arguments that no heap could accept are an InputError that names the call."""
+"""Heap: for arguments that no heap can accept, the error is an InputError that names the call."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Heap: construction and close(), and what keeps its memory mapped."""
+"""Heap: construction, close(), and how long the memory stays mapped."""
 
 import copy
 import gc

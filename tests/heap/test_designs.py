@@ -1,4 +1,4 @@
-"""Heap: what holds for every design with its default parameters."""
+"""Heap: properties of every design with its default parameters."""
 
 import random
 

@@ -18,7 +18,7 @@ FORKS = 20
 
 
 def exit_status_of(work: Callable[[], bool]) -> int:
-    """Run `work` in a child made by fork: 0 if it returned True, -1 if it hangs."""
+    """Run `work` in a forked child; return 0 if it returned True, -1 if it hangs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: fork with threads
         child = os.fork()
@@ -119,7 +119,7 @@ def test_child_changes_its_own_copy(heap: Heap) -> None:
 
 
 def test_fork_inside_a_call_is_an_error_on_both_sides(heap: Heap) -> None:
-    """Only a signal handler or a finaliser can fork there."""
+    """Only a signal handler or a finaliser can fork inside a call."""
 
     def refused() -> bool:
         with pytest.raises(InputError, match="interrupted its own call to this heap"):

@@ -1,4 +1,4 @@
-"""Heap: objects, views of them, and what is not an object."""
+"""Heap: objects, views of objects, and addresses that are not objects."""
 
 from collections.abc import Callable
 

@@ -15,7 +15,7 @@ BORDERS = [0, 1, 7, 8, 9, 24, 120, 121, 128, 1000, 4096, 32767, 32768, 32769, 10
 
 sizes = st.one_of(st.sampled_from(BORDERS), st.integers(0, 300), st.integers(0, 70_000))
 picks = st.integers(0, 1 << 16)
-"""Index of the object to take, modulo their number."""
+"""Index of an object, modulo the number of objects."""
 
 patterns = st.binary(min_size=1, max_size=9)
 

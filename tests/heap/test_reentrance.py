@@ -18,17 +18,17 @@ from tests.conftest import SCALE
 HEAP = "/allocsim/heap/"
 
 STEP = 13 if PURE else 1
-"""Every so many lines of Heap's code are tried."""
+"""Distance between the lines of Heap's code at which the tests interrupt it."""
 
 Arm = Callable[[int, Callable[[], None]], Callable[[], bool]]
 
 BEFORE = sys.gettrace()
-"""The trace function of coverage. Without it, the process would measure no more after a test."""
+"""The trace function of coverage. A test that does not restore it ends the measurement."""
 
 
 @pytest.fixture
 def in_heap() -> Iterator[Arm]:
-    """A call that has `act` run at the n-th line of Heap's code; it returns whether it ran."""
+    """A function that runs `act` at the n-th line of Heap's code, and returns whether it ran."""
 
     def arm(number: int, act: Callable[[], None]) -> Callable[[], bool]:
         left = [number]
@@ -65,13 +65,13 @@ def calls(heap: Heap) -> None:
 
 
 def assert_consistent(heap: Heap) -> None:
-    """The invariants hold, and the parts add up (a snapshot checks that)."""
+    """Require that the invariants hold, and that the parts add up, which a snapshot checks."""
     assert heap.check() == []
     assert 0 <= heap.live <= heap.profile().heap
 
 
 class Stop(BaseException):
-    """What Ctrl-C raises in the middle of a call."""
+    """Raised in the middle of a call, as Ctrl-C raises KeyboardInterrupt."""
 
 
 @pytest.mark.parametrize("design", ["go2008", "tcmalloc"])
@@ -99,7 +99,7 @@ def test_exception_at_any_line_leaves_a_heap_that_works(design: str, in_heap: Ar
 
 @pytest.mark.parametrize("design", ["go2008", "tcmalloc"])
 def test_call_from_inside_a_call_is_an_error_or_works(design: str, in_heap: Arm) -> None:
-    """At every line, as a signal handler or a finaliser of the same thread would call."""
+    """The inner call comes at every line, like that of a signal handler or a finaliser."""
     ended: list[str] = []
 
     def use() -> None:

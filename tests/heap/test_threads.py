@@ -1,4 +1,4 @@
-"""Heap: threads that share one, each with its own cache, and what remains when they end."""
+"""Heap: threads that share a heap, their caches, and the memory that remains when they end."""
 
 import gc
 import random
@@ -18,7 +18,7 @@ from tests.designs.go2008.lookup import SIZES, links
 
 
 def in_threads(*works: Callable[[], None]) -> None:
-    """Run each on its own thread, all at once; wait for them and raise the first exception."""
+    """Run each function on its own thread, all at once; raise the first exception at the end."""
     raised: list[BaseException] = []
 
     def guarded(work: Callable[[], None]) -> None:
@@ -121,7 +121,7 @@ def test_more_threads_than_caches_is_out_of_memory(heap: Heap) -> None:
 
 
 def churn(heap: Heap, seed: int, steps: int) -> None:
-    """Allocate, fill, compare and free at random, in objects of this thread only."""
+    """Allocate, fill, compare and free objects at random; only this thread uses these objects."""
     rng, held = random.Random(seed), list[tuple[int, bytes]]()
     for _ in range(steps):
         if held and rng.random() < 0.5:
@@ -141,7 +141,7 @@ def churn(heap: Heap, seed: int, steps: int) -> None:
 
 @pytest.fixture
 def _restless() -> Iterator[None]:
-    """Threads take turns as often as the interpreter can."""
+    """The interpreter switches between the threads as often as it can."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield

@@ -1,4 +1,4 @@
-/* A malloc library that misbehaves after CALLS calls, as WAY says; its names begin with odd_.
+/* A malloc library that misbehaves after CALLS calls in the way WAY; its names begin with odd_.
 
    It never reuses memory: an object is cut from one large mapping, with its size before it. The
    last six ways return wrong addresses or change contents from the first call on. */

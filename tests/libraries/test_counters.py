@@ -133,8 +133,8 @@ print(before, allocated(read_counters(library)))
 
 
 def test_tcmalloc_with_a_heap_profiler_gets_no_object_of_another_malloc() -> None:
-    """It deletes a string while it is loaded. If that were from another malloc, its free lists
-    would be corrupted."""
+    """The library deletes a string while it is loaded. If the string came from another malloc, the
+    free lists of the library would be corrupted."""
     file = Path(find_library("tcmalloc") or "/").parent / "libtcmalloc.so.4"
     if not file.is_file():
         pytest.skip(f"{file} is not installed: apt install libgoogle-perftools4")

@@ -1,4 +1,4 @@
-"""Imports: a replacement is called by one library, and only by that library."""
+"""Imports: one library, and no other, calls a replacement."""
 
 import ctypes
 import subprocess

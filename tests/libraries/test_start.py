@@ -1,4 +1,4 @@
-"""The start of a library's heap, which is also that of the design that models the library."""
+"""The start of a library's heap, where the heap of its design starts as well."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The virtual clock: it stands still until it is set, and a library reads it."""
+"""The virtual clock: its time changes only when it is set, and a library reads it."""
 
 import ctypes
 import subprocess

@@ -1,4 +1,4 @@
-"""The data of the figures, which sum to what the explanation says."""
+"""The data of the figures: their sums are those of the explanation."""
 
 from typing import Any
 
@@ -165,7 +165,7 @@ def test_sizes_and_lifetimes_have_all_owned_bytes() -> None:
 
 
 def test_function_whose_caller_is_left_out_does_not_replace_another_of_its_name() -> None:
-    """The only caller of `b` in one stack is left out, next to another `b` with 7 bytes."""
+    """In one stack, the only caller of `b` is left out. Another stack has a `b` with 7 bytes."""
     chain = [Frame(f"f{depth}", "/src/p.py", 1) for depth in range(2 * DEPTH)]
     frames = [[Frame(name, "/src/p.py", 1)] for name in "ab"] + [[frame] for frame in chain]
     parents = [0, 0, 1, 0, 0, *range(4, 3 + 2 * DEPTH)]  # a, a < b, b, and the chain

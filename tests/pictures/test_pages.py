@@ -1,4 +1,4 @@
-"""Pages: complete without scripts and other files, whatever names a trace has."""
+"""Pages: complete without scripts or other files, whatever the names in a trace are."""
 
 import base64
 import hashlib

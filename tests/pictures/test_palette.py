@@ -1,4 +1,4 @@
-"""Colours: distinct where a style sheet replaces them, and legible in both schemes."""
+"""Colours: a style sheet can tell them apart, and texts are legible in both colour schemes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Specifications, as they are given to the renderer."""
+"""Specifications for the renderer."""
 
 import json
 

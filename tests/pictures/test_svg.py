@@ -1,4 +1,4 @@
-"""SVG for a page: what is kept of the renderer's output."""
+"""SVG for a page: the parts of the renderer's output that are kept."""
 
 from allocsim.pictures.svg import page_svg
 

@@ -1,4 +1,4 @@
-"""The programs whose memory is predicted and measured: four with threads, four in everyday use."""
+"""The programs whose memory is predicted and measured: four with threads, four common tools."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COMPRESSED_BYTES = 3_000_000
 
 
 def programs(directory: Path) -> Iterator[tuple[str, Program | str]]:
-    """Yield the name of each program and the program, or the reason why it cannot be run.
+    """Yield the name of each program, and the program or the reason why it cannot be run.
 
     Files that the programs need are made in `directory`.
     """

@@ -1,7 +1,7 @@
 """The CPU times of programs under malloc libraries, compared with predicted ones.
 
-A prediction is the CPU time of malloc alone. The program does more, the same under every library,
-so only the order of the libraries is compared.
+A prediction is the CPU time of malloc alone. The rest of the program takes the same time under
+every library, so only the order of the libraries is compared.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from allocsim.benchmark.comparison import Comparison
 
 
 class TimeCell(NamedTuple):
-    """A program with threads under a library. The times of both kinds of runs are in ns/event."""
+    """A program with threads under a library. Predicted and real times are in ns/event."""
 
     program: str
     library: str
@@ -51,9 +51,9 @@ def time_lines(cells: Sequence[TimeCell]) -> list[str]:
 
 
 def disagreements(cells: Sequence[TimeCell]) -> Iterator[str]:
-    """Yield a sentence for each pair of libraries whose real order is not predicted.
+    """Yield a sentence for each pair of libraries whose real order was not predicted.
 
-    Pairs whose real runs overlap have no order.
+    If the real runs of a pair overlap, the pair has no order.
     """
     for one, other in combinations(cells, 2):
         fast, slow = sorted((one, other), key=lambda cell: median(cell.real))

@@ -33,13 +33,13 @@ from tests.predictions.times import TimeCell, time_cells, time_lines
 LIBRARIES = ("lib:glibc", "lib:jemalloc", "lib:tcmalloc", "lib:mimalloc")
 
 CLOSE, CLOSE_SHARE = 0.15, 0.9
-"""This share of the ratios must be within CLOSE of 1."""
+"""Share of the ratios that must be within CLOSE of 1."""
 
 MAX_ERROR = 0.3
-"""Every ratio must be within this distance of 1, unless `compare` warns of it."""
+"""Maximum distance of a ratio from 1, unless `compare` warns of it."""
 
 DISTINCT = 1.1
-"""Two libraries must have the predicted order if their real peaks differ by this factor."""
+"""Factor between the real peaks of two libraries from which their order must be as predicted."""
 
 
 class Cell(NamedTuple):

@@ -26,7 +26,7 @@ int main(int count, char **words)
 
 @pytest.fixture(scope="session")
 def program(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A program that takes 4 MB from malloc and exits with the status that it is given."""
+    """A program that allocates 4 MB and exits with the status in its argument."""
     path = tmp_path_factory.mktemp("real") / "allocates"
     options = ["-x", "c", "-O1", "-fno-builtin", "-o", str(path), "-"]
     subprocess.run([compiler, *options], input=SOURCE.encode(), check=True)
@@ -35,7 +35,7 @@ def program(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def linked_program(compiler: str, tmp_path: Path) -> Path:
-    """The same program, linked to a malloc library that has no memory."""
+    """The same program, linked to a malloc library whose calls all fail."""
     library, path = tmp_path / "libown.so", tmp_path / "linked"
     source = b"void *malloc(unsigned long size) { return 0; }"
     options = ["-x", "c", "-shared", "-fPIC", "-o", str(library), "-"]

@@ -1,4 +1,4 @@
-"""Running `allocsim record` in an empty directory, and checking that nothing of it remains."""
+"""Run `allocsim record` in an empty directory, and check that it leaves nothing behind."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ class Record:
         return ENVIRONMENT | {"TMPDIR": str(self.temporary)}
 
     def require_clean(self) -> None:
-        """Nothing of a recording remains."""
+        """Require that no file and no daemon of a recording remains."""
         assert list(self.temporary.iterdir()) == [], "files remain"
         assert daemons_of(str(self.temporary)) == [], "a daemon is still running"
 

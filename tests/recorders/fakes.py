@@ -1,4 +1,4 @@
-"""Recorders that record nothing, for tests that need no program."""
+"""Fake recorders that record nothing, for tests that need no program."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,5 +82,5 @@ def fake(
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *known: Recorder) -> None:
-    """Make these the recorders."""
+    """Replace the installed recorders by these."""
     monkeypatch.setattr(recorders, "RECORDERS", known)

@@ -1,4 +1,4 @@
-"""Recorders that are installed, and LTTng one recording at a time where it cannot be private."""
+"""Installed recorders; where LTTng cannot be private, it makes one recording at a time."""
 
 import fcntl
 import os
@@ -30,7 +30,7 @@ def require(name: str, *program: str) -> None:
 
 @contextmanager
 def one_recording_at_a_time() -> Iterator[None]:
-    """Wait for other tests' recordings where root cannot give LTTng a directory of its own."""
+    """Wait for the recordings of other tests if root cannot give LTTng a directory of its own."""
     if os.geteuid() != 0 or can_mount():
         yield
         return

@@ -1,4 +1,4 @@
-"""A function runs in a thread while a block runs, and has ended when the block is left."""
+"""A function that runs in a thread while a block runs has ended when the block is left."""
 
 import threading
 

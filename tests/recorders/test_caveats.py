@@ -1,4 +1,4 @@
-"""What a recording may lack: reported before the program runs, and after it has ended."""
+"""Calls that a recording may lack: warnings before the program runs and after it has ended."""
 
 import subprocess
 from dataclasses import replace
@@ -18,7 +18,7 @@ KNOWN = {recorder.name: replace(recorder, is_guarded=False) for recorder in RECO
 
 
 def caveats_of(name: str, file: Path, recorder: Recorder, *arguments: str) -> list[str]:
-    """The caveats before a recording of a program of that name."""
+    """Return the caveats before the recording of a program with this name."""
     return [*caveats_before(Request(Program((name, *arguments), str(file))), recorder)]
 
 

@@ -1,4 +1,4 @@
-"""The C compiler: what its failure says, and where its temporary files are."""
+"""The C compiler: the message of a failure, and the place of temporary files."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The guard: the recorder's file stays whole whatever the program does with its descriptors."""
+"""The guard: whatever a program does with descriptors, the recorder's file stays complete."""
 
 import errno
 import os
@@ -69,7 +69,7 @@ ENDED = Outcome(1, 0, 0.1)
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., tuple[str, Page]]:
-    """Run PROGRAM under the guard; what the recorder wrote, and the guard's page."""
+    """Run PROGRAM under the guard; return the recorder's output and the guard's page."""
     library = compiled(tmp_path, "librecorder.so", RECORDER, "-shared", "-fPIC", "-w")
     options = ("-w", str(library), f"-Wl,-rpath,{tmp_path}")
     program = compiled(tmp_path, "program", PROGRAM, *options)
@@ -117,7 +117,7 @@ def test_library_opened_with_deep_bind_is_a_loss(
 def test_program_that_is_executed_without_the_guard_is_a_loss(
     run: Callable[..., tuple[str, Page]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """/bin/true has the guard and ends; without LD_PRELOAD, its end is not seen."""
+    """The guard notes the end of /bin/true. A program without LD_PRELOAD has no guard."""
     run("x")
     assert read_page(tmp_path).images == read_page(tmp_path).ended == 2
     page = Page(9, 1, 0, 0, 0, 0, 0)

@@ -21,7 +21,7 @@ def sessions(daemon: lttng_daemon.Daemon) -> str:
 
 
 def test_two_daemons_run_side_by_side() -> None:
-    """Neither sees the other's session, and the end of one leaves the other running."""
+    """Neither daemon sees the session of the other, and each continues when the other ends."""
     require("lttng", "true")
     if os.geteuid() == 0 and not can_mount():
         pytest.skip("root may not mount, so LTTng serves one recording at a time")
@@ -47,7 +47,7 @@ def test_directory_with_a_long_path_is_an_error(tmp_path: Path) -> None:
 def test_daemon_that_does_not_start_says_why(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Its messages are part of the error."""
+    """The messages of the daemon are part of the error."""
     tool = tmp_path / "lttng-sessiond"
     tool.write_text("#!/bin/sh\necho no room >&2; exit 1\n")
     tool.chmod(0o700)

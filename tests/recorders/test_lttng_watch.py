@@ -1,4 +1,4 @@
-"""The watch over an LTTng session: the program does not wait for what cannot be written."""
+"""The watch over an LTTng session: a program does not wait for events that cannot be written."""
 
 import os
 import signal
@@ -49,7 +49,7 @@ def test_session_does_not_start_on_a_full_disk(
 
 
 def test_daemon_that_loses_its_consumer_is_killed(tmp_path: Path) -> None:
-    """The program, whose connection to the daemon ends, then goes on."""
+    """The connection of the program to the daemon then ends, and the program continues."""
     command = [sys.executable, "-c", PARENT]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as daemon:
         assert daemon.stdout is not None

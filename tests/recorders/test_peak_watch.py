@@ -1,4 +1,4 @@
-"""The peak of a program's anonymous memory, compared with the memory that it touches."""
+"""The peak of a program's anonymous memory, compared with the memory that the program touches."""
 
 import subprocess
 from pathlib import Path
@@ -54,7 +54,7 @@ def run_of(*command: str) -> ProgramRun:
 def test_peak_is_what_the_program_touched(program: str) -> None:
     """The kernel keeps the peak, although the large block may be freed before the first sample.
 
-    Its own count lags by up to 32 pages for each processor.
+    The count of the kernel lags by up to 32 pages for each processor.
     """
     run = run_of(program)
     assert 35 * MIB < run.anonymous_peak < 38 * MIB
@@ -90,7 +90,7 @@ def test_mappings_without_a_malloc_are_read_again_only_when_memory_grows(
     fields = {"RssAnon": MIB, "RssFile": 0, "RssShmem": 0, "VmHWM": MIB, "Threads": 1}
 
     def read(process: int) -> MemoryMap:
-        """Count a read of the mappings, which show no library."""
+        """Count a read of the mappings; return mappings without a library."""
         reads.append(process)
         return NO_MEMORY
 

@@ -1,4 +1,4 @@
-"""Packages of other interpreters: what is asked, and the command that installs them."""
+"""Packages of other interpreters: how their versions are found, and the command to install them."""
 
 import json
 import sys

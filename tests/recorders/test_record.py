@@ -115,7 +115,7 @@ def test_interrupt_goes_to_the_program_and_its_trace_is_written(
 ) -> None:
     require(name, PYTHON)
     work = "x = [bytes(900) for _ in range(500)]"
-    # heaptrack's thread may get the signal; Python's handler would then not wake the main thread.
+    # heaptrack's thread may receive the signal. Python's handler would not wake the main thread.
     default = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)"
     waiting = f"{default}; {work}; print(1, flush=True); signal.pause()"
     with subprocess.Popen(
@@ -210,7 +210,7 @@ def test_note_on_children_names_the_option_children(record: Record) -> None:
 def test_program_that_cannot_be_recorded_is_refused_and_keeps_the_old_file(
     record: Record, tmp_path: Path
 ) -> None:
-    """A static program takes no preloaded library."""
+    """A static program does not load a preloaded library."""
     require("heaptrack", "cc")
     place = tmp_path / "place"
     (place / "static.c").write_text("int main(void) { return 5; }\n")

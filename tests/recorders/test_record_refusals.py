@@ -1,4 +1,4 @@
-"""`allocsim record`: what cannot be recorded is an error before the program runs."""
+"""`allocsim record`: a program that cannot be recorded is an error, and is not run."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The choice of a recorder, and what is said where none can record a program."""
+"""The choice of a recorder, and the error if no recorder can record a program."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A comparison that was never measured, for tests of its reports."""
+"""A comparison with invented figures, for tests of reports."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ MIB = 1 << 20
 
 
 def memory(peak: int, **more: Any) -> Memory:
-    """A memory whose other figures follow from the peak, unless they are given."""
+    """Return memory figures. Those that are not given follow from the peak."""
     figures: dict[str, Any] = {
         "peak": peak,
         "peak_event": 70,
@@ -46,7 +46,7 @@ def times(*runs: float, **more: Any) -> Times:
 
 
 def rows() -> list[Row]:
-    """A design, two libraries, and one that crashed."""
+    """A design, two libraries, and a library that crashed."""
     return [
         Row(subject="go2008", memory=memory(50 * MIB), times=times(20.0, 20.5, 20.2)),
         Row(
@@ -72,7 +72,7 @@ def compared(
     conditions: Conditions | None = None,
     **workload: Any,
 ) -> Compared:
-    """The comparison of such rows."""
+    """Return the comparison of some rows."""
     trace = Trace("orders", iter(()), {"kind": "trace", "format": "aosp"}, dropped={"free": 3})
     comparison = Comparison(
         EventFile(trace, -1, 82_717, **workload), conditions or Conditions(), made or rows()

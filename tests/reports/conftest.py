@@ -1,4 +1,4 @@
-"""Fixtures for the reports: one small run for all tests, which only read it."""
+"""Fixtures for the reports: one small run, which all tests share and do not change."""
 
 import pytest
 

@@ -21,6 +21,6 @@ def random_stacks(seed: int) -> Stacks:
 
 
 def explanation_of(stacks: Stacks, subject: str = "lib:glibc") -> Explanation:
-    """Return an explanation that has these stacks and nothing else."""
+    """Return an explanation with these stacks and without other results."""
     moment = Moment("worst", 7, sum(row["owned"] for _, row in stacks.rows()), 0)
     return Explanation(subject, "page", (moment,), moment, {}, [], {}, [], [], [], stacks)

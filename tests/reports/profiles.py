@@ -1,4 +1,4 @@
-"""Read profiles for pprof, slowly and without the code that writes them."""
+"""A slow reader of profiles for pprof, independent of the writer."""
 
 import gzip
 from typing import Any

@@ -1,4 +1,4 @@
-"""A small run, and what the tests of all reports compare it with."""
+"""A small run, and figures with which the tests of all reports compare it."""
 
 import numpy as np
 

@@ -9,7 +9,7 @@ SECOND = 10**9
 
 
 def row(name: str, seconds: float, counter: str, **more: bool) -> Row:
-    """A subject whose replay took so long; the counter shows which library it is."""
+    """Return a subject whose replay took this many seconds; the counter identifies the library."""
     figures = memory(1 << 20, seconds=seconds, counters={counter: 1}, **more)
     return Row(subject=name, memory=figures)
 

@@ -1,4 +1,4 @@
-"""Strings in Markdown: a parser (markdown-it, which Rich needs) finds the text and no markup."""
+"""Strings in Markdown: a parser (markdown-it, which Rich requires) finds text and no markup."""
 
 import random
 
@@ -68,7 +68,7 @@ def text_of(tokens: list[Token]) -> str:
 
 
 def require_text(source: str, text: str, *blocks: str) -> None:
-    """Fail unless a document is such blocks, with `text` as its only text."""
+    """Require that a document has these blocks, and no text but `text`."""
     assert kinds_of(source) == list(blocks), source
     assert text_of(leaves(source)) == text
 

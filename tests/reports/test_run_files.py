@@ -25,13 +25,13 @@ from tests.reports.results import plain
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A file that is not there yet."""
+    """The path of a file that does not exist yet."""
     return tmp_path / "report.out"
 
 
 @pytest.fixture
 def umask() -> Iterator[Callable[[int], int]]:
-    """os.umask, put back in the end."""
+    """os.umask; the old mask is restored after the test."""
     before = os.umask(0o022)
     yield os.umask
     os.umask(before)
@@ -158,7 +158,7 @@ def test_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
 
 
 def test_link_still_leads_to_its_file(tmp_path: Path) -> None:
-    """A report's name may be a link into another directory: it is the file that is replaced."""
+    """A report's name may be a link into another directory. The file is replaced, not the link."""
     real, link = tmp_path / "real.json", tmp_path / "latest.json"
     real.write_text("old")
     link.symlink_to(real)

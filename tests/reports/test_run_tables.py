@@ -8,7 +8,7 @@ from allocsim.reports.run_tables import MAX_CACHES, caches_table, classes_table,
 
 
 def shown(table: Table) -> str:
-    """The table as a wide terminal without colours shows it."""
+    """Return the table on a wide terminal without colours."""
     console = Console(width=200, no_color=True)
     with console.capture() as capture:
         console.print(table)

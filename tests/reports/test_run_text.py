@@ -12,7 +12,7 @@ from tests.reports.test_markdown import HOSTILE, kinds_of
 
 
 def rows(result: Result) -> dict[str, list[str]]:
-    """The cells of each row, by the first."""
+    """Return the cells of each row under its first cell."""
     lines = [line for line in markdown_text(result).splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return {first: rest for first, *rest in cells}

@@ -1,4 +1,4 @@
-"""Cells and rows without measurements, for tests of what happens around them."""
+"""Cells and rows with invented figures, for tests that measure nothing."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A sweep on a real scheduler of Dask with two workers, which are killed in the middle."""
+"""A sweep on a real Dask scheduler with two workers, which are killed during the sweep."""
 
 import json
 import subprocess
@@ -68,7 +68,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 
 
 def _address() -> str:
-    """The address of the scheduler, or "" while its file is not there or not yet whole."""
+    """Return the address of the scheduler, or "" while its file is missing or incomplete."""
     try:
         return str(json.loads(Path("scheduler.json").read_text())["address"])
     except (OSError, ValueError):
@@ -84,7 +84,7 @@ def _wait_for(condition: Any, child: "subprocess.Popen[bytes]") -> None:
 
 
 def _sweep(cluster: Cluster) -> "subprocess.Popen[bytes]":
-    """Start a sweep, once both workers are there, and wait for some rows."""
+    """Wait for both workers, start a sweep, and wait for some rows."""
     given = ("sweep", "a.txt", *GRID, "--cluster", cluster.address)
     deadline = time.monotonic() + PATIENCE
     child = subprocess.Popen(

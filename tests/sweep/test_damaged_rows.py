@@ -1,4 +1,4 @@
-"""Files of rows that were damaged or written to mislead: a clear error, or a report."""
+"""Files of rows that are damaged or hostile: a clear error, or a report."""
 
 import contextlib
 import json

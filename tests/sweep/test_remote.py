@@ -1,4 +1,4 @@
-"""A cell on a worker of a cluster: its events are checked, kept, and closed."""
+"""A cell on a worker of a cluster: its events are checked, kept open, and closed later."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[remote._Store]:
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[EventFile]:
-    """The files with which cells ran; they are not measured."""
+    """The files of the cells that were run; the cells are not measured."""
     files: list[EventFile] = []
 
     def run_cell(_: Cell, events: EventFile) -> Row:

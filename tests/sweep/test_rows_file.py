@@ -1,4 +1,4 @@
-"""The file of rows: appended, continued, refused."""
+"""The file of rows: appending, continuing, and files that are rejected."""
 
 import os
 from contextlib import closing

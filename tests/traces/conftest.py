@@ -1,4 +1,4 @@
-"""Fixtures for the readers: a file to write recordings into."""
+"""Fixtures for the readers: a function that writes a recording and reads it."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Containers for tests: the same text, compressed in each way that is read."""
+"""Containers for tests: the same text in each supported compression."""
 
 import bz2
 import gzip
@@ -14,7 +14,7 @@ from allocsim.traces.decompress import zstd_module
 
 
 def recording(lines: int) -> bytes:
-    """Many lines of random calls, which compress badly."""
+    """Many lines of random calls, which do not compress well."""
     rng = random.Random(1)
     return b"".join(
         b"1: malloc 0x%x %d\n" % (rng.randrange(16, 1 << 44), rng.randrange(1 << 30))

@@ -1,7 +1,7 @@
 """Simple readers of the formats of glibc's trace-utils, one record or code at a time.
 
-`plain_formats` has those of text. They share nothing with the readers under test except the number
-of calls in a turn of a workload's thread.
+`plain_formats` has the readers of text. The readers here share one constant with those under test:
+the number of calls that a thread makes in a turn.
 """
 
 import struct
@@ -42,7 +42,7 @@ def glibc_mtrace(content: bytes) -> Iterator[Row]:
 
 
 class Stream:
-    """A byte at a time, a number at a time."""
+    """Reads one byte or one number at a time."""
 
     def __init__(self, content: bytes, position: int = 0) -> None:
         self.content, self.position = content, position
@@ -62,7 +62,7 @@ class Stream:
 
 
 def glibc_wl(content: bytes) -> Iterator[Row]:
-    """Workloads: each thread in its turn, unless it waits for what another has to write."""
+    """Read a workload. Threads take turns; a thread is skipped while it waits for another one."""
     header, threads = Stream(content), list[Stream]()
     while (code := header.byte()) != 1:
         value = header.number()

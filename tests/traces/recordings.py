@@ -41,7 +41,7 @@ def rows_of(events: Any) -> list[Event]:
 def read(
     path: Path | str, form: str | None = None, process: int | None = None
 ) -> tuple[list[Event], Trace]:
-    """The events of a file, and its consumed trace."""
+    """Return the events of a file, and its trace, which is consumed."""
     trace = open_trace(str(path), form, process)
     return rows_of(events_of(trace)), trace
 
@@ -159,7 +159,7 @@ def read_plainly(text: bytes) -> Plain:
 
 
 def assert_same(found: list[Event], expected: list[Event]) -> None:
-    """Assert the same events on the same objects, with the lowest possible ids."""
+    """Assert the same events on the same objects, and that ids are the lowest possible."""
     assert [event[:4] for event in found] == [event[:4] for event in expected]
     objects: dict[int, int] = {}
     peak = 0

@@ -42,7 +42,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_file_left_open() -> Iterator[None]:
-    """Collect garbage, so that a file left open fails the test that did it."""
+    """Collect garbage, so that a file that stays open fails the test that opened it."""
     yield
     gc.collect()
 

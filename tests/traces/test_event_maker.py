@@ -1,4 +1,4 @@
-"""Chunks of events: a chunk stays as it is until the maker has made `buffers` more."""
+"""Chunks of events: a chunk is unchanged until the maker has made `buffers` further chunks."""
 
 from allocsim.call_sites.numbers import CallSites
 from allocsim.events import Op

@@ -61,9 +61,9 @@ def test_removal_keeps_the_other_keys_of_a_run() -> None:
 
 
 def spread(keys: list[int]) -> float:
-    """How many homes keys have in 1,024 slots, as a share of the keys: 0.79 of 512 at random.
+    """Return distinct home slots among 1,024 / number of keys; 0.79 for 512 random keys.
 
-    It is the best of three tables, since one in hundreds has secrets that spread less.
+    It is the best of three tables, because one table in hundreds has secrets that spread keys less.
     """
     tables = [new_hash_table(1024) for _ in range(3)]
     return max(len({int(_home(ours, key)) for key in keys}) for ours in tables) / len(keys)

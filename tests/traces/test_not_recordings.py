@@ -1,4 +1,4 @@
-"""Files that hold no sequence of calls: each is named, with what to use instead."""
+"""Files that do not contain a sequence of calls: the error names the format and an alternative."""
 
 import gzip
 from pathlib import Path

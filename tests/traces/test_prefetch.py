@@ -11,7 +11,7 @@ from tests.cli.running import PATIENCE
 
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
-    """No test leaves a thread running."""
+    """Require that a test leaves no thread running."""
     before = set(threading.enumerate())
     yield
     assert set(threading.enumerate()) == before

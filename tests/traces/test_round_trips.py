@@ -50,7 +50,7 @@ def events_of(path: Path) -> Any:
 
 
 def allocation_of(events: Any) -> np.ndarray:
-    """For each event, the number of the allocation that made its object."""
+    """For each event, the number of the allocation that created its object."""
     allocations, current = 0, dict[int, int]()
     numbers = []
     for op, number in zip(events["op"].tolist(), events["object"].tolist(), strict=True):

@@ -1,6 +1,6 @@
-"""Recordings of real programs: every event is that of a simple reader, and the totals are known.
+"""Recordings of real programs: the events of a simple reader are the same, and totals are known.
 
-`samples/README.md` says what each is and how it was made.
+`samples/README.md` says what each recording is, and how it was made.
 """
 
 import gzip
@@ -19,7 +19,7 @@ SAMPLES = Path(__file__).parent / "samples"
 
 @dataclass(frozen=True)
 class Totals:
-    """What is in a recording."""
+    """The contents of a recording, in figures."""
 
     allocations: int
     reallocations: int
@@ -56,7 +56,7 @@ KNOWN = {
     "calls.glibc-mtrace": Totals(12, 6, 12, 3_407_307, 3_006_291, 0, 0),
     "calls.glibc-wl": Totals(12, 6, 12, 3_407_307, 3_006_291, 0, 0),
 }
-"""What is in each."""
+"""The figures of each recording."""
 
 LARGE = 2000
 """Lines, or records, beyond which pure mode would take long."""
@@ -65,7 +65,7 @@ samples = pytest.mark.parametrize("name", KNOWN)
 
 
 def content_of(name: str) -> bytes:
-    """The text of a sample; its beginning in pure mode. A workload has no beginning: all of it."""
+    """Return the text of a sample; in pure mode, only its beginning, unless it is a workload."""
     content = gzip.decompress((SAMPLES / f"{name}.gz").read_bytes())
     form = name.partition(".")[2]
     if form == "glibc-wl":
@@ -77,7 +77,7 @@ def content_of(name: str) -> bytes:
 
 
 def totals_of(events: list[Event]) -> Totals:
-    """What is in a stream of events."""
+    """Return the figures of a stream of events."""
     live: dict[int, int] = {}
     now = peak = requested = 0
     for op, request, _, _, number in events:
@@ -122,8 +122,8 @@ def test_sample_has_the_known_totals(name: str) -> None:
 def test_recorders_agree_on_the_same_run() -> None:
     """Valgrind and mtrace see the same calls; LTTng sees four more, made before sqlite3 begins.
 
-    Firefox's recorder does not see the two buffers that libc frees for those two at the very end.
-    ltrace sees only what the program and its libraries ask for, not what libc asks for itself.
+    For Valgrind and mtrace, libc frees two buffers at the very end, which Firefox's recorder does
+    not see. ltrace sees only the calls of the program and its libraries, not those inside libc.
     """
     mtrace, lttng, valgrind, ltrace, logalloc = (
         totals_of(read(SAMPLES / f"sqlite.{tool}.gz")[0])
@@ -141,10 +141,11 @@ def test_recorders_agree_on_the_same_run() -> None:
 @pytest.mark.skipif(PURE, reason="pure mode reads only the beginnings")
 @pytest.mark.parametrize("form", ["glibc-mtrace", "glibc-wl"])
 def test_tracing_malloc_agrees_with_mtrace_but_for_what_it_leaves_out(form: str) -> None:
-    """The same run, compared call by call: four things are not in the records of glibc's malloc.
+    """The same run, compared call by call: the records of glibc's malloc differ in four ways.
 
-    The address of the first malloc (48 bytes), 29 calls of realloc that stayed within their blocks
-    (1036 bytes), and two frees after its end; the first realloc of NULL (100 bytes) is there twice.
+    They lack the address of the first malloc (48 bytes), 29 calls of realloc that stayed within
+    their blocks (1036 bytes), and two frees after the end of the recording. They have the first
+    realloc of NULL (100 bytes) twice.
     """
     events, trace = read(SAMPLES / f"sqlite.{form}.gz")
     found, mtrace = totals_of(events), KNOWN["sqlite.mtrace"]
@@ -157,7 +158,7 @@ def test_tracing_malloc_agrees_with_mtrace_but_for_what_it_leaves_out(form: str)
 
 
 def test_peak_that_awk_counted_is_in_the_header() -> None:
-    """samples/README.md has the script; it shares nothing with us."""
+    """The peak is from the script in samples/README.md, which shares no code with allocsim."""
     weight, ids, calls, peak = map(int, content_of("sqlite.csapp").split()[:4])
     known = KNOWN["sqlite.csapp"]
     assert (weight, ids, peak) == (1, known.allocations, known.peak_live)

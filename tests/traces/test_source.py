@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_file_left_open() -> Iterator[None]:
-    """Collect garbage, so that a file left open fails the test that did it."""
+    """Collect garbage, so that a file that stays open fails the test that opened it."""
     yield
     gc.collect()
 
@@ -151,7 +151,7 @@ def test_copy_for_which_there_is_no_room_is_what_the_machine_lacks(path: Path) -
 
 
 def test_damaged_containers_give_events_or_a_trace_error(path: Path) -> None:
-    """Changed bytes or a cut give no error but an AllocsimError."""
+    """Changed bytes or a cut give no other error than an AllocsimError."""
     rng = random.Random(2008)
     originals = [CONTAINERS[name](SHORT) for name in CONTAINERS if name != "plain"]
     unexpected = []

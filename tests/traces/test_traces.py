@@ -1,4 +1,4 @@
-"""A recorded trace as the rest of allocsim sees it: description, notes, what was dropped."""
+"""The interface of a recorded trace: description, notes, dropped calls."""
 
 import threading
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_recording_without_events_has_a_note(recorded: Recorded) -> None:
 def test_chunks_hold_two_events_for_each_call_of_a_batch(
     monkeypatch: pytest.MonkeyPatch, batch: int, tmp_path: Path
 ) -> None:
-    """An overlap makes two events from one call; a full chunk is followed by another."""
+    """An overlap makes two events from one call. If a chunk is full, another follows."""
     path = tmp_path / "trace.txt"
     path.write_text("1: malloc 0x10 5\n" * 20)
     whole, _ = read(path)

@@ -9,10 +9,10 @@ from allocsim.traces.source import open_source
 from tests.traces.recordings import Event
 
 SAMPLES = Path(__file__).parent / "samples"
-"""Recordings of real programs; samples/README.md says of what."""
+"""Recordings of real programs, which samples/README.md describes."""
 
 PROGRAM = SAMPLES / ("shell.lttng.gz" if PURE else "sqlite.lttng.gz")
-"""A recording to be written in other formats."""
+"""A recording that tests write in other formats."""
 
 
 class Totals(NamedTuple):
@@ -24,7 +24,7 @@ class Totals(NamedTuple):
     """Bytes over all allocations and reallocations."""
     peak_live: int
     left: int
-    """Objects that live at the end."""
+    """Objects that are live at the end."""
     left_bytes: int
 
 

@@ -96,7 +96,7 @@ def _keeps_rules(case: Case, table: Sequence[int]) -> bool:
 
 
 def _misaligned(request: int, size: int) -> bool:
-    """Return whether memalign(a, request) of some a up to a page is misaligned in this class."""
+    """Return whether this class misaligns memalign(a, request) for any a up to a page."""
     alignments = [1 << shift for shift in range(PAGE.bit_length()) if request % (1 << shift) == 0]
     return any(size % alignment for alignment in alignments)
 

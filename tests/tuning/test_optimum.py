@@ -16,7 +16,7 @@ CASES = 100
 """Cases for each of four seeds."""
 
 TOLERANCE = 1e-6
-"""Above the charges for classes without objects, below any difference of two values."""
+"""Above the charges for classes without objects, and below the difference of any two values."""
 
 GRID = (8, 16, 256)
 

@@ -1,4 +1,4 @@
-"""When a table is recommended, and what is said with it."""
+"""The conditions under which a table is recommended, and the sentences of the verdict."""
 
 from dataclasses import replace
 from typing import Any

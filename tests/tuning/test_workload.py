@@ -28,7 +28,7 @@ def weights_of(*events: Call) -> dict[int, float]:
 
 
 def slow_weights(events: list[Call]) -> dict[int, float]:
-    """Return the same, counted event by event; without realloc and memalign."""
+    """Return the same weights, counted event by event; realloc and memalign are not supported."""
     live: dict[int, int] = {}
     moments: list[tuple[int, Counter[int]]] = []
     for call in events:

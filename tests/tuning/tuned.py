@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 
 def workload_of(*sizes: int, name: str = "mine") -> Workload:
-    """Return a workload with 20 live objects of each size at its peak, which frees all of them."""
+    """Return a workload with 20 live objects of each size at its peak, and none at its end."""
     calls = [
         (number, size) for number, size in enumerate(size for size in sizes for _ in range(20))
     ]
@@ -35,7 +35,7 @@ def replayed(in_spans: int, footprint: int) -> Replayed:
 
 
 def row(now: int = 100, new: int = 90, footprint: int = 110, name: str = "mine") -> Row:
-    """Return the row of a workload: MiB in spans now and new, and the new footprint of now 110."""
+    """Return the row of a workload: MiB in spans, now and new, and the new footprint (now 110)."""
     return Row(name, 80 * MIB, replayed(now, 110), replayed(new, footprint), -5.0 * MIB)
 
 

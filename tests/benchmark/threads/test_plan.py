@@ -1,4 +1,4 @@
-"""A plan makes the recorded calls: it is replayed by a slow model with random schedules."""
+"""A plan makes the recorded calls: a slow model replays it with random schedules."""
 
 import random
 from dataclasses import dataclass, field
@@ -54,7 +54,7 @@ class Model:
             left = {int(turn.thread): int(turn.end) for turn in turns}
             while left:
                 ready = [it for it in left if self.at[it] == left[it] or self.is_ready(it)]
-                assert ready, "every thread waits for another one"
+                assert ready, "every thread is waiting for another"
                 thread = rng.choice(ready)
                 if self.at[thread] == left[thread]:
                     del left[thread]
@@ -82,7 +82,7 @@ class Model:
         self.replayed.append(index)
 
     def use(self, slots: dict[int, Any], slot: int, event: Any, content: Any, number: int) -> None:
-        """Put an object into a slot, or find it there."""
+        """Use a slot: an allocation fills it, and a free or a realloc finds its object."""
         if event.op >= Op.REALLOC:
             found = slots.pop(slot)
             assert (found[0] if isinstance(found, tuple) else found) == number

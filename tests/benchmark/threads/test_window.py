@@ -1,4 +1,4 @@
-"""The choice of the window, and by how much live bytes may exceed the recorded peak in it."""
+"""The length of a window, and by how much live bytes may exceed the recorded peak within it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The loop in C, which the driver's time is compared with, makes the calls of the recording."""
+"""The loop in C makes the calls of the recording. The driver's time is compared with its time."""
 
 from collections import Counter
 from pathlib import Path

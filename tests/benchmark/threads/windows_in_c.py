@@ -76,8 +76,8 @@ def compile_loop(compiler: str, path: Path) -> Path:
 def measure_pairs(loop: Path, library: str, descriptor: int, pairs: int) -> dict[str, list[float]]:
     """Return ns/event of `pairs` replays of a file of events in the driver and in the loop.
 
-    The keys are "driver" and "loop" for the CPU time of the turns, with "_all" for that of the
-    process. The first replay of each warms up and is left out.
+    The keys "driver" and "loop" have the CPU time of the turns; "driver_all" and "loop_all" have
+    the CPU time of the process. The first replay of each is a warm-up, and is left out.
     """
     events = map_events(descriptor, None)
     objects, steps, meter = (

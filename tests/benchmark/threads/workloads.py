@@ -82,7 +82,7 @@ def real_calls(calls: list[Call]) -> list[Call]:
 
 
 def owners(calls: list[Call]) -> list[int]:
-    """Return the thread of each call, counted so that a thread that comes back is another one."""
+    """Return the thread of each call; a thread that comes back after its end gets a new number."""
     current, numbers, total = dict[int, int](), list[int](), 0
     for call in calls:
         if call.op == Op.THREAD_DONE:

@@ -20,14 +20,14 @@ def first_chunk(state: HeapState) -> int:
 
 
 def listed(state: HeapState, memory: Reservation, minimum: int = 1, av: int = 0) -> list[int]:
-    """The chunks of the first bin, other than the unsorted list, with that many."""
+    """Return the chunks of the first bin with at least `minimum`, except the unsorted list."""
     words = check_chunks.Words(memory)
     bins = [listed_in_bin(state, words, av, index) for index in range(2, 127)]
     return next(chunks for chunks in bins if len(chunks) >= minimum)
 
 
 def equal_sizes(state: HeapState, memory: Reservation) -> list[int]:
-    """The chunks of a large bin that has two of one size."""
+    """Return the chunks of a large bin in which two have the same size."""
     words = check_chunks.Words(memory)
     for index in range(64, 127):
         chunks = listed_in_bin(state, words, 0, index)

@@ -1,4 +1,4 @@
-"""Arenas: which one a thread gets, and what remains in it when the thread has ended."""
+"""Arenas: the arena that a thread gets, and what remains in it when the thread has ended."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.designs.glibc.conftest import MakeHeap, free, malloc
 
 
 def arenas(state: HeapState, *threads: int) -> list[int]:
-    """Let each thread allocate; return the arenas that they have."""
+    """Let each thread allocate; return the arenas of the threads."""
     for thread in threads:
         operations.thread_begin(state, thread)
         malloc(state, 8, thread=thread)

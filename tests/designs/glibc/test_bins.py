@@ -1,4 +1,4 @@
-"""Bins: the sizes of each, and the order in which their chunks are taken."""
+"""Bins: the sizes of each bin, and the order in which its chunks are allocated."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""_int_malloc: where it searches for a chunk, and in which order."""
+"""_int_malloc: the places in which it searches for a chunk, and their order."""
 
 import pytest
 

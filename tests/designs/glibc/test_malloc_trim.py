@@ -1,4 +1,4 @@
-"""malloc_trim: which pages it releases, and which leave the heap."""
+"""malloc_trim: the pages that it releases, and the pages that leave the heap."""
 
 from allocsim import Heap
 from allocsim.core import operations

@@ -1,4 +1,4 @@
-"""realloc and memalign: in place, moved, mapped; and where the parts that are split off go."""
+"""realloc and memalign: in place, moved, mapped; where parts that are split off are freed to."""
 
 from allocsim.core import operations
 from allocsim.core.records import HeapState

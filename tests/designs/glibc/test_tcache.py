@@ -1,4 +1,4 @@
-"""The cache of a thread: which chunks it holds, and when they are taken."""
+"""The cache of a thread: the chunks that it holds, and when they are allocated again."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A slow model of go with direct=1, in lists and dicts: no bit, no summary, no record is shared."""
+"""A slow model of go with direct=1, in lists and dicts. It shares no code with the design."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ TINY = 2
 
 @dataclass
 class Span:
-    """A span: its first page, its class and its slots, of which `next` is the next to look at."""
+    """A span: first page, class and slots. The search for a free slot begins at `next`."""
 
     page: int
     size_class: int
@@ -70,7 +70,7 @@ class SlowGo:
             self._give(span)
 
     def _tiny(self, size: int) -> int:
-        """Return the address of a part of a block."""
+        """Return the address of an object within a tiny block."""
         alignment = next(a for a in (8, 4, 2, 1) if size % a == 0)
         offset = -(-self.offset // alignment) * alignment
         if self.tiny is not None and offset + size <= 16:
@@ -120,7 +120,7 @@ class SlowGo:
             del self.span_at[page]
 
     def _take(self, pages: int) -> int:
-        """Take a run of pages: of the cached block, else the lowest, else of a larger heap."""
+        """Take pages of the cached block, else the lowest run of free pages, else grow the heap."""
         if pages < 16:
             if not self.cache and False in self.used:
                 block = self.used.index(False) // BLOCK * BLOCK

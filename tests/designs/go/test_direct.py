@@ -1,4 +1,4 @@
-"""With direct=1, every object has the address that a slow model of the same rules gives it."""
+"""With direct=1, every object has the address that a slow model computes by the same rules."""
 
 import random
 from collections.abc import Callable

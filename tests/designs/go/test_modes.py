@@ -1,4 +1,4 @@
-"""Modes: what the parameters mean, and what a free does in each."""
+"""Modes: the meaning of the parameters, and the effect of a free in each mode."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What tests look up in the records of a go2008 heap."""
+"""Look up records of a go2008 heap, for tests."""
 
 from allocsim.core.operations import Status
 from allocsim.designs.go2008.records import Go2008

@@ -23,7 +23,7 @@ SIZES: list[int] = [
 ]
 
 ROUNDED: list[int] = [min(size for size in SIZES if size >= low) for low in range(1, SMALL + 1, 8)]
-"""The object size for requests of 1 to 8 bytes, 9 to 16, and so on: every class ends on 8."""
+"""The object size for requests of 1 to 8 bytes, 9 to 16, and so on; sizes are multiples of 8."""
 
 Span = tuple[int, int]
 """First page, counted from the start of the heap, and length in pages."""

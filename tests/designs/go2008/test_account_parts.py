@@ -1,4 +1,4 @@
-"""Account: what a call adds to each part, to the metadata, and to its class."""
+"""Account: the bytes that a call adds to each part, to the metadata, and to its class."""
 
 from allocsim import Heap
 from allocsim.core import operations

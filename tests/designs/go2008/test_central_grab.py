@@ -13,7 +13,7 @@ from tests.conftest import PAGE, Unsound, contents
 from tests.designs.go2008.lookup import SIZES, links
 
 SOME = [0, 1, 2, 14, 15, 46, 47, 59, 60, 100, 167]
-"""Classes with chunks that end with an object and chunks that do not, short and long ones."""
+"""Classes whose chunks end with an object, and classes whose chunks have a tail; short and long."""
 
 some_classes = pytest.mark.parametrize("size_class", SOME, ids=lambda c: f"{SIZES[c]} bytes")
 

@@ -1,4 +1,4 @@
-"""Invariants: nothing to report of a valid heap, and each corruption is reported."""
+"""Invariants: a valid heap has no violation, and each corruption is reported."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Failures of go2008: requests that do not fit, and a thread too many."""
+"""Failures of go2008: requests that do not fit, and more threads than the table has."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A frozen go2008 heap: every call uses what there is or fails, and nothing is obtained."""
+"""A frozen go2008 heap: every call uses memory of the heap or fails, and obtains nothing."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from tests.conftest import PAGE, Unsound
 from tests.designs.go2008.lookup import LARGE_SIZE, SIZES, links, records
 
 ROUNDS = 40
-"""Calls of each kind, enough to use up what a call can use."""
+"""Calls of each kind, which are enough to use up the free memory."""
 
 Call = Callable[[Go2008, int], int]
 """A call by its round; the result is an address, or 0 on failure."""
@@ -49,7 +49,7 @@ def frozen(state: Go2008) -> Go2008:
 
 
 def obtained(state: Go2008) -> list[int]:
-    """Return what was obtained: address space, heap, metadata and what is left of its chunk."""
+    """Return the obtained bytes, the rest of the chunk for metadata, and the number of nodes."""
     system, static = state.system[0], state.static[0]
     names = ("next", "heap", "metadata", "released", "footprint")
     return [*(int(system[name]) for name in names), int(static.chunk_left), int(static.nodes)]

@@ -13,7 +13,7 @@ MIB = 1 << 20
 
 
 def counts(state: Go2008) -> dict[str, int]:
-    """Return what the heap has obtained, and what is left of the current chunk."""
+    """Return the bytes that the heap has obtained, and the rest of the current chunk."""
     record = state.system[0]
     names = ("heap", "metadata", "released", "footprint")
     return {"chunk_left": int(state.static[0].chunk_left)} | {n: int(record[n]) for n in names}

@@ -32,12 +32,12 @@ from tests.traces.systemui import SYSTEMUI, needs_systemui
 
 
 def large_sizes(rng: random.Random) -> int:
-    """Sizes about those where spans change lists: 1 to 600 pages."""
+    """Sizes of 1 to 600 pages, around the lengths at which spans move to another list."""
     return 4096 * int(2 ** rng.uniform(3, 9.2)) - rng.randrange(4096)
 
 
 def every_class(rng: random.Random) -> int:
-    """Small sizes, every class alike."""
+    """Small sizes; every class is equally likely."""
     return rng.randrange(SMALL + 1)
 
 
@@ -99,7 +99,7 @@ def read_systemui() -> Iterable[list[str]]:
 
 
 class Slots:
-    """Object ids by address: the id of the object freed last is reused first."""
+    """Object ids by address. The id of the most recently freed object is reused first."""
 
     def __init__(self) -> None:
         self.of: dict[str, int] = {}

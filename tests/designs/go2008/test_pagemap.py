@@ -1,4 +1,4 @@
-"""Page map: every page of a span is mapped to it, at any 64-bit address, and no other page."""
+"""Page map: exactly the pages of a span are mapped to it, at any 64-bit address."""
 
 from itertools import pairwise
 
@@ -113,7 +113,7 @@ def test_full_table_of_nodes_fails(state: Go2008) -> None:
 
 
 def nodes_needed(first: int, pages: int) -> int:
-    """Return the nodes for a range of pages, with null node and root: its distinct prefixes."""
+    """Return the number of nodes for a range of pages: its prefixes, the root and the null node."""
     last = first + pages - 1
     return 2 + sum((last >> shift) - (first >> shift) + 1 for shift in (13, 26, 39))
 

@@ -1,4 +1,4 @@
-"""Spans and page lists: spans keep their numbers, are split, and listed last in first out."""
+"""Spans and page lists: spans keep their numbers, can be split, and are listed newest first."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Thread caches of go2008: last in first out, linked through objects that are otherwise zeros."""
+"""Thread caches of go2008: last in, first out; free objects are zero except for their link."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def filled(state: Go2008) -> Go2008:
 
 
 def counts(state: Go2008, size_class: int) -> tuple[int, int]:
-    """Return the objects of a class in use and cached."""
+    """Return the number of objects of a class that are in use, and of those that are cached."""
     count = state.size_class[size_class]
     return int(count.in_use), int(count.cached)
 

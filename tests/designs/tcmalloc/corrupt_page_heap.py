@@ -21,7 +21,7 @@ FIRST = LIST_HEADS + 1
 
 
 def some(state: HeapState, wanted: SpanState, long: bool = False, classed: bool = False) -> int:
-    """Return a span in a state, large or not, with a class or without."""
+    """Return a span in a state that is large or not, and that has a size class or not."""
     return next(
         span.number
         for span in spans_of(state).values()

@@ -81,7 +81,7 @@ def on_list(state: HeapState, wanted: SpanState, pages: int) -> list[int]:
 
 
 def unsound(heap: Heap) -> list[str]:
-    """Return the violated invariants of a heap whose spans were allocated by the test itself."""
+    """Return the violated invariants of a heap whose spans the test itself has allocated."""
     in_use = (SpanState.IN_USE, SpanState.STACK)
     heap.state.counters[0].large_pages = sum(
         span.pages

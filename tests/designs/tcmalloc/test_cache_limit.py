@@ -1,4 +1,4 @@
-"""The limit that thread caches share: claimed in steps, stolen in turn, never lost."""
+"""The limit that thread caches share: caches claim parts of it, and steal from each other."""
 
 import pytest
 

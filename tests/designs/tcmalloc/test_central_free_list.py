@@ -1,4 +1,4 @@
-"""Central free lists: newest span first, at most one new span, an unused span leaves at once."""
+"""Central free lists: newest span first, at most one new span; unused spans are freed at once."""
 
 import pytest
 

@@ -37,7 +37,7 @@ def records(state: HeapState) -> list[bytes]:
 
 
 def leave_span_records(state: HeapState, count: int) -> None:
-    """Leave records for `count` more spans in the last chunk, by skipping those before."""
+    """Skip records of the last chunk until `count` are left for more spans."""
     page_heap = state.page_heap[0]
     page_heap.unused_span = 0
     used = int(page_heap.last_span) - LIST_HEADS + RESERVED_SPANS
@@ -62,7 +62,7 @@ def test_frozen_heap_has_no_metadata_for_thousands_of_stacks(tcmalloc_heap: Heap
     operations.freeze(state)
     before = obtained(state)
     stacks = [operations.allocate_stack(state, PAGE) for _ in range(2800 if PURE else 5900)]
-    # Two records are the library's own, and one is the span that is left.
+    # Two records belong to the library itself, and one to the span that remains.
     assert sum(address != 0 for address in stacks) == SPANS_PER_CHUNK - RESERVED_SPANS - 1
     assert operations.refusal(state) == Status.FROZEN
     assert obtained(state) == before

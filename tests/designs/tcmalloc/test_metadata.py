@@ -58,7 +58,7 @@ def test_frozen_heap_gets_no_chunk(tcmalloc: HeapState, left: int) -> None:
 
 
 def use_up(state: HeapState) -> None:
-    """Let the next span record need a chunk of metadata, and the chunk an area."""
+    """Use up metadata so that the next span record needs a new chunk, and the chunk a new area."""
     used = int(state.page_heap[0].last_span) - LIST_HEADS + RESERVED_SPANS
     state.page_heap[0].last_span += -used % SPANS_PER_CHUNK
     state.page_heap[0].area_left = 0

@@ -1,4 +1,4 @@
-"""Parts of a tcmalloc heap, release on request, and what classes and caches report."""
+"""Parts of a tcmalloc heap, release on request, and reports of classes and caches."""
 
 from allocsim import Heap
 from allocsim.core import operations

@@ -1,4 +1,4 @@
-"""Span sets: ordered by length and address, and shallow, in any order of calls."""
+"""Span sets: ordered by length and address, and shallow whatever the order of calls."""
 
 import random
 from bisect import bisect_left, insort

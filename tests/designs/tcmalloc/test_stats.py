@@ -1,4 +1,4 @@
-"""Samples: the parts, each counted by itself, sum to the heap."""
+"""Samples: the parts are counted independently, and sum to the heap."""
 
 from collections.abc import Callable
 

@@ -20,10 +20,10 @@ from tests.designs.tcmalloc.lookup import SIZES, cached, class_for
 
 CLASS, SIZE, BATCH = class_for(64), 64, 32
 EIGHT = class_for(8)
-"""A class of batches of 32 as well, and of spans of 1,024 objects."""
+"""Another class whose batches have 32 objects; its spans have 1,024 objects."""
 
 LARGE = class_for(32768)
-"""A class of batches of 2, and of spans of one object."""
+"""A class whose batches have 2 objects; each of its spans has one object."""
 
 
 def allocate(state: HeapState, count: int = 1, size_class: int = CLASS) -> list[int]:
@@ -48,7 +48,7 @@ def list_of(state: HeapState, size_class: int = CLASS) -> tuple[int, int]:
 
 
 def cached_size(state: HeapState) -> int:
-    """Return the bytes that the cache of thread 0 counts; check them against its lists."""
+    """Return the size of the cache of thread 0; require that its lists have this size."""
     found = sum(len(cached(state, 0, number)) * size for number, size in enumerate(SIZES) if number)
     assert state.cache[0].size_ == found
     return found

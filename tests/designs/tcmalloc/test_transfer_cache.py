@@ -21,7 +21,7 @@ from tests.designs.tcmalloc.test_size_classes import library_rows
 
 CLASS, BATCH = class_for(64), 32
 OTHER = class_for(128)
-"""Another class, of batches of 32 as well."""
+"""Another class whose batches have 32 objects."""
 
 
 def batch(state: HeapState, count: int = BATCH, size_class: int = CLASS) -> int:
@@ -45,7 +45,7 @@ def insert(state: HeapState, size_class: int = CLASS, count: int = BATCH) -> int
 
 
 def slots(state: HeapState, size_class: int = CLASS) -> tuple[int, int]:
-    """Return the slots that a class uses and has."""
+    """Return the number of slots that a class uses, and the number that it has."""
     return int(state.size_class[size_class].used_slots), int(
         state.size_class[size_class].cache_size
     )

@@ -1,4 +1,4 @@
-/* glibc raises its thresholds when a mapped block is freed. It then keeps the memory of a burst. */
+/* When a mapped block is freed, glibc raises its thresholds, and so retains the memory of a burst. */
 #include <stdlib.h>
 
 __attribute__((noinline)) static void *load_table(void) { return malloc(4 << 20); }

@@ -1,4 +1,4 @@
-"""Each page that is read leaves a short note, which is longer than the objects of pymalloc."""
+"""Each page that is read leaves a short note. The notes are too long for pymalloc."""
 
 import sys
 

@@ -1,4 +1,4 @@
-/* All objects stay, one next to the other. */
+/* All objects stay, next to each other. */
 #include <stdlib.h>
 
 __attribute__((noinline)) static void *add_row(void) { return malloc(1000); }

@@ -1,8 +1,8 @@
 /* An independent counter: counts the calls of each allocation function, and the peak of live bytes.
  *
- * It shares no code and no idea with the recorder: one lock, one table of live blocks, one page of
- * counters for each process, in a file of $COUNTER_DIRECTORY. Preloaded before the recorder, it sees
- * each call first.
+ * It is independent of the recorder in code and design: one lock, one table of live blocks, and for
+ * each process one page of counters in a file of $COUNTER_DIRECTORY. It is preloaded before the
+ * recorder, so it sees each call first.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,6 +1,6 @@
 /* Two threads that hand two blocks to each other as fast as memory allows. The allocator's free is
- * a plain store, and its malloc is the load that sees it: whoever stamps a free too late, or an
- * allocation too early, records that an address was allocated twice. */
+ * a plain store, and its malloc is the load that sees it. A recorder that stamps a free too late, or
+ * an allocation too early, records that an address was allocated twice. */
 #define HOOK(name) recorded_##name
 #include "recorder.c"
 
@@ -49,7 +49,7 @@ static void give(void *block)
 static void *work(void *own)
 {
     number = (uintptr_t)own;
-    int calls = 0; /* the first one needs no other thread, so it is made however late it is */
+    int calls = 0; /* the first one needs no other thread, so it is made even if the time is over */
     do
         recorded_free(recorded_malloc(sizeof slots[0]));
     while (++calls < CALL_COUNT && nanoseconds() < end_time);

@@ -1,5 +1,5 @@
-/* Programs that are hard to record, chosen by the first argument. Each does what its name says with
- * a few thousand calls at most and ends with status 0 if it saw what it would see unrecorded. */
+/* Programs that are hard to record, chosen by the first argument. Each makes a few thousand calls at
+ * most. It ends with status 0 unless it has noticed the recorder. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -158,7 +158,7 @@ static int forks(void) /* the child frees what it inherited */
     return ended(child);
 }
 
-static int raw_fork(void) /* past the handlers of pthread_atfork */
+static int raw_fork(void) /* does not run the handlers of pthread_atfork */
 {
     void *inherited = malloc(1000);
     pid_t child = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
@@ -272,7 +272,7 @@ static int daemons(void) /* goes on when its parent has ended */
     return 0;
 }
 
-static int closes(void) /* closes what it did not open, and writes to a file of its own */
+static int closes(void) /* closes descriptors that it did not open, and writes to a file of its own */
 {
     char content[16] = "";
     churn(100);
@@ -289,7 +289,7 @@ static int closes(void) /* closes what it did not open, and writes to a file of 
     return !is_lowest || written != 7 || length != 7 || memcmp(content, "my data", 7);
 }
 
-static int deepbind(void) /* a library that does not take malloc from a preloaded one */
+static int deepbind(void) /* a library that does not use the malloc of a preloaded one */
 {
     void *library = dlopen(arguments[2], RTLD_NOW | RTLD_DEEPBIND);
     void (*work)(void) = library ? (void (*)(void))dlsym(library, "work") : NULL;
@@ -359,7 +359,7 @@ static int storm(void) /* signals at random moments */
     return 0;
 }
 
-static int unmaps(void) /* unmaps what it did not map: anonymous and file mappings it finds */
+static int unmaps(void) /* unmaps anonymous and file mappings that others have made */
 {
     char line[512];
     churn(100);

@@ -1,5 +1,5 @@
-/* The recorder inside of a program of its own, for ThreadSanitizer: threads that come and go, take
- * each other's lanes, and fill many chunks. Build it with -fsanitize=thread -I of recorder.c. */
+/* The recorder as part of a program, for ThreadSanitizer: threads begin and end, take over each
+ * other's lanes, and fill many chunks. Build it with -fsanitize=thread -I of recorder.c. */
 #define HOOK(name) recorded_##name
 #include "recorder.c"
 

@@ -22,8 +22,8 @@ FIELDS = (
 """Fields of a page of counters, in the order of counter.c."""
 
 CALLS = FIELDS[:10]
-"""`free` includes operator delete: forms of it that a library lacks call another form, or free, so
-the counter and the recorder may see different names for a call."""
+"""`free` includes operator delete. If a library lacks a form of it, the form calls another one or
+free, so the counter and the recorder may see different names for a call."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _counters(directory: Path) -> dict[int, list[dict[str, int]]]:
 
 
 def calls_of(trace: ImageTrace) -> dict[str, int]:
-    """Return the number of recorded calls by the counter's names; the trace has been read."""
+    """Return the numbers of recorded calls by the counter's names, after the trace was read."""
     kinds = dict(trace.reader.calls_by_kind)
     kinds["realloc"] = kinds.pop("realloc", 0) + kinds.pop("reallocarray", 0)
     kinds["new"] = kinds.pop("operator new", 0) + kinds.pop("operator new(align_val_t)", 0)

@@ -1,6 +1,6 @@
-/* Calls of malloc in frames of all shapes. For each call, a line has its size and the stack that
- * backtrace() of libc sees: the return addresses of the function that calls malloc, the innermost
- * first. The size is the call's own, so the recorded call can be found. */
+/* Calls of malloc in frames of all shapes. For each call, a line has the size and the stack that
+ * backtrace() of libc finds: return addresses, the innermost first, from the function that calls
+ * malloc. No two calls have the same size, so the recorded call can be found. */
 #define _GNU_SOURCE
 #include <alloca.h>
 #include <dlfcn.h>

@@ -94,7 +94,7 @@ def test_forked_child_begins_with_what_it_inherits(chain: Chain, program: str) -
 
 
 def test_fork_past_libc_gets_files_of_its_own(chain: Chain, program: str) -> None:
-    """The counter does not notice the fork, so its one page has the calls of both."""
+    """The counter does not notice the fork, so one page has the calls of both processes."""
     recorded = chain(program, "raw_fork")
     assert len(recorded.images) == 2
     both = [recorded.trace(image) for image in recorded.images]
@@ -164,7 +164,7 @@ def test_program_without_room_goes_on_and_the_loss_is_reported(
 
 
 def test_program_that_cannot_make_its_file_is_a_loss(chain: Chain, program: str) -> None:
-    """The shell's file is there before the limit."""
+    """The shell's file exists before the limit takes effect."""
     alone = Chain(chain.recorder, None, chain.place)
     recorded = alone("sh", "-c", f"ulimit -f 0; exec {program} exits")
     trace = recorded.trace(recorded.images[0])
@@ -175,7 +175,7 @@ def test_program_that_cannot_make_its_file_is_a_loss(chain: Chain, program: str)
 
 @pytest.mark.skipif(PURE, reason="it makes a million records")
 def test_signals_that_leave_the_recorder_lose_nothing(chain: Chain, program: str) -> None:
-    """The handler leaves by longjmp; the counter would keep its lock, so it is left out."""
+    """The counter is not used: it would never release its lock if the handler leaves by longjmp."""
     alone = Chain(chain.recorder, None, chain.place)
     recorded = alone(program, "storm")
     (image,) = recorded.images
@@ -234,7 +234,7 @@ int main() {
 def test_operator_new_that_throws_is_recorded_as_failed(
     chain: Chain, tmp_path: Path, allocator: str
 ) -> None:
-    """The counter does not see these calls. mimalloc's operator ends the program instead."""
+    """The counter does not see these calls. mimalloc's operator new ends the program instead."""
     (tmp_path / "throws.cpp").write_text(THROWS)
     program = _linked_to(allocator, tmp_path / "throws.cpp", tmp_path)
     recorded = Chain(chain.recorder, None, tmp_path)(program, status=30)

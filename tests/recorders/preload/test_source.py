@@ -29,7 +29,7 @@ def test_source_compiles_without_a_warning(tmp_path: Path, compiler: str) -> Non
 
 
 def test_calls_are_recorded_on_aarch64(tmp_path: Path) -> None:
-    """In an emulator. The threads take their stamps from the clock of the system."""
+    """The program runs in an emulator. The threads take their stamps from the system clock."""
     compiler, emulator = "aarch64-linux-gnu-gcc", "qemu-aarch64"
     for name in (compiler, emulator):
         if shutil.which(name) is None:
@@ -76,7 +76,7 @@ def _trace(recordings: Path) -> ImageTrace:
 
 @pytest.mark.parametrize("names", [["TSC"], [], ["TSC", "SITES"]], ids=["tsc", "ns", "sites"])
 def test_threads_that_share_lanes_do_not_race(tmp_path: Path, names: list[str]) -> None:
-    """Under ThreadSanitizer. The objects go from thread to thread, so no call may be misplaced."""
+    """ThreadSanitizer is on. Objects go from thread to thread, so every call must be in order."""
     program = tmp_path / "race"
     flags = ("-std=gnu11", "-O1", "-w", "-fsanitize=thread", "-DROUND_COUNT=2", "-I")
     command = ("cc", *flags, SOURCE.parent, "-o", program, HERE / "race.c", *LIBRARIES)
@@ -95,7 +95,7 @@ def test_threads_that_share_lanes_do_not_race(tmp_path: Path, names: list[str]) 
 
 
 def test_block_is_freed_before_another_thread_gets_it(tmp_path: Path) -> None:
-    """Stamps of rdtsc after malloc fail in one of three runs of 500,000 calls each."""
+    """If malloc is stamped with rdtsc, one of three runs of 500,000 calls fails."""
     if not is_tsc_trusted():
         pytest.skip("the time stamp counter of this machine is not trusted")
     program = tmp_path / "handover"

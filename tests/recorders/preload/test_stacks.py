@@ -69,7 +69,7 @@ def test_stacks_equal_those_of_backtrace(
 def test_places_are_in_the_files_that_were_loaded(
     chain: Chain, tmp_path: Path, libraries: list[str]
 ) -> None:
-    """The second library may be at the addresses of the first one, which is unloaded."""
+    """The second library may be at the addresses of the first one, which has been unloaded."""
     (image,) = recorded_stacks(chain, tmp_path, "-O2", more=tuple(libraries)).images
     paths = {place.path for place in Stacks(image).places}
     assert {*map(os.fsencode, libraries), os.fsencode(tmp_path / "stacks")} <= paths
@@ -91,7 +91,7 @@ def test_stacks_of_a_forked_child_are_its_own(chain: Chain, program: str) -> Non
 
 
 def test_signal_handlers_that_allocate_do_not_change_a_stack(chain: Chain, program: str) -> None:
-    """They interrupt walks of the stack, and leave some of them by longjmp."""
+    """The handlers interrupt walks of the stack, and leave some of these walks by longjmp."""
     alone = Chain(chain.recorder, None, chain.place)
     (image,) = alone(program, "storm", "fail", sites=True).images
     stacks = Stacks(image)
@@ -106,7 +106,7 @@ def test_without_the_option_there_are_no_stacks(chain: Chain, program: str) -> N
 
 
 def test_stacks_that_are_cut_off_or_zero_are_damage(chain: Chain, program: str) -> None:
-    """The header has their number, and each entry its own."""
+    """The header has the number of stacks, and each entry has its own number."""
     (image,) = chain(program, "kinds", sites=True).images
     content, whole = image.stacks.read_bytes(), Stacks(image)
     assert len(whole.rows) == image.header["stacks"] + 1
@@ -117,7 +117,7 @@ def test_stacks_that_are_cut_off_or_zero_are_damage(chain: Chain, program: str) 
 
 
 def test_stacks_after_an_overwritten_entry_are_unknown(chain: Chain, program: str) -> None:
-    """Their numbers would be wrong. An entry that is cut off at the end is no damage."""
+    """Numbers after the entry would be wrong. An entry that is cut off at the end is not damage."""
     recorded = chain(program, "kinds", sites=True)
     (image,) = recorded.images
     content, whole = image.stacks.read_bytes(), Stacks(image)

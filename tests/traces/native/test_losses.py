@@ -1,4 +1,4 @@
-"""Losses in the files of older versions, which stored only the counts of dropped calls."""
+"""Losses in files of older versions, which store only the counts of dropped calls."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Reading of plain allocsim traces: chunk by chunk, also if the file changes meanwhile."""
+"""Reading of plain allocsim traces: chunk by chunk, even if the file changes meanwhile."""
 
 import gc
 import os

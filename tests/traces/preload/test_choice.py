@@ -1,4 +1,4 @@
-"""Which program image of a recording a number stands for."""
+"""The program image of a recording that a number refers to."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Reading an image while it grows: in the end, the same calls as of the whole image."""
+"""Reading an image while it grows: in the end, its calls are those of the complete image."""
 
 import random
 import struct
@@ -9,7 +9,7 @@ from allocsim.traces.preload.layout import CHUNK, Code, Image, find_images
 from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image
 
 LATE = IDENTITY + (1 << 40)
-"""A stamp after all records."""
+"""A stamp that is later than all records."""
 
 RECORD = 24
 """Bytes of a MALLOC."""
@@ -21,7 +21,7 @@ def requests(reader: GrowingReader) -> list[int]:
 
 
 def write_lane(directory: Path, number: int, records: list[Record], is_half: bool = False) -> None:
-    """Write a lane; with `is_half`, its last record is reserved, and only one word is written."""
+    """Write a lane; with `is_half`, its last record is reserved, but not written yet."""
     content = bytearray(encoded([(Code.BEGIN, 0, number << 32), *records]))
     if is_half:
         end = -(-len(content.rstrip(b"\0")) // 8) * 8
@@ -61,7 +61,7 @@ def test_growing_lanes_give_the_calls_of_the_whole_image(tmp_path: Path) -> None
 
 
 def test_record_after_the_look_waits_for_earlier_ones(tmp_path: Path) -> None:
-    """The thread of the second lane is slow to write a record with an earlier stamp."""
+    """The second lane gets its record late, although its stamp is the earlier one."""
     write_image(tmp_path)
     write_lane(tmp_path, 1, [(Code.MALLOC, 10, 0x100, 10), (Code.MALLOC, 30, 0x200, 30)])
     reader = GrowingReader(IDENTITY)

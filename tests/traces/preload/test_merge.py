@@ -42,7 +42,7 @@ def test_lanes_come_in_the_order_of_their_stamps(tmp_path: Path, seed: int) -> N
 
 
 def test_call_has_the_number_of_its_stack(tmp_path: Path) -> None:
-    """The stack of a realloc is in its first record; another thread's call is between the two."""
+    """The first record of a realloc has the stack. Another thread's call is between its records."""
     one: list[Record] = [
         (Code.MALLOC | WITH_SITE, 1, 0x100, 10, 7),
         (Code.REALLOC | WITH_SITE, 2, 0x100, 20, 8),
@@ -62,7 +62,7 @@ def test_call_has_the_number_of_its_stack(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [1 << 24, (1 << 32) - 1, 1 << 32, (1 << 64) - 1])
 def test_impossible_number_of_a_stack_is_unknown(tmp_path: Path, number: int) -> None:
-    """The program may have overwritten it; a table of so many numbers does not fit in memory."""
+    """The program may have overwritten the number. A table of this size would not fit in memory."""
     lane: list[Record] = [(Code.MALLOC | WITH_SITE, 1, 0x100, 10, number)]
     reader = ImageReader(write_image(tmp_path, lane))
     assert [call.site for batch in reader.batches() for call in batch] == [0]
@@ -83,7 +83,7 @@ def test_realloc_is_one_event(tmp_path: Path) -> None:
 
 
 def test_old_address_of_a_realloc_may_be_used_before_it_ends(tmp_path: Path) -> None:
-    """Thread 2 allocates the address that thread 1 is giving up, and resizes that object too."""
+    """Thread 2 allocates the address that thread 1 is freeing, and resizes the new object too."""
     one: list[Record] = [
         (Code.MALLOC, 1, 0x100, 10),
         (Code.REALLOC, 2, 0x100, 20),
@@ -132,7 +132,7 @@ def test_unfinished_record_is_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("words", "damaged"), [(16, 0), (17, 1)])
 def test_zeros_in_place_of_records_are_damage(tmp_path: Path, words: int, damaged: int) -> None:
-    """A signal handler leaves fewer. The records after the zeros are read."""
+    """A signal handler would leave fewer zeros. The records after the zeros are read."""
     image = write_image(tmp_path, [])
     begin = encoded([(Code.BEGIN, 0, 1 << 32)])[:16]
     rest = encoded([(Code.MALLOC, 5, 0x100, 10)])[:24]

@@ -22,7 +22,7 @@ IDENTITY = 1000
 """Stamp of the first call of an image."""
 
 Record = tuple[int, int, int, int, int] | tuple[Code, int, int, int] | tuple[Code, int, int]
-"""Code, stamp after IDENTITY, and the other words."""
+"""A record: its code, its stamp relative to IDENTITY, and its other words."""
 
 
 def write_image(

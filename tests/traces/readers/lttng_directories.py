@@ -10,7 +10,7 @@ from tests.conftest import REPOSITORY
 SAMPLES = REPOSITORY / "tests" / "traces" / "samples"
 
 METADATA = (SAMPLES / "lttng.metadata").read_text()
-"""As lttng-ust 2.13 wrote it."""
+"""Metadata as written by lttng-ust 2.13."""
 
 PACKET, PAGE = 84, 4096
 
@@ -50,7 +50,7 @@ def metadata_packets(text: str, size: int = PAGE) -> bytes:
 
 
 def packet(events: Sequence[Event], number: int = 0, discarded: int = 0) -> bytes:
-    """A packet; an event whose time cannot be told by its low 32 bits has an extended header."""
+    """Return a packet. If 32 bits do not determine an event's time, its header is extended."""
     body, last = b"", events[0].time if events else 0
     for event in events:
         if event.time - last < 1 << 32:

@@ -1,4 +1,4 @@
-"""AOSP text in many blocks: the same events as a plain reader's, wherever blocks and cuts fall."""
+"""AOSP text in many blocks: a plain reader gives the same events, wherever blocks and cuts are."""
 
 import gzip
 import random
@@ -173,7 +173,7 @@ def test_sqlite_recording_has_the_known_totals() -> None:
 
 @pytest.fixture(scope="module")
 def systemui() -> tuple[list[Event], dict[str, int], Plain]:
-    """Android's system UI: events, dropped calls, and those of the simple reader."""
+    """Events and dropped calls of Android's system UI, and the result of the simple reader."""
     with zipfile.ZipFile(SYSTEMUI) as archive:
         plain = read_plainly(archive.read("systemui.txt"))
     events, trace = read(SYSTEMUI)

@@ -66,7 +66,7 @@ def test_id_is_reused_after_its_free() -> None:
 
 @pytest.mark.parametrize("blank", ["", " ", " \r", "\t \r"])
 def test_call_without_size_takes_that_of_the_call_before(blank: str) -> None:
-    """As the lab's driver: scanf finds no number and leaves the variable unchanged."""
+    """In the lab's driver, scanf finds no number and leaves the variable unchanged."""
     content = f"{MODERN}a 0 512\na 1{blank}\nr 0 640\nf 1\nr 0{blank}\n"
     events, trace = read_bytes(content.encode(), csapp.FORMAT)
     assert [event[1] for event in events] == [512, 512, 640, 0, 640]
@@ -142,7 +142,7 @@ def written(events: list[Event]) -> str:
 
 
 def test_real_program_written_as_rep_is_read_as_it_was() -> None:
-    """Except calloc, which the format lacks."""
+    """Calls of calloc are the exception, because the format lacks them."""
     recorded: list[Event] = [
         (Op.MALLOC if row[0] == Op.CALLOC else row[0], *row[1:]) for row in read(PROGRAM)[0]
     ]

@@ -1,6 +1,6 @@
 """Workloads of glibc's trace-utils: each code, syncs of threads, damage, a real program.
 
-The tests write them by the grammar; `test_samples` reads files of glibc's own tools.
+The tests write workloads from the grammar; `test_samples` reads files of glibc's own tools.
 """
 
 import gzip
@@ -224,7 +224,7 @@ def test_huge_number_is_huge(tmp_path: Path) -> None:
 
 
 def written(events: list[Event]) -> bytes:
-    """The events as a workload: a slot for each id, a sync where it changes threads."""
+    """Return the events as a workload. Each id has a slot, and a sync where the thread changes."""
     streams, last, syncs = dict[int, bytearray](), dict[int, int](), 0
     for op, request, shift, thread, number in events:
         stream, slot = streams.setdefault(thread, bytearray()), number + 1

@@ -62,7 +62,7 @@ def test_command_may_go_on_over_lines(line: str) -> None:
 
 @pytest.mark.parametrize("line", ["+ ", "+ 0x", "- ", "- 0x", "a 1 1x"])
 def test_line_of_a_command_makes_no_block_and_no_site(line: str) -> None:
-    """The table has room for the blocks of valid lines only; more would overflow it."""
+    """The table has room only for the blocks of valid lines. Other blocks would overflow it."""
     content = f"v 10400 2\na 18 1\nt 1 0\n+ 0\nX a\n{line}\n{line}\n"
     reader = heaptrack.HeaptrackReader(in_memory(content.encode()))
     made = [len(calls) for calls in reader.batches()]

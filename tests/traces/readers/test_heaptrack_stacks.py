@@ -202,7 +202,7 @@ def test_totals_by_stack_are_those_of_heaptrack(program: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("program", ["ls"])
 def test_raw_recording_has_the_stacks_of_the_interpreted_one(program: str) -> None:
-    # The libraries of this machine may be others: depth and number of calls are compared.
+    # The libraries of this machine may differ, so depths and numbers of calls are compared.
     shapes = []
     for name in (f"{program}.heaptrack.zst", f"{program}.heaptrack-raw.zst"):
         with open_trace(str(SAMPLES / name), sites=True) as trace:

@@ -1,4 +1,4 @@
-"""The reader of Firefox's log: each call, plain and munged, marks, each way to break a line."""
+"""The reader of Firefox's log: each call, plain and munged; marks; each kind of broken line."""
 
 import pytest
 

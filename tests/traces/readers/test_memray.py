@@ -79,7 +79,7 @@ def test_container_and_pipe_make_no_difference(tmp_path: Path) -> None:
 
 
 def test_capture_that_is_cut_off_is_read_with_a_loss_or_refused(tmp_path: Path) -> None:
-    """memray reads the blocks before the last one."""
+    """memray reads all blocks except the last one."""
     records_of(PYTHON)
     content, path = PYTHON.read_bytes(), tmp_path / "cut.bin"
     path.write_bytes(content[: len(content) // 2])

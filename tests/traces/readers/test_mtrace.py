@@ -1,4 +1,4 @@
-"""The reader of glibc's mtrace: each kind of line, callers of every form, each way to break one."""
+"""The reader of glibc's mtrace: each kind of line, also broken, and callers of every form."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_two_lines_make_a_realloc(caller: str) -> None:
 
 
 def test_second_half_of_a_realloc_alone_is_a_malloc() -> None:
-    """A line between the two halves belongs to no realloc."""
+    """A line between the two halves is not part of the realloc."""
     events, _ = read_lines("mtrace", BEFORE, "< 0x10", "+ 0x30 0x2", "> 0x20 0x3")
     assert [event[0] for event in events] == [Op.MALLOC, Op.MALLOC, Op.MALLOC]
 

@@ -1,4 +1,4 @@
-"""What the memray captures among the samples were made of: two threads, small and large objects."""
+"""The program of the memray captures among the samples: two threads, small and large objects."""
 
 import json
 import threading
