@@ -13,7 +13,7 @@ ONCE = (
     *("cli/test_completion.py", "cli/test_exit_interrupts.py", "cli/test_exit_streams.py"),
     *("cli/test_exit_usage.py", "cli/test_help.py", "cli/test_progress.py", "cli/test_start.py"),
     *("cli/test_types.py", "core/test_import_closure.py", "test_interrupted_start.py"),
-    *("designs/test_parameter_types.py", "sweep/test_cluster.py"),
+    *("designs/test_parameter_types.py", "sweep/test_cluster.py", "test_interrupts.py"),
     *("test_api_types.py", "test_layers.py", "test_numba_settings.py", "test_numpy_import.py"),
     "test_signals.py",
 )

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.running import ENVIRONMENT, Ended, default_signals, without_notices
 from tests.conftest import REPOSITORY
-from tests.test_signals import INTERRUPTED, LAUNCHERS
+from tests.test_interrupts import INTERRUPTED, LAUNCHERS
 
 
 def interrupt_blocked() -> None:

@@ -1,4 +1,4 @@
-"""Thread caches: slow start, lists that shrink when they overflow, scavenging."""
+"""Thread caches: slow start of lists, and lists that shrink when they overflow."""
 
 import pytest
 
@@ -12,46 +12,25 @@ from allocsim.designs.tcmalloc.thread_cache import (
     cleanup,
     deallocate,
     fetch_from_central_cache,
-    pop,
-    scavenge,
 )
 from tests.calling import chained
-from tests.designs.tcmalloc.lookup import SIZES, cached, class_for
+from tests.designs.tcmalloc.cache_lists import (
+    BATCH,
+    CLASS,
+    SIZE,
+    allocate,
+    cached_size,
+    free,
+    list_of,
+    with_list,
+)
+from tests.designs.tcmalloc.lookup import cached, class_for
 
-CLASS, SIZE, BATCH = class_for(64), 64, 32
 EIGHT = class_for(8)
 """Another class whose batches have 32 objects; its spans have 1,024 objects."""
 
 LARGE = class_for(32768)
 """A class whose batches have 2 objects; each of its spans has one object."""
-
-
-def allocate(state: HeapState, count: int = 1, size_class: int = CLASS) -> list[int]:
-    """Allocate objects on thread 0."""
-    return [
-        int(pop(state, 0, size_class) or fetch_from_central_cache(state, 0, size_class))
-        for _ in range(count)
-    ]
-
-
-def free(state: HeapState, *addresses: int, size_class: int = CLASS) -> None:
-    """Free objects on thread 0."""
-    for address in addresses:
-        deallocate(state, 0, size_class, address)
-
-
-def list_of(state: HeapState, size_class: int = CLASS) -> tuple[int, int]:
-    """Return the length of a list of thread 0 and its max_length."""
-    objects = state.free_list[0, size_class]
-    assert objects.length == len(cached(state, 0, size_class))
-    return int(objects.length), int(objects.max_length)
-
-
-def cached_size(state: HeapState) -> int:
-    """Return the size of the cache of thread 0; require that its lists have this size."""
-    found = sum(len(cached(state, 0, number)) * size for number, size in enumerate(SIZES) if number)
-    assert state.cache[0].size_ == found
-    return found
 
 
 def test_thread_gets_its_cache_when_it_first_allocates(tcmalloc: HeapState) -> None:
@@ -132,34 +111,6 @@ def test_size_of_the_cache_changes_with_its_lists(tcmalloc: HeapState) -> None:
     assert cached_size(tcmalloc) == before + 2 * SIZE + 3 * 32768
 
 
-def test_low_water_mark_is_the_minimum_length_since_the_last_scavenge(tcmalloc: HeapState) -> None:
-    objects = tcmalloc.free_list[0, CLASS]
-    free(tcmalloc, *allocate(tcmalloc, 8)[:1])
-    objects.max_length = 100
-    free(tcmalloc, *allocate(tcmalloc, 8))
-    scavenge(tcmalloc, 0)
-    length = int(objects.length)
-    assert objects.low_water_mark == length
-    free(tcmalloc, *allocate(tcmalloc, 3))
-    assert (objects.length, objects.low_water_mark) == (length, length - 3)
-
-
-def with_list(state: HeapState, length: int, max_length: int, size_class: int = CLASS) -> list[int]:
-    """Give thread 0 a list of a length and max_length, in a cache with a high max_size.
-
-    Returns further objects, which are in use.
-    """
-    found = allocate(state, length + 40, size_class)
-    state.cache[0].max_size = 1 << 30
-    state.static[0].unclaimed_cache_space = state.static[0].overall_thread_cache_size - (1 << 30)
-    found += allocate(state, list_of(state, size_class)[0], size_class)
-    state.free_list[0, size_class].max_length = 1 << 20
-    free(state, *found[:length], size_class=size_class)
-    state.free_list[0, size_class].max_length = max_length
-    assert list_of(state, size_class) == (length, max_length)
-    return found[length:]
-
-
 @pytest.mark.parametrize(
     ("length", "left", "bound", "length_overages"),
     [
@@ -202,74 +153,6 @@ def test_list_that_overflows_often_is_shortened(tcmalloc: HeapState) -> None:
         free(tcmalloc, *allocate(tcmalloc))
         found.append((int(objects.length_overages), int(objects.max_length)))
     assert found == [*((n, 3 * BATCH) for n in (1, 2, 3)), (0, 2 * BATCH), (1, 2 * BATCH)]
-
-
-def test_overflow_of_a_cache_above_its_limit_scavenges_it_too(tcmalloc: HeapState) -> None:
-    extra, *_ = with_list(tcmalloc, 3 * BATCH, 3 * BATCH)
-    tcmalloc.free_list[0, CLASS].low_water_mark = BATCH
-    tcmalloc.static[0].unclaimed_cache_space = STEAL_AMOUNT
-    tcmalloc.cache[0].max_size = 1
-    free(tcmalloc, extra)
-    # A batch for the length, then half of the low-water mark for the bytes.
-    assert list_of(tcmalloc)[0] == 2 * BATCH + 1 - BATCH // 2
-    assert tcmalloc.cache[0].max_size == 1 + STEAL_AMOUNT
-
-
-def test_scavenge_releases_half_of_each_low_water_mark(
-    tcmalloc_heap: Heap, tcmalloc: HeapState
-) -> None:
-    other = class_for(200)
-    with_list(tcmalloc, 21, 100)
-    with_list(tcmalloc, 1, 100, other)
-    for size_class, low_water_mark in ((CLASS, 21), (other, 1)):
-        tcmalloc.free_list[0, size_class].low_water_mark = low_water_mark
-    assert scavenge(tcmalloc, 0) == Status.OK
-    assert list_of(tcmalloc) == (11, 68)
-    assert list_of(tcmalloc, other) == (0, 68)
-    assert tcmalloc.free_list[0, CLASS].low_water_mark == 11
-    cached_size(tcmalloc)
-    assert tcmalloc_heap.check() == []
-
-
-@pytest.mark.parametrize(
-    ("max_length", "after"), [(BATCH - 5, BATCH - 5), (BATCH, BATCH), (BATCH + 1, BATCH), (100, 68)]
-)
-def test_scavenge_lowers_max_length_but_not_below_a_batch(
-    tcmalloc: HeapState, max_length: int, after: int
-) -> None:
-    with_list(tcmalloc, 10, max_length)
-    tcmalloc.free_list[0, CLASS].low_water_mark = 4
-    scavenge(tcmalloc, 0)
-    assert list_of(tcmalloc) == (8, after)
-
-
-def test_scavenge_skips_a_list_that_was_empty_since_the_last(tcmalloc: HeapState) -> None:
-    with_list(tcmalloc, 10, 100)
-    tcmalloc.free_list[0, CLASS].low_water_mark = 0
-    scavenge(tcmalloc, 0)
-    assert list_of(tcmalloc) == (10, 100)
-    assert tcmalloc.free_list[0, CLASS].low_water_mark == 10
-
-
-def test_scavenge_raises_the_limit(tcmalloc: HeapState) -> None:
-    allocate(tcmalloc)
-    scavenge(tcmalloc, 0)
-    assert tcmalloc.cache[0].max_size == 2 * STEAL_AMOUNT
-
-
-def test_free_scavenges_a_cache_above_its_limit(tcmalloc: HeapState) -> None:
-    with_list(tcmalloc, 20, 100)
-    objects, cache = tcmalloc.free_list[0, CLASS], tcmalloc.cache[0]
-    objects.low_water_mark = 6
-    tcmalloc.static[0].unclaimed_cache_space = STEAL_AMOUNT
-    cache.max_size = cache.size_
-    (one,) = allocate(tcmalloc)
-    free(tcmalloc, one)
-    assert (objects.length, cache.max_size) == (20, 20 * SIZE)  # at the limit, not above it
-    cache.max_size = 20 * SIZE - 1
-    (one,) = allocate(tcmalloc)
-    free(tcmalloc, one)
-    assert (objects.length, cache.max_size) == (17, 20 * SIZE - 1 + STEAL_AMOUNT)
 
 
 def test_thread_without_a_cache_frees_to_the_central_free_list(
