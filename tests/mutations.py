@@ -47,14 +47,14 @@ LONG_LINES = 0.001
 
 
 def with_long_line(content: bytes, rng: random.Random) -> bytes:
-    """The content with 10 MB of one character, or of one part of it, inserted."""
+    """Return the content with 10 MB inserted: one character, or a part of the content, repeated."""
     place = rng.randrange(len(content) + 1)
     piece = rng.choice((b"9", b"x", b" ", b"\0", b"--", content.replace(b"\n", b" ")[:200] or b"y"))
     return content[:place] + piece * ((10 << 20) // len(piece)) + content[place:]
 
 
 def rearranged(original: bytes, rng: random.Random) -> bytes:
-    """Drop, double and swap lines, and change digits: mostly still of the format."""
+    """Drop, double and swap lines, and change digits; most results are still of the same format."""
     lines = original.splitlines(keepends=True)
     for _ in range(rng.randrange(8)):
         here, there = rng.randrange(len(lines)), rng.randrange(len(lines))

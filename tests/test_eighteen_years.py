@@ -18,7 +18,7 @@ def test_every_command_has_its_output() -> None:
 
 
 @pytest.mark.skipif(PURE, reason="whole workloads take minutes as plain Python")
-@pytest.mark.skipif(not SYSTEMUI.exists(), reason="the recording systemui.zip is not here")
+@pytest.mark.skipif(not SYSTEMUI.exists(), reason="the recording systemui.zip was not found")
 @pytest.mark.parametrize(("command", "shown"), COMMANDS, ids=[command for command, _ in COMMANDS])
 def test_commands_print_what_is_shown(command: str, shown: str) -> None:
     printed = run(f"unset COLUMNS; {command}", SYSTEMUI.parent)  # at full width, as in a pipe

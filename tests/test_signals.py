@@ -22,7 +22,7 @@ from allocsim.signals import (
 
 
 class Exited(Exception):
-    """Raised where the process would have ended."""
+    """Raised instead of ending the process."""
 
 
 @pytest.fixture

@@ -126,8 +126,8 @@ def test_calls_of_objects_allocated_before_the_cut_are_counted(
 ) -> None:
     _, piece = taken(calls, choice)
     _, dropped = slice_of(calls, choice.first, choice.last)
-    told = [note for note in piece.notes if "by the cut" in note]
-    assert told == ([f"dropped by the cut: born before the cut {dropped:,}"] if dropped else [])
+    notes = [note for note in piece.notes if "by the cut" in note]
+    assert notes == ([f"dropped by the cut: born before the cut {dropped:,}"] if dropped else [])
 
 
 @pytest.mark.parametrize(("length", "read"), [(None, 4), (len(CALLS), 2)])

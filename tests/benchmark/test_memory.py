@@ -150,7 +150,7 @@ def test_peak_between_two_points_is_measured(event_file: Callable[..., EventFile
 
 
 def test_paced_replay_takes_the_recorded_time(event_file: Callable[..., EventFile]) -> None:
-    """Pauses never end early, so the replay cannot take less time on any machine."""
+    """A pause never ends early, so on no machine can the replay take less time."""
     calls = [call for number in range(100) for call in (malloc(number, 50), free(number))]
     file = replace(event_file(stream(*calls)), times=[(0, 0), (100, 200_000_000)])
     found = measure("lib:glibc", "memory", file, Conditions(later=0.0, paced=True)).memory

@@ -24,7 +24,7 @@ def mapping() -> Iterator[mmap.mmap]:
 
 @pytest.fixture(params=["ioctl", "flags"])
 def scan(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> PageScan:
-    """A scan by PAGEMAP_SCAN, and one as older kernels allow it."""
+    """A scan with PAGEMAP_SCAN, and a scan for older kernels."""
     scan = PageScan()
     if request.param == "flags":
         monkeypatch.setattr(scan, "_scan", lambda *_: -1)

@@ -73,9 +73,9 @@ def has_not_ended(process: str) -> bool:
     return text.rpartition(")")[2].split()[0] != "Z"
 
 
-def limited(kind: int, most: int) -> Callable[[], None]:
+def limited(kind: int, limit: int) -> Callable[[], None]:
     """Return a function that limits a resource of the calling process."""
-    return lambda: resource.setrlimit(kind, (most, most))
+    return lambda: resource.setrlimit(kind, (limit, limit))
 
 
 def read_until(terminal: int, wanted: bytes | None) -> bytes:

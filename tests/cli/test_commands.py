@@ -139,7 +139,7 @@ def test_unknown_format_suggests_the_nearest(run: Run, file: File) -> None:
 
 
 def test_replay_on_one_thread_uses_one_cache(run: Run, file: File) -> None:
-    """An object freed by one thread is reused by another only if both have one cache."""
+    """A thread reuses an object that another thread has freed only if both share a cache."""
     file("my.txt", "1: malloc 0x10 5\n1: free 0x10\n2: malloc 0x20 5\n")
     line = "replay my.txt --design go2008"
     refills = {

@@ -77,7 +77,7 @@ def test_smaller_reservation_fits_into_a_limit() -> None:
 
 
 def test_module_that_cannot_be_loaded_is_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """NumPy's message has several lines; the last one is the reason."""
+    """NumPy's message has several lines; the last line is the reason."""
 
     def no_room(*_: object) -> None:
         raise ImportError("a long story\nfailed to map segment from shared object\n")

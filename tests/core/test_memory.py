@@ -18,8 +18,8 @@ SHORT = 16 * OS_PAGE
 def is_mapped(address: int) -> bool:
     """Whether the process has a mapping at `address`."""
     for line in Path("/proc/self/maps").read_text().splitlines():
-        first, behind = (int(part, 16) for part in line.split()[0].split("-"))
-        if first <= address < behind:
+        first, end = (int(part, 16) for part in line.split()[0].split("-"))
+        if first <= address < end:
             return True
     return False
 

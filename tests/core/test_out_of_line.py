@@ -40,7 +40,7 @@ CODE = code_record(weighted_sum, twice_the_sum, no_arguments)
 
 @kernel
 def call_with_fields(heap: Toy, small: np.ndarray, place: int) -> int:
-    """A caller that passes integers of other widths, as records have them."""
+    """A caller that passes integers of other widths, such as fields of records have."""
     return weighted_sum(heap, small[place], np.uint8(2), place)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Record declarations: the dtype that NumPy gets, and what the type checker rejects."""
+"""Record declarations: the dtype for NumPy, and mistakes that the type checker rejects."""
 
 from collections.abc import Mapping
 from pathlib import Path

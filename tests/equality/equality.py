@@ -52,7 +52,7 @@ class Equality:
         return int((self.real == self.simulated).sum())
 
     def first_difference(self) -> str:
-        """Describe the first checkpoint that differs; empty if all are equal."""
+        """Describe the first checkpoint that differs; return "" if all are equal."""
         differing = np.flatnonzero(self.real != self.simulated)
         if not len(differing):
             return ""

@@ -1,9 +1,9 @@
 """Comparison of the design glibc with the library of this machine, address by address.
 
 The same events are replayed on the library, in a fresh process (`glibc_places`), and on the design.
-Equal means: the fields of mallinfo2 at every checkpoint, the place and the head of the object that
-each event returns, and what malloc_info prints at the end. Used by scripts/verify-glibc and by the
-tests.
+Compared are the fields of mallinfo2 at every checkpoint, the place and the head of the object
+that each event returns, and the output of malloc_info at the end. Used by scripts/verify-glibc and
+by the tests.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Equality:
         return self.real.info == self.simulated.info
 
     def first_difference(self) -> str:
-        """Describe the first difference: an object, a checkpoint, or malloc_info; empty if none."""
+        """Describe the first difference (an object, a checkpoint, malloc_info), or return ""."""
         if len(self.differing):
             index = int(self.differing[0])
             real, simulated = self.real.places[index], self.simulated.places[index]
@@ -118,7 +118,7 @@ class Equality:
         return f"after {counted(real['event'], 'event')}: " + "; ".join(differences)
 
     def _different_info(self) -> str:
-        """Describe the counters of malloc_info that differ; empty if all are equal."""
+        """Describe the counters of malloc_info that differ; return "" if all are equal."""
         real, simulated = self.real.info, self.simulated.info
         return "; ".join(
             f"malloc_info {name}: library {real.get(name)}, design {simulated.get(name)}"

@@ -19,7 +19,7 @@ NO_GOAL = (1 << 63) - 1
 
 @dataclass(frozen=True)
 class GoEquality:
-    """What the runtime and the design did with the same events."""
+    """The results of the runtime and of the design for the same events."""
 
     real: Recording
     addresses: np.ndarray
@@ -60,8 +60,8 @@ class GoEquality:
             return ""
         real, found = self.real.rows[rows[0]], self.rows[rows[0]]
         columns = np.flatnonzero(real != found)
-        told = "; ".join(f"{COLUMNS[n]}: Go {real[n]:,}, design {found[n]:,}" for n in columns)
-        return f"after {self.real.events[rows[0]]:,} events: {told}"
+        text = "; ".join(f"{COLUMNS[n]}: Go {real[n]:,}, design {found[n]:,}" for n in columns)
+        return f"after {self.real.events[rows[0]]:,} events: {text}"
 
 
 def plain_events(events: Any) -> np.ndarray:

@@ -49,10 +49,10 @@ def state_goal(heap: Go) -> None:
 def replay(
     heap: Any, events: np.ndarray, changes: np.ndarray, objects: np.ndarray, addresses: np.ndarray
 ) -> None:
-    """Replay rows of (object, size), size -1 for a free; fill the address of each event.
+    """Replay rows of (object, size), where size -1 is a free; fill in the address of each event.
 
-    `changes` is that of a Recording: a real process has roots, objects and memory that are not the
-    design's.
+    `changes` is the field of a Recording. A real process has roots, objects and memory that the
+    design does not have.
     """
     controller = heap.gc_controller[0]
     for place in range(len(events)):

@@ -117,7 +117,7 @@ def _environment(root: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Recording:
-    """What the replayer wrote: addresses are relative to the heap's first chunk, -1 outside it."""
+    """The output of the replayer. Addresses are relative to the heap's first chunk; -1: none."""
 
     chunks: np.ndarray
     """For each chunk at the start, CHUNK_WORDS words."""
@@ -142,12 +142,12 @@ class Recording:
 
 @dataclass(frozen=True)
 class Running:
-    """How the replayer runs."""
+    """Settings of the replayer."""
 
     stopped: bool = True
     """Stop the world during collections."""
     scavenging: int = 0
-    """Events between two steps of the background scavenger; 0: all steps after each collection;
+    """Events between two steps of the background scavenger. 0: all steps after each collection;
     RUNS_FREE: the runtime decides."""
     touch: bool = False
     """Write to each page of an object that is allocated."""
@@ -160,7 +160,10 @@ RUNS_FREE = -1
 def record(
     events: np.ndarray, every: int, parameters: Mapping[str, int], build: Build, running: Running
 ) -> Recording:
-    """Replay events, rows of (object, size), size -1 for a free; `parameters` are the design's."""
+    """Replay events: rows of (object, size), where size -1 is a free.
+
+    `parameters` are those of the design.
+    """
     with tempfile.TemporaryDirectory() as name:
         source, target, scans = (Path(name) / part for part in ("events", "result", "scans"))
         np.ascontiguousarray(events, np.int64).tofile(source)

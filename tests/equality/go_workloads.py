@@ -68,9 +68,9 @@ def workloads(scale: int) -> dict[str, Callable[[], Any]]:
 
 
 def memory_limit(events: np.ndarray) -> int:
-    """Return a limit that makes the pacer collect often, but that the live objects do not pass.
+    """Return a memory limit that makes the pacer collect often, and is above the live bytes.
 
-    It is a quarter above the peak of requested bytes, and 12 MiB for the runtime, in whole MiB.
+    It is 1.25 times the peak of requested bytes, plus 12 MiB for the runtime, in whole MiB.
     """
     order = np.argsort(events[:, 0], kind="stable")
     objects, sizes = events[order, 0], np.maximum(events[order, 1], 0)

@@ -29,7 +29,7 @@ Make = Callable[[], Any]
 
 @cache
 def _why_not_modelled() -> str:
-    """Return why the design cannot be compared with the installed library; empty if it can."""
+    """Return why the design cannot be compared with the installed library, or "" if it can."""
     try:
         require_modelled_library()
     except EnvironmentLacks as lacking:

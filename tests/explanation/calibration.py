@@ -1,4 +1,4 @@
-"""How well the share of a group predicts the saving of a workload without the group."""
+"""Calibration: does the share of a group predict the saving of a workload without the group?"""
 
 from __future__ import annotations
 

@@ -201,8 +201,9 @@ def test_moments_are_those_of_the_points() -> None:
 ANSWER = [
     np.array(each) for each in ([0, 3], [64, 128], [10, 20], [16, 32], [0, 99], [7, 8], [0, 1])
 ]
-"""Ids, addresses, requested and usable bytes, and shares of slabs of two objects; two pages, one of
-which belongs to the startup state."""
+"""Two objects: ids, addresses, requested and usable bytes, shares of slabs.
+
+And two pages, one of which belongs to the startup state."""
 
 
 def checked(arrays: list[np.ndarray], objects: int, count: int) -> None:

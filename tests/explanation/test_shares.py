@@ -50,7 +50,7 @@ def free_bytes(heap: HeapMap, unit: int) -> int:
 
 
 def shapley(heap: HeapMap) -> list[Fraction]:
-    """Return each object's Shapley value: free bytes stay while an object of the unit lives."""
+    """Return each object's Shapley value; free bytes stay while their unit has a live object."""
     count = len(heap.number)
     units = [units_of(heap, index) for index in range(count)]
     free = [free_bytes(heap, unit) for unit in range(len(heap.unit_address))]

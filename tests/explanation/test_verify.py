@@ -1,4 +1,4 @@
-"""What scripts/verify-explain checks, on a small recording."""
+"""The checks of scripts/verify-explain, on a small recording."""
 
 import math
 

@@ -42,7 +42,7 @@ def main(only: str | None, workloads: int) -> None:
 
 def _sums(workloads: Sequence[str]) -> Iterator[tuple[bool, str]]:
     """Yield whether the result is wrong, and a line of the report, for each workload."""
-    maps, exact, told = 0, 0, 0
+    maps, exact, warned = 0, 0, 0
     for workload in workloads:
         for subject in (*DESIGNS, *LIBRARIES):
             try:
@@ -52,12 +52,12 @@ def _sums(workloads: Sequence[str]) -> Iterator[tuple[bool, str]]:
                 continue
             maps += checked.maps
             inexact = [caution for caution in checked.cautions if "pages sum to" in caution]
-            told += len(inexact)
+            warned += len(inexact)
             exact += checked.maps - len(inexact) if subject in LIBRARIES else 0
             for caution in inexact:
                 yield False, f"{Path(workload).name} on {subject}: {caution}"
         yield False, f"{Path(workload).name}: sums are exact"
-    yield False, f"{maps} maps sum; pages equal the growth in {exact}, and {told} have a warning"
+    yield False, f"{maps} maps sum; pages equal the growth in {exact}, and {warned} have a warning"
 
 
 def _programs() -> Iterator[tuple[bool, str]]:

@@ -98,7 +98,7 @@ def test_threads_share_the_events(table: str) -> None:
 def test_size_of_an_allocation_does_not_depend_on_its_thread(
     table: str, steady_state: bool
 ) -> None:
-    """Each thread's share of each size is a quarter, within 5 standard deviations."""
+    """Each thread allocates a quarter of the objects of each size, within 5 standard deviations."""
     heap, ops = (60_000, 2000 * SCALE) if steady_state else (60_000 * SCALE, 1)
     events = events_of(steady(table, threads=4, heap=heap, ops=ops))
     events = events[-ops:] if steady_state else events[:-1]

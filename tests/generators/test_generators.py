@@ -1,4 +1,4 @@
-"""What all generators share: stable random bits, choices, and the trace."""
+"""Code that all generators share: stable random bits, choices, and the trace."""
 
 from typing import Any
 

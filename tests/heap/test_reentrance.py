@@ -37,8 +37,8 @@ def in_heap() -> Iterator[Arm]:
             file = frame.f_code.co_filename
             if HEAP not in file:
                 return None
-            # Python handles signals after calls, so never between the end of a block and __exit__;
-            # the event of that moment has the line of the `with`.
+            # Python handles signals after calls, so never between the end of a block and __exit__.
+            # The event at this point has the line of the `with`.
             if event == "line" and " with " not in linecache.getline(file, frame.f_lineno):
                 left[0] -= 1
                 if left[0] == 0:

@@ -23,7 +23,7 @@ def require(name: str) -> str:
 
 @cache
 def _why_not_comparable() -> str:
-    """Why the design tcmalloc cannot be compared with the installed library; empty if it can."""
+    """Return why tcmalloc cannot be compared with the installed library, or "" if it can."""
     try:
         require_modelled_library()
     except EnvironmentLacks as lacking:

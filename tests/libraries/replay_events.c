@@ -3,8 +3,8 @@
    replay_events EVENTS OBJECTS POINTS RUNS, started with LD_PRELOAD=libX.so to measure X. It prints
    anonymous resident bytes before the first event, at the peak and after the last event of the
    first run, sampled at POINTS moments, then ns/event of each run. Each run begins with
-   nothing live. It shares nothing with allocsim but the file of events and the rule of touching:
-   one byte at the start of an object and one in each further page. */
+   nothing live. It shares with allocsim only the file of events and the rule of touching: one byte at the start
+ * of an object, and one byte in each further page. */
 
 #define _GNU_SOURCE
 #include <fcntl.h>

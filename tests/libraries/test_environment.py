@@ -91,7 +91,7 @@ def test_without_another_library_glibc_serves_both(monkeypatch: pytest.MonkeyPat
 
 
 def test_program_gets_the_library_and_its_settings(odd_library: Callable[[str], Path]) -> None:
-    """glibc, and a library that the program is linked to, need no preload."""
+    """glibc needs no preload, and neither does a library to which the program is linked."""
     library = str(odd_library("nothing").resolve())
     assert program_environment(library)["LD_PRELOAD"] == library
     assert program_environment(library, True)["LD_PRELOAD"] == f"{library}:/a/libuser.so"

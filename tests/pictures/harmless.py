@@ -1,4 +1,4 @@
-"""What a page may contain."""
+"""The elements and attributes that a page may contain."""
 
 import re
 

@@ -54,9 +54,9 @@ def test_programs_with_threads_end_with_status_0(tmp_path: Path) -> None:
 def test_wrong_prediction_that_compare_warns_of_is_no_fault() -> None:
     right = [cell(name, 10, 10) for name in "abcdefghij"]
     wrong = [cell("a", 14, 10, "q"), cell("b", 12.5, 12, "q")]
-    told = [it._replace(told=True) for it in wrong]
-    assert faults_of([*right, *told]) == []
-    assert warned_of([*right, *told]) == [
+    warned = [it._replace(warned=True) for it in wrong]
+    assert faults_of([*right, *warned]) == []
+    assert warned_of([*right, *warned]) == [
         "warned of: q under a: 1.40 times the median",
         "warned of: q: b is predicted below a",
     ]

@@ -51,7 +51,7 @@ class Cell(NamedTuple):
     real: float
     lowest: float
     highest: float
-    told: bool = False
+    warned: bool = False
     """Whether `compare` warns that the prediction may be wrong, and says why."""
 
     @property
@@ -102,15 +102,15 @@ def main(runs: int, only: Sequence[str]) -> None:
 
 
 def faults_of(cells: Sequence[Cell]) -> list[str]:
-    """Return a sentence for each requirement that the cells do not meet, and no warning excuses."""
+    """Return a sentence for each unmet requirement of which `compare` does not warn."""
     close = sum(cell.error <= CLOSE for cell in cells)
     too_few = [f"fewer than {CLOSE_SHARE:.0%} are"] if close < CLOSE_SHARE * len(cells) else []
-    return [f"FAILED: {fault}" for fault in (*too_few, *_wrong(cells, told=False))]
+    return [f"FAILED: {fault}" for fault in (*too_few, *_wrong(cells, warned=False))]
 
 
 def warned_of(cells: Sequence[Cell]) -> list[str]:
-    """Return a sentence for each wrong prediction of a program about which `compare` warns."""
-    return [f"warned of: {fault}" for fault in _wrong(cells, told=True)]
+    """Return a sentence for each wrong prediction of which `compare` warns."""
+    return [f"warned of: {fault}" for fault in _wrong(cells, warned=True)]
 
 
 def _compared(name: str, program: Program | str, runs: int) -> Comparison | None:
@@ -145,12 +145,12 @@ def _cells(name: str, comparison: Comparison | None) -> Iterator[Cell]:
         yield Cell(name, row.subject, predicted, middle, min(peaks), max(peaks), bool(caution))
 
 
-def _wrong(cells: Sequence[Cell], told: bool) -> Iterator[str]:
+def _wrong(cells: Sequence[Cell], warned: bool) -> Iterator[str]:
     """Yield a sentence for each distant ratio, and each pair of libraries in the wrong order.
 
-    Only programs about which `compare` warns count if `told`, otherwise only the others.
+    If `warned`, only cells of which `compare` warns count, otherwise only the others.
     """
-    chosen = [cell for cell in cells if cell.told == told]
+    chosen = [cell for cell in cells if cell.warned == warned]
     for cell in chosen:
         if cell.error > MAX_ERROR:
             yield f"{cell.program} under {cell.library}: {cell.ratio:.2f} times the median"

@@ -1,4 +1,4 @@
-"""Run `allocsim record` in an empty directory, and check that it leaves nothing behind."""
+"""Run `allocsim record` in an empty directory, and check that no files or daemons of it remain."""
 
 import os
 import subprocess

@@ -34,7 +34,7 @@ void __attribute__((constructor)) begin(void) {
 }
 void call(void) { write(out, "call\n", 5); }
 """
-"""A recorder: a library that opens its file at the start and writes a line for each call."""
+"""A recorder: a library that opens its file when it is loaded, and writes a line for each call."""
 
 PROGRAM = r"""
 #define _GNU_SOURCE

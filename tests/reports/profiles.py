@@ -43,7 +43,7 @@ def integers(content: bytes) -> list[int]:
 
 
 def only(message: Fields, number: int) -> Any:
-    """Return the value of a field that occurs once; 0 if it is missing."""
+    """Return the value of a field that occurs once, or 0 if it is missing."""
     (value,) = message.get(number, [0])
     return value
 

@@ -85,7 +85,7 @@ def test_bar_is_never_longer_than_its_width(part: int, rest: int, width: int) ->
 
 
 @pytest.mark.parametrize(
-    ("values", "most", "line"),
+    ("values", "width", "line"),
     [
         ([], 5, ""),
         ([1], 0, ""),
@@ -94,8 +94,8 @@ def test_bar_is_never_longer_than_its_width(part: int, rest: int, width: int) ->
         ([0, 1, 2, 3, 4, 5, 6, 7, 8], 8, "▁▂▃▄▅▆▇██"),
     ],
 )
-def test_sparkline(values: list[int], most: int, line: str) -> None:
-    assert sparkline(values, most) == line
+def test_sparkline(values: list[int], width: int, line: str) -> None:
+    assert sparkline(values, width) == line
 
 
 def test_sparkline_shows_the_maximum_of_each_interval() -> None:

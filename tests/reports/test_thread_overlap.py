@@ -44,7 +44,7 @@ def test_slowed_threads_that_come_and_go_are_a_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "other",
     [
         comparison(run(2.5)),
         comparison(run(2.5, "preload", threads=150)),
@@ -53,5 +53,5 @@ def test_slowed_threads_that_come_and_go_are_a_warning() -> None:
     ],
     ids=["no recorder", "threads that stay", "threads that were not slowed", "one thread"],
 )
-def test_other_threads_are_no_warning(told: Any) -> None:
-    assert overlap_warning(told) == ""
+def test_other_threads_are_no_warning(other: Any) -> None:
+    assert overlap_warning(other) == ""

@@ -94,10 +94,10 @@ def write_settings(path: Path, *settings: dict[str, str]) -> None:
 
 
 def test_settings_of_a_row_are_bounded(tmp_path: Path) -> None:
-    path, most = tmp_path / "rows", {f"k{n}": "1" for n in range(MAX_SETTINGS)}
-    write_settings(path, most)
+    path, settings = tmp_path / "rows", {f"k{n}": "1" for n in range(MAX_SETTINGS)}
+    write_settings(path, settings)
     assert len(list(read_rows(path))) == 1
-    write_settings(path, {}, most | {"more": "1"})
+    write_settings(path, {}, settings | {"more": "1"})
     with pytest.raises(InputError, match="line 2: 65 settings in a row; expected at most 64"):
         list(read_rows(path))
 

@@ -23,7 +23,7 @@ def trace_of(calls: Iterable[Call], chunk: int = 5, **known: Any) -> Trace:
 def valid_calls(seed: int, count: int, freezes: bool = True) -> list[Call]:
     """Calls and notes as a reader makes them: ids of freed objects are reused, the last one first.
 
-    Threads are numbered in order of appearance, and only those that have made a call end.
+    Threads are numbered in order of appearance, and only threads that have made a call end.
     """
     rng, live, spare = random.Random(seed), list[int](), list[int]()
     calls, threads, numbers = list[Call](), 0, 0

@@ -17,6 +17,6 @@ SYSTEMUI = Path(
 
 needs_systemui = pytest.mark.skipif(
     not SYSTEMUI.exists(),
-    reason="Android's systemui.zip is not here: download it from AOSP's system/extras, "
+    reason="Android's systemui.zip was not found: download it from AOSP's system/extras, "
     "memory_replay/traces, and set ALLOCSIM_SYSTEMUI to its path",
 )

@@ -65,7 +65,7 @@ def random_case(dice: random.Random) -> Case:
 
 
 def _random_span(dice: random.Random, size: int) -> ClassSpan:
-    """Return a span of 1 to 4 pages more than an object needs at least."""
+    """Return a span of the pages that an object needs, and up to 3 more."""
     pages = -(-size // PAGE) + dice.randint(0, 3)
     return ClassSpan(pages, pages * PAGE // size, 1)
 

@@ -53,7 +53,7 @@ def queue(count: int) -> list[Call]:
 
 
 def pool(threads: int, calls: int) -> list[Call]:
-    """Return calls of threads that live one after another, each with its own objects."""
+    """Return calls of threads that run one after another, each with its own objects."""
     found = list[Call]()
     for thread in range(threads):
         found += [malloc(number, 64, thread) for number in range(calls)]

@@ -38,7 +38,7 @@ def test_chunks_of_the_size_on_the_unsorted_list_fill_the_cache(glibc: HeapState
     objects = spaced(glibc, 12, 500)
     free(glibc, *objects)
     malloc(glibc, *[500] * 7)
-    # The last one that was cached is returned, not the first one found.
+    # malloc returns the chunk that was cached last, not the one that was found first.
     assert malloc(glibc, *[500] * 5) == objects[:6:-1]
 
 

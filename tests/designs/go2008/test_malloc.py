@@ -90,7 +90,7 @@ def free_span_address(state: Go2008) -> int:
 
 
 def freed_large_object(state: Go2008) -> int:
-    """Return the address of a large object that is free already."""
+    """Return the address of a large object that is already free."""
     address = malloc(state, LARGE_SIZE)
     operations.free(state, 0, address)
     return address

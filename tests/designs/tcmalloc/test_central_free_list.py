@@ -88,7 +88,7 @@ def test_fetch_continues_with_other_spans_and_puts_their_objects_in_front(
     two = take(tcmalloc, OBJECTS)
     release_list_to_spans(tcmalloc, CLASS, link(*one[:2]))
     release_list_to_spans(tcmalloc, CLASS, link(two[0]))
-    # The newest with free objects is the second; the objects of a span come last in, first out.
+    # The second span is the newest with free objects. Objects of a span are last in, first out.
     assert take(tcmalloc, BATCH) == [one[1], one[0], two[0]]
     assert tcmalloc.counters[0].refills == 2
 

@@ -24,7 +24,7 @@ Request = Callable[[HeapState], int]
 
 
 def obtained(state: HeapState) -> tuple[int, ...]:
-    """Return what a heap has obtained: end of its pages, bytes of heap and of metadata."""
+    """Return the memory of a heap: the end of its pages, bytes of heap and of metadata."""
     system = state.system[0]
     return int(system.next), int(system.heap), int(system.metadata)
 

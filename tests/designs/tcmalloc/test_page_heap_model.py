@@ -16,7 +16,7 @@ from tests.designs.tcmalloc.lookup import FREE, unsound
 
 
 class Runs:
-    """The page heap as a sorted list of runs: [address in pages, pages, free since; 0: in use]."""
+    """The page heap as a sorted list of runs: [address in pages, pages, free since or 0]."""
 
     def __init__(self) -> None:
         self.runs: list[list[int]] = []

@@ -49,8 +49,7 @@ func allocsimCollectionStarts() {
 	}
 }
 
-// AllocsimUncounted returns, right after a collection, the bytes marked that are not counted as
-// allocated.
+// AllocsimUncounted returns the bytes that the last collection marked but that are not counted as allocated.
 func AllocsimUncounted() int64 {
 	c := &gcController
 	return int64(c.heapMarked - (c.totalAlloc.Load() - c.totalFree.Load()))
@@ -62,7 +61,7 @@ func AllocsimHeapBase() uintptr { return chunkBase(mheap_.pages.start) }
 // AllocsimChunks returns the number of chunks from the first to the last.
 func AllocsimChunks() int { return int(mheap_.pages.end - mheap_.pages.start) }
 
-// AllocsimStopScavenger keeps the background scavenger, if it sleeps, from being woken.
+// AllocsimStopScavenger keeps a sleeping background scavenger asleep.
 func AllocsimStopScavenger() bool {
 	lock(&scavenger.lock)
 	parked := scavenger.parked
@@ -142,7 +141,7 @@ func AllocsimHash() (used, released uint64) {
 	return
 }
 
-// pageOf returns the number of a page counted from the first chunk; -1 of no page.
+// pageOf returns the number of a page, counted from the first chunk, or -1.
 func pageOf(address uintptr) int64 {
 	if address < AllocsimHeapBase() {
 		return -1

@@ -144,7 +144,7 @@ func settle() {
 	other = runtime.AllocsimOther()
 }
 
-// closeClasses fills every free slot with an object that stays; it says if there was one.
+// closeClasses fills every free slot with an object that stays. It returns whether there were free slots.
 func closeClasses() bool {
 	before := pinned
 	for class, size := range runtime.AllocsimSizes() {
@@ -222,7 +222,7 @@ func mapped(name string) []int64 {
 	return unsafe.Slice((*int64)(unsafe.Pointer(&bytes[0])), len(bytes)/8)
 }
 
-// created returns the words of a new file; what is not written uses no memory.
+// created returns the words of a new file. Words that are never written use no memory.
 func created(name string, length int) []int64 {
 	file, err := os.Create(name)
 	check(err)

@@ -375,7 +375,7 @@ static int unmaps(void) /* unmaps anonymous and file mappings that others have m
     return 0;
 }
 
-static int sealed(void) /* a seccomp filter that kills whoever opens a file */
+static int sealed(void) /* a seccomp filter that kills a process that opens a file */
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),

@@ -58,7 +58,7 @@ int main(void)
 def test_sites_lead_to_the_line_that_allocates(
     record: Record, tmp_path: Path, recorder: str
 ) -> None:
-    """The function is inlined, so its frame is known only from the debug information."""
+    """The function is inlined, so only the debug information has its frame."""
     if recorder == "heaptrack" and heaptrack.missing(Request(Program(("true",), "/bin/true"))):
         pytest.skip("heaptrack is not installed")
     place = tmp_path / "place"
