@@ -15,7 +15,7 @@ ONCE = (
     *("cli/test_types.py", "core/test_import_closure.py", "test_interrupted_start.py"),
     *("designs/test_parameter_types.py", "sweep/test_cluster.py", "test_interrupts.py"),
     *("test_api_types.py", "test_layers.py", "test_numba_settings.py", "test_numpy_import.py"),
-    "test_signals.py",
+    *("test_environment_script.py", "test_signals.py"),
 )
 """Directories and files below tests/."""
 
