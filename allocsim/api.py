@@ -125,8 +125,8 @@ def replay(
     find_design(design).checked(parameters)
     with Heap(design, reserve=checked_bytes("replay", "reserve", reserve), **parameters) as heap:
         profile = play(heap, on_one_thread(trace) if threads == "one" else trace, options)
-        shown = heap.design.shown(heap.parameters)
-        return ReplayProfile.of(profile, trace, heap.design.name, shown, call)
+        settings = heap.design.shown(heap.parameters)
+        return ReplayProfile.of(profile, trace, heap.design.name, settings, call)
 
 
 def compare(

@@ -56,11 +56,11 @@ def checked_conditions(call: str, arguments: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def call_text(function: Callable[..., Any], given: Mapping[str, Any]) -> str:
+def call_text(function: Callable[..., Any], values: Mapping[str, Any]) -> str:
     """Return a call as Python text, without the arguments that are equal to their defaults."""
     arguments = []
     for name, parameter in signature(function).parameters.items():
-        value = given[name]
+        value = values[name]
         if parameter.kind == parameter.VAR_KEYWORD:
             arguments += [f"{key}={object_repr(each)}" for key, each in value.items()]
         elif name in ("workload", "workloads"):

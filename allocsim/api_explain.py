@@ -83,8 +83,8 @@ def _moment(at: object) -> Choice:
 
 def _groupings(names: str | Iterable[str] | None) -> list[str]:
     """Return the names of groupings. Empty names are left out, as the command does for --by."""
-    given = names_of("explain", "by", names) or []
-    return [name.strip() for name in given if name.strip()]
+    texts = names_of("explain", "by", names) or []
+    return [name.strip() for name in texts if name.strip()]
 
 
 def _groups(names: str | Iterable[str]) -> list[str]:

@@ -46,16 +46,16 @@ def tune(
     """Find the best table of size classes of a design for given workloads.
 
     `workloads` and `hold_back` are each one workload or several. The table is tuned for `workloads`
-    only, and is then also replayed on the workloads in `hold_back`. Without these, each of several
-    workloads is left out of the tuning in turn. `floor` is the maximum share of an object that
-    rounding may take, for every size, or None. Then, for `seconds`, a random search with the random
-    seed `seed` looks for a better table by replays. `scale` is the number of times that each call
-    is made. `parameters` are the design's parameters; by default startup="none" for tcmalloc, and
-    direct=1 for go. The other arguments are those of `replay`.
+    only, and is then also replayed on the workloads in `hold_back`. Without `hold_back`, if there
+    are several workloads, each in turn is left out of the tuning. `floor` is the maximum share of
+    an object that rounding may take, for every size, or None. Then, for `seconds`, a random search
+    with the random seed `seed` looks for a better table by replays. `scale` is the number of times
+    that each call is made. `parameters` are the design's parameters; by default startup="none" for
+    tcmalloc, and direct=1 for go. The other arguments are those of `replay`.
     """
     named, others = _listed(workloads), _listed(hold_back)
-    shown = {"workloads": _one_or_all(named), "hold_back": _one_or_all(others)}
-    call = call_text(tune, locals() | shown)
+    arguments = {"workloads": _one_or_all(named), "hold_back": _one_or_all(others)}
+    call = call_text(tune, locals() | arguments)
     if not named:
         raise InputError("tune: there is no workload")
     checked_choice("tune", "threads", threads, THREADS)
@@ -90,11 +90,11 @@ def _table_design(name: object) -> str:
     return design
 
 
-def _listed(given: Workload | Iterable[Workload]) -> tuple[Workload, ...]:
+def _listed(source: Workload | Iterable[Workload]) -> tuple[Workload, ...]:
     """Return one workload or several as a tuple."""
-    if isinstance(given, Trace | str | os.PathLike | Mapping) or not isinstance(given, Iterable):
-        return (given,)
-    return tuple(given)
+    if isinstance(source, Trace | str | os.PathLike | Mapping) or not isinstance(source, Iterable):
+        return (source,)
+    return tuple(source)
 
 
 def _one_or_all(workloads: tuple[Workload, ...]) -> object:

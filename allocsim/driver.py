@@ -42,7 +42,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
     driver.stop = Stop.END
     # Local copies of the fields that every event uses. Without them, the fields would be loaded and
     # stored for every event, because any write to the heap might change them.
-    position, done, due = start, driver.events, next_due(run)
+    position, replayed, due = start, driver.events, next_due(run)
     while position < len(events):
         event = events[np.uint64(position)]  # unsigned: a signed index costs a test
         if event.op > Op.FREE:
@@ -57,17 +57,17 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
         if not replay_event(heap, driver, run.objects[event.object], event):
             if driver.stop == Stop.LIMIT:  # the event was replayed, but its object was not written
                 position += 1
-                done += 1
+                replayed += 1
             break
         position += 1
-        done += 1
+        replayed += 1
         # Comparing the footprint after every event makes the peak exact, and costs only one load.
-        if done == due or operations.footprint(heap) > driver.peak_footprint:
-            driver.events = done
+        if replayed == due or operations.footprint(heap) > driver.peak_footprint:
+            driver.events = replayed
             due = handle_due(heap, run, events, position)
             if driver.stop != Stop.END:
                 break
-    driver.events = done
+    driver.events = replayed
     return position
 
 

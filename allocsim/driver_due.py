@@ -47,15 +47,19 @@ def _note_moments(driver: Driver, event: Record, footprint: int) -> None:
     allocation. If a program frees everything at its end, footprint - live is largest at the end,
     which says little about the program.
     """
-    done, live = driver.events, driver.live
+    count, live = driver.events, driver.live
     driver.live_sum += live
     driver.footprint_sum += footprint
     if footprint - live > driver.later_footprint - driver.later_live:
-        driver.later_event, driver.later_footprint, driver.later_live = done, footprint, live
+        driver.later_event, driver.later_footprint, driver.later_live = count, footprint, live
     if event.op == Op.FREE:
         return
     if live > driver.live_peak:
-        driver.live_peak_event, driver.live_peak_footprint, driver.live_peak = done, footprint, live
+        driver.live_peak_event, driver.live_peak_footprint, driver.live_peak = (
+            count,
+            footprint,
+            live,
+        )
     if driver.worst_event != driver.later_event:
         driver.worst_event = driver.later_event
         driver.worst_footprint, driver.worst_live = driver.later_footprint, driver.later_live

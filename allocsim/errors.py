@@ -102,8 +102,8 @@ class InvalidFree(AllocsimError):
     """free() or realloc() of an address that is not a live object."""
 
     def __init__(self, address: int, reason: str) -> None:
-        shown = f"{address:#x}"
-        cut = f"{shown[:20]}…" if len(shown) > 20 else shown  # because an int can have any length
+        text = f"{address:#x}"
+        cut = f"{text[:20]}…" if len(text) > 20 else text  # because an int can have any length
         super().__init__(f"invalid pointer {cut}: {reason}")
         self.address = address
 

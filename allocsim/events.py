@@ -99,9 +99,9 @@ def on_one_thread(trace: Trace) -> Trace:
         """Yield each chunk with its thread numbers set to 0."""
         with closing_chunks(chunks):
             for chunk in chunks:
-                kept = chunk[chunk.op != Op.THREAD_DONE]
-                kept.thread[:] = 0
-                yield kept
+                events = chunk[chunk.op != Op.THREAD_DONE]
+                events.thread[:] = 0
+                yield events
 
     trace.chunks = single_threaded()
     if trace.reopen is not None:

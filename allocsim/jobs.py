@@ -51,15 +51,15 @@ the table's name again, so a file of 1 MiB could take an hour."""
 
 def make_generator(parameters: dict[str, Any]) -> Generator:
     """Return the generator of these parameters; raise InputError, which names any wrong key."""
-    given = dict(parameters)
-    kind = given.pop("kind", None)
+    arguments = dict(parameters)
+    kind = arguments.pop("kind", None)
     if not isinstance(kind, str):
         kinds = ", ".join(KINDS)
         raise InputError(f'a job needs a kind, as in kind = "random"; expected one of: {kinds}')
     if kind not in KINDS:
         raise UnknownName("kind of workload", kind, KINDS)
     try:
-        return msgspec.convert(given | {"kind": kind}, KINDS[kind], dec_hook=_size)
+        return msgspec.convert(arguments | {"kind": kind}, KINDS[kind], dec_hook=_size)
     except (msgspec.ValidationError, RecursionError, UnicodeError) as error:
         known = ", ".join(KINDS[kind].__struct_fields__)
         raise InputError(f"{error}; the keys of kind '{kind}' are: {known}") from error

@@ -79,8 +79,8 @@ class Field:
 
     def _fail(self, expected: str) -> Any:
         """Raise InputError: the value is not what was expected."""
-        shown = shortened(repr(self.value))
-        raise InputError(f"{self.path}: '{self.name}' is {shown}; expected {expected}")
+        value_text = shortened(repr(self.value))
+        raise InputError(f"{self.path}: '{self.name}' is {value_text}; expected {expected}")
 
 
 def read_json(path: str, kind: str = Field.kind) -> Field:

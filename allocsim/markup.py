@@ -24,13 +24,13 @@ def element(name: str, /, *content: str, **attributes: str | None) -> Markup:
     In the name of an attribute, "_" is replaced by "-", and a name that is a keyword of Python has
     a "_" at its end. An attribute that is None is left out.
     """
-    given = "".join(
+    attribute_text = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(printable(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
     end = "" if name in VOID else f"</{name}>"
-    return Markup(f"<{name}{given}>{joined(*content)}{end}")
+    return Markup(f"<{name}{attribute_text}>{joined(*content)}{end}")
 
 
 def joined(*content: str) -> Markup:

@@ -147,10 +147,10 @@ class Player:
         peak = self._run.peak if self._run.peak[0].footprint else end
         self._keep_samples()
         self._thin_samples()
-        kept = np.concatenate(self._samples)
-        if len(kept) == 0 or kept[-1]["event"] != self.events:
-            kept = np.concatenate([kept, np.asarray(end)])
-        require_exact(kept)
+        samples = np.concatenate(self._samples)
+        if len(samples) == 0 or samples[-1]["event"] != self.events:
+            samples = np.concatenate([samples, np.asarray(end)])
+        require_exact(samples)
         return Profile(
             at_peak=Snapshot.of(peak[0]),
             at_end=Snapshot.of(end[0]),
@@ -159,7 +159,7 @@ class Player:
             events=self.events,
             seconds=self.seconds,
             moments=self.moments(),
-            samples=kept,
+            samples=samples,
             classes=self.heap.classes(),
             caches=self.heap.caches(),
             part_meanings=self.heap.design.parts,

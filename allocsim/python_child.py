@@ -75,14 +75,14 @@ def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byt
     At the end of the block, or if a signal ends this process, all processes that are left in the
     child's process group are killed, and the child is reaped.
     """
-    given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "env": os.environ} | options
-    environment = given.pop("env").items()
-    given["env"] = {name: value for name, value in environment if name not in _TALKING}
+    arguments: dict[str, Any] = {"stdin": subprocess.DEVNULL, "env": os.environ} | options
+    environment = arguments.pop("env").items()
+    arguments["env"] = {name: value for name, value in environment if name not in _TALKING}
     started: list[subprocess.Popen[bytes]] = []
     with on_interrupt(lambda: _kill_all(started, os.WEXITED)):
         try:
             with SignalsDeferred():  # so that a signal finds every running child in the list
-                started.append(subprocess.Popen(command, start_new_session=True, **given))
+                started.append(subprocess.Popen(command, start_new_session=True, **arguments))
             yield started[0]
         finally:
             _kill_all(started, os.WEXITED | os.WNOWAIT)

@@ -77,14 +77,14 @@ def read_saved(path: str) -> SavedResult:
 def _subjects(result: Field) -> list[SubjectFigures]:
     """Return the subjects of a parsed file; there is at least one."""
     schema = result.get("schema")
-    found = None if schema is None else schema.value
-    if not isinstance(found, str) or found not in _SCHEMAS:
-        shown = "no schema" if found is None else shortened(f"schema {found!r}")
+    name = None if schema is None else schema.value
+    if not isinstance(name, str) or name not in _SCHEMAS:
+        schema_text = "no schema" if name is None else shortened(f"schema {name!r}")
         raise InputError(
-            f"{result.path}: not a saved result: found {shown}, expected one of "
+            f"{result.path}: not a saved result: found {schema_text}, expected one of "
             f"{', '.join(_SCHEMAS)}; write one with --export-json"
         )
-    if found.startswith("allocsim/profile/"):
+    if name.startswith("allocsim/profile/"):
         return [_from_profile(result)]
     return _from_comparison(result)
 

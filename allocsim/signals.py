@@ -121,7 +121,7 @@ class InterruptConfirmed(SignalsRedirected):
         self.warned = False
 
     def _warn(self, number: int) -> None:
-        """Print the warning. From the second signal on, first do what the signal did before."""
+        """Print the warning. From the second signal on, first do the signal's previous action."""
         if self.warned and callable(before := self.before[number]):
             before(number, None)
         elif self.warned:  # SIG_DFL, in a Python program that imports allocsim

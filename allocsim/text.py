@@ -42,8 +42,10 @@ def parse_size(text: str) -> int:
     """Parse a size such as "64KiB", and return it in bytes. Raises InputError if it is invalid."""
     match = _SIZE.fullmatch(text.strip().replace("_", ""))
     if not match or (match[3] and not match[2]):
-        shown = shortened(text)
-        raise InputError(f"invalid size '{shown}'; expected bytes, as in 65536, 64KiB, 64K or 64kB")
+        excerpt = shortened(text)
+        raise InputError(
+            f"invalid size '{excerpt}'; expected bytes, as in 65536, 64KiB, 64K or 64kB"
+        )
     letter = match[2].upper()
     is_decimal = match[4] and not match[3]
     factor = (_DECIMAL if is_decimal else _BINARY)[letter] if letter else 1

@@ -210,7 +210,7 @@ def append(descriptor: int, events: Any) -> None:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
     except OSError as error:
-        # The file is in memory, but a limit of the size of files applies to it too.
+        # The file is in memory, but a limit on file sizes applies to it too.
         remedy = "; raise the limit (ulimit -f)" if error.errno == EFBIG else ""
         raise EnvironmentLacks(
             f"the events do not fit in memory: {error.strerror}{remedy}"

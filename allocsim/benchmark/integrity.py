@@ -43,7 +43,7 @@ def require_intact(subject: Subject, setup: Setup) -> str | None:
     run, begin = setup.run, setup.events[: _length(setup.events)]
     begin = begin[begin.op <= Op.FREE]  # no ends of threads: one thread replays all calls
     driver = run.driver[0]
-    done = driver.events
+    replayed = driver.events
     # A design aligns objects as the modelled allocator does, perhaps to less than 16 bytes.
     driver.verify, driver.alignment = 1, ALIGNMENT if subject.library else 1
     driver.limit = NEVER  # MAX_BYTES bounds the live bytes; the parent watches a library's memory
@@ -53,7 +53,7 @@ def require_intact(subject: Subject, setup: Setup) -> str | None:
         if broken < 0:
             return None
         raise Corruption(_overlap(run) or _changed(run, broken))
-    event, stop = begin[int(driver.events - done)], Stop(int(driver.stop))
+    event, stop = begin[int(driver.events - replayed)], Stop(int(driver.stop))
     if stop == Stop.PATTERN and event.op == Op.REALLOC and not _overlap(run):
         return LOST
     raise Corruption(_describe(stop, run, event))

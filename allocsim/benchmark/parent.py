@@ -136,8 +136,8 @@ class _Watcher:
 
     def _not_a_message(self, line: bytes) -> SubjectFailed:
         """Return the error for bytes that are not a message of the current stage."""
-        shown = line[:40].decode(errors="replace")
-        return SubjectFailed(f"wrote '{shown}' into allocsim's own pipe while {self.stage}")
+        excerpt = line[:40].decode(errors="replace")
+        return SubjectFailed(f"wrote '{excerpt}' into allocsim's own pipe while {self.stage}")
 
     def _enter(self, message: Message) -> None:
         """Begin the stage that a message reports, and set the limits of this stage."""

@@ -114,14 +114,14 @@ def _end_step(heap: HeapState, driver: Driver, step: Step, meter: Meter) -> bool
 @kernel
 def _replay_notes(code: int, heap: HeapState, run: Run, events: Any, position: int) -> int:
     """Replay the notes right after a step, for a design; return the position after them."""
-    rest = position
-    while rest < len(events) and events[rest].op > Op.FREE:
-        rest += 1
+    end = position
+    while end < len(events) and events[end].op > Op.FREE:
+        end += 1
     driver = run.driver[0]
-    if rest > position and driver.stop == Stop.CHECK:
-        _replay_at(code, heap, run, events[:rest], position)
+    if end > position and driver.stop == Stop.CHECK:
+        _replay_at(code, heap, run, events[:end], position)
         driver.stop = Stop.CHECK
-    return rest
+    return end
 
 
 def replay_all(
@@ -131,16 +131,16 @@ def replay_all(
     if replay_steps(subject.state, run, events, steps, meter) == len(steps):
         return
     driver = run.driver[0]
-    stop, done = Stop(int(driver.stop)), f"after {counted(int(driver.events), 'event')}"
+    stop, when = Stop(int(driver.stop)), f"after {counted(int(driver.events), 'event')}"
     if stop == Stop.LIMIT:
         peak = format_bytes(int(driver.peak_footprint))
-        raise LimitExceeded(f"exceeded the limit with a footprint of {peak} {done}")
+        raise LimitExceeded(f"exceeded the limit with a footprint of {peak} {when}")
     if subject.heap and operations.refusal(subject.state) == Status.OVER_BOUND:
         limit = format_bytes(int(driver.limit))
-        raise LimitExceeded(f"would exceed the limit of {limit} with one request {done}")
+        raise LimitExceeded(f"would exceed the limit of {limit} with one request {when}")
     if subject.heap and operations.refusal(subject.state) == Status.UNSUPPORTED:
-        raise Corruption(f"stopped {done}: the design does not support this request")
-    raise stop_error(stop, done)
+        raise Corruption(f"stopped {when}: the design does not support this request")
+    raise stop_error(stop, when)
 
 
 def stop_error(stop: Stop, when: str) -> AllocsimError:
@@ -208,15 +208,15 @@ def peak_live(events: Table[Event], requests: np.ndarray, max_counted: int) -> t
     At most `max_counted` bytes of each object count. `requests` is scratch memory: an int64 for
     each object id, initially 0. The kernel keeps the counted bytes of live objects in it.
     """
-    live, peak, when, done = 0, 0, 0, 0
+    live, peak, when, events_done = 0, 0, 0, 0
     for index in range(len(events)):
         event = events[index]
         if event.op > Op.FREE:
             continue
-        done += 1
+        events_done += 1
         request = min(event.request, max_counted)
         live += request - requests[event.object]
         requests[event.object] = request
         if live > peak:
-            peak, when = live, done
+            peak, when = live, events_done
     return peak, when

@@ -2,8 +2,8 @@
 
 In the file of events, the field `alignment` of malloc, calloc and realloc is free for another use:
 it is the share of the object, in 256ths rounded down, that Touch.PAGE must leave untouched. The
-driver leaves the end of the object untouched. The program may have left other pages untouched, but
-the same number.
+driver leaves the end of the object untouched. The program may have left other pages untouched; only
+their number is known.
 
 If the recorder did not find out what was touched, a large calloc counts as untouched. Its memory is
 zero without being written, and programs use calloc for tables that they may never fill.
@@ -42,9 +42,9 @@ class UntouchedShares:
             return
         first, end = np.searchsorted(self._facts[:, 0], [self._read, self._read + len(chunk)])
         for row, touched in self._facts[first:end].tolist():
-            place = row - self._read
-            if chunk.op[place] <= Op.FREE:  # in a damaged file, a fact may name a note
-                number = int(np.count_nonzero(chunk.op[:place] <= Op.FREE))
+            index = row - self._read
+            if chunk.op[index] <= Op.FREE:  # in a damaged file, a fact may name a note
+                number = int(np.count_nonzero(chunk.op[:index] <= Op.FREE))
                 self._set(calls[number], touched)
         self._read += len(chunk)
 

@@ -65,15 +65,15 @@ def _chains(output: bytes, path: bytes) -> Iterator[list[Frame]]:
                 yield frames
             frames = []
         elif frames is not None and len(frames) < MAX_INLINED:
-            place = next(lines, b"")
+            location = next(lines, b"")
             if line not in (b"", b"??"):
-                frames.append(_frame(line, place, path))
+                frames.append(_frame(line, location, path))
     if frames is not None:
         yield frames
 
 
-def _frame(function: bytes, place: bytes, path: bytes) -> Frame:
+def _frame(function: bytes, location: bytes, path: bytes) -> Frame:
     """Return the frame of a function at FILE:LINE; both may be unknown, as in ??:0 or x.c:?."""
-    match = _LINE.fullmatch(place)
-    file, line = (match[1], int(match[2])) if match else (place.rpartition(b":")[0], 0)
+    match = _LINE.fullmatch(location)
+    file, line = (match[1], int(match[2])) if match else (location.rpartition(b":")[0], 0)
     return make_frame(function, b"" if file == b"??" else file, line, path)

@@ -69,8 +69,10 @@ def _functions(path: str) -> Iterator[tuple[Any, Any]]:
             if kind in _TABLES and length <= MAX_TABLE:
                 content = os.pread(file.fileno(), length, offset)
                 symbols = np.frombuffer(content, _SYMBOL, len(content) // _SYMBOL.itemsize)
-                kept = symbols[np.isin(symbols["kind"] & 15, _FUNCTIONS) & (symbols["size"] > 0)]
-                if len(kept):
-                    order = np.argsort(kept["value"])
-                    starts = kept["value"][order]
-                    yield starts, starts + kept["size"][order]
+                functions = symbols[
+                    np.isin(symbols["kind"] & 15, _FUNCTIONS) & (symbols["size"] > 0)
+                ]
+                if len(functions):
+                    order = np.argsort(functions["value"])
+                    starts = functions["value"][order]
+                    yield starts, starts + functions["size"][order]

@@ -75,10 +75,10 @@ def _bare(function: str) -> str:
 
     The demangled name of a C++ function template includes the return type.
     """
-    kept, depth = "", 0
+    bare, depth = "", 0
     for character in function:
         if character == "(" and depth == 0:
             break
         depth += (character == "<") - (character == ">")
-        kept += character if depth == 0 and character != ">" else ""
-    return kept if kept.startswith("operator new") else kept.rpartition(" ")[2]
+        bare += character if depth == 0 and character != ">" else ""
+    return bare if bare.startswith("operator new") else bare.rpartition(" ")[2]

@@ -17,13 +17,13 @@ def pruned(table: SiteTable, used: Any) -> SiteTable:
     """
     sites = np.where(np.asarray(used) < len(table), used, 0)
     nodes = table.node_of[sites]
-    kept = np.flatnonzero(_with_callers(table.parents, nodes))
+    kept_nodes = np.flatnonzero(_with_callers(table.parents, nodes))
     number = np.zeros(len(table.parents), np.uint32)
-    number[kept] = np.arange(len(kept))
-    frames, frame_of = np.unique(np.append(table.frame_of[kept], 0), return_inverse=True)
+    number[kept_nodes] = np.arange(len(kept_nodes))
+    frames, frame_of = np.unique(np.append(table.frame_of[kept_nodes], 0), return_inverse=True)
     return SiteTable(
         [table.frames[frame] for frame in frames.tolist()],
-        number[table.parents[kept]],
+        number[table.parents[kept_nodes]],
         frame_of.reshape(-1)[:-1].astype(np.uint32),
         number[nodes],
     )

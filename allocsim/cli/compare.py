@@ -168,21 +168,21 @@ def _report(
     if options["sort"]:
         column_of(options["sort"])
     comparison = measure(subjects)
-    shown = Compared(comparison, reference, options["sort"], command_line())
+    compared = Compared(comparison, reference, options["sort"], command_line())
     exports = [options[f"export_{form}"] for form in ("json", "csv", "markdown")]
     texts = (comparison_json, comparison_csv, comparison_markdown)
     try:
-        export([(path, partial(text, shown)) for path, text in zip(exports, texts, strict=True)])
-        export_pictures(options, partial(_page, shown))
+        export([(path, partial(text, compared)) for path, text in zip(exports, texts, strict=True)])
+        export_pictures(options, partial(_page, compared))
     finally:  # if a file cannot be written, the report is not lost
         if options["json"]:
-            click.echo(comparison_json(shown))
+            click.echo(comparison_json(compared))
         else:
-            print_comparison(shown)
+            print_comparison(compared)
 
 
-def _page(shown: Any) -> Any:
+def _page(compared: Any) -> Any:
     """Return the page of a comparison."""
     from allocsim.pictures.comparison_page import comparison_page
 
-    return comparison_page(shown)
+    return comparison_page(compared)

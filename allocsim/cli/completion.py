@@ -115,8 +115,8 @@ def _names_or_file(names: Iterable[str], incomplete: str) -> list[CompletionItem
         return _file(incomplete)
     files = _matching(sorted(entry.name for entry in os.scandir() if entry.is_file()), incomplete)
     # A line end in a name would be read as the end of a completion.
-    shown = [name for name in files if name.isprintable() and not name.startswith(".")]
-    return _items([*matches, *shown])
+    visible = [name for name in files if name.isprintable() and not name.startswith(".")]
+    return _items([*matches, *visible])
 
 
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:

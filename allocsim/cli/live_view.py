@@ -33,13 +33,13 @@ def live_view(notify: Callable[[str], None]) -> Iterator[Callable[[LiveFigures],
         return
     console = plain_console(stderr=True)
     view = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
-    shown: deque[LiveFigures] = deque(maxlen=WIDTH)
+    recent: deque[LiveFigures] = deque(maxlen=WIDTH)
 
     def show(figures: LiveFigures) -> None:
         """Add the figures to the charts."""
-        shown.append(figures)
+        recent.append(figures)
         view.start()
-        view.update(live_table([*shown]), refresh=True)
+        view.update(live_table([*recent]), refresh=True)
 
     with on_interrupt(lambda: clear_bar(console)):
         try:
@@ -57,14 +57,14 @@ def live_line(figures: LiveFigures) -> str:
     )
 
 
-def live_table(shown: list[LiveFigures]) -> Table:
+def live_table(recent: list[LiveFigures]) -> Table:
     """Return a table of the last figures, and charts of all figures on one scale."""
-    last = shown[-1]
-    top = max(max(figures.resident, figures.live) for figures in shown)
+    last = recent[-1]
+    top = max(max(figures.resident, figures.live) for figures in recent)
     table = Table.grid(padding=(0, 2))
     for name, values in (
-        ("resident", [figures.resident for figures in shown]),
-        ("live", [figures.live for figures in shown]),
+        ("resident", [figures.resident for figures in recent]),
+        ("live", [figures.live for figures in recent]),
     ):
         table.add_row(name, format_bytes(values[-1]), sparkline(values, top, WIDTH))
     table.add_row(

@@ -151,8 +151,8 @@ def require_not_given(*names: str, needs: str) -> None:
     """
     context = click.get_current_context()
     for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
-        if given and option.name in names:
+        is_given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
+        if is_given and option.name in names:
             raise click.UsageError(f"{option.opts[0]} needs {needs}")
 
 

@@ -137,12 +137,12 @@ _OPTIONS = (
 def driver_options(command: Command) -> Command:
     """Add the options that all run commands share to a command, as the keyword `settings`."""
 
-    def with_settings(**given: Any) -> Any:
+    def with_settings(**values: Any) -> Any:
         """Call the command with its other options, and with the shared options as Settings."""
-        settings = Settings(**{name: given.pop(name) for name in Settings._fields})
+        settings = Settings(**{name: values.pop(name) for name in Settings._fields})
         require_outputs()
         require_renderer_for(settings._asdict())
-        return command(settings=settings, **given)
+        return command(settings=settings, **values)
 
     with_settings.__name__, with_settings.__doc__ = command.__name__, command.__doc__
     with_settings.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Files that a command writes, and what is checked before the command does any work.
+"""Files that a command writes, and the checks of them before the command does any work.
 
 An output is a parameter of OutputType. Every other parameter may name inputs: a workload, a result,
 `size_classes=FILE`, `./mine.py:key=1,lib:/a/libx.so:x_`. No output may replace an input.
@@ -35,7 +35,7 @@ def require_outputs(
     """Raise an error, before the command does any work, if an output cannot or must not be written.
 
     Checks the outputs and inputs on the command line, and those in `outputs` and `inputs`. Raises
-    UsageError for an output that is an input, and as `require_writable`.
+    UsageError if an output is also an input, and the errors of `require_writable`.
     """
     context = click.get_current_context()
     written, read = [*outputs], [*inputs, *_texts(context.obj)]

@@ -29,7 +29,7 @@ REFRESH = 0.1
 
 
 class Counts(Protocol):
-    """A consumer of a trace, such as a player or a writer, that counts the events."""
+    """A consumer of a trace that counts the events, such as a player or a writer."""
 
     @property
     def events(self) -> int:
@@ -49,15 +49,15 @@ def progress_bar(trace: Trace) -> Iterator[Callable[[Counts], None]]:
     console = plain_console(stderr=True)
     bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
     task = bar.add_task(printable(trace.name), total=1.0, rate="")
-    begun = shown = time.monotonic()
+    begun = last_update = time.monotonic()
 
     def watch(consumer: Counts) -> None:
         """Update the bar, at most once in REFRESH seconds."""
-        nonlocal shown
+        nonlocal last_update
         now = time.monotonic()
-        if now - begun < PATIENCE or now - shown < REFRESH:
+        if now - begun < PATIENCE or now - last_update < REFRESH:
             return
-        shown = now
+        last_update = now
         bar.start()
         rate = f"{consumer.events / (now - begun) / 1e6:.1f} M events/s"
         bar.update(task, completed=_share(trace, consumer), rate=rate)

@@ -61,9 +61,9 @@ def _plan(options: dict[str, Any]) -> Plan:
 def _sweep(plan: Plan, file: RowsFile, place: Place, retry: bool) -> None:
     """Run the cells that the file does not have, and show the progress on a terminal."""
     missing_cells = sum(1 for m in (MEMORY, TIMES) for _ in missing(plan.cells(m), file, retry))
-    done = len(plan) - missing_cells
-    if done:
-        log(f"{file.path} already has {done:,} of {counted(len(plan), 'cell')}")
+    present = len(plan) - missing_cells
+    if present:
+        log(f"{file.path} already has {present:,} of {counted(len(plan), 'cell')}")
     changed = outdated(plan.cells(MEMORY), file) + outdated(plan.cells(TIMES), file)
     if changed:
         options = " or ".join(dict.fromkeys(chain.from_iterable(changed)))

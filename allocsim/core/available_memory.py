@@ -1,4 +1,4 @@
-"""The memory that a run may use: what the machine and the process's control groups still have.
+"""The memory that a run may use, limited by the machine and by the process's control groups.
 
 A trace of 30 bytes can request more memory than the machine has. Linux grants the request, because
 only writing to the memory uses it. When no memory is left, the kernel kills a process, or the
@@ -31,7 +31,8 @@ object), for page tables (8 bytes for each page), and for other processes. It al
 of MemAvailable, which is an estimate. No single request may bring the footprint above MAX_SHARE.
 
 Other processes take memory too. Therefore a run also stops when less than RESERVE is left, but only
-if its own heap is larger than what is left. Stopping a run with a smaller heap would not help."""
+if its own heap is larger than the memory left. Stopping a run with a smaller heap would not
+help."""
 
 INTERVAL = 0.05
 """Seconds between two readings of the available memory. A reading takes 0.1 ms. Between two

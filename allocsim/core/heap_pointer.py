@@ -68,9 +68,9 @@ class _Fields(AttributeTemplate):
 def _load_field(context: Any, builder: Any, pointer: Any, value: Any, name: str) -> Any:
     """Generate code that loads an array of the state."""
     state = pointer.state
-    place = state.fields.index(name)
-    kind = state.types[place]
-    first = _arrays_offset(state) + WORD * _first_words(state)[place]
+    index = state.fields.index(name)
+    kind = state.types[index]
+    first = _arrays_offset(state) + WORD * _first_words(state)[index]
     length = array_words(kind.ndim)
     words = [_load(builder, value, first + WORD * word) for word in range(length)]
     array = context.make_array(kind)(context, builder)
@@ -88,8 +88,8 @@ def _load_field(context: Any, builder: Any, pointer: Any, value: Any, name: str)
 def _load(builder: Any, address: Any, offset: int) -> Any:
     """Generate a load of a word that never changes."""
     word = ir.IntType(64)
-    place = builder.inttoptr(builder.add(address, word(offset)), word.as_pointer())
-    loaded = builder.load(place)
+    pointer = builder.inttoptr(builder.add(address, word(offset)), word.as_pointer())
+    loaded = builder.load(pointer)
     loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
     return loaded
 

@@ -59,7 +59,7 @@ class LinkedLibrary(JITCodeLibrary):
                 raise AssertionError(f"{function.name} is not linked")
 
     def serialize_using_object_code(self) -> Any:
-        """Return what the cache keeps: the machine code, and a stub that names its functions.
+        """Return the content for the cache: the machine code, and a stub that names its functions.
 
         Numba would keep the IR instead of the stub, for inlining elsewhere, and parse it on every
         load. A kernel that Python calls is never inlined.

@@ -262,9 +262,9 @@ def _kernel_addresses(heap: HeapState) -> dict[str, int]:
 
 def _code_address(context: Any, builder: Any, state: Any, heap: Any) -> Any:
     """Generate code that gives the address of the heap's record `code`."""
-    place = state.fields.index("code")
-    code = context.make_array(state.types[place])(
-        context, builder, builder.extract_value(heap, place)
+    index = state.fields.index("code")
+    code = context.make_array(state.types[index])(
+        context, builder, builder.extract_value(heap, index)
     )
     return builder.ptrtoint(code.data, ir.IntType(64))
 

@@ -47,12 +47,12 @@ def kernel_cache_directories(package: Path = PACKAGE) -> list[Path]:
 def cache_directories(kind: str, key: str) -> list[Path]:
     """Return the directories with compiled files of a kind; new files are written to the first.
 
-    `key` identifies what the files were compiled with. The first choice is below `allocsim` in
-    NUMBA_CACHE_DIR if that is set, else in the user's cache directory (XDG). The second choice is a
-    private directory below the temporary directory. The list begins with the first of the two that
-    can be written, which is created if needed. If this is the second choice, the first choice
-    follows, provided that it can be read. If neither can be written, the list has only directories
-    that can be read.
+    `key` identifies the conditions of the compilation, such as versions. The first choice is below
+    `allocsim` in NUMBA_CACHE_DIR if that is set, else in the user's cache directory (XDG). The
+    second choice is a private directory below the temporary directory. The list begins with the
+    first of the two that can be written, which is created if needed. If this is the second choice,
+    the first choice follows, provided that it can be read. If neither can be written, the list has
+    only directories that can be read.
     """
     only_read: list[Path] = []
     for choose in (_user_cache, _private_temporary):

@@ -30,13 +30,13 @@ else:
             """Generate the code of the call; return its result."""
             array = context.make_array(signature.args[0])(context, builder, arguments[0])
             byte = ir.IntType(8).as_pointer()
-            place = builder.bitcast(builder.gep(array.data, [arguments[1]]), byte)
+            pointer = builder.bitcast(builder.gep(array.data, [arguments[1]]), byte)
             hint = cgutils.get_or_insert_function(
                 builder.module,
                 ir.FunctionType(ir.VoidType(), [byte, *[ir.IntType(32)] * 3]),
                 "llvm.prefetch.p0i8",
             )
-            builder.call(hint, [place, _READ, _KEEP, _DATA])
+            builder.call(hint, [pointer, _READ, _KEEP, _DATA])
             return context.get_dummy_value()
 
         return types.void(table, types.int64), generate

@@ -49,6 +49,6 @@ def sort_digit(
         starts[digit + 1] += starts[digit]
     for index in range(len(keys)):
         digit = keys[index] >> shift & mask
-        place = starts[digit]
+        position = starts[digit]
         starts[digit] += 1
-        sorted_keys[place], sorted_values[place] = keys[index], values[index]
+        sorted_keys[position], sorted_values[position] = keys[index], values[index]

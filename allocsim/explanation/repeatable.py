@@ -21,14 +21,14 @@ def repeatable(trace: Trace) -> Callable[[], Trace]:
     if trace.reopen is not None:
         trace.close()
         return trace.reopen
-    kept, size, room = [], 0, available_memory() // 2
+    chunks, size, room = [], 0, available_memory() // 2
     with trace:
         for chunk in trace.chunks:
-            kept.append(np.array(chunk).view(np.recarray))
+            chunks.append(np.array(chunk).view(np.recarray))
             size += chunk.nbytes
             if size > room:
                 raise EnvironmentLacks(
                     f"'{trace.name}' can be read only once and does not fit in memory; write it "
                     "to a file first"
                 )
-    return lambda: replace(trace, chunks=iter(kept), resource=None)
+    return lambda: replace(trace, chunks=iter(chunks), resource=None)

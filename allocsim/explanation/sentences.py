@@ -96,7 +96,7 @@ def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> I
 
 
 def _on_shares(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
-    """Name the groups whose owned bytes differ much from what is saved without the group."""
+    """Name the groups whose owned bytes differ much from the bytes saved without the group."""
     replays = {each.group: each for each in what_ifs if each.kind == "never"}
     for owner in owners:
         replay = replays.get(owner.name)

@@ -47,9 +47,9 @@ def _settings_of(subject: str) -> dict[str, str]:
     """Return the settings to try: those that the subject has, except those set in its name."""
     library = library_of(subject)
     if library is None:
-        design, given = design_of(subject)
+        design, set_in_name = design_of(subject)
         known, tried = [*find_design(design).parameters], OF_DESIGNS
     else:
-        name, given = split_settings(library)
+        name, set_in_name = split_settings(library)
         known, tried = [*available_settings(name)], OF_LIBRARIES.get(family_of(name) or "", {})
-    return {key: value for key, value in tried.items() if key in known and key not in given}
+    return {key: value for key, value in tried.items() if key in known and key not in set_in_name}

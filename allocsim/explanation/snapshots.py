@@ -93,5 +93,5 @@ def _snapshot(
     parts["untouched"] = -parts["untouched"]
     for name, size in (*zip(names, measured.unheld.tolist(), strict=True), *rest.items()):
         parts[name] = parts.get(name, 0) + size
-    kept = {name: size for name, size in parts.items() if size or name == "live"}
-    return Snapshot(event, kept, measured.regions)
+    nonzero = {name: size for name, size in parts.items() if size or name == "live"}
+    return Snapshot(event, nonzero, measured.regions)

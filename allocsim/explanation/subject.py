@@ -15,7 +15,7 @@ Subject: TypeAlias = OnDesign | OnLibrary
 
 
 def default_subject(trace: Trace) -> str:
-    """Return the name of the allocator that the program used, as far as its recording says that.
+    """Return the name of the allocator that the program used, as far as the recording shows it.
 
     A trace of Go's runtime was made under Go's allocator. Most other programs use glibc's.
     """

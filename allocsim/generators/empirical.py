@@ -50,9 +50,9 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
 
     def _events(self, notes: list[str]) -> Iterator[Any]:
         """Yield the events, and add notes about the population."""
-        kept, note = self._rates()
+        usable, note = self._rates()
         notes += note
-        bits, population = np.random.PCG64(self.seed), populate(kept, self.heap)
+        bits, population = np.random.PCG64(self.seed), populate(usable, self.heap)
         total = 0
         for chunk in self._initial(bits, population):
             total += len(chunk)
@@ -87,29 +87,29 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
     def _rates(self) -> tuple[list[Rate], list[str]]:
         """Return the rates of all sizes that are not too large, and notes about the table."""
         (rates, notes), maximum = read_table(self.file), int(self.heap * self.largest)
-        kept = [rate for rate in rates if rate.size <= maximum]
-        if not is_usable(kept):
+        usable = [rate for rate in rates if rate.size <= maximum]
+        if not is_usable(usable):
             raise InputError(
                 f"{self.file}: the sizes up to {format_bytes(maximum)} ({self.largest:.1%} of the "
                 f"heap, {format_bytes(self.heap)}) have no allocations or no live objects; use a "
                 "larger heap"
             )
-        scale = self.heap / sum(rate.size * rate.live for rate in kept)
-        if sum(capacity(rate.live * scale) for rate in kept) > MAX_OBJECTS:
+        scale = self.heap / sum(rate.size * rate.live for rate in usable)
+        if sum(capacity(rate.live * scale) for rate in usable) > MAX_OBJECTS:
             raise InputError(
                 f"{self.file}: a heap of {format_bytes(self.heap)} may have more than "
                 f"{MAX_OBJECTS:,} objects, the maximum; use a smaller heap"
             )
-        if len(kept) < len(rates):
-            notes.append(_dropped(rates, kept, maximum))
-        return kept, notes
+        if len(usable) < len(rates):
+            notes.append(_dropped(rates, usable, maximum))
+        return usable, notes
 
 
-def _dropped(rates: list[Rate], kept: list[Rate], maximum: int) -> str:
+def _dropped(rates: list[Rate], usable: list[Rate], maximum: int) -> str:
     """Return the note about sizes that are too large."""
     bytes_live = sum(rate.size * rate.live for rate in rates)
-    share = 1 - sum(rate.size * rate.live for rate in kept) / bytes_live
+    share = 1 - sum(rate.size * rate.live for rate in usable) / bytes_live
     return (
-        f"dropped {len(rates) - len(kept):,} of {len(rates):,} sizes, those above "
+        f"dropped {len(rates) - len(usable):,} of {len(rates):,} sizes, those above "
         f"{format_bytes(maximum)}: they have {share:.1%} of the table's live bytes"
     )

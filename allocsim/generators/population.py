@@ -141,17 +141,17 @@ def step(
     """
     state, rows = population.state[0], population.rows
     allocations = rows[len(rows) - 1].allocations << FREE_BITS
-    for place in range(len(events)):
+    for index in range(len(events)):
         # A word has 63 bits, far more than the sum of the weights, so the modulo is hardly biased.
-        drawn = row_words[place] % (allocations + state.frees)
+        drawn = row_words[index] % (allocations + state.frees)
         if drawn < allocations:
             row = _first_above(rows.allocations, drawn >> FREE_BITS)
         else:
             row = _row_to_free(population.frees, drawn - allocations)
         if drawn < allocations and rows[row].count < rows[row].capacity:
-            _allocate(population, row, events[place])
+            _allocate(population, row, events[index])
         else:
-            _free(population, row, object_words[place], events[place])
+            _free(population, row, object_words[index], events[index])
 
 
 @kernel
@@ -170,10 +170,10 @@ def _allocate(population: Population, number: int, event: np.record) -> None:
 def _free(population: Population, number: int, word: int, event: np.record) -> None:
     """Write the free of a random object of the row to `event`."""
     row, ids = population.rows[number], population.ids
-    place = row.first + (((word & 0xFFFFFFFF) * row.count) >> 32)
+    position = row.first + (((word & 0xFFFFFFFF) * row.count) >> 32)
     last = row.first + row.count - 1
-    freed = ids[place]
-    ids[place] = ids[last]
+    freed = ids[position]
+    ids[position] = ids[last]
     ids[last] = freed
     event.op = Op.FREE
     event.request = 0
@@ -187,23 +187,23 @@ def _free(population: Population, number: int, word: int, event: np.record) -> N
 def _add_weight(population: Population, row: int, weight: int) -> None:
     """Add `weight` to the weight of freeing any object of a row."""
     population.state[0].frees += weight
-    tree, place = population.frees, row + 1
+    tree, index = population.frees, row + 1
     # The entries visited are those whose sums include the row (Fenwick tree).
-    while place < len(tree):
-        tree[place] += weight
-        place += place & -place
+    while index < len(tree):
+        tree[index] += weight
+        index += index & -index
 
 
 @kernel
 def _row_to_free(tree: np.ndarray, drawn: int) -> int:
     """Return the first row at which the running sum of the weights of frees exceeds `drawn`."""
-    place, stride = 0, (len(tree) - 1) >> 1
+    index, stride = 0, (len(tree) - 1) >> 1
     while stride:
-        if tree[place + stride] <= drawn:
-            place += stride
-            drawn -= tree[place]
+        if tree[index + stride] <= drawn:
+            index += stride
+            drawn -= tree[index]
         stride >>= 1
-    return place
+    return index
 
 
 @kernel

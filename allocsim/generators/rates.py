@@ -103,6 +103,6 @@ def _rate(path: str, number: int, line: str) -> Rate:
     numbers = (rate.allocations, rate.live)
     in_range = all(number == 0 or MIN_NUMBER <= number <= MAX_NUMBER for number in numbers)
     if not (0 <= rate.size <= MAX_SIZE and in_range):
-        shown = line.strip()[:80]
-        raise InputError(f"{path}, line {number}: found {shown!r}, expected {GRAMMAR}")
+        excerpt = line.strip()[:80]
+        raise InputError(f"{path}, line {number}: found {excerpt!r}, expected {GRAMMAR}")
     return rate

@@ -1,6 +1,6 @@
 """Heap: an allocator over real memory, called from Python.
 
-A Heap adds to a design (a simulated allocator) what an allocator itself does not do. It checks
+A Heap adds to a design (a simulated allocator) the tasks that are not an allocator's own. It checks
 arguments, numbers the calling threads, and raises an exception when a kernel (a compiled function
 of the design) reports a failure. It also records the requested size of every object, to count live
 bytes and to detect double frees.

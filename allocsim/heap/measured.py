@@ -59,7 +59,7 @@ class Measured:
         return self._objects.total + self._stacks.total
 
     def profile(self) -> Snapshot:
-        """Measure the heap: what each of its bytes is used for now."""
+        """Measure the heap: the current use of each byte."""
         with self._lock:
             sample = np.zeros(1, SAMPLE).view(np.recarray)
             operations.measure(self.state, self.live, sample[0])

@@ -85,8 +85,8 @@ def program_environment(
     if library is None:
         return environment
     if not is_linked and not is_own_glibc(library):
-        kept = environment.get("LD_PRELOAD")
-        environment["LD_PRELOAD"] = ":".join(filter(None, (require_library(library), kept)))
+        user_preload = environment.get("LD_PRELOAD")
+        environment["LD_PRELOAD"] = ":".join(filter(None, (require_library(library), user_preload)))
     return environment | variables(library, environment)
 
 
@@ -100,8 +100,8 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
         return environment | ONE_THREAD
     # With TOP_PAD, glibc would never release memory, so it is not set when glibc is measured.
     tunables = TUNABLES if is_own_glibc(library) else (*TUNABLES, TOP_PAD)
-    kept = environment.get("GLIBC_TUNABLES")
-    environment["GLIBC_TUNABLES"] = ":".join(filter(None, (*tunables, kept)))
+    user_tunables = environment.get("GLIBC_TUNABLES")
+    environment["GLIBC_TUNABLES"] = ":".join(filter(None, (*tunables, user_tunables)))
     host = host_of(library)
     preloads = [environment.get("LD_PRELOAD"), find_library(host) if host else None]
     if _HEAP_PROFILER in content_of(split_settings(library)[0]):

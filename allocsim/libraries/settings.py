@@ -41,11 +41,11 @@ def require_settings(library: str) -> None:
 
     `library` is a name with settings, as `split_settings` expects.
     """
-    name, given = split_settings(library)
-    if not given:
+    name, settings = split_settings(library)
+    if not settings:
         return
     family = _family(name)
-    for key, text in given.items():
+    for key, text in settings.items():
         if key not in family.settings:
             raise UnknownName(f"setting of {name}", key, family.settings)
         _value(family, key, text)
@@ -77,8 +77,8 @@ def variables(library: str, environment: Mapping[str, str]) -> dict[str, str]:
 
     If one variable contains all settings, the settings in its value in `environment` are kept.
     """
-    name, given = split_settings(library)
-    if not given:
+    name, settings = split_settings(library)
+    if not settings:
         return {}
     family = _family(name)
     if family.own_variable is not None:
@@ -86,15 +86,15 @@ def variables(library: str, environment: Mapping[str, str]) -> dict[str, str]:
             _named(family.own_variable, _spelled(name, family, key) or key): _value(
                 family, key, text
             )
-            for key, text in given.items()
+            for key, text in settings.items()
         }
     pairs = [
         family.pair.format(_named(family.spelling, key), _value(family, key, text))
-        for key, text in given.items()
+        for key, text in settings.items()
     ]
     variable = _variable(name, family)
-    kept = environment.get(variable)
-    return {variable: family.separator.join(filter(None, (kept, *pairs)))}
+    user_value = environment.get(variable)
+    return {variable: family.separator.join(filter(None, (user_value, *pairs)))}
 
 
 def content_of(library: str) -> bytes:

@@ -56,8 +56,8 @@ else:
             """Emit the LLVM instructions of the call."""
             word = ir.IntType(64)
             words = [
-                context.cast(builder, value, given, types.int64)
-                for value, given in zip(
+                context.cast(builder, value, argument_type, types.int64)
+                for value, argument_type in zip(
                     cgutils.unpack_tuple(builder, values[1]), arguments, strict=True
                 )
             ]

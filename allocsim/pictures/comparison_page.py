@@ -29,27 +29,31 @@ from allocsim.text import format_bytes
 NANOSECONDS = Unit("ns/event", 1)
 
 
-def comparison_page(shown: Compared) -> Page:
+def comparison_page(compared: Compared) -> Page:
     """Return the page: the answer, pictures, the tables, and how it was measured."""
-    sections = [_answer(shown), Section("table", "All figures", _tables(shown))]
-    times = [row for row in shown.rows() if row.times]
+    sections = [_answer(compared), Section("table", "All figures", _tables(compared))]
+    times = [row for row in compared.rows() if row.times]
     if times:
         sections.insert(1, Section("time", "Time", [_times(times)]))
     return Page(
-        title=f"{shown.comparison.workload.trace.name}: allocators compared",
-        lead=headline(shown),
-        sections=[*sections, _how(shown)],
+        title=f"{compared.comparison.workload.trace.name}: allocators compared",
+        lead=headline(compared),
+        sections=[*sections, _how(compared)],
     )
 
 
-def _answer(shown: Compared) -> Section:
+def _answer(compared: Compared) -> Section:
     """Return the conclusions, the peaks and the warnings."""
-    comparison = shown.comparison
-    sentences = [*program_sentences(shown), *conclusions(shown), *compare_counters(comparison)]
-    failures = [f"{label(row)}: {row.failure}" for row in shown.rows() if row.failure]
-    measured = [row for row in shown.rows() if row.memory]
+    comparison = compared.comparison
+    sentences = [
+        *program_sentences(compared),
+        *conclusions(compared),
+        *compare_counters(comparison),
+    ]
+    failures = [f"{label(row)}: {row.failure}" for row in compared.rows() if row.failure]
+    measured = [row for row in compared.rows() if row.memory]
     pictures: list[Markup | Figure] = [_peaks(measured)] if measured else []
-    cautions = [*failures, *real_failures(shown), *cautions_of(comparison)]
+    cautions = [*failures, *real_failures(compared), *cautions_of(comparison)]
     return Section("answer", "Answer", [listed(sentences), *pictures, warnings(cautions)])
 
 
@@ -84,32 +88,32 @@ def _times(rows: Sequence[Row]) -> Figure:
     )
 
 
-def _tables(shown: Compared) -> list[Markup | Figure]:
+def _tables(compared: Compared) -> list[Markup | Figure]:
     """Return the tables of the report; * marks the best figure of a column."""
-    figures = cells(shown)
+    figures = cells(compared)
     rows = [
         [
             label(row),
             *(f"*{cell.text}" if cell.is_best else cell.text for cell in figures[row.subject]),
         ]
-        for row in shown.rows()
+        for row in compared.rows()
         if row.subject in figures
     ]
     content: list[Markup | Figure] = [table("All figures", ("allocator", *titles()), rows, (0,))]
-    real = [[label(row), *real_cells(row, shown.comparison)] for row in real_rows(shown)]
+    real = [[label(row), *real_cells(row, compared.comparison)] for row in real_rows(compared)]
     if real:
         content.insert(0, table("The program itself", ("program under", *TITLES), real, (0,)))
     return content
 
 
-def _how(shown: Compared) -> Section:
+def _how(compared: Compared) -> Section:
     """Return how the figures were measured."""
     named = [
-        ("command", shown.command),
+        ("command", compared.command),
         ("version", f"allocsim {__version__}"),
-        ("conditions", conditions(shown)),
+        ("conditions", conditions(compared)),
         ("machine", ", ".join(str(each) for each in machine().values() if each)),
         *MEANINGS.items(),
     ]
-    notes = [f"{MEANING}."] if real_rows(shown) else []
+    notes = [f"{MEANING}."] if real_rows(compared) else []
     return Section("how", "How it was measured", [facts(named), listed(notes)])

@@ -42,9 +42,9 @@ def run_page(result: Result) -> Page:
 def _answer(result: Result) -> Section:
     """Return the summary of the run, and the footprint by part."""
     profile, trace = result.profile, result.trace
-    said = [headline(result), profile.mode, verification(profile)]
+    lines = [headline(result), profile.mode, verification(profile)]
     cautions = [*trace_warnings(trace), *filter(None, [dropped_calls(trace)])]
-    sentences = listed([*filter(None, said)])
+    sentences = listed([*filter(None, lines)])
     return Section("answer", "Answer", [sentences, _parts(profile), warnings(cautions)])
 
 

@@ -31,10 +31,10 @@ def page_svg(drawn: str, css_class: str) -> Markup:
     `css_class` is the class of the element.
     """
     root = ElementTree.fromstring(drawn)
-    kept = _attributes(root)
+    attributes = _attributes(root)
     return element(
         "svg", *_content(root), class_=css_class, aria_hidden="true", focusable="false",
-        viewBox=kept["viewBox"], width=kept["width"], height=kept["height"],
+        viewBox=attributes["viewBox"], width=attributes["width"], height=attributes["height"],
     )  # fmt: skip
 
 
@@ -42,11 +42,11 @@ def _content(parent: ElementTree.Element) -> list[str]:
     """Return the text of an element, and those of its children that are drawn."""
     parts: list[str] = [parent.text] if parent.text and _name(parent) in ("text", "tspan") else []
     for child in parent:
-        name, kept = _name(child), _attributes(child)
+        name, attributes = _name(child), _attributes(child)
         content = _content(child)
         is_drawn = name in ELEMENTS and child.get("display") != "none"
-        if is_drawn and (content if name in ("g", "text") else kept.get("d") != ""):
-            parts.append(element(name, *content, **kept))
+        if is_drawn and (content if name in ("g", "text") else attributes.get("d") != ""):
+            parts.append(element(name, *content, **attributes))
     return parts
 
 

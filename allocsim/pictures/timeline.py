@@ -34,13 +34,13 @@ def timeline(points: Sequence[Point], marked: tuple[str, int]) -> Figure:
 
     A line marks the moment `marked`, which is a name and a number of events.
     """
-    shown = [Point(each.event, positive(each.parts)) for each in points]
-    highest = max(each.footprint for each in shown)
-    names = in_order(name for each in shown for name in each.parts)
+    positive_points = [Point(each.event, positive(each.parts)) for each in points]
+    highest = max(each.footprint for each in positive_points)
+    names = in_order(name for each in positive_points for name in each.parts)
     unit = unit_for(highest)
     data = [
         {"event": each.event, "part": name, "size": unit.of(each.parts.get(name, 0)), "rank": rank}
-        for each in shown
+        for each in positive_points
         for rank, name in enumerate(names)
     ]
     return Figure(
@@ -55,7 +55,7 @@ def timeline(points: Sequence[Point], marked: tuple[str, int]) -> Figure:
                 *(format_bytes(each.parts.get(name, 0)) for name in names),
                 format_bytes(each.footprint),
             ]
-            for each in _some(shown)
+            for each in _some(positive_points)
         ],
         left=(),
     )

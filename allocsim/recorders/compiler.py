@@ -36,9 +36,9 @@ def compile_library(library: Path, *arguments: str | Path) -> None:
     # If PATH is not set, Python finds cc in the default path, but gcc does not find ld there.
     default = {"PATH": os.defpath}
     variables = {**default, **os.environ, "LC_ALL": "C", "TMPDIR": str(library.parent)}
-    done = run_command("cc", *SHARED, *arguments, "-o", library, env=variables)
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+    result = run_command("cc", *SHARED, *arguments, "-o", library, env=variables)
+    if result.returncode != 0:
+        lines = result.stderr.strip().splitlines() or [f"status {result.returncode}"]
         message = next((line for line in lines if "error" in line), lines[-1])[-200:]
         # Such as a missing header. The compiler may also lack memory or space.
         remedy = f"; {INSTALL}" if "No such file" in message else ""

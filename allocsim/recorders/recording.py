@@ -179,9 +179,9 @@ def _convert(session: Session, finished: Finished, out: Path) -> Written:
     try:
         return convert(finished, out, session.progress)
     except EnvironmentLacks as error:
-        kept = session.directory.with_name(f"{session.directory.name}.allocsim")
-        convert(finished, kept, session.progress)
-        raise EnvironmentLacks(f"{error}; the trace is in '{kept}'") from error
+        rescued = session.directory.with_name(f"{session.directory.name}.allocsim")
+        convert(finished, rescued, session.progress)
+        raise EnvironmentLacks(f"{error}; the trace is in '{rescued}'") from error
 
 
 def _write_child(session: Session, finished: Finished, out: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from allocsim.profile import Profile
 
 @dataclass(frozen=True)
 class Result:
-    """One run: the workload, the design and its settings, and what was measured."""
+    """One run: the workload, the design and its settings, and the measurements."""
 
     trace: Trace
     profile: Profile

@@ -173,12 +173,12 @@ def titles() -> list[str]:
     return heads
 
 
-def cells(shown: Compared) -> Mapping[str, Sequence[Cell]]:
+def cells(compared: Compared) -> Mapping[str, Sequence[Cell]]:
     """Return the cells of each subject that has figures, in the order of `titles`."""
-    rows = [row for row in shown.rows() if row.memory or row.times]
+    rows = [row for row in compared.rows() if row.memory or row.times]
     by_subject: dict[str, list[Cell]] = {row.subject: [] for row in rows}
     for column in COLUMNS:
-        best, base = _best_of(column, rows), shown.reference_row()
+        best, base = _best_of(column, rows), compared.reference_row()
         reference = column.of(base) if base else None
         for row in rows:
             value = column.of(row)

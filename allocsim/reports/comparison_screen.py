@@ -19,62 +19,62 @@ MIN_COLUMNS = 3
 """Minimum number of figures in a row, on a terminal of any width."""
 
 
-def print_comparison(shown: Compared) -> None:
+def print_comparison(compared: Compared) -> None:
     """Print the whole report."""
-    screen, comparison = Screen(), shown.comparison
-    screen.print(styled(headline(shown), "bold"))
-    if real_rows(shown):
-        screen.print_table(_real_table(shown), len(TITLES))
-    screen.print_table(_table(shown), 1 + MIN_COLUMNS)
-    for row in shown.rows():
+    screen, comparison = Screen(), compared.comparison
+    screen.print(styled(headline(compared), "bold"))
+    if real_rows(compared):
+        screen.print_table(_real_table(compared), len(TITLES))
+    screen.print_table(_table(compared), 1 + MIN_COLUMNS)
+    for row in compared.rows():
         if row.failure:
             screen.print(styled(f"{label(row)}: {row.failure}", "red"))
-    screen.print(*(styled(text, "red") for text in real_failures(shown)))
-    screen.print(*(styled(text, "bold") for text in program_sentences(shown)))
-    screen.print(*(styled(text, "bold") for text in conclusions(shown)))
+    screen.print(*(styled(text, "red") for text in real_failures(compared)))
+    screen.print(*(styled(text, "bold") for text in program_sentences(compared)))
+    screen.print(*(styled(text, "bold") for text in conclusions(compared)))
     screen.print(*(styled(text, "bold green") for text in compare_counters(comparison)))
     screen.print(*(styled(f"warning: {text}", "yellow") for text in warnings(comparison)))
     meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items())
-    screen.print(styled(conditions(shown), "dim"), styled(f"{meanings}.", "dim"))
-    if real_rows(shown):
+    screen.print(styled(conditions(compared), "dim"), styled(f"{meanings}.", "dim"))
+    if real_rows(compared):
         screen.print(styled(f"{MEANING}.", "dim"))
 
 
-def headline(shown: Compared) -> str:
+def headline(compared: Compared) -> str:
     """Return the workload, its peak live bytes and the reference."""
-    workload = shown.comparison.workload
-    live = max((row.memory.peak_live for row in shown.comparison.rows if row.memory), default=0)
-    failed = "" if shown.reference == shown.requested else f" ({shown.requested} failed)"
+    workload = compared.comparison.workload
+    live = max((row.memory.peak_live for row in compared.comparison.rows if row.memory), default=0)
+    failed = "" if compared.reference == compared.requested else f" ({compared.requested} failed)"
     return (
         f"{workload.trace.name}: {counted(workload.events, 'event')}, "
-        f"peak live {format_bytes(live)}; relative to {shown.reference}{failed}"
+        f"peak live {format_bytes(live)}; relative to {compared.reference}{failed}"
     )
 
 
-def _table(shown: Compared) -> Table:
+def _table(compared: Compared) -> Table:
     """Return the table, with a row for each subject."""
     table = simple_table()
     table.padding = (0, 1, 0, 0)
     table.add_column("subject", no_wrap=True)
     for title in titles():
         table.add_column(title, justify="right", no_wrap=True)
-    figures = cells(shown)
-    for row in shown.rows():
+    figures = cells(compared)
+    for row in compared.rows():
         texts = [_text(cell) for cell in figures.get(row.subject, [])]
         first = styled(label(row), "" if texts else "red")
         table.add_row(first, *(texts or [styled("failed")]))
     return table
 
 
-def _real_table(shown: Compared) -> Table:
+def _real_table(compared: Compared) -> Table:
     """Return the table of the real program's runs, with a row for each library."""
     table = simple_table()
     table.padding = (0, 1, 0, 0)
     table.add_column("program under", no_wrap=True)
     for title in TITLES:
         table.add_column(title, justify="right", no_wrap=True)
-    for row in real_rows(shown):
-        table.add_row(label(row), *real_cells(row, shown.comparison))
+    for row in real_rows(compared):
+        table.add_row(label(row), *real_cells(row, compared.comparison))
     return table
 
 

@@ -42,14 +42,14 @@ the kernel noted between two readings. docs/comparison-schema.md describes the f
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
-def comparison_json(shown: Compared) -> str:
+def comparison_json(compared: Compared) -> str:
     """Return the whole comparison as an indented JSON object."""
-    comparison, trace = shown.comparison, shown.comparison.workload.trace
+    comparison, trace = compared.comparison, compared.comparison.workload.trace
     conditions = comparison.conditions
     report = {
         "schema": SCHEMA,
         "version": __version__,
-        "command": shown.command,
+        "command": compared.command,
         "seed": trace.seed,
         "workload": {"name": trace.name, **trace.description},
         "dropped": trace.dropped,
@@ -66,11 +66,11 @@ def comparison_json(shown: Compared) -> str:
         "events": comparison.workload.events,
         "threads_of_workload": comparison.workload.threads,
         "machine": machine(),
-        "reference": shown.reference,
-        "subjects": [_subject(row, comparison) for row in shown.rows()],
+        "reference": compared.reference,
+        "subjects": [_subject(row, comparison) for row in compared.rows()],
         "conclusions": [
-            *program_sentences(shown),
-            *conclusions(shown),
+            *program_sentences(compared),
+            *conclusions(compared),
             *compare_counters(comparison),
         ],
         "warnings": warnings(comparison),
@@ -78,33 +78,33 @@ def comparison_json(shown: Compared) -> str:
     return json.dumps(report, indent=2)
 
 
-def comparison_csv(shown: Compared) -> str:
+def comparison_csv(compared: Compared) -> str:
     """Return CSV: a header row of column keys, then a row for each subject."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["subject", "version", *(column.key for column in ALL_COLUMNS), "failure"])
-    for row in shown.rows():
+    for row in compared.rows():
         figures = [column.of(row) for column in ALL_COLUMNS]
         subject, version, failure = map(csv_cell, (row.subject, row.about.version, row.failure))
         writer.writerow([subject, version, *figures, failure])
     return text.getvalue()
 
 
-def comparison_markdown(shown: Compared) -> str:
+def comparison_markdown(compared: Compared) -> str:
     """Return the tables and their notes as Markdown, ending with a newline.
 
     The best figure of each column is bold.
     """
-    comparison = shown.comparison
-    notes = [*program_sentences(shown), *conclusions(shown), *compare_counters(comparison)]
-    notes.append(conditions(shown))
+    comparison = compared.comparison
+    notes = [*program_sentences(compared), *conclusions(compared), *compare_counters(comparison)]
+    notes.append(conditions(compared))
     notes += [f"Warning: {text}" for text in warnings(comparison)]
     meanings = "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items() if name != "*")
     workload = comparison.workload
     head = f"## {plain(workload.trace.name)}: {counted(workload.events, 'event')}"
-    meanings += f"; {MEANING}" if real_rows(shown) else ""
-    texts = [*map(plain, notes), "", plain(f"{meanings}."), "", code_span(shown.command)]
-    return "\n".join([head, "", *_real_table(shown), *_table(shown), "", *texts, ""])
+    meanings += f"; {MEANING}" if real_rows(compared) else ""
+    texts = [*map(plain, notes), "", plain(f"{meanings}."), "", code_span(compared.command)]
+    return "\n".join([head, "", *_real_table(compared), *_table(compared), "", *texts, ""])
 
 
 def csv_cell(text: str | None) -> str | None:
@@ -118,11 +118,11 @@ def csv_cell(text: str | None) -> str | None:
     return "'" * text.startswith(("=", "+", "-", "@")) + printable(text)
 
 
-def _table(shown: Compared) -> list[str]:
+def _table(compared: Compared) -> list[str]:
     """Return the lines of the Markdown table. The failure of a subject has its own row."""
-    figures = cells(shown)
+    figures = cells(compared)
     lines = [f"| subject | {' | '.join(titles())} |", f"|---|{'---:|' * len(titles())}"]
-    for row in shown.rows():
+    for row in compared.rows():
         if row.subject in figures:
             emphasised = " | ".join(_emphasised(cell) for cell in figures[row.subject])
             lines.append(f"| {plain(label(row))} | {emphasised} |")
@@ -131,18 +131,20 @@ def _table(shown: Compared) -> list[str]:
     return lines
 
 
-def _real_table(shown: Compared) -> list[str]:
+def _real_table(compared: Compared) -> list[str]:
     """Return the lines of the table of the real program's runs, and a line for each failed run.
 
     Returns an empty list if the program was not run under any library.
     """
-    rows = real_rows(shown)
+    rows = real_rows(compared)
     if not rows:
         return []
     lines = [f"| program under | {' | '.join(TITLES)} |", f"|---|{'---:|' * len(TITLES)}"]
     for row in rows:
-        lines.append(f"| {plain(label(row))} | {' | '.join(real_cells(row, shown.comparison))} |")
-    return [*lines, "", *(line for text in real_failures(shown) for line in (plain(text), ""))]
+        lines.append(
+            f"| {plain(label(row))} | {' | '.join(real_cells(row, compared.comparison))} |"
+        )
+    return [*lines, "", *(line for text in real_failures(compared) for line in (plain(text), ""))]
 
 
 def _emphasised(cell: Cell) -> str:

@@ -43,27 +43,27 @@ MISSED_BYTES = 1 << 20
 kernel's peak includes file pages, such as those of a library's code."""
 
 
-def conclusions(shown: Compared) -> list[str]:
+def conclusions(compared: Compared) -> list[str]:
     """Return sentences about the best and worst subjects, or [] if fewer than two have figures."""
-    rows = [row for row in shown.comparison.rows if row.memory and row.failure is None]
+    rows = [row for row in compared.comparison.rows if row.memory and row.failure is None]
     if len(rows) < 2:
         return []
     return [text for text in (_lowest_peak(rows), _fastest(rows), _largest_after(rows)) if text]
 
 
-def conditions(shown: Compared) -> str:
+def conditions(compared: Compared) -> str:
     """Return the conditions and the versions of a comparison, in sentences."""
-    how = shown.comparison.conditions
+    how = compared.comparison.conditions
     runs = f"{counted(how.runs, 'run')} after {how.warmup} to warm up"
     processes = f"one for memory, one for times ({runs})" if how.timed else "one for memory"
-    versions = [(label(row), row.about.version) for row in shown.comparison.rows]
+    versions = [(label(row), row.about.version) for row in compared.comparison.rows]
     allocators = [f"{name} {version}" for name, version in versions if version]
     measured = ", ".join([f"allocsim {__version__}", *allocators])
     paced = ", libraries with --pace recorded" if how.paced else ""
     return (
-        f"Replayed on {_on_threads(shown.comparison)}, --touch {how.touch.name.lower()}{paced}; "
-        f"each subject in fresh processes: {processes}. {recorded_time(shown.comparison)}"
-        f"{_driver_share(shown)}"
+        f"Replayed on {_on_threads(compared.comparison)}, --touch {how.touch.name.lower()}{paced}; "
+        f"each subject in fresh processes: {processes}. {recorded_time(compared.comparison)}"
+        f"{_driver_share(compared)}"
         f"Measured with {measured}."
     )
 
@@ -85,9 +85,9 @@ def _on_threads(comparison: Comparison) -> str:
     )
 
 
-def _driver_share(shown: Compared) -> str:
+def _driver_share(compared: Compared) -> str:
     """Return a sentence about the driver's share of a library's time, or "" if it is not known."""
-    rows = shown.comparison.rows
+    rows = compared.comparison.rows
     shares = [row.times.driver for row in rows if row.times and row.times.driver is not None]
     if not shares:
         return ""
@@ -277,8 +277,8 @@ def _timed(row: Row) -> str:
 def _largest_after(rows: Sequence[Row]) -> str:
     """Name the subject with the largest footprint once everything is freed."""
     last = max(rows, key=lambda row: AFTER_FREE.of(row) or 0)
-    kept = format_bytes(AFTER_FREE.of(last) or 0)
-    return f"Largest after freeing everything: {label(last)}, {kept}."
+    size = format_bytes(AFTER_FREE.of(last) or 0)
+    return f"Largest after freeing everything: {label(last)}, {size}."
 
 
 def _missed_peak(row: Row) -> bool:

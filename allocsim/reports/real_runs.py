@@ -27,9 +27,9 @@ MEANING = (
 """Explanation of the columns."""
 
 
-def real_rows(shown: Compared) -> list[Row]:
+def real_rows(compared: Compared) -> list[Row]:
     """Return the rows of the libraries on which the program was run, including failed attempts."""
-    return [row for row in shown.rows() if row.real is not None]
+    return [row for row in compared.rows() if row.real is not None]
 
 
 def real_cells(row: Row, comparison: Comparison) -> list[str]:
@@ -61,18 +61,18 @@ def real_json(row: Row, comparison: Comparison) -> dict[str, Any] | None:
     return fields | {"predicted": predicted, "peak": peak, "ratio": _ratio(predicted, real)}
 
 
-def real_failures(shown: Compared) -> list[str]:
+def real_failures(compared: Compared) -> list[str]:
     """Return a sentence for each library on which a run of the program failed."""
     return [
         f"{label(row)}: {row.real.failure}"
-        for row in real_rows(shown)
+        for row in real_rows(compared)
         if row.real and row.real.failure
     ]
 
 
-def program_sentences(shown: Compared) -> list[str]:
+def program_sentences(compared: Compared) -> list[str]:
     """Return sentences about the program itself, or [] if the trace does not describe its run."""
-    comparison = shown.comparison
+    comparison = compared.comparison
     run = comparison.workload.trace.program_run
     if run is None:
         return []

@@ -96,9 +96,9 @@ def _parts_table(profile: Profile, width: int) -> Table:
     if width >= ROOMY:
         table.add_column("", style="dim", no_wrap=True)
     meanings = {**_MEANINGS, **profile.part_meanings}
-    shown = [name for name in PART_MEANINGS if peak.parts[name] or end.parts[name]]
+    parts = [name for name in PART_MEANINGS if peak.parts[name] or end.parts[name]]
     # `live` has a row even if it is 0.
-    for name in shown if "live" in shown else ["live", *shown]:
+    for name in parts if "live" in parts else ["live", *parts]:
         row = _row(name, peak, end, bars, meanings[name])
         table.add_row(*row[: len(table.columns)])
     for name in ("metadata", "footprint"):

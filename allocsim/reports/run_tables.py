@@ -34,11 +34,11 @@ def classes_table(classes: Sequence[ClassUse]) -> Table:
 
 def caches_table(caches: Sequence[CacheUse]) -> Table:
     """Show the fullest thread caches and their limits."""
-    shown = sorted(caches, key=lambda use: -use.size)[:MAX_CACHES]
+    fullest = sorted(caches, key=lambda use: -use.size)[:MAX_CACHES]
     more = f", the {MAX_CACHES} fullest of {len(caches):,}" if len(caches) > MAX_CACHES else ""
     table = _numbers(f"thread caches{more}", "thread", "size", "limit")
     table.add_column("share of limit", min_width=20, no_wrap=True)
-    for use in shown:
+    for use in fullest:
         name = "before main()" if use.thread is None else str(use.thread)
         size, limit = format_bytes(use.size), format_bytes(use.limit)
         table.add_row(name, size, limit, bar(min(use.size, use.limit), use.limit))

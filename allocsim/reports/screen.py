@@ -140,14 +140,14 @@ class Screen:
         dropped: the screen becomes wider.
         """
         titles = [str(column.header) for column in table.columns]
-        shown = [*range(len(titles))]
+        columns = [*range(len(titles))]
         order = _dropped_columns(titles, min_columns, expendable)
         while (needed := self._needed_width(table)) > self.width:
             if not self.is_fixed:
                 self.console.width = needed
             elif (column := next(order, None)) is not None:
-                del table.columns[shown.index(column)]
-                shown.remove(column)
+                del table.columns[columns.index(column)]
+                columns.remove(column)
                 # Rich pads the cells of a column by its number.
                 numbered = enumerate(table.columns)
                 table.columns = [replace(each, _index=number) for number, each in numbered]
@@ -155,7 +155,7 @@ class Screen:
                 table.columns[0].no_wrap = expendable is None
                 break
         self.print(table)
-        hidden = [title for column, title in enumerate(titles) if title and column not in shown]
+        hidden = [title for column, title in enumerate(titles) if title and column not in columns]
         if hidden:
             self.print(styled(f"not shown at this width: {', '.join(hidden)}", "dim"))
 
@@ -219,13 +219,13 @@ class _Trimmed:
 
 def _trim(line: Iterable[Segment]) -> list[Segment]:
     """Return the segments of a line without trailing blanks."""
-    kept = list(line)
-    while kept and not kept[-1].text.strip():
-        kept.pop()
-    if kept:
-        last = kept.pop()
-        kept.append(Segment(last.text.rstrip(), last.style, last.control))
-    return kept
+    segments = list(line)
+    while segments and not segments[-1].text.strip():
+        segments.pop()
+    if segments:
+        last = segments.pop()
+        segments.append(Segment(last.text.rstrip(), last.style, last.control))
+    return segments
 
 
 def _columns() -> int | None:

@@ -74,7 +74,7 @@ def cautions(results: Results) -> Iterator[str]:
 
 
 def remarks(results: Results) -> Iterator[str]:
-    """Yield remarks: what was not measured, and what a footprint is."""
+    """Yield remarks: a missing measurement of times, and the definition of the footprint."""
     if not any(column.times for column in results.columns):
         yield "times were not measured; use --timed"
     libraries = sum(name.startswith("lib:") for name in results.subjects)

@@ -113,14 +113,14 @@ def _ratios(entry: Overall) -> list[str]:
 def _print_effects(screen: Screen, results: Results) -> None:
     """Print the effect of each setting on the peak footprint and on the time."""
     for figure, title in FIGURES.items():
-        shown = effects(results, figure)
-        if not shown:
+        all_effects = effects(results, figure)
+        if not all_effects:
             continue
         screen.print(styled(f"effect of each setting on the {title}", "bold"))
         table = simple_table()
         for name in ("allocator", "setting", "effect", "best", "values, relative to their mean"):
             table.add_column(name, justify="right" if name == "effect" else "left", no_wrap=True)
-        for effect in shown:
+        for effect in all_effects:
             about = (effect.allocator, effect.key, effect_size(effect), best_value(effect))
             table.add_row(*about, _levels(effect.levels))
         screen.print_table(table, 3)
@@ -128,8 +128,8 @@ def _print_effects(screen: Screen, results: Results) -> None:
 
 def _levels(levels: Mapping[str, float]) -> str:
     """Return the values of a setting with their means; of more than 5, the first and last 2."""
-    shown = [f"{value} {mean - 1:+.1%}" for value, mean in levels.items()]
-    return ", ".join(shown if len(shown) <= 5 else [*shown[:2], "...", *shown[-2:]])
+    texts = [f"{value} {mean - 1:+.1%}" for value, mean in levels.items()]
+    return ", ".join(texts if len(texts) <= 5 else [*texts[:2], "...", *texts[-2:]])
 
 
 def _print_best(screen: Screen, best: Iterable[Best]) -> None:

@@ -17,8 +17,8 @@ SHORT_LIVED = 2
 """Threads come and go if their total number is more than this many times the number at once."""
 
 SLOWED = 1.1
-"""Minimum ratio, for a warning, of the CPU time of the recorded run to the CPU time of another
-run."""
+"""There is a warning if the CPU time of the recorded run is at least this multiple of the CPU time
+of another run."""
 
 
 def overlap_warning(comparison: Comparison) -> str:

@@ -44,9 +44,9 @@ def _timeline_table(points: list[Point]) -> Table:
     table.add_column("live", justify="right", min_width=10)
     table.add_column("", min_width=BAR)
     rows = min(ROWS, len(points))
-    shown = [points[(number + 1) * len(points) // rows - 1] for number in range(rows)]
+    selected = [points[(number + 1) * len(points) // rows - 1] for number in range(rows)]
     highest = max(point.live_bytes for point in points)
-    for point in shown:
+    for point in selected:
         table.add_row(
             f"{point.event:,}", f"{point.live_objects:,}", format_bytes(point.live_bytes),
             bar(point.live_bytes, highest, BAR),

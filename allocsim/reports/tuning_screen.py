@@ -119,5 +119,5 @@ def _replaced(own: Sequence[int], before: int, size: int) -> str:
     inside = [each for each in own if before < each < size]
     first_above = [each for each in own if each >= size][:1]
     replaced = [*inside, *first_above]
-    shown = [f"{each:,}" for each in replaced]
-    return ", ".join(shown) if len(shown) <= 4 else f"{shown[0]} to {shown[-1]} ({len(shown)})"
+    sizes = [f"{each:,}" for each in replaced]
+    return ", ".join(sizes) if len(sizes) <= 4 else f"{sizes[0]} to {sizes[-1]} ({len(sizes)})"

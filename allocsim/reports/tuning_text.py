@@ -79,7 +79,7 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def _search(search: Search) -> dict[str, Any]:
-    """Return what the search did."""
+    """Return the figures of the search."""
     return {
         "replays": search.replays,
         "seconds": search.seconds,

@@ -30,7 +30,8 @@ class Axis:
     key: str
     values: Sequence[str]
     subject: str | None = None
-    """The only allocator to which the axis applies; None for all that have the setting."""
+    """The only allocator to which the axis applies. None if it applies to all that have the
+    setting."""
 
     def applies_to(self, subject: str) -> bool:
         """Return whether the axis applies to a subject, as --on names it."""
@@ -54,8 +55,8 @@ def range_axis(text: str) -> Axis:
 
     HIGH is included if a step ends there. Raises InputError if the option is invalid.
     """
-    subject, key, given = _split(text, "KEY=LOW:HIGH:STEP")
-    parts = given.split(":")
+    subject, key, values = _split(text, "KEY=LOW:HIGH:STEP")
+    parts = values.split(":")
     if not 2 <= len(parts) <= 3:
         raise InputError(f"'{text}' is not a range; expected KEY=LOW:HIGH:STEP")
     low, high = (_number(text, part) for part in parts[:2])

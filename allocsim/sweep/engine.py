@@ -41,8 +41,8 @@ def run_cells(
                 more = False
             else:
                 running[submit(cell)] = cell
-        done = wait(running, POLL, FIRST_COMPLETED).done if running else ()
-        for future in done:
+        finished = wait(running, POLL, FIRST_COMPLETED).done if running else ()
+        for future in finished:
             cell = running.pop(future)
             try:
                 row = _row_of(future, cell, cell.key in repeated)
@@ -57,7 +57,7 @@ def run_cells(
             else:
                 repeated.add(cell.key)
                 running[submit(cell)] = cell
-        if running and not done:
+        if running and not finished:
             require_alive()
 
 

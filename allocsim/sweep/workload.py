@@ -83,5 +83,5 @@ def _read(name: str, seed: int | None, events: EventFile) -> Workload:
     for position in range(0, length, _PART):
         digest.update(os.pread(events.descriptor, _PART, position))
     # A row is JSON, which cannot have the bytes of a file name that is not UTF-8.
-    shown = name.encode(errors="backslashreplace").decode()
-    return Workload(shown, seed, events, digest.hexdigest())
+    printable_name = name.encode(errors="backslashreplace").decode()
+    return Workload(printable_name, seed, events, digest.hexdigest())

@@ -156,15 +156,15 @@ def assign_ids(ids: ObjectIds, calls: Table[CallRecord], start: int, events: Tab
 def _allocate(ids: ObjectIds, call: CallRecord, op: int, events: Table[Event]) -> None:
     """Create an object at the call's address."""
     state = ids.state[0]
-    place = _free_place(ids, call, events)
+    slot = _free_place(ids, call, events)
     if state.spare:
         state.spare -= 1
         number = ids.spare[state.spare]
     else:
         number = state.ids
         state.ids += 1
-    ids.objects[place].key = call.address
-    ids.objects[place].number = number
+    ids.objects[slot].key = call.address
+    ids.objects[slot].number = number
     state.live += 1
     event = _new_event(ids, op, number, call.thread, events)
     event.request = call.request
@@ -201,9 +201,9 @@ def _realloc(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
         _allocate(ids, call, Op.MALLOC, events)
         return
     ids.state[0].live -= 1
-    place = _free_place(ids, call, events)
-    ids.objects[place].key = call.address
-    ids.objects[place].number = number
+    slot = _free_place(ids, call, events)
+    ids.objects[slot].key = call.address
+    ids.objects[slot].number = number
     ids.state[0].live += 1
     _new_event(ids, Op.REALLOC, number, call.thread, events).request = call.request
     _append_site(ids, call)
@@ -239,12 +239,12 @@ def _touched(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
 @kernel
 def _free_place(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> int:
     """Return a free slot for the call's address, after freeing an object that is live there."""
-    place = find_place(ids.objects, call.address)
-    if ids.objects[place].key != 0:
+    slot = find_place(ids.objects, call.address)
+    if ids.objects[slot].key != 0:
         ids.dropped[Reason.OVERLAP] += 1  # the recording lost the free of this object
         _free(ids, call.address, call.thread, events)
-        place = find_place(ids.objects, call.address)
-    return place
+        slot = find_place(ids.objects, call.address)
+    return slot
 
 
 @kernel

@@ -34,7 +34,7 @@ EMPTY_CHARGE = 1e-9
 
 @dataclass(frozen=True)
 class Candidates:
-    """The sizes that a class may have, with what they cost."""
+    """The sizes that a class may have, and their costs."""
 
     sizes: np.ndarray
     """Object sizes in bytes, ascending."""
@@ -96,7 +96,7 @@ class Objective:
         return costs * self.share
 
     def costs(self, index: int, first: int) -> np.ndarray:
-        """Return what the class `index` adds to the sum of F over the workloads.
+        """Return the amount that the class `index` adds to the sum of F over the workloads.
 
         Element k is the cost if the class before it is candidate first + k - 1; -1 means that there
         is no class before it.

@@ -1,4 +1,4 @@
-"""The input of `allocsim tune`: the design, its settings, and what is derived from them."""
+"""The input of `allocsim tune`: the design, its settings, and values derived from them."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ class Replayer:
         The program's writes to its objects are left out, because they change no figure.
         """
         own_or_sizes = OWN if table is None else ",".join(map(str, table))
-        given = {**self.settings, KEY: own_or_sizes}
-        with Heap(self.design, reserve=self.reserve, **given) as heap:
+        parameters = {**self.settings, KEY: own_or_sizes}
+        with Heap(self.design, reserve=self.reserve, **parameters) as heap:
             player = Player(heap, Options(touch=Touch.NONE), len(workload.events))
             player.play(workload.events[: workload.peak_position])
             at_peak = player.profile()

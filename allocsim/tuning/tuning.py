@@ -73,8 +73,8 @@ def tune(
 ) -> Tuning:
     """Return the best table found for `workloads`.
 
-    `limits` are the seconds of the search, 0 for none, and its random seed. `watch` is a function
-    that is called with a phrase before each step, and one that is called with the progress of the
+    `limits` are the seconds of the search, 0 for none, and its random seed. `watch` has two
+    functions: one is called with a phrase before each step, the other with the progress of the
     search.
     """
     say, show_search = watch

@@ -41,7 +41,7 @@ def remarks(tuning: Tuning) -> list[str]:
 
 
 def _on_search(search: Search) -> str:
-    """Return a sentence on what the search did."""
+    """Return a sentence about the search."""
     effort = f"{counted(search.replays, 'replay')} in {search.seconds:.0f} s, seed {search.seed}"
     stopped = "; interrupted" if search.interrupted else ""
     if search.best.charge is not None:

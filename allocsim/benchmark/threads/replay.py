@@ -95,7 +95,7 @@ class ThreadedReplay:
         self._steps.resident = self._stage.resident[: len(self._steps)]
 
     def end_threads(self) -> None:
-        """End all threads that are left, as at the end of a program that joins them.
+        """End and join all remaining threads, as a program may do at its end.
 
         After a failure in a window, threads may wait for the failed one forever, so the process
         must be ended instead.

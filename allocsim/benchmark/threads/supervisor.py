@@ -63,10 +63,10 @@ def _next_request(stage: Stage, taken: int) -> int:
     """Return the request after the first `taken` ones; sleep until there is one."""
     control = stage.control[0]
     wait_above(control, control.address + RUNG, taken)
-    place = control.requests + 8 * taken
-    while load_acquire(place) == 0:  # the request is counted, but not yet written
+    address = control.requests + 8 * taken
+    while load_acquire(address) == 0:  # the request is counted, but not yet written
         call_c(control.nanosleep, (control.nap, 0))
-    return load_acquire(place)
+    return load_acquire(address)
 
 
 @kernel

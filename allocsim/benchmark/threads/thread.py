@@ -101,9 +101,9 @@ def _target_of(stage: Stage, event: Record) -> Object:
     control, slot, target = stage.control[0], event.object - SHARED, stage.scratch[0]
     target.address = 0
     if event.op >= Op.REALLOC:
-        place = control.shared + SHARED_BYTES * slot
-        if load_acquire(place + VERSION) != event.thread:  # never true in ordered replay
-            wait_for(control, place + VERSION, place + WAITING, event.thread)
+        address = control.shared + SHARED_BYTES * slot
+        if load_acquire(address + VERSION) != event.thread:  # never true in ordered replay
+            wait_for(control, address + VERSION, address + WAITING, event.thread)
         target.address, target.request = stage.shared[slot].address, stage.shared[slot].request
     return target
 
@@ -116,20 +116,20 @@ def _publish(stage: Stage, event: Record, target: Object) -> None:
     free the object as soon as it sees the new version.
     """
     control, slot = stage.control[0], event.object - SHARED
-    shared, place = stage.shared[slot], control.shared + SHARED_BYTES * slot
+    shared, address = stage.shared[slot], control.shared + SHARED_BYTES * slot
     shared.address, shared.request = target.address, target.request
     next_version = 0 if event.op == Op.FREE else (event.thread + 1) & VERSIONS
     # An addition is a full barrier, unlike a store. So either a thread that begins to wait sees
     # the new version, or this thread sees that the other one waits.
-    fetch_add(place + VERSION, next_version - event.thread)
-    if load_acquire(place + WAITING):
-        wake(control, place + VERSION, ALL)
+    fetch_add(address + VERSION, next_version - event.thread)
+    if load_acquire(address + WAITING):
+        wake(control, address + VERSION, ALL)
 
 
 @kernel
 def _processor_time(stage: Stage) -> int:
     """Return the CPU time of this thread in nanoseconds."""
     control, thread = stage.control[0], stage.thread[0]
-    place = control.threads + THREAD_BYTES * thread.number + SECONDS
-    call_c(control.clock_gettime, (THREAD_CPU, place))
+    address = control.threads + THREAD_BYTES * thread.number + SECONDS
+    call_c(control.clock_gettime, (THREAD_CPU, address))
     return 1_000_000_000 * thread.seconds + thread.nanoseconds

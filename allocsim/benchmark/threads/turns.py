@@ -41,17 +41,17 @@ RUNG = Control.dtype.fields["rung"][1]  # type: ignore[index]
 def wait_turn(stage: Stage, epoch: int) -> None:
     """Sleep until `epoch` is open."""
     control = stage.control[0]
-    place = control.threads + THREAD_BYTES * stage.thread[0].number + GRANTED
-    wait_above(control, place, epoch - 1)
+    address = control.threads + THREAD_BYTES * stage.thread[0].number + GRANTED
+    wait_above(control, address, epoch - 1)
 
 
 @kernel
 def grant(stage: Stage, number: int, epoch: int) -> None:
     """Let a thread replay its turns up to `epoch`, inclusive; wake it if it sleeps."""
     control = stage.control[0]
-    place = control.threads + THREAD_BYTES * number + GRANTED
-    store_release(place, epoch)
-    wake(control, place, 1)
+    address = control.threads + THREAD_BYTES * number + GRANTED
+    store_release(address, epoch)
+    wake(control, address, 1)
 
 
 @kernel

@@ -62,8 +62,8 @@ def listed_in_bin(heap: Glibc, words: Words, av: int, index: int) -> list[int]:
     If `fd` and `bk` of a link disagree, the result ends there with BROKEN_LINK.
     """
     head = int(heap.arena[av].bins) + (index - 1) * 16
-    place, last = BINS + 2 * index, int(heap.lists[av, BINS + 2 * index + 1])
-    members, before, p = list[int](), head, int(heap.lists[av, place])
+    word, last = BINS + 2 * index, int(heap.lists[av, BINS + 2 * index + 1])
+    members, before, p = list[int](), head, int(heap.lists[av, word])
     visited = set[int]()
     while p != head:
         if words[p + 24] != before or p in visited:

@@ -93,7 +93,7 @@ def _absorb_next(heap: Glibc, av: int, oldp: int, nb: int) -> int:
 
 @kernel
 def _shrink(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) -> None:
-    """Shorten a chunk to `nb` of its `size` bytes and free the rest, unless this is too small."""
+    """Shorten a chunk to `nb` of its `size` bytes; free the rest, unless the rest is too small."""
     arena = heap.arena[av]
     if size - nb < MINSIZE:
         set_head_size(p, size | arena.flag)
@@ -117,8 +117,8 @@ def _free_tail(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) ->
 def int_memalign(heap: Glibc, av: int, thread: int, alignment: int, request: int) -> int:
     """Return an object at a multiple of `alignment` (at least MINSIZE), or 0 on failure.
 
-    A chunk that is large enough wherever it starts is allocated, and its ends are freed. In a
-    mapping, the bytes before the object stay unused (_int_memalign).
+    The function allocates a chunk that is large enough at any start address, and frees the ends of
+    the chunk. In a mapping, the bytes before the object stay unused (_int_memalign).
     """
     nb = request2size(request)
     mem = int_malloc(heap, av, thread, request2size(nb + alignment + MINSIZE))

@@ -29,8 +29,8 @@ TCACHE_KEY = 0x5DEECE66DA7C11E5
 random number in the library)."""
 
 TCACHE_BLOCK = 640
-"""Bytes of the block that holds a cache in the library (sizeof (tcache_perthread_struct)). Here it
-is allocated too, but the lists are records."""
+"""Bytes of the block that holds a cache in the library (sizeof (tcache_perthread_struct)). Here the
+block is allocated too, but the lists are in records."""
 
 
 @kernel

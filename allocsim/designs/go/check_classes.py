@@ -37,7 +37,7 @@ WHOLE = 1 << 16
 def slots_of(heap: Go, span: SpanCopy, first: int) -> int:
     """Return a bit for each slot: set if it is live (`first` = 0) or taken (`first` = 8)."""
     words = heap.gc_bits[span.number * 16 + first :][: 8 if span.size_class else 1].tolist()
-    return sum((word & ALL) << 64 * place for place, word in enumerate(words))
+    return sum((word & ALL) << 64 * index for index, word in enumerate(words))
 
 
 def small_spans(heap: Go) -> Iterator[SpanCopy]:
@@ -61,7 +61,7 @@ def chain(heap: Go, size_class: int, column: int) -> tuple[list[int], str]:
 
 def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
     """A span is cached or in the set that it belongs to, and every span in a set is in use."""
-    place, counted = dict[int, int](), Counter[int]()
+    column_of, counted = dict[int, int](), Counter[int]()
     for size_class, central in enumerate(heap.mcentral):
         for column in (PARTIAL, FULL):
             members, problem = chain(heap, size_class, column)
@@ -69,13 +69,13 @@ def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
                 yield f"set {column} of class {size_class} has {problem}"
             for number in members:
                 counted[number] += 1
-                place[number] = column
+                column_of[number] = column
         counted[int(central.alloc)] += central.alloc != 0
     for span in spans_of(heap):
         expected = 0 if span.size_class < 0 or _is_full_directly(heap, span) else 1
         if counted.pop(span.number, 0) != expected:
             yield f"span {span.number} of class {span.size_class} is not in one set"
-        yield from _misplaced(heap, span, place.get(span.number))
+        yield from _misplaced(heap, span, column_of.get(span.number))
     if any(counted.values()):
         yield f"span {next(iter(counted))} is in a set, but not in use"
 
@@ -149,9 +149,9 @@ def cached_slots_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
             yield f"class {number} offers slots {offered:#x} that are not free"
         if offered & passed:
             yield f"class {number} offers slots {offered:#x} that it has passed"
-        place = span.start_addr + 64 * word * int(central.elemsize)
-        if offered and (central.alloc_base, central.alloc_row) != (place, span.number * 16 + word):
-            yield f"class {number} takes slots from {central.alloc_base:#x}, expected {place:#x}"
+        base = span.start_addr + 64 * word * int(central.elemsize)
+        if offered and (central.alloc_base, central.alloc_row) != (base, span.number * 16 + word):
+            yield f"class {number} takes slots from {central.alloc_base:#x}, expected {base:#x}"
 
 
 def dead_objects_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:

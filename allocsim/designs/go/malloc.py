@@ -148,14 +148,14 @@ def malloc_tiny(heap: Go, request: int) -> int:
 @kernel
 def mark_part(heap: Go, block: int, offset: int) -> None:
     """Note that a part starts in a block; all parts of the block may have been dead until now."""
-    place = np.uint64((block - heap.mheap[0].start) >> 4)
-    parts = int(heap.tiny_parts[place])
+    index = np.uint64((block - heap.mheap[0].start) >> 4)
+    parts = int(heap.tiny_parts[index])
     if parts == 0:
         set_live(heap, block, 1)
         controller = heap.gc_controller[0]
         controller.dead_bytes -= TINY_SIZE
         controller.dead_objects -= 1
-    heap.tiny_parts[place] = parts | 1 << offset
+    heap.tiny_parts[index] = parts | 1 << offset
 
 
 @kernel
@@ -173,13 +173,13 @@ def free_object(heap: Go, address: int) -> int:
     slot = (address - start) * central.div_mul >> 32
     inside, reusable = address - start - slot * central.elemsize, address
     if size_class == TINY_CLASS:
-        place = np.uint64((address - heap.mheap[0].start) >> 4)
-        parts, part = int(heap.tiny_parts[place]), 1 << inside
+        index = np.uint64((address - heap.mheap[0].start) >> 4)
+        parts, part = int(heap.tiny_parts[index]), 1 << inside
         if inside == 0 and parts == WHOLE:
             part = WHOLE
         if parts & part == 0:
             return object_status(heap, address) or Status.UNKNOWN_POINTER
-        heap.tiny_parts[place] = parts & ~part
+        heap.tiny_parts[index] = parts & ~part
         if parts != part:
             return Status.OK
         reusable = address if part == WHOLE else 0

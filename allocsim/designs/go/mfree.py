@@ -77,7 +77,7 @@ def _forget_tiny_block(heap: Go) -> None:
 
 @out_of_line
 def move_span(heap: Go, size_class: int, span: int) -> int:
-    """Free a slot of a span that is then empty or no longer full, and move the span to its set.
+    """Free a slot whose span becomes empty or no longer full; move the span to its set.
 
     Returns a Status.
     """

@@ -60,12 +60,12 @@ def cache_alloc(heap: Go, npages: int) -> int:
     starts = starts_of_runs(cache.page_cache, npages)
     if starts == 0:
         return -1
-    place = trailing_zeros64(starts)
-    pages = ones(place, npages)
+    bit = trailing_zeros64(starts)
+    pages = ones(bit, npages)
     cache.scav = ones_count64(cache.page_cache_scav & pages)
     cache.page_cache &= ~pages
     cache.page_cache_scav &= ~pages
-    return cache.page_cache_base + place
+    return cache.page_cache_base + bit
 
 
 @kernel

@@ -78,8 +78,8 @@ def find_in_chunk(heap: Go, chunk: int, npages: int) -> int:
     """
     first = chunk << CHUNK_SHIFT
     before = 0  # free pages right before the word
-    for place in range(CHUNK_WORDS):
-        page = first + place * WORD_BITS
+    for index in range(CHUNK_WORDS):
+        page = first + index * WORD_BITS
         word = word_of(heap, row_of(page))
         if before + trailing_zeros64(word) >= npages:
             return page - before

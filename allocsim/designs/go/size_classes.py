@@ -27,7 +27,7 @@ MAX_SMALL = MAX_CLASS_SIZE - 8
 """Largest small request in bytes. Go keeps room for an 8-byte header, even without pointers."""
 
 TINY_SIZE = 16
-"""Bytes of a block that is shared by requests smaller than this (TinyBlockSize)."""
+"""Bytes of a block. Requests smaller than this share blocks (TinyBlockSize)."""
 
 TINY_CLASS = 2
 """The class of those blocks, and of requests of 16 bytes (tinySpanClass)."""
@@ -136,7 +136,7 @@ def _fits_as_many(smaller: SizeClass, larger: SizeClass) -> bool:
 
 
 def _widened(info: SizeClass) -> SizeClass:
-    """Return the class with the largest multiple of 128 bytes at which as many objects fit."""
+    """Widen the class to the largest multiple of 128 bytes at which a span has as many objects."""
     largest = info.pages * PAGE // objects_of(info, False) // 128 * 128
     return SizeClass(max(info.object_size, largest), info.pages)
 

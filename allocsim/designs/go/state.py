@@ -83,8 +83,8 @@ def mode(parameters: Mapping[str, int]) -> str:
 
 def _pacer(parameters: Mapping[str, int]) -> str:
     """Return the settings of the pacer that differ from "off"."""
-    shown = {name: PARAMETERS[name].shown(parameters[name]) for name in ("GOGC", "GOMEMLIMIT")}
-    return ", ".join(f"{name}={value}" for name, value in shown.items() if value != "off")
+    settings = {name: PARAMETERS[name].shown(parameters[name]) for name in ("GOGC", "GOMEMLIMIT")}
+    return ", ".join(f"{name}={value}" for name, value in settings.items() if value != "off")
 
 
 def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], code: Any) -> Go:

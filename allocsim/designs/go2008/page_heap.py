@@ -49,7 +49,7 @@ def allocate_aligned_span(heap: Go2008, pages: int, alignment: int) -> int:
     """Allocate a span whose address is a multiple of `alignment`, a power of two.
 
     Returns 0 on failure. Go's malloc has no such call. This kernel allocates a span that is long
-    enough wherever it starts, and frees the pages before and after the aligned part.
+    enough at any start address, and frees the pages before and after the aligned part.
     """
     spare = (alignment >> PAGE_SHIFT) - 1  # needed if the span starts one page after a multiple
     span = allocate_span(heap, pages + spare)

@@ -18,9 +18,9 @@ nothing. "stacks": a stack segment."""
 def units(heap: Tcmalloc) -> Units:
     """Return the spans of the heap."""
     spans = heap.span[LIST_HEADS + 1 : int(heap.page_heap[0].last_span) + 1]
-    kept = ~np.isin(spans.state, (SpanState.NONE, SpanState.RETURNED, SpanState.LIST))
-    state, size_class = spans.state[kept], spans.size_class[kept]
+    is_unit = ~np.isin(spans.state, (SpanState.NONE, SpanState.RETURNED, SpanState.LIST))
+    state, size_class = spans.state[is_unit], spans.size_class[is_unit]
     part = np.where(size_class == 0, 1, 0)
     part[state == SpanState.FREE] = 2
     part[state == SpanState.STACK] = 3
-    return Units(spans.address[kept], spans.pages[kept] * PAGE, part, NAMES)
+    return Units(spans.address[is_unit], spans.pages[is_unit] * PAGE, part, NAMES)

@@ -35,14 +35,14 @@ def recorder_library(work: Path) -> Path:
     """
     key = _key()
     name = f"liballocsim-recorder-{key}.so"
-    places = cache_directories("recorder", key)
-    kept = [place / name for place in places if can_load_from(place)]
-    for library in kept:
+    directories = cache_directories("recorder", key)
+    cached = [path / name for path in directories if can_load_from(path)]
+    for library in cached:
         if library.is_file():
             return library
     output = work / name
     compile_library(output, *OPTIONS, SOURCE, *LIBRARIES)
-    for library in kept[:1]:
+    for library in cached[:1]:
         with contextlib.suppress(OSError):  # no room, or a directory that can only be read
             replace_file(library, output.read_bytes())
             return library

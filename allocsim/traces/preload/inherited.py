@@ -52,8 +52,8 @@ def _follow(objects: Table[Kept], events: Table[Event]) -> None:
     for position in range(len(events)):
         event = events[position]
         if event.op <= Op.FREE:
-            kept = objects[event.object]
-            kept.live = event.op != Op.FREE
-            kept.request = event.request
+            target = objects[event.object]
+            target.live = event.op != Op.FREE
+            target.request = event.request
             if event.op < Op.REALLOC:
-                kept.alignment = event.alignment
+                target.alignment = event.alignment

@@ -47,8 +47,8 @@ def open_lanes(merge: Merge) -> None:
         find_record(state, merge.lanes[number])
         merge.order[number] = number
     state.open = len(merge.lanes)
-    for place in range(len(merge.lanes) // 2 - 1, -1, -1):
-        _sift(merge, place)
+    for index in range(len(merge.lanes) // 2 - 1, -1, -1):
+        _sift(merge, index)
 
 
 @kernel
@@ -59,7 +59,7 @@ def merge_lanes(merge: Merge, calls: Table[CallRecord]) -> int:
     # One pass of the inner loop makes at most two calls, and `_park` after the loop one more.
     while state.open and state.calls + 3 <= len(calls):
         lane = merge.lanes[merge.order[0]]
-        # The second earliest lane is a child of the first one, so at place 1 or 2.
+        # The second earliest lane is a child of the first one, so at index 1 or 2.
         bound = min(_stamp_at(merge, 1), _stamp_at(merge, 2))
         if lane.stamp > state.until or lane.stamp == NEVER:
             break
@@ -75,25 +75,25 @@ def merge_lanes(merge: Merge, calls: Table[CallRecord]) -> int:
 
 
 @kernel
-def _stamp_at(merge: Merge, place: int) -> int:
-    """Return the stamp of the next record of the lane at a place of `order`."""
-    if place >= merge.state[0].open:
+def _stamp_at(merge: Merge, index: int) -> int:
+    """Return the stamp of the next record of the lane at an index of `order`."""
+    if index >= merge.state[0].open:
         return NEVER
-    return merge.lanes[merge.order[place]].stamp
+    return merge.lanes[merge.order[index]].stamp
 
 
 @kernel
-def _sift(merge: Merge, place: int) -> None:
-    """Move the lane at `place` down `order` until no lane below it has an earlier record."""
+def _sift(merge: Merge, index: int) -> None:
+    """Move the lane at `index` down `order` until no lane below it has an earlier record."""
     order = merge.order
     while True:
-        child = 2 * place + 1
+        child = 2 * index + 1
         if _stamp_at(merge, child + 1) < _stamp_at(merge, child):
             child += 1
-        if _stamp_at(merge, child) >= _stamp_at(merge, place):
+        if _stamp_at(merge, child) >= _stamp_at(merge, index):
             return
-        order[place], order[child] = order[child], order[place]
-        place = child
+        order[index], order[child] = order[child], order[index]
+        index = child
 
 
 @kernel

@@ -89,21 +89,21 @@ class WlReader(Reader):
         """Fill the window of the current thread with the next bytes of the thread's stream."""
         run, number = threads.run[0], int(threads.run[0].first) - 1
         thread, size = threads.threads[number], len(threads.content) // len(threads.threads)
-        place, begin = int(thread.position + thread.offset), number * size
-        content = self._read(file, min(size, int(run.length) - place), place)
+        offset, begin = int(thread.position + thread.offset), number * size
+        content = self._read(file, min(size, int(run.length) - offset), offset)
         threads.content[begin : begin + len(content)] = content
-        thread.position, thread.end, thread.offset = begin, begin + len(content), place - begin
+        thread.position, thread.end, thread.offset = begin, begin + len(content), offset - begin
 
-    def _read(self, file: int, count: int, place: int) -> Any:
-        """Return `count` bytes at offset `place`; raise TraceError if the file has fewer."""
+    def _read(self, file: int, count: int, offset: int) -> Any:
+        """Return `count` bytes at `offset`; raise TraceError if the file has fewer."""
         try:
-            content = bytearray(os.pread(file, count, place))
+            content = bytearray(os.pread(file, count, offset))
         except OSError as error:
             reason = error.strerror or error
             raise TraceError(f"{self.source.name}: cannot be read: {reason}") from error
         if len(content) < count:
             raise TraceError(
-                f"{self.source.name}: the file ends after {place + len(content):,} bytes; it was "
+                f"{self.source.name}: the file ends after {offset + len(content):,} bytes; it was "
                 "cut off while it was read"
             )
         return np.frombuffer(content, np.uint8)

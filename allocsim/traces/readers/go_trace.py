@@ -174,10 +174,10 @@ def _events(data: _Bytes, payload: bytes, time: int) -> Any:
     """Return the AllocFree events of a batch; raise TraceError if the batch is damaged."""
     events = records(GoEvent, len(payload) // 2 + 1)  # an event has two bytes or more
     text = np.frombuffer(payload, np.uint8)
-    count, place = decode_batch(text, time, ARGUMENTS, events)
-    if place < len(payload):
-        data.place += place - len(payload)
-        raise _unknown(data, payload[place : place + 12])
+    count, position = decode_batch(text, time, ARGUMENTS, events)
+    if position < len(payload):
+        data.place += position - len(payload)
+        raise _unknown(data, payload[position : position + 12])
     return events[:count].copy()
 
 

@@ -271,7 +271,7 @@ class LttngReader(CallerReader):
         super().__init__(source, LINES)
 
     def frames_of(self, callers: list[bytes]) -> list[Frame]:
-        """Return function and line of each caller, or else what the text says of it."""
+        """Return the function and line of each caller, or else the caller as the text names it."""
         frames, notes = caller_frames([*map(caller_of, callers)], self.source.name)
         self.notes += notes
         return frames

@@ -113,12 +113,16 @@ class MemrayReader(Reader):
         """Convert the rows that are calls; return the part of `calls` that they fill."""
         # The last entry of _OPS, which is _NOT_A_CALL, is used for all larger numbers too.
         ops = _OPS[np.minimum(rows[:, 0], len(_OPS) - 1)]
-        kept = rows[ops != _NOT_A_CALL]
-        self._dropped += len(rows) - len(kept)
-        batch = calls[: len(kept)]
+        call_rows = rows[ops != _NOT_A_CALL]
+        self._dropped += len(rows) - len(call_rows)
+        batch = calls[: len(call_rows)]
         batch.op[:] = ops[ops != _NOT_A_CALL]
-        batch.thread[:], batch.address[:], batch.request[:] = kept[:, 1], kept[:, 2], kept[:, 3]
-        batch.site[:] = kept[:, 4]
+        batch.thread[:], batch.address[:], batch.request[:] = (
+            call_rows[:, 1],
+            call_rows[:, 2],
+            call_rows[:, 3],
+        )
+        batch.site[:] = call_rows[:, 4]
         return batch
 
     def _require_success(self, status: int, complaint: str) -> None:

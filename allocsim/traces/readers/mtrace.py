@@ -99,10 +99,14 @@ def _sized(scan: MtraceScan, start: int, last: int, previous: int, call: CallRec
     PTR is at `previous` and SIZE at `last`.
     """
     text, state = scan.text, scan.state[0]
-    place = previous - 2
-    if place < start or text[place + 1] != SPACE or (place > start and text[place - 1] != SPACE):
+    before = previous - 2
+    if (
+        before < start
+        or text[before + 1] != SPACE
+        or (before > start and text[before - 1] != SPACE)
+    ):
         return 0
-    sign = int(text[place])
+    sign = int(text[before])
     if sign != _ALLOCATED and sign != _MOVED and sign != _FAILED:
         return 0
     call.op = Op.MALLOC if sign == _ALLOCATED else Op.REALLOC
@@ -110,9 +114,9 @@ def _sized(scan: MtraceScan, start: int, last: int, previous: int, call: CallRec
     if state.position != last - 1:
         return 0
     call.request = hexadecimal_size(text, last, state)
-    if len(scan.callers.buffer) and text[start] == _AT and place > start + 3:
+    if len(scan.callers.buffer) and text[start] == _AT and before > start + 3:
         after_size = state.position
-        call.site = number_of(scan.callers, text, state, start + 2, place - 1)
+        call.site = number_of(scan.callers, text, state, start + 2, before - 1)
         state.position = after_size
     else:
         call.site = 0

@@ -68,12 +68,12 @@ class BlockReader(Reader):
             read = self.source.read_into(memoryview(self._block)[filled:])
             filled += read
             at_end = filled < BLOCK
-            done = yield from self._scan_block(filled, arrays)
-            if done == 0 and not at_end:
+            consumed = yield from self._scan_block(filled, arrays)
+            if consumed == 0 and not at_end:
                 raise self._error(0)
-            filled -= done
-            self._offset += done
-            self._block[:filled] = self._block[done : done + filled]
+            filled -= consumed
+            self._offset += consumed
+            self._block[:filled] = self._block[consumed : consumed + filled]
         if self.source.truncated:
             return
         if filled and not self._offset:

@@ -29,18 +29,18 @@ class GoEvent(Struct):
 
 
 @kernel
-def number_at(text: np.ndarray, place: int) -> tuple[int, int]:
-    """Return the number at `place`, and the place after the number.
+def number_at(text: np.ndarray, position: int) -> tuple[int, int]:
+    """Return the number at `position`, and the position after the number.
 
     Returns (0, -1) if the number is cut off or too long.
     """
     value, shift = 0, 0
-    while place < len(text) and shift < 70:
-        byte = int(text[place])
-        place += 1
+    while position < len(text) and shift < 70:
+        byte = int(text[position])
+        position += 1
         value |= (byte & 127) << shift
         if byte < 128:
-            return value, place
+            return value, position
         shift += 7
     return 0, -1
 
@@ -55,18 +55,18 @@ def decode_batch(
     unknown type. Returns the number of stored events, and the position of the first invalid event
     or, if all events are valid, the length of `text`.
     """
-    place, stored = 0, 0
-    while place < len(text):
-        begin, kind = place, int(text[place])
+    position, stored = 0, 0
+    while position < len(text):
+        begin, kind = position, int(text[position])
         count = int(arguments[kind])
         if count == 0:
             return stored, begin
-        place += 1
+        position += 1
         event = events[stored]
         event.kind = kind
         for number in range(count):
-            value, place = number_at(text, place)
-            if place < 0:
+            value, position = number_at(text, position)
+            if position < 0:
                 return stored, begin
             if number == 0:
                 time += value
@@ -80,4 +80,4 @@ def decode_batch(
             else:
                 event.third = value
         stored += kind >= FIRST_ALLOC_FREE
-    return stored, place
+    return stored, position

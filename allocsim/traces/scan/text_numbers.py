@@ -100,9 +100,9 @@ def number_of(table: TextNumbers, text: np.ndarray, state: ScanState, start: int
     counts = table.counts[0]
     key = _hash(counts, state, start, end)
     while True:
-        place = find_place(table.slots, key)
-        number = table.slots[place].number
-        if table.slots[place].key == 0:
+        slot = find_place(table.slots, key)
+        number = table.slots[slot].number
+        if table.slots[slot].key == 0:
             break
         if _is_equal(table, number, text, start, end):
             return number
@@ -116,8 +116,8 @@ def number_of(table: TextNumbers, text: np.ndarray, state: ScanState, start: int
     for position in range(start, end):
         table.buffer[counts.bytes + position - start] = text[position]
     counts.bytes += end - start
-    table.slots[place].key = key
-    table.slots[place].number = counts.texts
+    table.slots[slot].key = key
+    table.slots[slot].number = counts.texts
     return counts.texts
 
 
