@@ -83,7 +83,7 @@ class TraceStats:
     left_by_size: list[Bin]
     """Objects never freed, by size."""
     faults: dict[str, tuple[int, int]]
-    """For each fault, the number of events with this fault, and which event was the first."""
+    """For each fault: how many events have it, and the number of the first such event."""
 
     @property
     def allocations(self) -> int:

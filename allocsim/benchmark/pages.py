@@ -65,8 +65,8 @@ class Pages(msgspec.Struct, kw_only=True):
     """For each experiment, how many bytes of the growth are left after objects were freed, and how
     many after a release was requested."""
     break_range: tuple[Count, Count] | None = None
-    """The program break before the first event and at the end, if the library's heap is between
-    them and only Python's own malloc is elsewhere."""
+    """The program break before the first event and at the end. None unless the library is glibc and
+    another malloc serves Python, so that only the workload moves the break."""
 
     @property
     def peak(self) -> int:

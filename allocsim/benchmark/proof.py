@@ -60,7 +60,7 @@ def _require_rise(library: LoadedLibrary, before: int) -> None:
     """Raise Corruption unless the counter of allocated bytes rises by PROBE_SIZE from `before`.
 
     mimalloc counts committed bytes, which include free memory. The first blocks may come from that
-    memory and leave the counter as it is. Blocks are therefore added until the counter rises, or
+    memory and leave the counter unchanged. Blocks are therefore added until the counter rises, or
     until they exceed `before`.
     """
     malloc, free = library.state.function[:2].tolist()

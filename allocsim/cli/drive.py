@@ -96,7 +96,7 @@ def _new_heap(design: str, settings: Settings) -> Heap:
 
 
 def _at_moment(profile: Profile, trace: Trace, settings: Settings, chosen: Choice) -> Profile:
-    """Return the profile with the heap at a chosen moment, from a second replay up to there."""
+    """Replay again up to a chosen moment; return the profile with the heap at that moment."""
     event = event_at(profile.moments, chosen, trace.times)
     if trace.reopen is None:
         raise InputError(f"--at reads the workload twice, and '{trace.name}' can be read only once")

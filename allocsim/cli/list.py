@@ -40,7 +40,7 @@ def command(what: str | None, show: str | None) -> None:
 
 
 def _show(name: str) -> None:
-    """Print a bundled job file as it is, or the description of a bundled recording."""
+    """Print a bundled job file unchanged, or the description of a bundled recording."""
     from allocsim.jobs import bundled_jobs, bundled_traces, describe_trace, find_job
 
     if name in bundled_traces():

@@ -60,7 +60,7 @@ def _size(plan: Plan) -> str:
 
 
 def _values(values: Sequence[str]) -> str:
-    """Return the values of a setting; of more than MAX_SHOWN, the first two and the last."""
+    """Return the values of a setting, or the first two and the last if there are many."""
     if len(values) <= MAX_SHOWN:
         return ",".join(values)
     return f"{values[0]},{values[1]},...,{values[-1]} ({len(values):,} values)"

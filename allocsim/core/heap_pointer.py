@@ -2,10 +2,10 @@
 
 A state is a tuple of arrays, and Numba passes it by value: seven words for each array, stored at
 every call (20 ns for eleven arrays). Out-of-line kernels therefore take the address of the heap's
-record `code` instead. After the addresses of kernels, this record holds a copy of what Numba needs
-to know about each array; the copy never changes. The same source can be compiled for the state and
-for the pointer. Through the pointer, reading a field of the heap loads only the words of the array
-that are used.
+record `code` instead. After the addresses of kernels, this record holds a copy of the data that
+Numba needs for each array (address, shape, strides); the copy never changes. The same source can be
+compiled for the state and for the pointer. Through the pointer, reading a field of the heap loads
+only the words of the array that are used.
 """
 
 from __future__ import annotations
@@ -110,6 +110,6 @@ def _first_words(state: Any) -> list[int]:
 
 
 def save_arrays(heap: HeapState) -> None:
-    """Copy what Numba needs to know of the heap's arrays into its record `code`."""
+    """Copy the addresses, shapes and strides of the heap's arrays into its record `code`."""
     words = [word for array in heap for word in (array.ctypes.data, *array.shape, *array.strides)]
     heap.code[0][ARRAYS][: len(words)] = np.array(words, np.int64)

@@ -59,8 +59,8 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 def cold(function: Callable[P, R]) -> Callable[P, R]:
     """Make `function` a kernel that is compiled with its callers, but not inlined.
 
-    Use it for code that seldom runs. Inlined into a loop, that code would compete with the code
-    that runs often for registers.
+    Use it for code that seldom runs. Inlined into a loop, it would compete for registers with the
+    code that runs often.
     """
     compiled: Any = kernel(function)
     if not PURE:
@@ -146,7 +146,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
         return function
 
     def call(heap: Any, *arguments: int) -> int:
-        """Call the kernel from Python; if the heap is linked, by its address, without compiling."""
+        """Call the kernel from Python; a linked heap has its address, so nothing is compiled."""
         address = int(heap.code[0][name]) if name in heap.code.dtype.names else 0
         if address:
             return _call_from_python(address, heap, arguments)

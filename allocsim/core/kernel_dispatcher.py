@@ -90,7 +90,7 @@ class _Called(CPUDispatcher):
     """A kernel for calls from other kernels."""
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
-        """Return what Numba needs for a call; a constant argument gets the type of a variable.
+        """Return the template for a call, with constant arguments typed like variables.
 
         Otherwise, Numba would compile the kernel once for each constant. LLVM inlines the kernel
         and inserts the constant, so the machine code is the same.

@@ -42,10 +42,10 @@ def complete(design: object, source: str) -> Design:
 def _make_names_unique(state: type) -> None:
     """Prefix the names of the NamedTuples in the module of `state` with the module's name.
 
-    Numba names the type of a NamedTuple, and the symbols of the kernels that take it, after the
-    class alone. If the states of two designs had the same name, the second design would
-    run the machine code of the first. `__qualname__`, by which pickles and cached kernels find a
-    class, does not change.
+    Numba derives the name of a NamedTuple's type, and the symbols of the kernels that take it, from
+    the name of the class alone. If the states of two designs had the same name, the second design
+    would run the machine code of the first. `__qualname__`, by which pickles and cached kernels
+    find a class, does not change.
     """
     module = sys.modules.get(state.__module__)
     for each in (state, *vars(module).values()) if module else (state,):

@@ -68,7 +68,7 @@ class Units:
     length: np.ndarray
     """int64: bytes of each unit."""
     part: np.ndarray
-    """int64: for each unit, an index into `names`: how its memory is used if no object is live."""
+    """int64: for each unit, an index into `names`: the use of its memory if no object is live."""
     names: tuple[str, ...]
     """Names of the parts that `part` refers to."""
     rest: Mapping[str, int] = field(default_factory=dict)

@@ -29,7 +29,8 @@ def map_of(heap: Heap, player: Player) -> HeapMap:
         raise InputError(f"the design '{design.name}' does not list its units (Design.units)")
     units, objects = design.units(state), player.objects
     number = np.flatnonzero(objects.address)
-    # Sort first, so that each column is copied once: most of the time goes into fresh memory.
+    # Sort first, so that each column is copied only once: most of the time is spent writing to new
+    # memory.
     address, number = sort_by_address(objects.address[number], number)
     usable = np.zeros(len(number), np.int64)
     fill_usable(state, address, usable)

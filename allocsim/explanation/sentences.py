@@ -69,7 +69,7 @@ def _on_release(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
 
 
 def _capitalised(phrase: str) -> str:
-    """Return a phrase as the beginning of a sentence; the name of a call stays as it is."""
+    """Return a phrase as the beginning of a sentence; the name of a call is not changed."""
     return phrase if " " not in phrase else phrase[0].upper() + phrase[1:]
 
 

@@ -1,9 +1,9 @@
 """Heap: an allocator over real memory, called from Python.
 
-A Heap adds to a design (a simulated allocator) the tasks that are not an allocator's own. It checks
-arguments, numbers the calling threads, and raises an exception when a kernel (a compiled function
-of the design) reports a failure. It also records the requested size of every object, to count live
-bytes and to detect double frees.
+A Heap adds services to a design (a simulated allocator). It checks arguments, numbers the calling
+threads, and raises an exception when a kernel (a compiled function of the design) reports a
+failure. It also records the requested size of every object, to count live bytes and to detect
+double frees.
 
 Invariant: at most one thread is inside a kernel of a heap at a time.
 """

@@ -41,7 +41,7 @@ MIN_DRAWN = 0.05
 
 
 def sweep_page(results: Results, file: str, command: str) -> Page:
-    """Return the page: the answer, pictures, the tables, and how it was measured."""
+    """Return the page: the answer, pictures, the tables, and the method of measurement."""
     sections = [_answer(results), _fronts(results), _settings(results), _tables(results)]
     return Page(
         title=f"{file}: settings of allocators",

@@ -15,7 +15,7 @@ SHARED = ("-shared", "-fPIC")
 
 
 def why_no_compiler() -> str | None:
-    """Return that no C compiler is installed, with the remedy, or None if there is one."""
+    """Return a message with the remedy if no C compiler is installed, or else None."""
     return None if shutil.which("cc") else f"no C compiler is installed: {INSTALL}"
 
 

@@ -127,7 +127,7 @@ def _print_effects(screen: Screen, results: Results) -> None:
 
 
 def _levels(levels: Mapping[str, float]) -> str:
-    """Return the values of a setting with their means; of more than 5, the first and last 2."""
+    """Return the values of a setting with their means: all, or the first 2 and the last 2."""
     texts = [f"{value} {mean - 1:+.1%}" for value, mean in levels.items()]
     return ", ".join(texts if len(texts) <= 5 else [*texts[:2], "...", *texts[-2:]])
 

@@ -36,7 +36,7 @@ def seconds_by_allocator(plan: Plan, place: Place) -> Iterator[tuple[str, float]
 
 
 def total_seconds(plan: Plan, seconds_of: dict[str, float], slots: int) -> float:
-    """Return the time of the sweep if `slots` cells run at once, but cells of times one by one."""
+    """Return the time of the sweep: memory cells run `slots` at once, cells of times one by one."""
     replays = plan.settings.runs + plan.settings.warmup + TIMED_REPLAYS
     one_replay = sum(seconds_of.values()) / plan.count(MEMORY)
     return sum(seconds_of.values()) / slots + plan.count(TIMES) * replays * one_replay

@@ -34,7 +34,7 @@ class Result(NamedTuple):
 
     @property
     def failure(self) -> str | None:
-        """The failure of the memory or of the times, or both. None if neither failed."""
+        """The reason why the memory or the times could not be measured. None if neither failed."""
         failures = dict.fromkeys(filter(None, (self.memory_failure, self.times_failure)))
         return "; ".join(failures) or None
 
@@ -44,7 +44,7 @@ class Result(NamedTuple):
         return self.peak, self.mean, self.end
 
     def with_row(self, row: Row) -> Result:
-        """Return these figures with those of a newer row of the same subject and workload."""
+        """Return these figures, updated from a newer row of the same subject and workload."""
         if row.measure == "times":
             return self._replace(times_failure=row.failure, ns=row.times.ns if row.times else None)
         peak = mean = end = None
@@ -119,7 +119,7 @@ class Results:
     hosts: set[str] = field(default_factory=set)
     """Machines that measured times."""
     lines: dict[str, str] = field(default_factory=dict)
-    """The lines to paste (see `paste`) that reports have needed so far, by subject."""
+    """By subject: the line to paste (see `paste`). Reports add the lines that they need."""
 
     @cached_property
     def setting_counts(self) -> dict[str, int]:
@@ -160,7 +160,7 @@ def collect(rows: Iterable[Row]) -> Results:
 
 
 def _label(columns: list[Column]) -> None:
-    """Name the columns: the workload, and what distinguishes it from the others."""
+    """Name each column after its workload, and after conditions that distinguish it from others."""
     touches = {column.touch for column in columns}
     replays = {column.replay for column in columns}
     seeds = Counter((column.workload, column.touch, column.replay) for column in columns)

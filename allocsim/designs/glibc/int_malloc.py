@@ -202,7 +202,7 @@ def _leave_bins(arena: MallocState, size: int) -> None:
 def _take_large(heap: Glibc, av: int, nb: int) -> int:
     """Take the smallest chunk that fits from the large bin of a size; return 0 if none fits.
 
-    Of chunks of equal size the second is taken, so that the list of sizes stays as it is.
+    Of several chunks of equal size, the second is taken, so that the list of sizes does not change.
     """
     bin_ = bin_at(heap.arena[av], bin_index(nb))
     victim = fd(bin_)

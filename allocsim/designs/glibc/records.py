@@ -48,7 +48,7 @@ class MallocPar(Struct):
     length: Int64  # bytes of the reservation
     first_slot: Int64  # number of the 64 MiB slot of the reservation's first byte
     unused_heap: Int64  # first slot whose heap was deleted, plus 1; 0 if none
-    dtv: Int64  # bytes that pthread_create allocates for a thread; 0 if by another malloc
+    dtv: Int64  # bytes that pthread_create allocates for a thread; 0: another malloc serves it
     unused_stacks: Int64  # stacks of ended threads, reused with the dtv by later threads
     stack_bytes: Int64  # bytes of stack segments (allocate_stack)
 

@@ -13,7 +13,7 @@ malloc of a small object, up to 32,760 bytes:
 3. If the span has no further slot, `mcache.refill` replaces it by the first span of the class's
    partial set (`mcentral`), or by a new span.
 4. A new span's pages come from the page cache, a block of 64 pages, or from the page allocator
-   (`mpagealloc`), which finds the lowest free run with summaries. If none fits, the heap grows by
+   (`mpagealloc`), which uses summaries to find the lowest free run. If none fits, the heap grows by
    chunks of 4 MiB.
 5. If a span was taken and the heap has reached the pacer's trigger (`mgcpacer`), a collection runs
    (`mgc`): every span is swept (`mgcsweep`) and the scavenger releases pages (`mgcscavenge`).

@@ -147,7 +147,7 @@ def malloc_tiny(heap: Go, request: int) -> int:
 
 @kernel
 def mark_part(heap: Go, block: int, offset: int) -> None:
-    """Note that a part starts in a block; all parts of the block may have been dead until now."""
+    """Record that a part starts in a block, whose other parts may all be dead."""
     index = np.uint64((block - heap.mheap[0].start) >> 4)
     parts = int(heap.tiny_parts[index])
     if parts == 0:

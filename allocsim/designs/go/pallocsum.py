@@ -104,8 +104,8 @@ def _store(summary: PallocSum, start: int, longest: int, run: int) -> bool:
 def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
     """Return how many chunks from `chunk` on a search for `npages` free pages can skip, or 0.
 
-    `before` is the number of free pages right before the chunk. The result is the number of chunks
-    in the widest summary that begins at the chunk and in which no run of `npages` free pages ends.
+    `before` is the number of free pages right before the chunk. Of the summaries that begin at the
+    chunk, the widest one in which no run of `npages` free pages ends is skipped.
     """
     for level in range(LEVELS - 1, -1, -1):
         shift = LEVEL_SHIFT * level

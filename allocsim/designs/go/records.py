@@ -98,7 +98,7 @@ class GcController(Struct):
     gc_percent_heap_goal: Int64  # heap_goal if there were no memory limit (gcPercentHeapGoal)
     heap_goal: Int64  # size that the heap should have when the next collection ends
     trigger: Int64  # heap_live at which that collection starts
-    allocated: Int64  # bytes allocated, not swept; slots of a cached span when it leaves the cache
+    allocated: Int64  # bytes allocated and not swept, without slots taken since the span was cached
     runtime_live: Int64  # live bytes of the runtime itself; 0, except to match a real process
     runtime_allocated: Int64  # part of runtime_live that Go's counts of allocated bytes contain
     runtime_mapped: Int64  # bytes of the runtime's memory that `metadata` does not count

@@ -106,7 +106,7 @@ def _addresses(heap: Go2008, memory: Reservation, thread: int, size_class: int) 
         address = int.from_bytes(memory.view(address, WORD), sys.byteorder, signed=True)
     if address:  # a link out of the heap, or a repetition: stop; the caller reports the list
         return
-    # The fresh objects follow, which are not linked.
+    # The fresh objects, which are not linked, come last.
     first, last = max(int(objects.fresh), memory.address), min(int(objects.end), end)
     yield from range(first, last, int(heap.size_class[size_class].object_size))
 

@@ -2,7 +2,7 @@
 
 List i holds the free spans of exactly i pages, last in first out. The last list holds all longer
 spans in ascending length, so the first one that is long enough is the best fit. A span that is
-added to the last list goes before those of the same length.
+added to the last list is inserted before spans of the same length.
 
 Invariant: a span is FREE if and only if it is on the list for its length.
 """

@@ -89,7 +89,7 @@ def free_stack(heap: Tcmalloc, address: int) -> int:
 def object_status(heap: Tcmalloc, address: int) -> int:
     """Return OK if an object, allocated or free, starts at `address`; else the Status of the error.
 
-    Only an object of a size class can be free here: the span of a free large object is not in use.
+    Only a small object can be free here, because the span of a freed large object is not in use.
     """
     if address >> ADDRESS_BITS:
         return Status.UNKNOWN_POINTER

@@ -130,7 +130,8 @@ class Stacks:
 def site_table(image: Image) -> tuple[SiteTable, list[str], list[str]]:
     """Return the table of call sites with the numbers of the image's stacks, notes and losses.
 
-    The functions and lines are read from the program's files as they are now.
+    The functions and lines are read from the program's files, which may have changed since the
+    recording.
     """
     stacks = Stacks(image)
     chains, notes = resolve(stacks.places, str(image.stacks))
