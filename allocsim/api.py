@@ -34,7 +34,7 @@ from allocsim.heap.arguments import (
     checked_text,
 )
 from allocsim.libraries.find import require_no_library
-from allocsim.player import Options, play
+from allocsim.player import Options, replay_trace
 from allocsim.reports.comparison import Compared, column_of
 from allocsim.results import ComparisonResult, ReplayProfile
 from allocsim.workloads import default_design, open_parameters, open_recording, open_workload
@@ -124,7 +124,7 @@ def replay(
     # Heap checks the parameters too, but a wrong key may have the name of an argument of Heap.
     find_design(design).checked(parameters)
     with Heap(design, reserve=checked_bytes("replay", "reserve", reserve), **parameters) as heap:
-        profile = play(heap, on_one_thread(trace) if threads == "one" else trace, options)
+        profile = replay_trace(heap, on_one_thread(trace) if threads == "one" else trace, options)
         settings = heap.design.shown(heap.parameters)
         return ReplayProfile.of(profile, trace, heap.design.name, settings, call)
 

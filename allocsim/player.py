@@ -109,7 +109,7 @@ class Player:
         """The objects of the program, by id. An object with address 0 is not live."""
         return self._run.objects
 
-    def play(self, chunk: Any) -> None:
+    def replay_chunk(self, chunk: Any) -> None:
         """Replay a chunk of events.
 
         Raises the error of `replay_error`, which names the event that failed. Raises OutOfMemory if
@@ -268,7 +268,7 @@ class Player:
         self._run = self._run._replace(objects=larger)
 
 
-def play(
+def replay_trace(
     heap: Heap, trace: Trace, options: Options, watch: Callable[[Player], None] | None = None
 ) -> Profile:
     """Replay a whole trace and return its profile; `watch` is called after each chunk."""
@@ -280,7 +280,7 @@ def play(
 
     try:
         with interrupt_message(progress):
-            _play_all(player, trace.chunks, watch)
+            _replay_all(player, trace.chunks, watch)
     except KeyboardInterrupt:  # in a Python program that has not replaced the SIGINT handler
         raise Interrupted(f"interrupted {progress()}") from None
     finally:
@@ -288,11 +288,11 @@ def play(
     return player.profile()
 
 
-def _play_all(
+def _replay_all(
     player: Player, chunks: Iterable[Any], watch: Callable[[Player], None] | None
 ) -> None:
     """Replay every chunk."""
     for chunk in chunks:
-        player.play(chunk)
+        player.replay_chunk(chunk)
         if watch is not None:
             watch(player)

@@ -63,7 +63,7 @@ def replay_rate(trace: Trace) -> float:
         player = Player(heap, Options(), trace.length)
         begun = time.perf_counter()
         for chunk in trace.chunks:
-            player.play(chunk)
+            player.replay_chunk(chunk)
         return (time.perf_counter() - begun) * 1e9 / player.events
 
 

@@ -19,7 +19,7 @@ from allocsim.errors import AllocsimError, OutOfMemory
 from allocsim.events import Trace
 from allocsim.generators import Generator
 from allocsim.jobs import read_job
-from allocsim.player import Options, play
+from allocsim.player import Options, replay_trace
 from allocsim.traces import open_trace
 from tests import fuzz_binary, fuzz_results
 from tests.call_sites.stacks import stacks_of
@@ -104,7 +104,7 @@ def play_safely(trace: Trace, check_every: int | None = None) -> str:
     """Replay a trace and return the outcome; only AllocsimError is caught."""
     try:
         with Heap(reserve=16 << 20) as heap:
-            profile = play(heap, trace, Options(verify=True, check_every=check_every))
+            profile = replay_trace(heap, trace, Options(verify=True, check_every=check_every))
             assert sum(profile.at_end.parts.values()) == profile.at_end.heap
     except AllocsimError as error:
         return ending(error)

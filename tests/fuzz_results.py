@@ -21,7 +21,7 @@ from allocsim.errors import AllocsimError, CheckFailed
 from allocsim.generators.empirical import Empirical
 from allocsim.limits import Tolerance
 from allocsim.pictures.sweep_page import sweep_page
-from allocsim.player import Options, play
+from allocsim.player import Options, replay_trace
 from allocsim.reports.comparison_text import comparison_json
 from allocsim.reports.run_text import json_text
 from allocsim.reports.sweep_screen import print_sweep
@@ -105,7 +105,9 @@ def read_classes(path: Path) -> None:
 def read_rates(path: Path) -> None:
     """Replay a steady state of the table."""
     with Heap(reserve=64 << 20) as heap:
-        play(heap, Empirical(file=str(path), heap=Size(100_000), ops=500).trace("fuzz"), Options())
+        replay_trace(
+            heap, Empirical(file=str(path), heap=Size(100_000), ops=500).trace("fuzz"), Options()
+        )
 
 
 READ: dict[str, Callable[[Path], None]] = {

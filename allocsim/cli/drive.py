@@ -19,7 +19,7 @@ from allocsim.errors import InputError
 from allocsim.events import Trace, first_events
 from allocsim.heap import Heap
 from allocsim.moments import Choice, event_at
-from allocsim.player import Options, play
+from allocsim.player import Options, replay_trace
 from allocsim.profile import Profile
 from allocsim.reports import Result
 from allocsim.reports.run_screen import print_result
@@ -102,7 +102,7 @@ def _at_moment(profile: Profile, trace: Trace, settings: Settings, chosen: Choic
         raise InputError(f"--at reads the workload twice, and '{trace.name}' can be read only once")
     options = Options(touch=Touch[settings.touch.upper()], limit=settings.limit)
     with _new_heap(settings.design or default_design(trace), settings) as heap:
-        replayed = play(heap, first_events(trace.reopen(), event), options)
+        replayed = replay_trace(heap, first_events(trace.reopen(), event), options)
     return replace(
         profile,
         at_moment=replayed.at_end,
@@ -122,8 +122,8 @@ def _replay(heap: Heap, trace: Trace, settings: Settings) -> Profile:
         check_every=settings.check_every,
     )
     if not sys.stderr.isatty():
-        return play(heap, trace, options)
+        return replay_trace(heap, trace, options)
     from allocsim.cli.progress import progress_bar
 
     with progress_bar(trace) as watch:
-        return play(heap, trace, options, watch)
+        return replay_trace(heap, trace, options, watch)

@@ -49,7 +49,7 @@ def play_until(heap: Heap, trace: Trace, event: int | None, options: Options) ->
     player = Player(heap, options, event)
     with trace:
         for chunk in (trace if event is None else first_events(trace, event)).chunks:
-            player.play(chunk)
+            player.replay_chunk(chunk)
     return player
 
 
@@ -66,12 +66,12 @@ def stops(player: Player, trace: Trace, events: Sequence[int]) -> Iterator[int]:
             begin = 0
             while goal is not None and len(ends) and goal <= ends[-1]:
                 end = int(np.searchsorted(ends, goal)) + 1
-                player.play(chunk[begin:end])
+                player.replay_chunk(chunk[begin:end])
                 yield goal
                 begin, goal = end, next(ahead, None)
             if goal is None:
                 return
-            player.play(chunk[begin:])
+            player.replay_chunk(chunk[begin:])
 
 
 @kernel

@@ -21,7 +21,7 @@ from allocsim.explanation.threads import Threads
 from allocsim.explanation.variants import Variant
 from allocsim.heap import Heap
 from allocsim.moments import Moment
-from allocsim.player import Options, Player, play
+from allocsim.player import Options, Player, replay_trace
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class OnDesign:
     def moments(self) -> tuple[Moment, ...]:
         """Replay the whole workload and return its moments."""
         with self._heap() as heap:
-            return play(heap, self._threaded(self.open_trace()), self._options()).moments
+            return replay_trace(heap, self._threaded(self.open_trace()), self._options()).moments
 
     def threads(self, count: int) -> Threads:
         """Return how the workload's `count` threads are replayed."""
@@ -91,7 +91,7 @@ class OnDesign:
     def _after_release(self, event: int, numbers: np.ndarray) -> tuple[int, int]:
         """Return the footprints in bytes of one experiment of `after_release`."""
         with self._played(event) as (heap, player):
-            player.play(frees(numbers))
+            player.replay_chunk(frees(numbers))
             unasked = int(operations.footprint(heap.state))
             operations.release(heap.state, int(heap.state.system[0].heap))
             return unasked, int(operations.footprint(heap.state))

@@ -101,7 +101,7 @@ def _replay(request: Request, send: Callable[[Answer], None]) -> Footprint:
         player = Player(heap, _options(request), len(events))
         send(Answer(stage="ready"))
         for position in range(0, len(events), PART):
-            player.play(events[position : position + PART])
+            player.replay_chunk(events[position : position + PART])
         return _footprint(player)
 
 

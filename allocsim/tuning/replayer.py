@@ -45,9 +45,9 @@ class Replayer:
         parameters = {**self.settings, KEY: own_or_sizes}
         with Heap(self.design, reserve=self.reserve, **parameters) as heap:
             player = Player(heap, Options(touch=Touch.NONE), len(workload.events))
-            player.play(workload.events[: workload.peak_position])
+            player.replay_chunk(workload.events[: workload.peak_position])
             at_peak = player.profile()
-            player.play(workload.events[workload.peak_position :])
+            player.replay_chunk(workload.events[workload.peak_position :])
             profile = player.profile()
         samples = profile.samples
         used = samples["heap"] - samples["free_spans"] - samples["released"]

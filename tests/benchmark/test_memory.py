@@ -19,7 +19,7 @@ from allocsim.events import EVENT, Op, Trace, no_events
 from allocsim.jobs import make_generator
 from allocsim.libraries.environment import child_environment
 from allocsim.libraries.find import default_libraries
-from allocsim.player import Options, play
+from allocsim.player import Options, replay_trace
 from tests.compiled_libraries import HERE
 from tests.driving import free, malloc, stream
 from tests.libraries.children import require
@@ -241,7 +241,7 @@ def test_footprint_of_a_design_is_that_of_a_replay(workload: EventFile) -> None:
     path = f"/proc/{os.getpid()}/fd/{workload.descriptor}"
     events = np.fromfile(path, EVENT).view(np.recarray)
     with Heap("go2008") as heap:
-        profile = play(heap, Trace("again", iter([events]), {}), Options())
+        profile = replay_trace(heap, Trace("again", iter([events]), {}), Options())
     assert (found.peak, found.peak_event) == (profile.at_peak.footprint, profile.at_peak.event)
     assert found.end == profile.at_end.footprint
     assert found.peak_live == profile.peak_live

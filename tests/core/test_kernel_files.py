@@ -15,7 +15,7 @@ from allocsim.core.inlined_kernels import LinkedCompiler
 from allocsim.core.jit import PURE
 from allocsim.core.kernel_files import RUN, KernelFiles, kernel_files
 from allocsim.driver import replay
-from allocsim.player import Options, play
+from allocsim.player import Options, replay_trace
 from tests.driving import free, malloc
 from tests.traces.streams import trace_of
 
@@ -102,7 +102,7 @@ def test_kernel_of_unknown_source_is_not_saved(place: Path) -> None:
 def test_saved_replay_of_a_design_is_found() -> None:
     """Then the notice says that only more of the design's kernels are compiled."""
     with Heap(reserve=16 << 20) as heap:
-        play(heap, trace_of([malloc(0, 8), free(0)]), Options())
+        replay_trace(heap, trace_of([malloc(0, 8), free(0)]), Options())
     dispatcher: Any = replay
     files = dispatcher._cache
     found = [list(dict.fromkeys(files._state_modules(each))) for each in dispatcher.signatures]

@@ -9,7 +9,7 @@ from allocsim import Heap
 from allocsim.designs import SUMMARIES
 from allocsim.driver import Touch
 from allocsim.errors import LimitExceeded, OutOfMemory
-from allocsim.player import Options, Player, play
+from allocsim.player import Options, Player, replay_trace
 from tests.driving import Call, free, malloc, realloc, stream
 from tests.playing import trace_of
 
@@ -29,7 +29,7 @@ def heap(request: pytest.FixtureRequest) -> Iterator[Heap]:
 def ended(heap: Heap, options: Options, *calls: Call) -> str:
     """Return the error of a replay; require that the heap has used no more than is available."""
     with pytest.raises(OutOfMemory) as error:
-        play(heap, trace_of(stream(*calls)), options)
+        replay_trace(heap, trace_of(stream(*calls)), options)
     assert heap.resident() <= AVAILABLE
     assert error.value.exit_status == 3
     return str(error.value)
@@ -60,18 +60,20 @@ def test_many_objects_end_the_run_whatever_is_written(heap: Heap, touch: Touch) 
 
 def test_freed_objects_do_not_end_the_run(heap: Heap) -> None:
     calls = [call for number in range(64) for call in (malloc(number, MIB), free(number))]
-    assert play(heap, trace_of(stream(*calls)), SCARCE).at_end.footprint < AVAILABLE
+    assert replay_trace(heap, trace_of(stream(*calls)), SCARCE).at_end.footprint < AVAILABLE
 
 
 def test_limit_of_the_user_replaces_the_bound(heap: Heap) -> None:
     calls = [malloc(number, MIB) for number in range(60)]
-    profile = play(heap, trace_of(stream(*calls)), dataclasses.replace(SCARCE, limit=1 << 30))
+    profile = replay_trace(
+        heap, trace_of(stream(*calls)), dataclasses.replace(SCARCE, limit=1 << 30)
+    )
     assert profile.peak_live == 60 * MIB
 
 
 def test_huge_object_above_the_limit_of_the_user_is_not_written(heap: Heap) -> None:
     with pytest.raises(LimitExceeded, match=r"^event 1 .* exceeds the limit of 64\.0 MiB"):
-        play(heap, trace_of(stream(malloc(0, HUGE))), Options(limit=AVAILABLE))
+        replay_trace(heap, trace_of(stream(malloc(0, HUGE))), Options(limit=AVAILABLE))
     assert heap.resident() < 4 * MIB
 
 
@@ -81,4 +83,4 @@ def test_memory_that_runs_short_ends_a_run_that_has_much() -> None:
         played = Player(heap, Options(available=lambda: next(left)))
         played._bound._next_reading = 0.0
         with pytest.raises(OutOfMemory, match="memory runs short"):
-            played.play(stream(malloc(0, 20 * MIB)))
+            played.replay_chunk(stream(malloc(0, 20 * MIB)))

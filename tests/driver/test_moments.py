@@ -7,7 +7,7 @@ import pytest
 from allocsim import Heap
 from allocsim.events import Op
 from allocsim.moments import Moment
-from allocsim.player import play
+from allocsim.player import replay_trace
 from tests.conftest import RESERVE
 from tests.driving import Call, free, malloc, random_calls, stream_of
 from tests.playing import QUIET, cut, trace_of
@@ -16,7 +16,7 @@ from tests.playing import QUIET, cut, trace_of
 def by_hand(calls: list[Call], design: str) -> dict[str, tuple[int | None, int, int]]:
     """Return (event, footprint, live) of each moment, from a snapshot after each event."""
     with Heap(design, reserve=RESERVE) as heap:
-        samples = play(heap, trace_of(stream_of(calls)), replace(QUIET, every=1)).samples
+        samples = replay_trace(heap, trace_of(stream_of(calls)), replace(QUIET, every=1)).samples
     points = [(int(s["event"]), int(s["footprint"]), int(s["live"])) for s in samples]
     last = max(index for index, call in enumerate(calls) if call.op != Op.FREE)
     mean = [sum(column) // len(points) for column in list(zip(*points, strict=True))[1:]]
@@ -35,7 +35,7 @@ def by_hand(calls: list[Call], design: str) -> dict[str, tuple[int | None, int, 
 def found(calls: list[Call], design: str, chunk: int) -> dict[str, tuple[int | None, int, int]]:
     """Return the same figures as reported by a replay."""
     with Heap(design, reserve=RESERVE) as heap:
-        profile = play(heap, trace_of(*cut(stream_of(calls), chunk)), QUIET)
+        profile = replay_trace(heap, trace_of(*cut(stream_of(calls), chunk)), QUIET)
     return {m.name: (m.event, m.footprint, m.live) for m in profile.moments}
 
 
@@ -70,6 +70,6 @@ def test_an_end_that_holds_objects_can_be_the_worst_moment() -> None:
 
 def test_a_replay_without_events_has_moments() -> None:
     with Heap(reserve=RESERVE) as heap:
-        profile = play(heap, trace_of(), QUIET)
+        profile = replay_trace(heap, trace_of(), QUIET)
     assert [moment.event for moment in profile.moments] == [0, 0, 0, 0, None]
     assert profile.moments[-1] == Moment("mean", None, 0, 0)

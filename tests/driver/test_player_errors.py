@@ -21,7 +21,7 @@ from allocsim.errors import (
 )
 from allocsim.events import Op, Trace
 from allocsim.generators.repeat import Repeat
-from allocsim.player import Options, Player, play
+from allocsim.player import Options, Player, replay_trace
 from allocsim.replay_errors import replay_error
 from allocsim.text import Size
 from allocsim.traces import open_trace
@@ -32,7 +32,7 @@ from tests.playing import QUIET, cut, toggling, trace_of
 @pytest.mark.parametrize("number", [1 << 31, (1 << 32) - 1])
 def test_object_beyond_all_is_an_error(heap: Heap, number: int) -> None:
     with pytest.raises(InputError, match=rf"event 2 names object {number}; .* below 2\*\*31"):
-        play(heap, trace_of(stream(malloc(0, 1), malloc(number, 1))), QUIET)
+        replay_trace(heap, trace_of(stream(malloc(0, 1), malloc(number, 1))), QUIET)
 
 
 BAD = {
@@ -54,38 +54,40 @@ BAD = {
 def test_bad_event_is_an_error_that_names_it(heap: Heap, call: Call, message: str) -> None:
     events = stream(malloc(0, 10), Call(Op.THREAD_DONE), malloc(7, 10), call)
     with pytest.raises(InputError, match=message):
-        play(heap, trace_of(events[:1], events[1:]), QUIET)
+        replay_trace(heap, trace_of(events[:1], events[1:]), QUIET)
 
 
 def test_limit_is_an_error_that_says_when(heap: Heap) -> None:
     events = stream(malloc(0, 10), malloc(1, 9 << 20), malloc(2, 10))
     with pytest.raises(LimitExceeded, match=r"the limit of 8\.0 MiB after 2 events"):
-        play(heap, trace_of(events), Options(limit=8 << 20))
+        replay_trace(heap, trace_of(events), Options(limit=8 << 20))
 
 
 def test_limit_that_is_just_kept_is_no_error(heap: Heap) -> None:
     events = stream(malloc(0, 10), malloc(1, 3 << 20))
-    peak = play(heap, trace_of(events), QUIET).at_peak.footprint
+    peak = replay_trace(heap, trace_of(events), QUIET).at_peak.footprint
     for limit, fails in ((peak, False), (peak - 1, True)):
         with Heap(reserve=1 << 30) as fresh:
             played = Player(fresh, Options(limit=limit))
             if fails:
                 with pytest.raises(LimitExceeded):
-                    played.play(events)
+                    played.replay_chunk(events)
             else:
-                played.play(events)
+                played.replay_chunk(events)
 
 
 def test_frozen_heap_that_must_grow_is_an_error(heap: Heap) -> None:
     events = stream(malloc(0, 10), Call(Op.FREEZE), malloc(1, 5 << 20))
     message = r"event 2 .object 1, thread 0, 5242880 bytes. needs more memory, and the heap is froz"
     with pytest.raises(HeapFrozen, match=message):
-        play(heap, trace_of(events), QUIET)
+        replay_trace(heap, trace_of(events), QUIET)
 
 
 def test_frozen_heap_that_reuses_its_memory_is_no_error(heap: Heap) -> None:
     rounds = 3
-    profile = play(heap, Repeat(rounds=rounds).trace("repeat"), Options(verify=PURE is False))
+    profile = replay_trace(
+        heap, Repeat(rounds=rounds).trace("repeat"), Options(verify=PURE is False)
+    )
     assert profile.events == 46 * rounds
 
 
@@ -93,26 +95,26 @@ def test_repeat_that_grows_in_a_later_round_fails(heap: Heap) -> None:
     once = Repeat(rounds=1, sizes=(Size(100),))
     larger = stream(malloc(0, 2 << 20), free(0))
     with pytest.raises(HeapFrozen, match="event 3 "):
-        play(heap, trace_of(*(c.copy() for c in once.events()), larger), QUIET)
+        replay_trace(heap, trace_of(*(c.copy() for c in once.events()), larger), QUIET)
 
 
 def test_reservation_that_is_used_up_is_an_error(small_heap: Heap) -> None:
     events = stream(*(malloc(i, 1 << 20) for i in range(9)))
     message = r"event \d .object \d, thread 0, 1048576 bytes. does not fit in the reserved address"
     with pytest.raises(OutOfMemory, match=message):
-        play(small_heap, trace_of(events), QUIET)
+        replay_trace(small_heap, trace_of(events), QUIET)
 
 
 def test_event_after_a_refusal_is_not_counted(small_heap: Heap) -> None:
     played = Player(small_heap, QUIET)
     with pytest.raises(OutOfMemory, match="event 2 "):
-        played.play(stream(malloc(0, 10), malloc(1, 1 << 40), malloc(2, 10)))
+        played.replay_chunk(stream(malloc(0, 10), malloc(1, 1 << 40), malloc(2, 10)))
     assert played.events == 1
 
 
 def test_realloc_that_is_refused_is_an_error(small_heap: Heap) -> None:
     with pytest.raises(OutOfMemory, match=r"event 2 .object 0, thread 0, 1099511627776 bytes"):
-        play(small_heap, trace_of(stream(malloc(0, 10), realloc(0, 1 << 40))), QUIET)
+        replay_trace(small_heap, trace_of(stream(malloc(0, 10), realloc(0, 1 << 40))), QUIET)
 
 
 def test_too_many_threads_are_an_error(heap: Heap, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +133,7 @@ def test_interrupt_says_how_far_it_came(heap: Heap) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="interrupted after 30 events"):
-        play(heap, trace_of(*cut(toggling(100), 10)), QUIET, impatient)
+        replay_trace(heap, trace_of(*cut(toggling(100), 10)), QUIET, impatient)
 
 
 def test_interrupt_while_events_are_made_is_reported_too(heap: Heap) -> None:
@@ -140,7 +142,7 @@ def test_interrupt_while_events_are_made_is_reported_too(heap: Heap) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="interrupted after 10 events"):
-        play(heap, Trace("test", chunks(), {}), QUIET)
+        replay_trace(heap, Trace("test", chunks(), {}), QUIET)
 
 
 def test_run_that_fails_leaves_no_thread_and_no_open_file(heap: Heap, tmp_path: Path) -> None:
@@ -150,7 +152,7 @@ def test_run_that_fails_leaves_no_thread_and_no_open_file(heap: Heap, tmp_path: 
     threads = set(threading.enumerate())
     trace = open_trace(str(path))
     with pytest.raises(LimitExceeded):
-        play(heap, trace, Options(limit=2 << 20, touch=Touch.NONE))
+        replay_trace(heap, trace, Options(limit=2 << 20, touch=Touch.NONE))
     assert trace.progress() == 1.0  # what a closed file says
     assert path.resolve() not in {link.resolve() for link in Path("/proc/self/fd").iterdir()}
     assert set(threading.enumerate()) == threads

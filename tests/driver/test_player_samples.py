@@ -8,7 +8,7 @@ from allocsim.core.jit import PURE
 from allocsim.core.records import PARTS
 from allocsim.driver import Touch
 from allocsim.events import Op
-from allocsim.player import SAMPLES, Options, Player, play
+from allocsim.player import SAMPLES, Options, Player, replay_trace
 from tests.conftest import SCALE
 from tests.driving import Call, free, malloc, random_calls, stream, stream_of
 from tests.playing import QUIET, cut, toggling, trace_of
@@ -16,7 +16,7 @@ from tests.playing import QUIET, cut, toggling, trace_of
 
 def sampled(heap: Heap, count: int, length: int | None, options: Options = QUIET) -> list[int]:
     """The events after which samples were taken."""
-    profile = play(heap, trace_of(*cut(toggling(count), 10_000), length=length), options)
+    profile = replay_trace(heap, trace_of(*cut(toggling(count), 10_000), length=length), options)
     assert profile.events == count
     return profile.samples["event"].tolist()
 
@@ -63,7 +63,7 @@ def test_few_samples_may_be_many_events_apart(
 def test_every_samples_exactly(heap: Heap, every: int, chunk: int) -> None:
     count = 100
     trace = trace_of(*cut(toggling(count), chunk))
-    profile = play(heap, trace, Options(touch=Touch.NONE, every=every))
+    profile = replay_trace(heap, trace, Options(touch=Touch.NONE, every=every))
     expected = [*range(every, count + 1, every)]
     if not expected or expected[-1] != count:
         expected.append(count)
@@ -88,7 +88,7 @@ def test_samples_and_checks_do_not_disturb_each_other(
     checked: list[int] = []
     played = Player(heap, Options(touch=Touch.NONE, every=every, check_every=check), length=2000)
     monkeypatch.setattr(heap, "check", lambda: checked.append(played.events))
-    played.play(toggling(101))
+    played.replay_chunk(toggling(101))
     profile = played.profile()
     step = every or 1
     assert profile.samples["event"].tolist() == [*range(step, 101, step), 101]
@@ -102,19 +102,21 @@ def test_check_that_is_due_when_the_buffer_fills_is_not_lost(
     checked: list[int] = []
     playing = Player(heap, Options(every=1, check_every=2))
     monkeypatch.setattr(heap, "check", lambda: checked.append(playing.events))
-    playing.play(stream_of(malloc(number, 8) for number in range(7)))
+    playing.replay_chunk(stream_of(malloc(number, 8) for number in range(7)))
     assert checked == [2, 4, 6]
     assert playing.profile().samples["event"].tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_samples_grow_with_the_heap(heap: Heap) -> None:
-    profile = play(heap, trace_of(stream(*(malloc(i, 5000) for i in range(20)))), Options(every=1))
+    profile = replay_trace(
+        heap, trace_of(stream(*(malloc(i, 5000) for i in range(20)))), Options(every=1)
+    )
     assert profile.samples["live"].tolist() == [5000 * (i + 1) for i in range(20)]
 
 
 def test_parts_sum_to_the_heap_in_every_sample(heap: Heap) -> None:
     events = stream_of(random_calls(1, 150 * SCALE, threads=3))
-    samples = play(heap, trace_of(events), Options(every=1)).samples
+    samples = replay_trace(heap, trace_of(events), Options(every=1)).samples
     assert len(samples) == len(events)
     assert (np.sum([samples[part] for part in PARTS], axis=0) == samples["heap"]).all()
     footprint = samples["heap"] - samples["released"] + samples["metadata"]
@@ -123,6 +125,6 @@ def test_parts_sum_to_the_heap_in_every_sample(heap: Heap) -> None:
 
 def test_notes_are_no_events(heap: Heap) -> None:
     events = stream(malloc(0, 10), Call(Op.THREAD_DONE), Call(Op.FREEZE), free(0))
-    profile = play(heap, trace_of(events), Options(every=1))
+    profile = replay_trace(heap, trace_of(events), Options(every=1))
     assert profile.events == 2
     assert profile.samples["event"].tolist() == [1, 2]

@@ -13,7 +13,7 @@ import pytest
 from allocsim import Heap
 from allocsim.core.jit import PURE
 from allocsim.events import Op
-from allocsim.player import Options, play
+from allocsim.player import Options, replay_trace
 from allocsim.recorders import RECORDERS
 from allocsim.traces import open_trace
 from tests.call_sites.stacks import stacks_of
@@ -47,7 +47,7 @@ def test_recording_of_sqlite_is_replayed(record: Record, tmp_path: Path, name: s
     assert f"recording with {name}: " in ended.err
     with Heap(reserve=RESERVE) as heap:
         trace = open_trace(str(tmp_path / "place" / "sqlite3.allocsim"))
-        profile = play(heap, trace, Options(verify=True, every=1000))
+        profile = replay_trace(heap, trace, Options(verify=True, every=1000))
     assert profile.events > 500
     assert profile.peak_live > 50_000
 

@@ -6,7 +6,7 @@ from allocsim import Heap
 from allocsim.events import Trace
 from allocsim.generators.random import Random
 from allocsim.generators.sizes import LogUniform
-from allocsim.player import Options, play
+from allocsim.player import Options, replay_trace
 from allocsim.reports import Result
 from allocsim.text import Size
 from tests.conftest import RESERVE
@@ -17,7 +17,7 @@ def small_result(ops: int = 120, trace: Trace | None = None) -> Result:
     law = LogUniform(max=Size(100_000))
     played = trace or Random(ops=ops, slots=20, size=law).trace("random")
     with Heap(reserve=RESERVE) as heap:
-        profile = play(heap, played, Options(every=10))
+        profile = replay_trace(heap, played, Options(every=10))
     return Result(played, profile, "go2008", {}, "allocsim random --ops 120")
 
 

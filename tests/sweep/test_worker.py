@@ -66,7 +66,7 @@ def test_figures_of_a_design_are_those_of_a_replay(workload: EventFile) -> None:
     found = worker.run_cell(subject, workload)
     with Heap("tcmalloc", startup="none") as heap:
         player = Player(heap, Options())
-        player.play(map_events(workload.descriptor))
+        player.replay_chunk(map_events(workload.descriptor))
         profile = player.profile()
     assert found.failure is None
     assert found.memory is not None

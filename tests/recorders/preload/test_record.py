@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from allocsim import Heap
-from allocsim.player import Options, play
+from allocsim.player import Options, replay_trace
 from allocsim.recorders import heaptrack, preload
 from allocsim.recorders.base import Request
 from allocsim.recorders.program import Program
@@ -35,7 +35,7 @@ def test_recording_has_an_account_and_can_be_verified(
     assert "worker" in source["thread_names"].values()
     assert source["sample_fields"] == ["ns", "anonymous", "cpu_ns"]
     with Heap(reserve=RESERVE) as heap:
-        profile = play(heap, trace, Options(verify=True, every=1000))
+        profile = replay_trace(heap, trace, Options(verify=True, every=1000))
     assert profile.events >= 4000
 
 
