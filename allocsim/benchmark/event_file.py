@@ -55,8 +55,8 @@ class EventFile:
     recorded: bool = False
     """Whether the events are on several threads, as in the workload."""
     ends: str | None = None
-    """Origin of the ends of threads: "recorded" or "inferred"; None if no thread ends or all events
-    are on one thread."""
+    """Origin of the ends of threads: "recorded" or "inferred", or None if no thread ends or all
+    events are on one thread."""
     times: Sequence[tuple[int, int]] = ()
     """Pairs (number of events, time of the next event in ns since the program's first call). Empty
     if the workload has no times."""

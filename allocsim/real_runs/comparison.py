@@ -35,7 +35,7 @@ class ProgramConditions:
     """The settings with which the program is run and recorded."""
 
     real_runs: int = 3
-    """Runs under each library; 0: the program runs only to be recorded."""
+    """Runs under each library, or 0 if the program runs only to be recorded."""
     ignores_failure: bool = False
     """Whether the program may exit with a status other than 0."""
     shows_output: bool = False

@@ -65,7 +65,7 @@ class Request:
     sites: bool = False
     """Also record the stack of each call that allocates."""
     live: LiveView | None = None
-    """Shows figures of the program once a second while it runs; None: they are not shown."""
+    """Shows figures of the program once a second while it runs, or None to show none."""
     runner: Runner = run_program
     """The function with which the preload recorder runs the program."""
 

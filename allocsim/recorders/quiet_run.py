@@ -44,7 +44,7 @@ class QuietRuns:
     shows_output: bool = False
     """Whether both output streams of the program go to standard error; if not, they are hidden."""
     input_position: int | None = field(default_factory=input_position)
-    """Position in standard input from which every run reads; None: the program's input is empty."""
+    """Position in standard input from which every run reads, or None for an empty input."""
 
     def run(self, program: Program, added: Mapping[str, str], watch: Watch = unwatched) -> Outcome:
         """Run the program with `added` in its environment.

@@ -108,7 +108,7 @@ def _words(code: Code) -> int:
 
 
 WORDS = np.array([0, *map(_words, Code)], np.int64)
-"""Words of a record by Code; 0: no record has this code."""
+"""Words of a record by Code, or 0 if no record has this code."""
 
 LOST = (
     "the file-size limit of the program (ulimit -f)",
