@@ -51,7 +51,8 @@ CLOCK_PROCESS_CPUTIME_ID = 2
 time, it does not grow while other processes run. A reading takes about 0.2 us."""
 
 CLOCK_MONOTONIC, TIMER_ABSTIME = 1, 1
-"""Linux's numbers for the clock that `reach_time` sleeps on, and for an absolute time."""
+"""Linux's numbers of the clock by which `reach_time` sleeps, and of the flag for an absolute
+time."""
 
 
 class MeterSettings(Struct):

@@ -4,7 +4,7 @@ A *design* (`allocsim.designs`) is a real allocator's algorithm in Python that N
 manages real memory: `malloc` returns an address that can be written. This package has no allocator
 code. Its modules, from bottom to top:
 
-  records        how a design declares its records, and those that all designs have
+  records        declarations of a design's records, and the records that all designs have
   memory         a range of address space from mmap, and tables of records in such a range
   tables         tables that grow, for the readers of traces
   heap_pointer   a heap's state as one pointer, for kernels that are called by their address
@@ -21,10 +21,10 @@ code. Its modules, from bottom to top:
 
 `available_memory`, the memory that a run may use, depends on none of them.
 
-How `jit` compiles and caches, which a first reading can skip:
+How `jit` compiles and caches (skip this part on a first reading):
 
   kernel_cache     the directory of compiled kernels
-  kernel_files     a file for each kernel and signature, named by a digest of what it depends on
+  kernel_files     a file for each kernel and signature, named by a digest of its dependencies
   import_closure   the modules that a kernel depends on, and whether they have changed
   inlined_kernels  kernels called by kernels: linked and optimised together with their caller
   compile_notice   the line that says what is being compiled

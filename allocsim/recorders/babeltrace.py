@@ -57,7 +57,7 @@ def printed_by_babeltrace2(directory: Path, process: int, sites: bool = False) -
 
 
 def _without_skipped(chunks: Iterator[Any], notes: list[str]) -> Iterator[Any]:
-    """Yield the events, then remove the note on lines that are no calls; those lines name files."""
+    """Yield the events, then remove the note on lines without a call, which name only files."""
     with closing_chunks(chunks):
         yield from chunks
     notes[:] = [note for note in notes if not note.startswith(SKIPPED)]

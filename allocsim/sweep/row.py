@@ -1,4 +1,4 @@
-"""Rows: the results of cells, with everything that determined them.
+"""Rows: the results of cells, with the conditions under which they were measured.
 
 The names of the fields are keys of the file of a sweep, and so are part of the public format. Sizes
 are in bytes. A figure that was not measured is None. `reserve`, `timeout` and `warmup` are None in
