@@ -56,6 +56,16 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     return compiled
 
 
+def plain(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a kernel as the Python function that it was made of.
+
+    Use it where Python calls a kernel once: compiling it for this call would take 0.1 s. Kernels
+    that the function calls are still compiled.
+    """
+    python: Callable[P, R] = getattr(function, "py_func", function)
+    return python
+
+
 def cold(function: Callable[P, R]) -> Callable[P, R]:
     """Make `function` a kernel that is compiled with its callers, but not inlined.
 

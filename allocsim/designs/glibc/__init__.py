@@ -46,8 +46,8 @@ from allocsim.designs.glibc import (
     malloc,
     malloc_trim,
     pointers,
-    realloc,
     sysmalloc,
+    threads,
 )
 from allocsim.designs.glibc.check_arenas import INVARIANTS
 from allocsim.designs.glibc.records import Glibc
@@ -61,12 +61,12 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.memalign: malloc.memalign,
     operations.realloc: malloc.realloc,
     operations.free: malloc.free,
-    operations.inspect: malloc.inspect,
+    operations.inspect: pointers.inspect,
     operations.usable_size: pointers.allocated_size,
     operations.allocate_stack: malloc.allocate_stack,
     operations.free_stack: malloc.free_stack,
-    operations.thread_begin: arenas.thread_begin,
-    operations.thread_done: arenas.thread_done,
+    operations.thread_begin: threads.thread_begin,
+    operations.thread_done: threads.thread_done,
     operations.release: malloc_trim.release,
     operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
     operations.prefetch: defaults.prefetch,
@@ -79,7 +79,6 @@ answer_operations(Glibc, KERNELS)
 CODE = code_record(
     address_space.mmap,
     address_space.munmap,
-    address_space.mremap,
     int_free.int_free,
     int_free.malloc_consolidate,
     int_free.systrim,
@@ -89,16 +88,11 @@ CODE = code_record(
     arenas.arena_get2,
     arenas.malloc_retry,
     arenas.tcache_init,
-    arenas.allocate_dtv,
-    arenas.end_thread,
-    realloc.int_realloc,
-    realloc.int_memalign,
-    pointers.inspect_chunks,
     malloc.free_uncached,
     malloc.libc_calloc,
     malloc.libc_realloc,
     malloc.mid_memalign,
-    malloc_trim.malloc_trim,
+    threads.end_thread,
 )
 """The out-of-line kernels, which are called by their address (see `core.jit.out_of_line`). Each is
 compiled once, not into every caller."""

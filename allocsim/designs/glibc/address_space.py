@@ -53,10 +53,9 @@ def mapping_length(heap: Glibc, number: int) -> int:
 
 
 @kernel
-def _set_range(heap: Glibc, number: int, pages: int, kind: int) -> None:
-    """Set the length and the kind of a range, and the link to it from the range above."""
-    record = heap.mapping[number]
-    record.pages, record.kind = pages, kind
+def _set_range(heap: Glibc, number: int, pages: int) -> None:
+    """Set the length of a range, and the link to it from the range above."""
+    heap.mapping[number].pages = pages
     heap.mapping[number + pages].below = number
 
 
@@ -108,11 +107,10 @@ def _split_range(heap: Glibc, number: int, pages: int) -> None:
 
     The range must be on no list.
     """
-    record = heap.mapping[number]
-    rest = record.pages - pages
+    rest = heap.mapping[number].pages - pages
     if rest:
-        _set_range(heap, number + pages, rest, Kind.UNUSED)
-        _set_range(heap, number, pages, record.kind)
+        _set_range(heap, number + pages, rest)
+        _set_range(heap, number, pages)
         _join_free(heap, number + pages)
 
 
@@ -130,7 +128,7 @@ def _join_free(heap: Glibc, number: int) -> None:
         pages += heap.mapping[below].pages
         number = below
     if start_of(heap, number) > heap.system[0].limit:
-        _set_range(heap, number, pages, Kind.UNUSED)
+        _set_range(heap, number, pages)
         _list_free(heap, number)
     else:
         heap.system[0].limit += pages * PAGE
@@ -148,7 +146,7 @@ def _extend(heap: Glibc, length: int, alignment: int) -> int:
         system.refusal = Status.OUT_OF_MEMORY
         return 0
     number = range_at(heap, start)
-    _set_range(heap, number, (system.limit - start) // PAGE, Kind.UNUSED)
+    _set_range(heap, number, (system.limit - start) // PAGE)
     system.limit = start
     _split_range(heap, number, length // PAGE)
     return number
@@ -185,7 +183,7 @@ def munmap(heap: Glibc, number: int) -> int:
     return length
 
 
-@out_of_line
+@kernel
 def mremap(heap: Glibc, number: int, length: int) -> int:
     """Resize a mapping, in place if possible; return its address, or 0 on failure.
 
@@ -202,7 +200,7 @@ def mremap(heap: Glibc, number: int, length: int) -> int:
             return 0
         _unlist_free(heap, above)
         pages = (old + mapping_length(heap, above)) // PAGE
-        _set_range(heap, number, pages, heap.mapping[number].kind)
+        _set_range(heap, number, pages)
         _split_range(heap, number, length // PAGE)
         return start
     moved = mmap(heap, length, heap.mapping[number].kind)

@@ -1,4 +1,4 @@
-"""Arenas and threads (arena.c): which arena a thread allocates from.
+"""Arenas (arena.c): which arena a thread allocates from.
 
 The first thread that allocates gets the main arena. Any other thread gets an arena at its first
 allocation. If ended threads have left arenas unused, it gets the one that was left last. Otherwise
@@ -11,16 +11,12 @@ from __future__ import annotations
 from allocsim.core.jit import kernel, out_of_line
 from allocsim.core.operations import Status
 from allocsim.core.raw import load_word
-from allocsim.designs.glibc.bins import BINMAP, BINS, LIST_WORDS, NBINS, UNSORTED, bin_at
+from allocsim.designs.glibc.bins import BINMAP, BINS, LIST_WORDS, NBINS
 from allocsim.designs.glibc.chunks import (
-    CHUNK_HDR_SZ,
     MALLOC_ALIGNMENT,
     NON_MAIN_ARENA,
     PREV_INUSE,
-    chunk_is_mmapped,
     request2size,
-    set_bk,
-    set_fd,
     set_head,
 )
 from allocsim.designs.glibc.heaps import (
@@ -31,11 +27,9 @@ from allocsim.designs.glibc.heaps import (
     slot_address,
     slot_of,
 )
-from allocsim.designs.glibc.int_free import int_free
 from allocsim.designs.glibc.int_malloc import int_malloc
-from allocsim.designs.glibc.mmapped_chunks import munmap_chunk
 from allocsim.designs.glibc.records import Glibc
-from allocsim.designs.glibc.tcache import TCACHE_BLOCK, TCACHE_MAX_BINS, open_tcache
+from allocsim.designs.glibc.tcache import TCACHE_BLOCK, open_tcache
 
 ARENAS_PER_CORE = 8
 """Limit of arenas for each processor of a 64-bit machine (NARENAS_FROM_NCORES)."""
@@ -56,11 +50,11 @@ def malloc_init_state(heap: Glibc, av: int) -> None:
     row = heap.arena[0].fastbins + av * LIST_WORDS * 8
     arena.fastbins, arena.binmap, arena.bins = row, row + BINMAP * 8, row + BINS * 8
     for index in range(1, NBINS):
-        head = bin_at(arena, index)
-        set_fd(head, head)
-        set_bk(head, head)
+        # Both links of an empty bin lead to its head, see `bins.bin_at`.
+        head, links = arena.bins + (index - 1) * 16, BINS + 2 * index
+        heap.lists[av, links] = heap.lists[av, links + 1] = head
     arena.flag = NON_MAIN_ARENA if av else 0
-    arena.top = bin_at(arena, UNSORTED)
+    arena.top = arena.bins
 
 
 @kernel
@@ -181,80 +175,3 @@ def tcache_init(heap: Glibc, thread: int) -> int:
         return Status.OUT_OF_MEMORY
     open_tcache(heap, thread, block)
     return Status.OK
-
-
-@kernel
-def thread_begin(heap: Glibc, thread: int) -> int:
-    """Note that a thread has begun; its first call gives it a cache and an arena.
-
-    Starting a thread allocates its dtv, in the arena of the thread that starts it (here thread 0).
-    If the stack of an ended thread is reused, so is the dtv of that thread. Returns a Status.
-    """
-    mp = heap.mp_[0]
-    if thread >= len(heap.thread):
-        heap.system[0].refusal = Status.OUT_OF_MEMORY
-        return Status.OUT_OF_MEMORY
-    if thread:
-        mp.multi_threaded = 1
-        if mp.unused_stacks:
-            mp.unused_stacks -= 1
-        elif mp.dtv:
-            return allocate_dtv(heap)
-    return Status.OK
-
-
-@out_of_line
-def allocate_dtv(heap: Glibc) -> int:
-    """Allocate the dtv of a new thread, as a calloc on thread 0. Returns a Status."""
-    if heap.thread[0].tcache == 0:
-        tcache_init(heap, 0)
-    return Status.OK if malloc_in_arena(heap, 0, heap.mp_[0].dtv) else Status.OUT_OF_MEMORY
-
-
-@kernel
-def thread_done(heap: Glibc, thread: int) -> int:
-    """Free the cache of a thread and leave its arena. Returns Status.OK."""
-    return end_thread(heap, thread)
-
-
-@out_of_line
-def end_thread(heap: Glibc, thread: int) -> int:
-    """Free the cache of a thread and leave its arena (__malloc_arena_thread_freeres).
-
-    An arena without threads keeps its memory for a later thread. Returns Status.OK.
-    """
-    if thread >= len(heap.thread) or heap.thread[thread].ended:
-        return Status.OK
-    record, mp = heap.thread[thread], heap.mp_[0]
-    if record.tcache:
-        _tcache_thread_shutdown(heap, thread)
-    if record.arena:
-        arena = heap.arena[record.arena - 1]
-        arena.attached_threads -= 1
-        if arena.attached_threads == 0:
-            arena.next_free = mp.free_list
-            mp.free_list = record.arena
-        record.arena = 0
-    record.ended = 1
-    mp.unused_stacks += 1
-    return Status.OK
-
-
-@kernel
-def _tcache_thread_shutdown(heap: Glibc, thread: int) -> None:
-    """Free the cached chunks, by ascending size and newest first, then the block of the cache."""
-    for index in range(TCACHE_MAX_BINS):
-        heap.tcache[thread, index].room = 0
-    for index in range(TCACHE_MAX_BINS):
-        mem = heap.tcache[thread, index].head
-        heap.tcache[thread, index].head = 0
-        while mem:
-            following, p = load_word(mem), mem - CHUNK_HDR_SZ
-            int_free(heap, arena_for_chunk(heap, p), thread, p)
-            mem = following
-    p = heap.thread[thread].tcache - CHUNK_HDR_SZ
-    heap.thread[thread].tcache = 0
-    if chunk_is_mmapped(p):
-        munmap_chunk(heap, p)
-    else:
-        int_free(heap, arena_for_chunk(heap, p), thread, p)

@@ -68,10 +68,13 @@ def arenas_count_their_chunks(heap: Glibc, memory: Reservation) -> Sentences:
         binned = [words[p + 8] & -8 for members in listed for p in members if p]
         links = [int(heap.lists[av, index]) for index in range(NFASTBINS)]
         fast = [words[p + 8] & -8 for first in links for p in chain(words, first, 16) if p]
-        actual = (sum(sizes) - sum(binned) - sum(fast), sum(fast), sum(binned), len(binned))
-        counted = (arena.used, arena.fast, arena.binned, arena.binned_chunks)
+        actual = (sum(sizes) - sum(binned) - sum(fast), sum(fast), sum(binned))
+        counted = (arena.used, arena.fast, arena.binned)
         if counted != actual:
-            yield f"arena {av}: used, fast, binned bytes, binned chunks {counted}, found {actual}"
+            yield f"arena {av}: used, fast, binned bytes {counted}, found {actual}"
+        lengths, numbers = (len(fast), len(binned)), (arena.fast_chunks, arena.binned_chunks)
+        if numbers != lengths:
+            yield f"arena {av}: fast, binned chunks {numbers}, found {lengths}"
         fixed = sum(_fixed_bytes(region, int(arena.top)) for region in own_regions)
         if arena.fixed != fixed:
             yield f"arena {av} counts {arena.fixed} bytes of headers, fence posts; expected {fixed}"

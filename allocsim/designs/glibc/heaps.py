@@ -55,7 +55,7 @@ def new_heap(heap: Glibc, size: int) -> int:
     top_pad = heap.mp_[0].top_pad
     if size > HEAP_MAX_SIZE:
         return -1
-    size = align_up(max(min(size + top_pad, HEAP_MAX_SIZE), HEAP_MIN_SIZE, size))
+    size = align_up(min(max(size + top_pad, HEAP_MIN_SIZE), HEAP_MAX_SIZE))
     address = new_slot(heap)
     if address == 0:
         return -1

@@ -52,6 +52,7 @@ def free_in_arena(heap: Glibc, av: int, thread: int, p: int) -> int:
     if size <= mp.global_max_fast:
         arena.have_fastchunks = 1
         arena.fast += size
+        arena.fast_chunks += 1
         newest = fastbin(arena, size)
         store_word(p + 16, load_word(newest))
         store_word(newest, p)
@@ -96,15 +97,14 @@ def malloc_consolidate(heap: Glibc, av: int) -> int:
     Nothing is trimmed, however large the merged chunks are (malloc_consolidate).
     """
     arena = heap.arena[av]
-    arena.have_fastchunks = 0
+    arena.have_fastchunks = arena.fast = arena.fast_chunks = 0
     for index in range(NFASTBINS):
         newest = arena.fastbins + 8 * index
         p = load_word(newest)
         store_word(newest, 0)
         while p:
-            following, size = load_word(p + 16), chunksize(p)
-            arena.fast -= size
-            merge_chunk(heap, av, p, size)
+            following = load_word(p + 16)
+            merge_chunk(heap, av, p, chunksize(p))
             p = following
     return Status.OK
 

@@ -90,15 +90,16 @@ def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
     victim = load_word(newest)
     if victim == 0:
         return 0
-    following, size = load_word(victim + 16), nb
+    following, taken = load_word(victim + 16), 1
     while following and has_room(heap, thread, nb):
         moved = following
         following = load_word(moved + 16)
         tcache_put(heap, thread, moved, nb)
-        size += nb
+        taken += 1
     store_word(newest, following)
-    arena.fast -= size
-    arena.used += size
+    arena.fast_chunks -= taken
+    arena.fast -= taken * nb
+    arena.used += taken * nb
     return victim + CHUNK_HDR_SZ
 
 

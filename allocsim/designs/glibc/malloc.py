@@ -7,7 +7,7 @@ wrong pointer; here such a call returns a Status, or 0, and changes nothing.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import cold, kernel, out_of_line
 from allocsim.core.operations import Status
 from allocsim.core.raw import copy, fill, load_word
 from allocsim.designs.glibc.address_space import find_mapping, mmap, munmap
@@ -35,7 +35,7 @@ from allocsim.designs.glibc.chunks import (
 from allocsim.designs.glibc.heaps import slot_address, slot_of
 from allocsim.designs.glibc.int_free import free_in_arena, int_free
 from allocsim.designs.glibc.mmapped_chunks import free_mmapped, mremap_chunk, munmap_chunk
-from allocsim.designs.glibc.pointers import inspect_chunks, is_inside, object_status
+from allocsim.designs.glibc.pointers import allocated_size, is_inside, object_status
 from allocsim.designs.glibc.realloc import int_memalign, int_realloc
 from allocsim.designs.glibc.records import Glibc, Kind
 from allocsim.designs.glibc.tcache import (
@@ -146,56 +146,56 @@ def realloc(heap: Glibc, thread: int, address: int, request: int) -> int:
 
 @out_of_line
 def libc_realloc(heap: Glibc, thread: int, address: int, request: int) -> int:
-    """Resize an object in its arena or in its mapping; return 0 on failure (__libc_realloc)."""
+    """Resize an object in its arena or in its mapping; return 0 on failure (__libc_realloc).
+
+    Even a small object keeps its mapping.
+    """
     status = object_status(heap, address)
     if status != Status.OK:
         heap.system[0].refusal = status
         return 0
     p, nb = address - CHUNK_HDR_SZ, request2size(request)
     if chunk_is_mmapped(p):
-        return _realloc_mmapped(heap, thread, p, request)
+        resized = mremap_chunk(heap, p, nb)
+        if resized:
+            return resized + CHUNK_HDR_SZ
+        return address if chunksize(p) - SIZE_SZ >= nb else _move(heap, thread, address, request)
     if heap.thread[thread].tcache == 0:
         tcache_init(heap, thread)
-    av = arena_for_chunk(heap, p)
-    moved = int_realloc(heap, av, thread, p, nb)
-    if moved == 0 and heap.mp_[0].multi_threaded:
-        moved = malloc(heap, thread, request)
-        if moved:
-            copy(moved, address, chunksize(p) - SIZE_SZ)
-            int_free(heap, av, thread, p)
-    return moved
+    mem = int_realloc(heap, arena_for_chunk(heap, p), thread, p, nb)
+    if mem or not heap.mp_[0].multi_threaded:
+        return mem
+    return _move(heap, thread, address, request)
 
 
-@kernel
-def _realloc_mmapped(heap: Glibc, thread: int, p: int, request: int) -> int:
-    """Resize an object with a mapping of its own; even a small object keeps its mapping."""
-    moved, nb, size = mremap_chunk(heap, p, request2size(request)), request2size(request), 0
-    if moved:
-        return moved + CHUNK_HDR_SZ
-    size = chunksize(p)
-    if size - SIZE_SZ >= nb:
-        return p + CHUNK_HDR_SZ
-    mem = malloc(heap, thread, request)
+@cold
+def _move(heap: Glibc, thread: int, address: int, request: int) -> int:
+    """Move an object that could not be resized; return 0, with nothing changed, on failure."""
+    mem, p = malloc(heap, thread, request), address - CHUNK_HDR_SZ
     if mem:
-        copy(mem, p + CHUNK_HDR_SZ, size - CHUNK_HDR_SZ)
-        munmap_chunk(heap, p)
+        copy(mem, address, allocated_size(heap, address))
+        if chunk_is_mmapped(p):
+            munmap_chunk(heap, p)
+        else:
+            int_free(heap, arena_for_chunk(heap, p), thread, p)
     return mem
 
 
 @kernel
 def memalign(heap: Glibc, thread: int, alignment: int, request: int) -> int:
-    """Allocate an aligned object; every object is aligned to 16 bytes (_mid_memalign)."""
-    if 0 < alignment <= MALLOC_ALIGNMENT:
-        return malloc(heap, thread, request)
+    """Allocate an object at a multiple of `alignment`."""
     return mid_memalign(heap, thread, alignment, request)
 
 
 @out_of_line
 def mid_memalign(heap: Glibc, thread: int, alignment: int, request: int) -> int:
-    """Allocate an object aligned to more than 16 bytes from the arena of a thread.
+    """Allocate an aligned object from the arena of a thread; return 0 on failure (_mid_memalign).
 
-    Returns 0 on failure. This call does not create the thread's cache.
+    Every object is aligned to 16 bytes. A call for a larger alignment does not create the thread's
+    cache.
     """
+    if 0 < alignment <= MALLOC_ALIGNMENT:
+        return malloc(heap, thread, request)
     if not 0 < alignment <= MAX_REQUEST or request >= MAX_REQUEST:
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return 0
@@ -206,12 +206,6 @@ def mid_memalign(heap: Glibc, thread: int, alignment: int, request: int) -> int:
         av = arena_get_retry(heap, av, thread, request)
         mem = int_memalign(heap, av, thread, alignment, request)
     return mem
-
-
-@kernel
-def inspect(heap: Glibc, address: int) -> int:
-    """Return OK if an object, live or freed, starts at an address; else the Status of the error."""
-    return inspect_chunks(heap, address)
 
 
 @kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import cold, kernel
 from allocsim.core.raw import advise
 from allocsim.core.system import MADV_DONTNEED
 from allocsim.designs.glibc.bins import NBINS, UNSORTED, bin_at, bin_index
@@ -25,7 +25,7 @@ def release(heap: Glibc, length: int) -> int:
     return malloc_trim(heap, 0) if length > 0 else 0
 
 
-@out_of_line
+@cold
 def malloc_trim(heap: Glibc, pad: int) -> int:
     """Consolidate and trim every arena; return the bytes that left the heap (malloc_trim)."""
     av, returned = 0, 0

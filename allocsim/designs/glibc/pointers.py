@@ -1,13 +1,13 @@
 """Two checks of whether an object starts at an address: the library's, and a walk over all chunks.
 
 `free` makes the library's checks, which read two heads. They are not certain, because data in an
-object may look like heads. `inspect_chunks` is certain but slow, because it reads every chunk from
-the first to top.
+object may look like heads. `inspect` is certain but slow, because it reads every chunk from the
+first to top.
 """
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.raw import load_word
 from allocsim.designs.glibc.address_space import mapping_length, range_at, start_of
@@ -67,27 +67,27 @@ def allocated_size(heap: Glibc, address: int) -> int:
     return chunksize(p) - (CHUNK_HDR_SZ if chunk_is_mmapped(p) else SIZE_SZ)
 
 
-@out_of_line
-def inspect_chunks(heap: Glibc, mem: int) -> int:
-    """Return OK if the object of a chunk starts at `mem`; else the Status of the error.
+@kernel
+def inspect(heap: Glibc, address: int) -> int:
+    """Return OK if the object of a chunk starts at an address; else the Status of the error.
 
     The chunk may be in use, or free in a cache, a fastbin or a bin. Top has no object.
     """
-    if not is_inside(heap, mem):
+    if not is_inside(heap, address):
         return Status.UNKNOWN_POINTER
-    if mem < heap.system[0].next:
-        return _status_between(heap.mp_[0].sbrk_base, heap.arena[0].top, mem)
-    slot = slot_of(heap, mem)
+    if address < heap.system[0].next:
+        return _status_between(heap.mp_[0].sbrk_base, heap.arena[0].top, address)
+    slot = slot_of(heap, address)
     av = heap.heap_info[slot].ar_ptr
     if av == 0:
-        return _status_in_mappings(heap, mem)
+        return _status_in_mappings(heap, address)
     start = slot_address(heap, slot)
     first = start + (HEAP_INFO if heap.heap_info[slot].prev else FIRST_CHUNK)
     fence = start + heap.heap_info[slot].size_ - CHUNK_HDR_SZ
     end = heap.arena[av].top
     if slot_of(heap, end) != slot:
         end = fence - prev_size(fence)
-    return _status_between(first, end, mem)
+    return _status_between(first, end, address)
 
 
 @kernel

@@ -6,7 +6,7 @@ objects: a small part goes to the cache of the thread or to a fastbin.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import cold, kernel
 from allocsim.core.raw import copy
 from allocsim.designs.glibc.bins import unlink_chunk
 from allocsim.designs.glibc.chunks import (
@@ -30,7 +30,7 @@ from allocsim.designs.glibc.int_malloc import int_malloc
 from allocsim.designs.glibc.records import Glibc
 
 
-@out_of_line
+@kernel
 def int_realloc(heap: Glibc, av: int, thread: int, oldp: int, nb: int) -> int:
     """Resize a chunk of an arena to at least `nb` bytes; return its object, or 0 on failure.
 
@@ -113,7 +113,7 @@ def _free_tail(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) ->
     int_free(heap, av, thread, p + nb)
 
 
-@out_of_line
+@cold
 def int_memalign(heap: Glibc, av: int, thread: int, alignment: int, request: int) -> int:
     """Return an object at a multiple of `alignment` (at least MINSIZE), or 0 on failure.
 

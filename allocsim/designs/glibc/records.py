@@ -70,6 +70,7 @@ class MallocState(Struct):
     max_system_mem: Int64  # maximum of system_mem
     used: Int64  # bytes of chunks in use, among them those in thread caches
     fast: Int64  # bytes of chunks in fastbins
+    fast_chunks: Int64  # number of the chunks in `fast`
     binned: Int64  # bytes of chunks in the unsorted list and in bins
     binned_chunks: Int64  # number of the chunks in `binned`
     fixed: Int64  # bytes of heap and arena headers and of fence posts

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from allocsim.core.jit import plain
 from allocsim.core.memory import Reservation, table
 from allocsim.core.records import Counters, System
 from allocsim.designs import Parameter
@@ -137,7 +138,8 @@ def _set_parameters(heap: Glibc, parameters: Mapping[str, int]) -> None:
     for name in ("tcache_count", "tcache_unsorted_limit"):
         mp[name] = parameters[name]
     mp.n_mmaps_max = parameters["mmap_max"]
-    mp.tcache_bins = csize2tidx(request2size(parameters["tcache_max"])) + 1
+    largest = plain(request2size)(parameters["tcache_max"])
+    mp.tcache_bins = plain(csize2tidx)(largest) + 1
     mp.global_max_fast = (parameters["mxfast"] + SIZE_SZ) & -16
     fixed = any(parameters[name] != PARAMETERS[name].default for name in FIXING)
     mp.no_dyn_threshold = fixed or parameters["no_dyn_threshold"]
@@ -151,4 +153,4 @@ def _init_main_arena(heap: Glibc, memory: Reservation) -> None:
     mp.first_slot = memory.address // HEAP_MAX_SIZE
     mp.narenas = main.attached_threads = 1
     main.fastbins = heap.lists.ctypes.data
-    malloc_init_state(heap, 0)
+    plain(malloc_init_state)(heap, 0)

@@ -9,14 +9,11 @@ newest to the oldest.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel
+from allocsim.core.jit import kernel, plain
 from allocsim.core.operations import Status
-from allocsim.core.raw import load_word
-from allocsim.core.records import Int64, Sample, Struct
+from allocsim.core.records import Sample
 from allocsim.core.system import fill_counts, fill_system
-from allocsim.core.tables import records
-from allocsim.designs.glibc.bins import NBINS, NFASTBINS, bin_at
-from allocsim.designs.glibc.chunks import chunksize, fd
+from allocsim.designs.glibc.chunks import chunksize
 from allocsim.designs.glibc.heaps import slot_of
 from allocsim.designs.glibc.records import Glibc
 from allocsim.designs.glibc.tcache import cached_bytes
@@ -61,36 +58,6 @@ def _cached(heap: Glibc) -> int:
     return total
 
 
-class ArenaUse(Struct):
-    """The counts that malloc_info prints for one arena."""
-
-    fast_count: Int64  # chunks in fastbins
-    fast_size: Int64  # their bytes
-    rest_count: Int64  # chunks in bins and on the unsorted list, and top
-    rest_size: Int64  # their bytes
-
-
-@kernel
-def count_arena(heap: Glibc, av: int, use: ArenaUse) -> None:
-    """Count the free chunks of an arena by walking its lists (int_mallinfo)."""
-    arena = heap.arena[av]
-    use.fast_count = use.fast_size = 0
-    use.rest_count, use.rest_size = 1, chunksize(arena.top)
-    for index in range(NFASTBINS):
-        p = load_word(arena.fastbins + 8 * index)
-        while p:
-            use.fast_count += 1
-            use.fast_size += chunksize(p)
-            p = load_word(p + 16)
-    for index in range(1, NBINS - 1):
-        head = bin_at(arena, index)
-        p = fd(head)
-        while p != head:
-            use.rest_count += 1
-            use.rest_size += chunksize(p)
-            p = fd(p)
-
-
 def arenas(heap: Glibc) -> list[int]:
     """Return the numbers of all arenas, in the order of the library's list."""
     numbers = [0]
@@ -99,50 +66,53 @@ def arenas(heap: Glibc) -> list[int]:
     return numbers
 
 
+def top_size(heap: Glibc, av: int) -> int:
+    """Return the bytes of an arena's top: those of the arena that are nothing else."""
+    arena = heap.arena[av]
+    return int(arena.system_mem - arena.used - arena.fast - arena.binned - arena.fixed)
+
+
 def native_counters(heap: Glibc) -> dict[str, int]:
     """Return the fields of mallinfo2, and what malloc_info prints for each arena."""
-    uses = {}
-    for av in arenas(heap):
-        use = records(ArenaUse)
-        count_arena(heap, av, use[0])
-        uses[av] = dict(zip(ArenaUse.dtype.names or (), map(int, use[0].tolist()), strict=True))
-    counters = _mallinfo2(heap, list(uses.values()))
-    for number, (av, counts) in enumerate(uses.items()):
-        counters |= _malloc_info(heap, number, av, counts)
+    counters = _mallinfo2(heap)
+    for number, av in enumerate(arenas(heap)):
+        counters |= _malloc_info(heap, number, av)
     return counters
 
 
-def _mallinfo2(heap: Glibc, uses: list[dict[str, int]]) -> dict[str, int]:
-    """Return the fields of mallinfo2, which sum over the arenas."""
-    mp, total = heap.mp_[0], {name: sum(use[name] for use in uses) for name in uses[0]}
-    arena = int(heap.arena.system_mem[: mp.narenas].sum())
-    free = total["fast_size"] + total["rest_size"]
+def _mallinfo2(heap: Glibc) -> dict[str, int]:
+    """Return the fields of mallinfo2, which sum over the arenas (int_mallinfo)."""
+    mp, all_arenas = heap.mp_[0], heap.arena[: heap.mp_[0].narenas]
+    arena, fast = int(all_arenas.system_mem.sum()), int(all_arenas.fast.sum())
+    free = fast + int(all_arenas.binned.sum())
+    free += sum(top_size(heap, av) for av in range(len(all_arenas)))
     return {
         "arena": arena,
-        "ordblks": total["rest_count"],
-        "smblks": total["fast_count"],
+        "ordblks": int(all_arenas.binned_chunks.sum()) + len(all_arenas),
+        "smblks": int(all_arenas.fast_chunks.sum()),
         "hblks": int(mp.n_mmaps),
         "hblkhd": int(mp.mmapped_mem),
         "usmblks": 0,
-        "fsmblks": total["fast_size"],
+        "fsmblks": fast,
         "uordblks": arena - free,
         "fordblks": free,
-        "keepcost": int(chunksize(int(heap.arena[0].top))),
+        "keepcost": top_size(heap, 0),
     }
 
 
-def _malloc_info(heap: Glibc, number: int, av: int, use: dict[str, int]) -> dict[str, int]:
+def _malloc_info(heap: Glibc, number: int, av: int) -> dict[str, int]:
     """Return what malloc_info prints for one arena, the `number`-th of the list."""
     arena = heap.arena[av]
     total, mprotect, subheaps = int(arena.system_mem), int(arena.system_mem), 0
     if av:
         total, mprotect, subheaps = _aspace(heap, int(arena.top))
+    binned, binned_chunks = int(arena.binned), int(arena.binned_chunks)
     counters = {
-        "fast.count": use["fast_count"],
-        "fast.size": use["fast_size"],
-        "rest.count": use["rest_count"],
+        "fast.count": int(arena.fast_chunks),
+        "fast.size": int(arena.fast),
+        "rest.count": binned_chunks + 1,  # with top
         # malloc_info sums heads. Except in top, a head includes the flag PREV_INUSE (1).
-        "rest.size": use["rest_size"] + use["rest_count"] - 1,
+        "rest.size": binned + binned_chunks + top_size(heap, av),
         "system.current": int(arena.system_mem),
         "system.max": int(arena.max_system_mem),
         "aspace.total": total,
@@ -156,7 +126,7 @@ def _aspace(heap: Glibc, top: int) -> tuple[int, int, int]:
 
     The bytes are the sums of `size_` and of `mprotect_size`. `top` is in the newest heap.
     """
-    slot, total, mprotect, count = int(slot_of(heap, top)), 0, 0, 0
+    slot, total, mprotect, count = int(plain(slot_of)(heap, top)), 0, 0, 0
     while slot >= 0:
         info = heap.heap_info[slot]
         total, mprotect = total + int(info.size_), mprotect + int(info.mprotect_size)

@@ -84,3 +84,11 @@ def fill_cache(state: HeapState, size: int, thread: int = 0) -> list[int]:
     objects = malloc(state, *[size] * 7, thread=thread)
     free(state, *objects, thread=thread)
     return objects
+
+
+def arenas(state: HeapState, *threads: int) -> list[int]:
+    """Let each thread allocate; return the arenas of the threads."""
+    for thread in threads:
+        operations.thread_begin(state, thread)
+        malloc(state, 8, thread=thread)
+    return [int(state.thread[thread].arena) - 1 for thread in threads]

@@ -195,9 +195,14 @@ def used_bytes_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[0].used += 16
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "used, fast, binned")
+@breaks(check_arenas.arenas_count_their_chunks, "fast, binned chunks")
 def binned_chunks_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[1].binned_chunks += 1
+
+
+@breaks(check_arenas.arenas_count_their_chunks, "fast, binned chunks")
+def number_of_fast_chunks_differs(state: HeapState, memory: Reservation) -> None:
+    state.arena[0].fast_chunks -= 1
 
 
 @breaks(check_arenas.arenas_count_their_chunks, "headers, fence posts")

@@ -1,19 +1,11 @@
-"""Arenas: the arena that a thread gets, and what remains in it when the thread has ended."""
+"""Arenas: the arena that a thread gets, and how its heaps grow and shrink."""
 
 import pytest
 
 from allocsim.core import operations
 from allocsim.core.records import HeapState
 from allocsim.designs.glibc.check_chunks import slots_of
-from tests.designs.glibc.conftest import MakeHeap, free, malloc
-
-
-def arenas(state: HeapState, *threads: int) -> list[int]:
-    """Let each thread allocate; return the arenas of the threads."""
-    for thread in threads:
-        operations.thread_begin(state, thread)
-        malloc(state, 8, thread=thread)
-    return [int(state.thread[thread].arena) - 1 for thread in threads]
+from tests.designs.glibc.conftest import MakeHeap, arenas, free, malloc
 
 
 def test_first_thread_that_allocates_has_the_main_arena(glibc: HeapState) -> None:
@@ -57,39 +49,11 @@ def test_arena_of_an_ended_thread_is_used_again_newest_first(glibc: HeapState) -
     assert arenas(glibc, 4, 5, 6) == [3, 1, 4]
 
 
-def test_cache_of_an_ended_thread_is_freed_into_the_arenas(glibc: HeapState) -> None:
-    arenas(glibc, 0, 1)
-    own, other = malloc(glibc, 100, thread=1), malloc(glibc, 100)
-    free(glibc, *own, *other, thread=1)
-    operations.thread_done(glibc, 1)
-    assert [int(glibc.arena[av].fast) for av in (0, 1)] == [112, 112]
-    assert int(glibc.thread[1].tcache) == 0
-
-
 def test_freed_chunk_goes_back_to_its_own_arena(glibc: HeapState) -> None:
     arenas(glibc, 0, 1)
     (large, _) = malloc(glibc, 5000, 24, thread=1)
     free(glibc, large, thread=0)
     assert int(glibc.arena[1].binned) == 5008
-
-
-def test_thread_that_calls_again_after_its_end_is_a_new_one(glibc: HeapState) -> None:
-    arenas(glibc, 0, 1)
-    operations.thread_done(glibc, 1)
-    assert int(glibc.thread[1].arena) == 0
-    malloc(glibc, 8, thread=1)
-    assert int(glibc.thread[1].arena) == 2
-
-
-def test_linked_program_allocates_a_dtv_for_each_new_thread(make_glibc: MakeHeap) -> None:
-    used = {}
-    for startup in ("none", "linked"):
-        state = make_glibc(startup=startup).state
-        arenas(state, 0, 1, 2)
-        operations.thread_done(state, 1)
-        arenas(state, 3)  # reuses the stack of thread 1, and its dtv
-        used[startup] = int(state.arena[0].used)
-    assert used["linked"] - used["none"] == 2 * 288
 
 
 def test_arena_grows_by_what_is_needed_without_padding(glibc: HeapState) -> None:
