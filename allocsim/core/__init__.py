@@ -11,6 +11,7 @@ code. Its modules, from bottom to top:
   jit            `kernel` compiles a function; `operation` and `answers` connect a call to a design
   c_function     kernels that C code can call
   raw            loads and stores at an address
+  words          operations on 64-bit words: count, find, shift
   atomics        atomic loads, stores and additions, for kernels on several OS threads
   prefetch       loading a row of a table into the CPU's caches early
   operations     the calls that a design answers (malloc, free, ...), and `Status`

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from allocsim.core.jit import kernel
 from allocsim.core.raw import load_word, store_word
+from allocsim.core.words import trailing_zeros64
 from allocsim.designs.glibc.chunks import (
     PREV_INUSE,
     bk,
@@ -43,8 +44,8 @@ MIN_LARGE_SIZE = 1024
 NFASTBINS = 10
 """Fastbins of an arena: chunk sizes 32 to 176 in steps of 16 (NFASTBINS)."""
 
-BINMAP_WORDS = 4
-"""Words of the map of the bins, each with 32 bits in use (BINMAPSIZE)."""
+BINMAP_WORDS = 2
+"""Words of 64 bits of the map of the bins. The library has four of 32 (BINMAPSIZE)."""
 
 FASTBINS, BINMAP, BINS = 0, NFASTBINS, NFASTBINS + BINMAP_WORDS
 LIST_WORDS = BINS + 2 * NBINS
@@ -140,14 +141,14 @@ def _insert_between(before: int, p: int, following: int) -> None:
 def place_in_bin(heap: Glibc, av: int, victim: int, size: int) -> None:
     """Put a chunk from the unsorted list into its bin ("place chunk in bin")."""
     arena, index = heap.arena[av], bin_index(size)
-    bin_, map_ = bin_at(arena, index), arena.binmap + (index >> 5) * 8
+    bin_, map_ = bin_at(arena, index), arena.binmap + (index >> 6) * 8
     following = fd(bin_)
     if not in_smallbin_range(size):
         if following == bin_:
             link_sizes(victim, victim)
         else:
             following = _place_by_size(bin_, victim, size)
-    store_word(map_, load_word(map_) | 1 << (index & 31))
+    store_word(map_, load_word(map_) | 1 << (index & 63))
     _insert_between(bk(following), victim, following)
 
 
@@ -179,17 +180,15 @@ def next_used_bin(heap: Glibc, av: int, index: int) -> int:
     """
     arena = heap.arena[av]
     while index < NBINS - 1:
-        map_ = arena.binmap + (index >> 5) * 8
-        bits = load_word(map_) >> (index & 31)
+        map_ = arena.binmap + (index >> 6) * 8
+        bits = load_word(map_) >> (index & 63)
         if bits == 0:
-            index = (index | 31) + 1
+            index = (index | 63) + 1
             continue
-        while bits & 1 == 0:
-            bits >>= 1
-            index += 1
+        index += trailing_zeros64(bits)
         bin_ = bin_at(arena, index)
         if bk(bin_) != bin_:
             return index
-        store_word(map_, load_word(map_) & ~(1 << (index & 31)))
+        store_word(map_, load_word(map_) & ~(1 << (index & 63)))
         index += 1
     return 0

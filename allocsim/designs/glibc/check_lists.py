@@ -110,7 +110,7 @@ def bins_are_linked_and_sorted(heap: Glibc, memory: Reservation) -> Sentences:
                     )
             if index >= bin_of(MIN_LARGE_SIZE) and sizes != sorted(sizes, reverse=True):
                 yield f"bin {index} of arena {av} is out of order"
-            bit = int(heap.lists[av, BINMAP + index // 32]) >> index % 32 & 1
+            bit = int(heap.lists[av, BINMAP + index // 64]) >> index % 64 & 1
             if index != UNSORTED and members and not bit:
                 yield f"bin {index} of arena {av} has chunks, but the map says that it has none"
 

@@ -127,7 +127,7 @@ def chunk_in_the_bin_of_another_size(state: HeapState, memory: Reservation) -> N
 
 @breaks(check_lists.bins_are_linked_and_sorted, "the map says that it has none")
 def bin_missing_in_the_map(state: HeapState, memory: Reservation) -> None:
-    state.lists[0, BINMAP : BINMAP + 4] = 0
+    state.lists[0, BINMAP:BINS] = 0
 
 
 @breaks(check_lists.bins_are_linked_and_sorted, "out of order")
