@@ -1,9 +1,9 @@
 """Benchmark: the driver in windows on threads, compared with a loop in C on pthreads.
 
 Both replay the same plan on the same loaded library, in turn and in one process for each library.
-A pair is a replay of each, one after the other. The times of a replay vary with the order in which
-threads get the locks of the library, by up to 20 ns/event on glibc, so the result is the median
-difference of the pairs and its confidence interval.
+A pair is a replay of each, one after the other. The times of a replay depend on the order in which
+threads get the locks of the library. They vary by up to 20 ns/event on glibc, so the result is the
+median difference of the pairs, with a confidence interval.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def _report(console: Console, name: str, events: EventFile, loop: Path, pairs: i
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
     """Return an interval that has the median with at least CONFIDENCE, if there are 6 values.
 
-    Its ends are values (sign test): how many of n values are below the median is distributed like
-    the heads of n coins. No other distribution is assumed.
+    The ends of the interval are among the values (sign test): the number of values below the median
+    has the distribution of the heads of n coins. Nothing else is assumed about the values.
     """
     ordered, count = sorted(values), len(values)
     tails = accumulate(2 * comb(count, heads) / 2**count for heads in range(count // 2))

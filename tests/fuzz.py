@@ -1,4 +1,4 @@
-"""Damaged input: mutations of traces, job files and results, and how reading them may end.
+"""Damaged input: mutations of traces, job files and results, and the allowed outcomes.
 
 The suite runs some thousands of cases; ALLOCSIM_FUZZ=100000 runs that many of each kind.
 `python -m tests.fuzz KIND 60000 [SEED]` runs them without pytest; KIND is one of KINDS.

@@ -1,6 +1,6 @@
 """Damaged files that are not traces or jobs: results, rows of a sweep, tables of classes and rates.
 
-Each is read and then used as the commands do that take such a file.
+Each file is read, and then used as the commands use such a file.
 """
 
 import contextlib
@@ -64,7 +64,7 @@ def originals() -> dict[str, tuple[bytes, ...]]:
 
 
 def read_result(path: Path) -> None:
-    """Compare a saved result with itself, and as base and as result with a whole one."""
+    """Compare a saved result with itself, and with a valid one in both roles."""
     whole = path.with_name("whole.json")
     whole.write_bytes(originals()["results"][1])
     for base, result in ((path, whole), (whole, path), (path, path)):
@@ -88,7 +88,7 @@ def read_sweep(path: Path) -> None:
 
 
 def read_classes(path: Path) -> None:
-    """Use the table of size classes in both designs that take one; one may refuse it."""
+    """Use the table of size classes in the two designs that accept tables; one may reject it."""
     failures = []
     for design in ("tcmalloc", "go"):
         try:

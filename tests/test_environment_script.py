@@ -1,4 +1,4 @@
-"""scripts/environment: what it says if it cannot set up the environment."""
+"""scripts/environment: the messages if it cannot set up the environment."""
 
 import os
 import shutil

@@ -154,7 +154,7 @@ class Running:
 
 
 RUNS_FREE = -1
-"""The background scavenger runs as in any program."""
+"""A value of `scavenging`: the background scavenger runs as in any program."""
 
 
 def record(

@@ -81,9 +81,9 @@ func main() {
 	write(nanoseconds - worked)
 }
 
-// scavenge does what the background scavenger does after an event: with a period of 0 its whole work
-// after a collection, else one step each time that so many events have passed, as long as there is
-// work. With a negative period the real scavenger runs.
+// scavenge does the work of the background scavenger after an event. With a period of 0, it does all of it after
+// each collection; with a positive period, one step every `period` events, as long as there is work. With a negative
+// period, the real scavenger runs.
 func scavenge(event int, collected bool) {
 	awake = awake || collected
 	for awake && period >= 0 && event >= due {
