@@ -23,6 +23,9 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __x86_64__
+#include <x86intrin.h>
+#endif
 
 extern char **environ;
 static void *volatile kept;
@@ -129,6 +132,49 @@ static void *with_key(void *number)
 {
     pthread_setspecific(late_key, malloc(100));
     return number;
+}
+
+static volatile intptr_t zero __attribute__((aligned(64)));
+static void *volatile handed __attribute__((aligned(64)));
+
+/* Return the object, which the other thread may put there at this moment. The load takes long, so
+ * the CPU begins the instructions that follow before it has the address. */
+static void *receive(void)
+{
+#ifdef __x86_64__
+    _mm_clflush((void *)&zero);
+    _mm_mfence();
+#endif
+    return (&handed)[zero];
+}
+
+static void *receiver(void *calls)
+{
+    void *object;
+    for (intptr_t i = 0; i < (intptr_t)calls; i++) {
+        for (int j = 1; !(object = receive()); j++)
+            if (j % 100 == 0)
+                sched_yield(); /* the other thread may need the processor */
+        free(object);
+        handed = NULL;
+    }
+    return NULL;
+}
+
+static int hands_over(void) /* another thread frees each object as soon as it sees the address */
+{
+    const intptr_t calls = 30000;
+    pthread_t thread;
+    pthread_create(&thread, NULL, receiver, (void *)calls);
+    for (uintptr_t i = 0; i < calls; i++) {
+        for (int j = 1; handed; j++)
+            if (j % 20000 == 0)
+                sched_yield();
+        for (volatile uintptr_t delay = i * 2654435761 % 256; delay; delay--)
+            ;
+        handed = malloc(10 + i % 100);
+    }
+    return pthread_join(thread, NULL);
 }
 
 static int destructors(void) /* thread-specific values are freed when a thread ends */
@@ -440,7 +486,7 @@ int main(int count, char **given)
 {
     static const struct { const char *name; int (*body)(void); } known[] = {
 #define PROGRAM(name) {#name, name}
-        PROGRAM(kinds), PROGRAM(pool), PROGRAM(cross), PROGRAM(destructors), PROGRAM(forks),
+        PROGRAM(kinds), PROGRAM(pool), PROGRAM(cross), PROGRAM(hands_over), PROGRAM(destructors), PROGRAM(forks),
         PROGRAM(raw_fork), PROGRAM(vforks), PROGRAM(spawns), PROGRAM(execs), PROGRAM(exec_lists),
         PROGRAM(many_forks), PROGRAM(idles), PROGRAM(executes), PROGRAM(daemons), PROGRAM(closes), PROGRAM(deepbind), PROGRAM(killed), PROGRAM(aborts),
         PROGRAM(exits), PROGRAM(storm), PROGRAM(unmaps), PROGRAM(sealed),
