@@ -1,4 +1,4 @@
-"""The benchmarks of scripts/bench: allocators, readers, the native format, and start-up.
+"""The benchmarks of scripts/bench: allocators, readers, the native format, recorders, start-up.
 
 Every figure is the median of the rounds; only ratios within one run are meaningful.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 from bench_racing import WARM_RUNS, compare_with_c, race_all, report, uniform, warm
 from bench_reading import SYSTEMUI, time_reading
+from bench_recording import time_recorders
 from bench_storing import time_stored
 from bench_windows import compare_windows
 from rich.console import Console
@@ -22,7 +23,7 @@ from rich.table import Table
 from allocsim.jobs import make_generator
 from allocsim.traces import open_trace
 
-PARTS = ("race", "c", "windows", "read", "store", "start")
+PARTS = ("race", "c", "windows", "read", "store", "record", "start")
 
 
 def time_start(console: Console, rounds: int) -> None:
@@ -80,10 +81,13 @@ def time_driver(console: Console, rounds: int) -> None:
     help="Events of the file in allocsim's own format; 0 skips this part.",
 )
 @click.option(
+    "--calls", default=4_000_000, show_default=True, help="Calls of a program that is recorded."
+)
+@click.option(
     "--part", type=click.Choice(PARTS), multiple=True, help="Only this part; may be repeated."
 )
-def main(rounds: int, stored: int, part: tuple[str, ...]) -> None:
-    """Measure designs and malloc libraries, the readers of traces, and start-up."""
+def main(rounds: int, stored: int, calls: int, part: tuple[str, ...]) -> None:
+    """Measure designs and malloc libraries, the readers of traces, recorders, and start-up."""
     console, parts = Console(width=110), part or PARTS
     if "race" in parts:
         time_races(console, rounds)
@@ -95,6 +99,8 @@ def main(rounds: int, stored: int, part: tuple[str, ...]) -> None:
         time_reading(console, rounds)
     if "store" in parts and stored:
         time_stored(console, stored, rounds)
+    if "record" in parts:
+        time_recorders(console, rounds, calls)
     if "start" in parts:
         time_start(console, 4 * rounds)
 
