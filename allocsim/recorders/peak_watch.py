@@ -44,6 +44,15 @@ RECORDER_LIBRARIES = ("liballocsim-", "liblttng-ust", "guard.so")
 _FIELD = re.compile(rb"^(VmHWM|RssAnon|RssFile|RssShmem|Threads):\s+(\d+)( kB)?$", re.MULTILINE)
 
 
+Layout = tuple[int, ...]
+"""Addresses of a process, by which two programs that it executes one after the other differ."""
+
+LAYOUT_FIELDS, LAYOUT_OFFSET = (26, 27, 28, 45, 46, 47), 3
+"""Fields of /proc/PID/stat, as proc(5) numbers them: start and end of the code, start of the stack,
+start and end of the data, and start of the brk heap. The first field after the name has number 3.
+"""
+
+
 @dataclass
 class Peak:
     """Peaks and other figures from the samples of a program. Sizes are in bytes."""
@@ -107,7 +116,7 @@ class PeakWatch:
     def __init__(self) -> None:
         self.peak = Peak()
         self._samples = 0  # of the program that the process runs now
-        self._stack = 0  # where that program's stack starts
+        self._layout: Layout = ()  # of that program
 
     @contextmanager
     def watching(self, process: int) -> Iterator[None]:
@@ -126,11 +135,11 @@ class PeakWatch:
     def _sample(self, process: int) -> bool:
         """Take a sample; return whether the process still runs."""
         try:
-            stack, sample = _stack_start(process), _fields(process)
+            layout, sample = _layout(process), _fields(process)
             if "VmHWM" not in sample:
                 return False  # a process that has ended, but is not reaped, has no memory
-            if stack not in (0, self._stack):  # exec has given the process new memory
-                self.peak, self._samples, self._stack = Peak(), 0, stack
+            if any(layout) and layout != self._layout:  # exec has given the process new memory
+                self.peak, self._samples, self._layout = Peak(), 0, layout
             self.peak.add(sample)
         except OSError:
             return False
@@ -150,10 +159,14 @@ def _fields(process: int) -> dict[str, int]:
     return {match[1].decode(): int(match[2]) << (10 if match[3] else 0) for match in matches}
 
 
-def _stack_start(process: int) -> int:
-    """Return the address where the stack starts, which exec changes, or 0 if it is not known."""
+def _layout(process: int) -> Layout:
+    """Return where the code, the stack and the data of a process are; zeros if it is not known.
+
+    exec chooses other addresses. If address randomisation is off, as under `setarch -R`, they
+    depend on the sizes of the program's code, data, arguments and environment.
+    """
     after_name = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
-    return int(after_name[25])  # field 28 of proc(5); the name is field 2
+    return tuple(int(after_name[field - LAYOUT_OFFSET]) for field in LAYOUT_FIELDS)
 
 
 def _is_recorders(path: str) -> bool:

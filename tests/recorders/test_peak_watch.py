@@ -70,6 +70,32 @@ def test_memory_before_exec_does_not_count(program: str) -> None:
     assert 35 * MIB < run.anonymous_peak < 38 * MIB
 
 
+EXECUTES = """\
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(int count, char **words)
+{
+    memset(malloc(SIZE << 20), 1, SIZE << 20);
+    usleep(300000); /* until its memory has been sampled, on a busy machine too */
+    return NEXT;
+}
+"""
+
+
+def test_exec_without_address_randomisation_is_noticed(compiler: str, tmp_path: Path) -> None:
+    """The arguments and the paths of both programs are of one length, so the stack starts alike."""
+    if subprocess.run(["setarch", "-R", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("address randomisation cannot be turned off")
+    first, last = (str(tmp_path / name) for name in ("first", "final"))
+    for path, size, then in ((first, 64, "execv(words[1], words)"), (last, 8, "count != 2")):
+        options = [f"-DSIZE={size}", f"-DNEXT={then}", "-O1", "-fno-builtin", "-o", path]
+        command = [compiler, "-w", "-x", "c", *options, "-"]
+        subprocess.run(command, input=EXECUTES.encode(), check=True)
+    run = run_of("setarch", "-R", first, last)
+    assert 8 * MIB < run.anonymous_peak < 12 * MIB
+
+
 def test_program_that_samples_miss_has_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("allocsim.recorders.peak_watch._fields", lambda _: {"Threads": 1})
     assert run_program(find_program(["true"]), {}).run is None
@@ -94,7 +120,7 @@ def test_mappings_without_a_malloc_are_read_again_only_when_memory_grows(
         reads.append(process)
         return NO_MEMORY
 
-    monkeypatch.setattr(peak_watch, "_stack_start", lambda _: 1)
+    monkeypatch.setattr(peak_watch, "_layout", lambda _: (1, 1))
     monkeypatch.setattr(peak_watch, "_fields", lambda _: fields)
     monkeypatch.setattr(peak_watch, "read_memory_map", read)
     watch = PeakWatch()
@@ -106,19 +132,19 @@ def test_mappings_without_a_malloc_are_read_again_only_when_memory_grows(
     assert len(reads) == EARLY_SAMPLES + 1
 
 
-def test_new_stack_is_exec_and_lower_vmhwm_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_layout_is_exec_and_lower_vmhwm_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """VmHWM falls by some pages whenever the kernel adds up the counts of its processors."""
     fields = {"RssAnon": 8 * MIB, "RssFile": 0, "RssShmem": 0, "VmHWM": 9 * MIB, "Threads": 1}
     monkeypatch.setattr(peak_watch, "_fields", lambda _: fields)
     monkeypatch.setattr(peak_watch, "read_memory_map", lambda _: NO_MEMORY)
     watch = PeakWatch()
-    for stack, anonymous, kernel_peak, expected in (
-        (1, 8 * MIB, 9 * MIB, 9 * MIB),
-        (1, 2 * MIB, 9 * MIB - 4096, 9 * MIB),
-        (0, 2 * MIB, 9 * MIB - 4096, 9 * MIB),
-        (2, MIB, MIB, MIB),
+    for layout, anonymous, kernel_peak, expected in (
+        ((1, 1), 8 * MIB, 9 * MIB, 9 * MIB),
+        ((1, 1), 2 * MIB, 9 * MIB - 4096, 9 * MIB),
+        ((0, 0), 2 * MIB, 9 * MIB - 4096, 9 * MIB),
+        ((1, 2), MIB, MIB, MIB),
     ):
-        monkeypatch.setattr(peak_watch, "_stack_start", lambda _, stack=stack: stack)
+        monkeypatch.setattr(peak_watch, "_layout", lambda _, layout=layout: layout)
         fields["RssAnon"], fields["VmHWM"] = anonymous, kernel_peak
         assert watch._sample(7)
         assert watch.peak.anonymous == expected
