@@ -140,7 +140,7 @@ def label(directory: Path, process: int) -> str:
 
 RECORDER = Recorder(
     name="preload",
-    summary="all calls, with threads, their ends and times; 30 ns/call (measured on one thread)",
+    summary="all calls, with threads, their ends and times; adds 30 to 60 ns/call",
     install=INSTALL,
     capabilities=Capabilities(
         threads="yes", thread_ends="yes", reallocs="yes", aligned_calls="yes"
