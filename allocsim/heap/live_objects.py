@@ -9,10 +9,13 @@ class LiveObjects:
     Ctrl-C raises KeyboardInterrupt between any two lines of Python. Therefore an object is added
     after the kernel has allocated it, and removed before the kernel frees it. An interrupted call
     can lose an object, but `total` never exceeds the bytes allocated in the heap.
+
+    In some designs, all objects of 0 bytes have the same address. They are counted.
     """
 
     def __init__(self) -> None:
         self._sizes: dict[int, int] = {}
+        self._sharing: dict[int, int] = {}  # number of further objects at an address
         self.total = 0
         """Sum of the sizes, in bytes."""
 
@@ -23,15 +26,21 @@ class LiveObjects:
         return self._sizes[address]
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self._sizes) + sum(self._sharing.values())
 
     def add(self, address: int, size: int) -> None:
         """Record an object of `size` bytes."""
+        if size == 0 and self._sizes.get(address) == 0:
+            self._sharing[address] = self._sharing.get(address, 0) + 1
         self._sizes[address] = size
         self.total += size
 
     def remove(self, address: int) -> int:
         """Forget an object and return its size in bytes."""
+        if sharing := self._sharing.pop(address, 0):
+            if sharing > 1:
+                self._sharing[address] = sharing - 1
+            return self._sizes[address]
         size = self._sizes.pop(address)
         self.total -= size
         return size
@@ -39,4 +48,5 @@ class LiveObjects:
     def clear(self) -> None:
         """Forget every object."""
         self._sizes.clear()
+        self._sharing.clear()
         self.total = 0

@@ -81,3 +81,17 @@ def test_parts_sum_to_the_heap_and_name_what_is_live(any_heap: Heap) -> None:
     any_heap.free(any_heap.malloc(300_000))
     taken = any_heap.profile()
     assert (taken.live, sum(taken.parts.values())) == (100, taken.heap)
+
+
+def test_objects_of_0_bytes_are_each_freed_once_even_if_they_share_an_address(
+    any_heap: Heap,
+) -> None:
+    first, second, third = any_heap.malloc(0), any_heap.malloc(0), any_heap.calloc(0, 9)
+    grown = any_heap.realloc(third, 100)
+    assert ("3 live objects" in repr(any_heap), any_heap.live) == (True, 100)
+    for address in (first, second, grown):
+        any_heap.free(address)
+    assert ("0 live objects" in repr(any_heap), any_heap.live) == (True, 0)
+    for address in (first, second):
+        with pytest.raises(InvalidFree):
+            any_heap.free(address)
