@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from allocsim.api import Workload
 from allocsim.api import workload as opened_workload
@@ -16,6 +17,7 @@ from allocsim.heap.arguments import (
     checked_budget,
     checked_bytes,
     checked_choice,
+    checked_path,
     checked_range,
     checked_share,
     checked_text,
@@ -53,7 +55,7 @@ def tune(
     that each call is made. `parameters` are the design's parameters; by default startup="none" for
     tcmalloc, and direct=1 for go. The other arguments are those of `replay`.
     """
-    named, others = _listed(workloads), _listed(hold_back)
+    named, others = _listed("workloads", workloads), _listed("hold_back", hold_back)
     arguments = {"workloads": _one_or_all(named), "hold_back": _one_or_all(others)}
     call = call_text(tune, locals() | arguments)
     if not named:
@@ -90,11 +92,18 @@ def _table_design(name: object) -> str:
     return design
 
 
-def _listed(source: Workload | Iterable[Workload]) -> tuple[Workload, ...]:
-    """Return one workload or several as a tuple."""
-    if isinstance(source, Trace | str | os.PathLike | Mapping) or not isinstance(source, Iterable):
-        return (source,)
-    return tuple(source)
+def _listed(argument: str, given: Workload | Iterable[Workload]) -> tuple[Workload, ...]:
+    """Return one workload or several as a tuple; raise InputError for anything else."""
+    if isinstance(given, Trace | str | os.PathLike | Mapping):
+        return (given,)
+    try:
+        several: Iterator[Any] = iter(given)
+    except TypeError:
+        several = iter([given])
+    return tuple(
+        each if isinstance(each, Trace | Mapping) else checked_path("tune", argument, each)
+        for each in several
+    )
 
 
 def _one_or_all(workloads: tuple[Workload, ...]) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,14 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "no workload": (lambda: allocsim.tune([], "tcmalloc"), "there is no workload"),
     "workload": (lambda: allocsim.tune(5, "tcmalloc"), "expected a str"),  # type: ignore[arg-type]
     "no file": (lambda: allocsim.tune("gone.txt", "tcmalloc"), "gone.txt"),
+    "array without axes": (
+        lambda: allocsim.tune(np.array(5), "go"),
+        "tune: workloads is .*; expected a str",
+    ),
+    "endless held back": (
+        lambda: allocsim.tune("mine.txt", "go", hold_back=count()),  # type: ignore[arg-type]
+        "hold_back is 0 .*; expected a str",
+    ),
     "held back": (lambda: allocsim.tune("mine.txt", "tcmalloc", hold_back="gone"), "gone"),
     "design": (lambda: allocsim.tune("mine.txt", "tcmaloc"), "did you mean 'tcmalloc'"),
     "no text": (lambda: allocsim.tune("mine.txt", 5), "design is 5"),  # type: ignore[arg-type]

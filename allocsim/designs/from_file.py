@@ -18,6 +18,7 @@ from types import ModuleType
 from allocsim.designs.complete import complete
 from allocsim.designs.design import Design
 from allocsim.errors import InputError
+from allocsim.input_file import require_regular
 
 PREFIX = "allocsim_design_"
 """Start of the module names of design files."""
@@ -37,6 +38,7 @@ def load_file(name: str) -> Design:
     path = Path(name)
     if path.suffix != ".py":
         raise InputError(f"'{name}' is not a design: expected a Python file (.py)")
+    require_regular(path)
     try:
         content = path.read_bytes()
     except (OSError, ValueError) as error:

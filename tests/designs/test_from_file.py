@@ -1,5 +1,6 @@
 """Designs from a file that the user names."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -50,6 +51,12 @@ def test_edited_design_behaves_as_edited(tmp_path: Path) -> None:
 def test_file_that_does_not_exist_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.py: No such file"):
         find_design(str(tmp_path / "none.py"))
+
+
+def test_pipe_is_not_a_design_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.py")
+    with pytest.raises(InputError, match=r"pipe\.py' is not a regular file"):
+        find_design(str(tmp_path / "pipe.py"))
 
 
 @pytest.mark.slow
