@@ -32,7 +32,7 @@ from tests.benchmark.threads.windows_in_c import compile_loop
 from tests.predictions.programs import THREADED, compile_programs
 
 MIN_EVENTS = 6_000_000
-"""A workload with fewer events has more pairs in proportion, since its times vary more."""
+"""A workload with fewer events has proportionally more pairs, because its times vary more."""
 
 CONFIDENCE = 0.95
 

@@ -83,8 +83,8 @@ NO_PURGING = {
     "MIMALLOC_ALLOW_DECOMMIT": "0",
     "MIMALLOC_PURGE_DELAY": "-1",
 }
-"""jemalloc and mimalloc release memory after a time; on a busy machine the slower program of two
-would have released more. The names of mimalloc's settings changed with version 2.1."""
+"""jemalloc and mimalloc release memory after a delay, so on a busy machine the slower of two
+programs would release more. The names of mimalloc's settings changed with version 2.1."""
 
 
 @pytest.mark.parametrize("name", default_libraries())
@@ -150,7 +150,7 @@ def test_peak_between_two_points_is_measured(event_file: Callable[..., EventFile
 
 
 def test_paced_replay_takes_the_recorded_time(event_file: Callable[..., EventFile]) -> None:
-    """A pause never ends early, so on no machine can the replay take less time."""
+    """A pause never ends early, so the replay takes at least this time on every machine."""
     calls = [call for number in range(100) for call in (malloc(number, 50), free(number))]
     file = replace(event_file(stream(*calls)), times=[(0, 0), (100, 200_000_000)])
     found = measure("lib:glibc", "memory", file, Conditions(later=0.0, paced=True)).memory

@@ -65,7 +65,7 @@ def default_signals() -> None:
 
 
 def has_not_ended(process: str) -> bool:
-    """Return whether a process runs; init may not have reaped it yet."""
+    """Return whether a process is running; one that init has not reaped yet is not."""
     try:
         text = Path(f"/proc/{process}/stat").read_text()
     except OSError:

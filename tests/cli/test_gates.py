@@ -23,7 +23,7 @@ OK = """{"schema": "allocsim/profile/1", "design": "go2008", "at_peak": {"footpr
 
 
 def more_than_ok() -> str:
-    """Return a saved comparison of the subject of OK and of a second one."""
+    """Return a saved comparison of two subjects: that of OK, and a second one."""
     found = json.loads(result(100, subject="go2008"))
     found["subjects"] += json.loads(result(MIB, subject="lib:jemalloc"))["subjects"]
     return json.dumps(found)

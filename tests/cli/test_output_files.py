@@ -1,4 +1,4 @@
-"""Files that a command writes: where they may be, and that none of them replaces an input."""
+"""Files that a command writes: their places; none of them may replace an input."""
 
 import json
 import os

@@ -85,7 +85,7 @@ def test_bar_is_stopped_when_the_run_fails(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def on_terminal(*arguments: str) -> tuple[int, bytes, bytes]:
-    """Run with a terminal for stderr: status, stdout, and what the terminal got."""
+    """Run with a terminal for stderr; return the status, stdout and the terminal's output."""
     terminal, end = pty.openpty()
     child = subprocess.Popen(
         command(*arguments),

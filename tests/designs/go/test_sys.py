@@ -1,4 +1,4 @@
-"""Operations on words agree with Python's numbers of any length."""
+"""Operations on words agree with Python's unbounded integers."""
 
 import random
 

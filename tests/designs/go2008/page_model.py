@@ -51,7 +51,7 @@ class PageModel:
     cached: dict[tuple[int, int], int] = field(default_factory=dict)
     """Free objects by thread and object size."""
     live: dict[int, int | Span] = field(default_factory=dict)
-    """Live objects by number: the size of a small one, the span of a large one."""
+    """Live objects by number: the size of a small object, or the span of a large one."""
 
     def play(self, request: int, number: int, thread: int, op: int, alignment: int) -> None:
         """Replay one event; the arguments are in the order of the fields of an EVENT."""

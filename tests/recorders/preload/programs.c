@@ -228,7 +228,7 @@ static int vforks(void) /* the child's calls are made in the parent's memory */
     return ended(child);
 }
 
-static int spawns(void) /* once with the environment, once without, and once a missing program */
+static int spawns(void) /* a program with the environment, one without it, and one that does not exist */
 {
     char *const command[] = {arguments[0], "nothing", NULL}, *const empty[] = {NULL};
     pid_t child;
