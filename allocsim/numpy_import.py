@@ -1,4 +1,4 @@
-"""How the commands import NumPy: with one thread of OpenBLAS, and with enough address space.
+"""The import of NumPy by the commands: with one thread of OpenBLAS, and with enough address space.
 
 OpenBLAS starts a thread for each processor when it is loaded, and takes some 40 MiB of address
 space for each. allocsim does not use it. If the address space is limited (ulimit -v) and too small,
