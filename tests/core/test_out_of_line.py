@@ -171,4 +171,4 @@ def test_two_kernels_of_one_name_are_refused() -> None:
 
 def test_kernel_keeps_its_name_and_docstring() -> None:
     assert weighted_sum.__name__ == "weighted_sum"
-    assert (weighted_sum.__doc__ or "").startswith("A sum in which")
+    assert (weighted_sum.__doc__ or "").startswith("Return a sum that changes")
