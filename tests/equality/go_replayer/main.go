@@ -3,12 +3,12 @@
 // replayer EVENTS RESULT SCANS EVERY COLLECT FREEGC PERIOD TOUCH: an event is two words, an object
 // and a size; the size -1 frees. PERIOD: see scavenge. TOUCH: write to the pages of each object.
 // RESULT gets the page map at the start, an address for each event, a row of numbers for each
-// checkpoint, the CPU time, and the bytes and nanoseconds of the background scavenger; SCANS gets five words for each event with a collection or with a
-// change of the runtime's other memory: the event, the bytes of roots that the collection scanned,
-// the bytes that it marked and that are not counted as allocated (0 and 0 without a collection), the
-// bytes of the other memory when the collection begins and after the event. The environment has GOGC
-// and the memory limit. Nothing is allocated while events are replayed, and objects are referenced from
-// global variables only.
+// checkpoint, the CPU time, and the bytes and nanoseconds of the background scavenger; SCANS gets
+// five words for each event with a collection or with a change of the runtime's other memory: the
+// event, the bytes of roots that the collection scanned, the bytes that it marked and that are not
+// counted as allocated (0 and 0 without a collection), the bytes of the other memory when the
+// collection begins and after the event. The environment has GOGC and the memory limit. Nothing is
+// allocated while events are replayed, and objects are referenced from global variables only.
 package main
 
 import (
