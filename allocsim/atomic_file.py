@@ -69,10 +69,11 @@ def atomic_replace(path: Path) -> Iterator[IO[bytes]]:
 
 def _target(path: Path) -> Path:
     """Return a path without symbolic links; raise OSError if its links form a loop."""
-    try:
-        return path.resolve()
-    except RuntimeError as error:  # before Python 3.13, pathlib raises this for a loop of links
-        raise OSError(ELOOP, os.strerror(ELOOP)) from error
+    # Path.resolve reports a loop in some versions of Python only.
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(ELOOP, os.strerror(ELOOP))
+    return target
 
 
 def _umask() -> int:
