@@ -15,9 +15,10 @@ import numpy as np
 from allocsim.benchmark.meter import Meter, now, reach_time, resident
 from allocsim.benchmark.subject import Subject
 from allocsim.core import operations
-from allocsim.core.jit import address_of, by_address, kernel
+from allocsim.core.jit import kernel
 from allocsim.core.memory import table
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import address_of, by_address
 from allocsim.core.records import SAMPLE, HeapState, Int64, Struct, Table
 from allocsim.driver import DRIVER, OBJECT, Driver, Run, Stop, Touch, replay
 from allocsim.errors import AllocsimError, Corruption, LimitExceeded

@@ -9,6 +9,7 @@ code. Its modules, from bottom to top:
   tables         tables that grow, for the readers of traces
   heap_pointer   a heap's state as one pointer, for kernels that are called by their address
   jit            `kernel` compiles a function; `operation` and `answers` connect a call to a design
+  out_of_line    kernels that are called by their address, and a heap's record of addresses
   c_function     kernels that C code can call
   raw            loads and stores at an address
   words          operations on 64-bit words: count, find, shift

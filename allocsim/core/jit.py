@@ -9,27 +9,18 @@ at run time.
 
 from __future__ import annotations
 
-import ctypes
 import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import numba
-import numpy as np
-from llvmlite import ir
-from numba import typeof
-from numba.core import cgutils, types
-from numba.core.types.misc import VarArg, unliteral
-from numba.core.typing.templates import AbstractTemplate, Signature, infer_global, signature
-from numba.extending import lower_builtin, overload
+from numba.extending import overload
 
-from allocsim.core.heap_pointer import ARRAYS, MAX_WORDS, HeapPointer, save_arrays
 from allocsim.core.import_closure import ImportClosure
 from allocsim.core.inlined_kernels import LinkedCompiler
 from allocsim.core.kernel_cache import kernel_cache_directories
 from allocsim.core.kernel_dispatcher import INLINED_OPTIONS, OPTIONS, ColdKernel, Kernel
 from allocsim.core.kernel_files import kernel_files
-from allocsim.core.records import HeapState
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -135,176 +126,3 @@ def _bare(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.Signature(
         [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in parameters]
     )
-
-
-_OUT_OF_LINE: dict[str, tuple[Any, int]] = {}
-"""Out-of-line kernels by name, with the number of integer arguments after the heap."""
-
-
-def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
-    """Make `function` a kernel that other kernels call through its address, not inlined.
-
-    Use it for slow paths: they are compiled once, and the fast path stays small.
-    """
-    # The heap is passed as a pointer (see `heap_pointer`).
-    name = function.__name__
-    if name in _OUT_OF_LINE:  # names a field of the record of addresses
-        raise ValueError(f"two out-of-line kernels are called {name}")
-    compiled: Any = kernel(function)
-    _OUT_OF_LINE[name] = (compiled, function.__code__.co_argcount - 1)
-    if PURE:
-        return function
-
-    def call(heap: Any, *arguments: int) -> int:
-        """Call the kernel from Python; a linked heap has its address, so nothing is compiled."""
-        address = int(heap.code[0][name]) if name in heap.code.dtype.names else 0
-        if address:
-            return _call_from_python(address, heap, arguments)
-        return int(compiled(heap, *arguments))
-
-    def lowered(context: Any, builder: Any, called: Signature, arguments: Any) -> Any:
-        """Generate the code of the call; the address is in the heap's record of addresses."""
-        state, heap = called.args[0], arguments[0]
-        if not isinstance(state, HeapPointer):
-            state, heap = HeapPointer(state), _code_address(context, builder, state, heap)
-        address = _load_address(builder, state, heap, name)
-        inner = signature(called.return_type, state, *called.args[1:])
-        return _call(context, builder, inner, address, [heap, *arguments[1:]])
-
-    _make_callable(call, lambda args: (args[0], *[types.int64] * (len(args) - 1)), lowered)
-    call.__name__, call.__doc__ = name, function.__doc__
-    return call  # type: ignore[return-value]
-
-
-def by_address(compiled: Callable[..., int]) -> Callable[..., int]:
-    """Return a function that calls a kernel by its address.
-
-    The address is the function's first argument (see `address_of`). Use it to call large kernels:
-    the caller is compiled without the code of the callee.
-    """
-
-    def call(_: int, *arguments: Any) -> int:
-        """Call the kernel as Python does; `_` is the address, which only compiled callers need."""
-        return compiled(*arguments)
-
-    def lowered(context: Any, builder: Any, called: Signature, arguments: Any) -> Any:
-        """Generate the code of the call; the address is its first argument."""
-        inner = signature(called.return_type, *called.args[1:])
-        return _call(context, builder, inner, arguments[0], arguments[1:])
-
-    if not PURE:
-        _make_callable(call, lambda args: tuple(map(unliteral, args)), lowered)
-    return call
-
-
-def address_of(compiled: Any, *arguments: Any) -> int:
-    """Return the address of a kernel compiled for arguments of these types, or 0 in pure mode."""
-    return 0 if PURE else _address(compiled, tuple(map(typeof, arguments)))
-
-
-def _address(compiled: Any, argument_types: tuple[Any, ...]) -> int:
-    """Return the address of the machine code of a kernel for arguments of these types."""
-    compiled.compile(argument_types)
-    result = compiled.overloads[argument_types]
-    _require_word(compiled.__name__, result.signature.return_type)
-    return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
-
-
-def _require_word(name: str, returned: Any) -> None:
-    """Raise TypeError unless a kernel returns 64 bits, which its callers read as an int64."""
-    number = getattr(returned, "dtype", returned)  # the type of an IntEnum's members, e.g. Status
-    if number not in (types.int64, types.uint64):
-        raise TypeError(f"the kernel {name} returns {returned}; expected int64")
-
-
-def _make_callable(call: Any, converted: Callable[[Any], tuple[Any, ...]], lowered: Any) -> None:
-    """Let kernels call `call`, which returns an int64.
-
-    `converted` maps the types of a call's arguments to the types that the call passes on. `lowered`
-    generates the code of the call.
-    """
-
-    class Typed(AbstractTemplate):
-        """Gives Numba the types of a call."""
-
-        key = call
-
-        def generic(self, args: Any, kws: Any) -> Signature:
-            """Return the signature for arguments of these types."""
-            return signature(types.int64, *converted(args))
-
-    infer_global(call, types.Function(Typed))
-    lower_builtin(call, types.Any, VarArg(types.Any))(lowered)
-
-
-def code_record(*kernels: Callable[..., int]) -> np.dtype[Any]:
-    """Return the dtype of the field `code` of a heap's state: the addresses of `kernels`."""
-    addresses = [(function.__name__, np.int64) for function in kernels]
-    return np.dtype([*addresses, (ARRAYS, np.int64, (MAX_WORDS,))])
-
-
-_LINKED: dict[tuple[Any, ...], dict[str, int]] = {}
-"""Addresses of the kernels in `heap.code`, for each type of heap."""
-
-
-def link(heap: HeapState) -> None:
-    """Compile the kernels named in `heap.code` for this heap, and fill in their addresses."""
-    if PURE:
-        return
-    save_arrays(heap)
-    # The addresses depend only on Numba's type of the heap, which depends only on `key`. Without
-    # this table, creating the type and looking up each kernel would take 2 ms.
-    key = (type(heap), *((array.ndim, array.dtype) for array in heap))
-    if key not in _LINKED:
-        _LINKED[key] = _kernel_addresses(heap)
-    for name, address in _LINKED[key].items():
-        heap.code[0][name] = address
-
-
-def _kernel_addresses(heap: HeapState) -> dict[str, int]:
-    """Compile the kernels named in `heap.code` for this heap, and return their addresses."""
-    pointer, addresses = HeapPointer(typeof(heap)), {}
-    for name in heap.code.dtype.names[:-1]:
-        compiled, words = _OUT_OF_LINE[name]
-        addresses[name] = _address(compiled, (pointer, *[types.int64] * words))
-    return addresses
-
-
-def _code_address(context: Any, builder: Any, state: Any, heap: Any) -> Any:
-    """Generate code that gives the address of the heap's record `code`."""
-    index = state.fields.index("code")
-    code = context.make_array(state.types[index])(
-        context, builder, builder.extract_value(heap, index)
-    )
-    return builder.ptrtoint(code.data, ir.IntType(64))
-
-
-def _load_address(builder: Any, pointer: Any, heap: Any, name: str) -> Any:
-    """Generate code that loads the address of the kernel `name` from the heap's `code`."""
-    code = pointer.state.types[pointer.state.fields.index("code")].dtype
-    word = ir.IntType(64)
-    return builder.load(
-        builder.inttoptr(builder.add(heap, word(code.offset(name))), word.as_pointer())
-    )
-
-
-def _call_from_python(address: int, heap: HeapState, arguments: tuple[int, ...]) -> int:
-    """Call the code of an out-of-line kernel in Numba's calling convention."""
-    result, error = ctypes.c_int64(), ctypes.c_void_p()
-    words = [ctypes.c_int64] * (1 + len(arguments))
-    prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *words)
-    places = ctypes.addressof(result), ctypes.addressof(error)
-    if prototype(address)(*places, heap.code.ctypes.data, *map(int, arguments)):
-        raise RuntimeError("an out-of-line kernel raised an exception, which kernels must not do")
-    return result.value
-
-
-def _call(context: Any, builder: Any, called: Signature, address: Any, arguments: Any) -> Any:
-    """Generate a call in Numba's calling convention; the callee never raises."""
-    convention = context.call_conv.get_function_type(called.return_type, called.args)
-    pointer = builder.inttoptr(address, convention.as_pointer())
-    result = cgutils.alloca_once(builder, convention.args[0].pointee)
-    error = cgutils.alloca_once(builder, convention.args[1].pointee)
-    packed = context.get_arg_packer(called.args).as_arguments(builder, arguments)
-    builder.call(pointer, [result, error, *packed])
-    return builder.load(result)

@@ -7,17 +7,7 @@ import pytest
 from numba import types
 
 from allocsim.core import operations
-from allocsim.core.jit import (
-    PURE,
-    address_of,
-    answers,
-    code_record,
-    kernel,
-    link,
-    operation,
-    out_of_line,
-    plain,
-)
+from allocsim.core.jit import PURE, answers, kernel, operation, plain
 
 
 class Adding(NamedTuple):
@@ -36,26 +26,6 @@ class Unanswered(NamedTuple):
     """The state of a design without a kernel."""
 
     numbers: np.ndarray
-
-
-class Linked(NamedTuple):
-    """The state of a toy design with an out-of-line kernel."""
-
-    code: np.ndarray
-
-
-@out_of_line
-def raise_if_negative(heap: Linked, number: int) -> int:
-    """Return a number; raise an exception, which kernels must not do, if it is negative."""
-    if number < 0:
-        raise ValueError("negative")
-    return number
-
-
-@kernel
-def as_narrow(number: int) -> int:
-    """Return a number in 32 bits."""
-    return np.int32(number)  # type: ignore[return-value]
 
 
 @operation
@@ -146,18 +116,3 @@ def store_second(heap: Adding, value: int) -> None:
 def test_every_operation_of_a_design_has_its_own_name() -> None:
     calls = [call for call in vars(operations).values() if getattr(call, "__name__", "") == "call"]
     assert calls == [], "an operation lost its name"
-
-
-@pytest.mark.skipif(PURE, reason="Python's integers have no width")
-def test_kernel_called_by_address_must_return_64_bits() -> None:
-    with pytest.raises(TypeError, match=r"as_narrow returns int32; expected int64"):
-        address_of(as_narrow, 1)
-
-
-@pytest.mark.skipif(PURE, reason="Python raises the exception itself")
-def test_exception_of_an_out_of_line_kernel_is_not_lost() -> None:
-    state = Linked(np.zeros(1, code_record(raise_if_negative)).view(np.recarray))
-    link(state)
-    assert raise_if_negative(state, 1 << 40) == 1 << 40
-    with pytest.raises(RuntimeError, match="raised an exception"):
-        raise_if_negative(state, -1)

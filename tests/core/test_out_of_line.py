@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from allocsim import Heap
-from allocsim.core.jit import PURE, code_record, kernel, link, out_of_line
+from allocsim.core.jit import PURE, kernel
+from allocsim.core.out_of_line import address_of, code_record, link, out_of_line
 
 
 class Toy(NamedTuple):
@@ -48,6 +49,26 @@ def call_with_fields(heap: Toy, small: np.ndarray, place: int) -> int:
 def call_nested(heap: Toy, one: int) -> int:
     """A caller of a caller."""
     return twice_the_sum(heap, one) + no_arguments(heap)
+
+
+class Linked(NamedTuple):
+    """The state of a toy design with an out-of-line kernel."""
+
+    code: np.ndarray
+
+
+@out_of_line
+def raise_if_negative(heap: Linked, number: int) -> int:
+    """Return a number; raise an exception, which kernels must not do, if it is negative."""
+    if number < 0:
+        raise ValueError("negative")
+    return number
+
+
+@kernel
+def as_narrow(number: int) -> int:
+    """Return a number in 32 bits."""
+    return np.int32(number)  # type: ignore[return-value]
 
 
 class Grid(NamedTuple):
@@ -172,3 +193,18 @@ def test_two_kernels_of_one_name_are_refused() -> None:
 def test_kernel_keeps_its_name_and_docstring() -> None:
     assert weighted_sum.__name__ == "weighted_sum"
     assert (weighted_sum.__doc__ or "").startswith("Return a sum that changes")
+
+
+@pytest.mark.skipif(PURE, reason="Python's integers have no width")
+def test_kernel_called_by_address_must_return_64_bits() -> None:
+    with pytest.raises(TypeError, match=r"as_narrow returns int32; expected int64"):
+        address_of(as_narrow, 1)
+
+
+@pytest.mark.skipif(PURE, reason="Python raises the exception itself")
+def test_exception_of_an_out_of_line_kernel_is_not_lost() -> None:
+    state = Linked(np.zeros(1, code_record(raise_if_negative)).view(np.recarray))
+    link(state)
+    assert raise_if_negative(state, 1 << 40) == 1 << 40
+    with pytest.raises(RuntimeError, match="raised an exception"):
+        raise_if_negative(state, -1)

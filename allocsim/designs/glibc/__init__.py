@@ -34,8 +34,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from allocsim.core import defaults, operations
-from allocsim.core.jit import code_record, link
 from allocsim.core.memory import Reservation
+from allocsim.core.out_of_line import code_record, link
 from allocsim.core.system import answer_operations
 from allocsim.designs import Design
 from allocsim.designs.glibc import (
@@ -94,7 +94,7 @@ CODE = code_record(
     malloc.mid_memalign,
     threads.end_thread,
 )
-"""The out-of-line kernels, which are called by their address (see `core.jit.out_of_line`). Each is
+"""The out-of-line kernels, which are called by their address (see `core.out_of_line`). Each is
 compiled once, not into every caller."""
 
 

@@ -12,8 +12,9 @@ The address of a mapping has no effect on the library, except for alignments abo
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import copy
 from allocsim.core.system import count_pages, return_pages
 from allocsim.designs.glibc.chunks import PAGE

@@ -8,8 +8,9 @@ The library skips an arena whose lock is held; here no lock is ever held by anot
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import load_word
 from allocsim.designs.glibc.bins import BINMAP, BINS, LIST_WORDS, NBINS
 from allocsim.designs.glibc.chunks import (

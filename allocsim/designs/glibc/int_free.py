@@ -7,8 +7,9 @@ goes to the unsorted list, never straight to a bin.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import load_word, store_word
 from allocsim.core.system import return_pages, take_pages
 from allocsim.designs.glibc.bins import NFASTBINS, fastbin, insert_unsorted, unlink_chunk

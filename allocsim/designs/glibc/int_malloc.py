@@ -8,7 +8,8 @@ cache. If a chunk is split, the object gets its low end, and the rest goes to th
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import load_word, store_word
 from allocsim.designs.glibc.bins import (
     UNSORTED,

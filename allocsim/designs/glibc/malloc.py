@@ -7,8 +7,9 @@ wrong pointer; here such a call returns a Status, or 0, and changes nothing.
 
 from __future__ import annotations
 
-from allocsim.core.jit import cold, kernel, out_of_line
+from allocsim.core.jit import cold, kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import copy, fill, load_word
 from allocsim.designs.glibc.address_space import find_mapping, mmap, munmap
 from allocsim.designs.glibc.arenas import (

@@ -107,7 +107,7 @@ def start(brk: int) -> dict[str, int]:
 def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], code: Any) -> Glibc:
     """Return an empty heap over `memory`.
 
-    `code` is the dtype of a record of kernel addresses (see `core.jit.code_record`).
+    `code` is the dtype of a record of kernel addresses (see `core.out_of_line`).
     """
     slots = memory.length // HEAP_MAX_SIZE + 2
     pages = memory.length // PAGE

@@ -7,7 +7,8 @@ taken from the new top.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.system import take_pages
 from allocsim.designs.glibc.address_space import mmap
 from allocsim.designs.glibc.chunks import (

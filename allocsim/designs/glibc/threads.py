@@ -6,8 +6,9 @@ frees its cache and leaves its arena (arena.c, __malloc_arena_thread_freeres).
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import load_word
 from allocsim.designs.glibc.arenas import arena_for_chunk
 from allocsim.designs.glibc.chunks import CHUNK_HDR_SZ, chunk_is_mmapped

@@ -36,8 +36,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from allocsim.core import defaults, operations
-from allocsim.core.jit import code_record, link
 from allocsim.core.memory import Reservation
+from allocsim.core.out_of_line import code_record, link
 from allocsim.core.size_classes import SizeClasses
 from allocsim.core.system import answer_operations
 from allocsim.designs import Design
@@ -103,7 +103,7 @@ CODE = code_record(
     objects.set_live,
     mstats.count_classes,
 )
-"""The out-of-line kernels, which are called by their address (see `core.jit.out_of_line`). Each is
+"""The out-of-line kernels, which are called by their address (see `core.out_of_line`). Each is
 compiled once, not into every caller."""
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import load_word, store_word
 from allocsim.designs.go.mcentral import cache_span, push, uncache_span
 from allocsim.designs.go.mheap import alloc_span

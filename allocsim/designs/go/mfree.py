@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.designs.go.mcache import add_reusable, alloc_large
 from allocsim.designs.go.mcentral import push, release_span, remove
 from allocsim.designs.go.mgc import gc_start_if_due

@@ -6,8 +6,9 @@ live bits are already right.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.designs.go.mgcpacer import NO_LIMIT, commit, last_goal, update_goal
 from allocsim.designs.go.mgcscavenge import pace_scavenger, scavenge_quantum
 from allocsim.designs.go.mgcsweep import sweep

@@ -11,8 +11,9 @@ collection and needs more memory than this.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.designs.go.metadata import mapped_ready
 from allocsim.designs.go.mgcscavenge import heap_free
 from allocsim.designs.go.records import GcController, Go

@@ -10,7 +10,8 @@ This limiter is not simulated, because it depends on time.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.system import release_pages
 from allocsim.designs.go.metadata import mapped_ready
 from allocsim.designs.go.mpallocbits import (

@@ -7,8 +7,9 @@ never return to it.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.system import reuse_pages
 from allocsim.designs.go import mpagealloc
 from allocsim.designs.go.metadata import allocate_span_record, can_make_span, free_span_record

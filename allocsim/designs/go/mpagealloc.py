@@ -5,7 +5,8 @@ Invariant: no page below `search_addr` is free.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.system import release_pages, take_pages
 from allocsim.designs.go.metadata import allocate_arenas
 from allocsim.designs.go.mpallocbits import (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.designs.go.records import STACK, Go
 from allocsim.designs.go.size_classes import PAGE_SHIFT, TINY_CLASS, TINY_SIZE
 from allocsim.designs.go.spans import BITS_SHIFT, CLASS_MASK, SPAN_SHIFT, page_of, span_of

@@ -7,8 +7,9 @@ does not change the result of a search.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.designs.go.mpallocbits import (
     CHUNK_PAGES,
     CHUNK_SHIFT,

@@ -90,7 +90,7 @@ def _pacer(parameters: Mapping[str, int]) -> str:
 def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], code: Any) -> Go:
     """Return an empty heap over `memory`.
 
-    `code` is the dtype of a record of kernel addresses (see `core.jit.code_record`).
+    `code` is the dtype of a record of kernel addresses (see `core.out_of_line`).
     """
     _require_collections(parameters)
     length = memory.length // CHUNK_BYTES * CHUNK_BYTES

@@ -11,8 +11,9 @@ list, because such a span is returned to the page heap.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import load_word, store_word
 from allocsim.designs.tcmalloc.page_release import delete_run, new_run
 from allocsim.designs.tcmalloc.pagemap import get_descriptor, register_size_class

@@ -6,8 +6,9 @@ reads a span record.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.designs.tcmalloc.cache_limit import create_cache_if_necessary
 from allocsim.designs.tcmalloc.page_heap import split
 from allocsim.designs.tcmalloc.page_release import delete_run, new_run

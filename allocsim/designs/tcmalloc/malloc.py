@@ -9,8 +9,9 @@ call. `object_status` makes this check.
 from __future__ import annotations
 
 from allocsim.core import operations
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import copy, fill
 from allocsim.designs.tcmalloc.large_objects import (
     allocate_pages,

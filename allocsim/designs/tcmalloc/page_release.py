@@ -8,8 +8,9 @@ grows are freed through `delete_run`, so they count too.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.system import take_pages
 from allocsim.designs.tcmalloc.metadata import allocate_record
 from allocsim.designs.tcmalloc.page_heap import (

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from allocsim.core.jit import kernel, out_of_line
+from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import load_word, store_word
 from allocsim.designs.tcmalloc.cache_limit import (
     create_cache_if_necessary,
