@@ -47,8 +47,8 @@ EXIT_TIMEOUT = 10.0
 ARRAYS_SLACK, ARRAYS_BYTES = 32 << 20, 128
 """Additional bytes that a child may take if it writes arrays: ARRAYS_SLACK for the code that it
 loads, and ARRAYS_BYTES per event. The arrays have several columns with an entry for each live
-object, and there are at most as many live objects as events. The child itself compares its peak
-with the limit."""
+object, and there are at most as many live objects as events. The child does not add
+them: it compares its measured peak with the limit alone."""
 
 MAX_MESSAGE = 1 << 20
 """Maximum length of a message in bytes. The message with the figures has about 2 KB, and 20 bytes
@@ -104,7 +104,7 @@ class _Watcher:
         self.child, self.request, self.timeout = child, request, timeout
         self.deadline = time.monotonic() + START_TIMEOUT
         self.max_resident: int | None = None
-        """Maximum RSS of the child in bytes. None until a library is loaded, and for a design."""
+        """Maximum RSS of the child in bytes. None for a design, and until a library is loaded."""
         self.stage = "starting"
 
     def result(self, messages: int, errors: IO[bytes]) -> Message:

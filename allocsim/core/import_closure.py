@@ -64,8 +64,9 @@ INSTALLED = tuple(
         site.getusersitepackages(),
     }
 )
-"""Directories of installed packages. When a module elsewhere imports an installed package, the
-import is not followed. Of the installed packages, only the versions of numba and numpy count."""
+"""Directories of installed packages. An import of an installed package is followed only if the
+importer belongs to the same package. Of the other packages, only the versions of numba and numpy
+count."""
 
 PACKAGE = Path(__file__).parents[1]
 """Directory of the package allocsim."""

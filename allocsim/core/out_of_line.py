@@ -36,7 +36,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
     """
     # The heap is passed as a pointer (see `heap_pointer`).
     name = function.__name__
-    if name in _OUT_OF_LINE:  # names a field of the record of addresses
+    if name in _OUT_OF_LINE:  # the name is also that of a field in the record of addresses
         raise ValueError(f"two out-of-line kernels are called {name}")
     compiled: Any = kernel(function)
     _OUT_OF_LINE[name] = (compiled, function.__code__.co_argcount - 1)
@@ -44,7 +44,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
         return function
 
     def call(heap: Any, *arguments: int) -> int:
-        """Call the kernel from Python; a linked heap has its address, so nothing is compiled."""
+        """Call the kernel from Python. A linked heap has the address, so it compiles nothing."""
         address = int(heap.code[0][name]) if name in heap.code.dtype.names else 0
         if address:
             return _call_from_python(address, heap, arguments)

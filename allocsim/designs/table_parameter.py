@@ -31,7 +31,7 @@ SCHEMA = "allocsim/size-class-table/1"
 meaning."""
 
 MAX_BYTES = 1 << 40
-"""Maximum size of a class, in bytes, before the rules of a design are checked."""
+"""Classes of more bytes are rejected before the rules of the design are checked."""
 
 TUNING_SCHEMA = "allocsim/tuning/1"
 """Name and version of the JSON of `allocsim tune --json`, which contains a table too. The version

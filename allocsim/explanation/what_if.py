@@ -138,7 +138,7 @@ class Experiments:
         return results
 
     def _released(self, groups: list[Group], top: Group | None) -> list[WhatIf]:
-        """Measure a release on request, from the unchanged heap and after freeing each group.
+        """Request a release and measure: for the unchanged heap, and after freeing each group.
 
         If `top` is given, also measure what freeing this group releases if no release is requested.
         """

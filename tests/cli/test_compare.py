@@ -228,7 +228,7 @@ def test_interrupt_ends_every_process(tmp_path: Path, threads: int) -> None:
 
 
 def measuring_child_of(parent: int) -> int | None:
-    """Return the child of `parent` that measures, once it has executed its own program."""
+    """Return the measuring child of `parent`, or None while it has not executed its program yet."""
     for child in map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split()):
         with contextlib.suppress(OSError):  # it has ended
             if b"benchmark.child" in Path(f"/proc/{child}/cmdline").read_bytes():

@@ -22,14 +22,14 @@ NO_HEAP_GOAL = (1 << 63) - 1
 """The goal without a pacer (2**64 - 1 in Go)."""
 
 NO_LIMIT = (1 << 63) - 1
-"""The memory limit of a heap without one (math.MaxInt64)."""
+"""The value of `memory_limit` if no limit is set (math.MaxInt64)."""
 
 HEADROOM_PERCENT = 3
 """Percentage by which the goal is below the memory that the limit leaves for objects
 (memoryLimitHeapGoalHeadroomPercent)."""
 
 MIN_HEADROOM = 1 << 20
-"""Minimum difference between the two, in bytes (memoryLimitMinHeapGoalHeadroom)."""
+"""Minimum bytes by which the goal is below that memory (memoryLimitMinHeapGoalHeadroom)."""
 
 HEAP_MINIMUM = 4 << 20
 """Smallest goal at GOGC=100, in bytes (defaultHeapMinimum)."""

@@ -103,10 +103,11 @@ def _store(summary: PallocSum, start: int, longest: int, run: int) -> bool:
 
 @kernel
 def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
-    """Return how many chunks from `chunk` on a search for `npages` free pages can skip, or 0.
+    """Return how many chunks, beginning with `chunk`, a search for `npages` free pages can skip.
 
-    `before` is the number of free pages right before the chunk. Of the summaries that begin at the
-    chunk, the widest one in which no run of `npages` free pages ends is skipped.
+    `before` is the number of free pages right before the chunk. A summary cannot be skipped if a
+    run of `npages` free pages ends in its chunks. Of the others that begin at the chunk, the widest
+    is skipped. Returns 0 if there is no such summary.
     """
     for level in range(LEVELS - 1, -1, -1):
         shift = LEVEL_SHIFT * level
@@ -121,7 +122,7 @@ def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
 def free_at_end(heap: Go, chunk: int, count: int, before: int) -> int:
     """Count the free pages right before the end of `count` chunks (1, 8 or 64) from `chunk` on.
 
-    `before` is the number of free pages right before the first of them.
+    `before` is the number of free pages right before `chunk`.
     """
     level = trailing_zeros64(count) // LEVEL_SHIFT
     summary = heap.summary[level, chunk >> LEVEL_SHIFT * level]
