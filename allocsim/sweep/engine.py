@@ -41,7 +41,8 @@ def run_cells(
                 more = False
             else:
                 running[submit(cell)] = cell
-        finished = wait(running, POLL, FIRST_COMPLETED).done if running else ()
+        done = wait(running, POLL, FIRST_COMPLETED).done if running else set()
+        finished = [future for future in running if future in done]  # in the order of submission
         for future in finished:
             cell = running.pop(future)
             try:
