@@ -145,7 +145,10 @@ class Running:
     """Settings of the replayer."""
 
     stopped: bool = True
-    """Stop the world during collections."""
+    """Stop the world during collections, which then shrink no stacks.
+
+    A stack that shrinks may take a span while a collection marks. Go's goals at the end of marking
+    depend on it, and the replayer reads the runtime's own memory only before and after."""
     scavenging: int = 0
     """Events between two steps of the background scavenger. 0: all steps after each collection;
     RUNS_FREE: the runtime decides."""
@@ -173,7 +176,7 @@ def record(
         environment = {
             **os.environ, "GOMAXPROCS": "1", "ALLOCSIM_PERCENT": str(parameters["GOGC"]),
             "ALLOCSIM_LIMIT": str(parameters["GOMEMLIMIT"]),
-            "GODEBUG": "gcstoptheworld=2" if running.stopped else "",
+            "GODEBUG": "gcstoptheworld=2,gcshrinkstackoff=1" if running.stopped else "",
         }  # fmt: skip
         done = subprocess.run(
             [build.binary(), source, target, scans, *numbers],

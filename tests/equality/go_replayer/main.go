@@ -124,6 +124,7 @@ func touchPages(object unsafe.Pointer, size uintptr) {
 func settle() {
 	runtime.AllocsimWatchCollections()
 	debug.SetGCPercent(-1)
+	fillMarkQueue()
 	percent, _ := strconv.Atoi(os.Getenv("ALLOCSIM_PERCENT"))
 	for i := 0; i < 3; i++ {
 		runtime.GC()
@@ -142,6 +143,19 @@ func settle() {
 		runtime.AllocsimStartScavenger()
 	}
 	other = runtime.AllocsimOther()
+}
+
+// fillMarkQueue runs a collection that queues many spans of objects with pointers, so that the runtime allocates the
+// ring of its queue of spans (spanQueue, 8 KiB), which it keeps. Otherwise it does so in the first collection in which
+// at least 10 spans wait when the 64th span is queued. The goals at the end of marking would then depend on memory
+// that SCANS does not have: the ring is not there when the collection begins, and other growth comes with the sweep.
+func fillMarkQueue() {
+	blocks := make([]*[64]*byte, 1<<11)
+	for i := range blocks {
+		blocks[i] = new([64]*byte)
+	}
+	runtime.GC()
+	runtime.KeepAlive(blocks)
 }
 
 // closeClasses fills every free slot with an object that stays. It returns whether there were free slots.
