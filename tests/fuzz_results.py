@@ -8,6 +8,7 @@ import io
 import json
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -152,4 +153,5 @@ def _damage(value: Any, rng: random.Random) -> None:
     elif rng.random() < 0.1:
         del value[key]
     else:
-        value[key] = rng.choice((*VALUES, value[rng.choice(keys)]))
+        # A copy: a list that is in two places would be damaged in both, and could contain itself.
+        value[key] = deepcopy(rng.choice((*VALUES, value[rng.choice(keys)])))
