@@ -30,7 +30,7 @@ MAX_FRAMES = 1 << 24
 or hostile tables exceed it, and these lose the outermost frames of deep stacks."""
 
 MIN_DEPTH = 32
-"""Minimum number of frames that every row may have."""
+"""Minimum of the limit on the frames of a row, however many rows there are."""
 
 NO_OBJECT = Frame("[no live object]")
 """The outermost frame of bytes that no object owns."""
@@ -49,8 +49,8 @@ class Stacks:
     def rows(self) -> Iterator[tuple[list[Frame], dict[str, int]]]:
         """Yield the frames of each stack, innermost first, and its figures by MEASURES.
 
-        Bytes that no object owns are in stacks of their own: the part in NO_OBJECT, with `owned`
-        as their only figure.
+        Bytes that no object owns have a stack for each part. It has two frames, the part and
+        NO_OBJECT, and all its figures except `owned` are 0.
         """
         depth = max(MAX_FRAMES // max(len(self.owners), 1), MIN_DEPTH)
         for owner in self.owners:

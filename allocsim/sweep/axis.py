@@ -126,7 +126,10 @@ def _require_different(text: str, values: Sequence[str]) -> None:
 
 
 def _number(text: str, part: str) -> int:
-    """Return a number or a size of a range as an integer; raise InputError if it is neither."""
+    """Return a bound or the step of a range as an integer.
+
+    Raises InputError if it is neither a number nor a size.
+    """
     number = number_in(part)
     if number is None:
         raise InputError(f"'{text}': '{part}' is neither a number nor a size")
@@ -136,7 +139,7 @@ def _number(text: str, part: str) -> int:
 def _multiples(text: str, low: int, high: int, factor: int) -> list[str]:
     """Return `low`, low * factor, low * factor^2 and so on, up to `high`."""
     if factor < 2 or low < 1:
-        raise InputError(f"'{text}': a range with a factor needs LOW above 0 and at least x2")
+        raise InputError(f"'{text}': LOW must be above 0, and the factor must be at least x2")
     values = [low]
     while values[-1] * factor <= high:
         values.append(values[-1] * factor)

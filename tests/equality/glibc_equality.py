@@ -54,7 +54,7 @@ class Replayed:
     places: np.ndarray
     """For each event, the place and the head of its object, and the start of the object's mapping.
 
-    0 if the event has no object, or the object no mapping."""
+    They are 0 if the event has no object; the last is also 0 if the object has no mapping."""
     info: dict[str, int] = field(default_factory=dict)
     """The output of malloc_info at the end, for each arena."""
 
@@ -133,7 +133,7 @@ def require_modelled_library() -> None:
     if not found.startswith(MODELLED):
         raise EnvironmentLacks(f"the design glibc models glibc {MODELLED}; installed: {found}")
     if host_of("glibc") is None:
-        raise EnvironmentLacks("neither mimalloc nor jemalloc is installed to serve Python")
+        raise EnvironmentLacks("neither mimalloc nor jemalloc is installed; one must serve Python")
 
 
 def compare_with_library(events: Any, every: int = EVERY, **parameters: int) -> Equality:
@@ -183,7 +183,7 @@ def replay_on_design(
         log = Log(heap.state, events, heap.memory.address)
 
         def step(part: Any) -> None:
-            """Replay a slice; replay each aligned object that gets a mapping by itself."""
+            """Replay a slice; each aligned object that gets a mapping is replayed separately."""
             starts = mappings[log.done : log.done + len(part)]
             alone = (part.op == Op.MEMALIGN) & (part.alignment > 12) & (starts != 0)
             for run in np.split(np.arange(len(part)), np.flatnonzero(alone | np.roll(alone, 1))):

@@ -76,7 +76,10 @@ def _tcmalloc(found: dict[str, int], dump: str) -> bool:
 
 
 def _jemalloc(found: dict[str, int], dump: str) -> bool:
-    """Compare the line "Allocated: 1, active: 2, ..." within 128 KiB: printing allocates."""
+    """Compare the line "Allocated: 1, active: 2, ...".
+
+    Printing allocates, so each figure may differ by less than 128 KiB.
+    """
     line = next(line for line in dump.splitlines() if line.startswith("Allocated:"))
     fields = dict(part.strip().split(": ") for part in line.lower().split(","))
     return all(
@@ -86,7 +89,10 @@ def _jemalloc(found: dict[str, int], dump: str) -> bool:
 
 
 def _glibc(found: dict[str, int], dump: str) -> bool:
-    """Compare the total over arenas and mapped objects within a few KiB: printing allocates."""
+    """Compare the totals over arenas and mapped objects.
+
+    Printing allocates, so system bytes may differ by 256 KiB, and bytes in use by 16 KiB.
+    """
     total = dump[dump.index("Total (incl. mmap):") :]
     system, in_use = _numbers(total)[:2]
     return (

@@ -41,7 +41,7 @@ def test_range_includes_its_end(text: str, values: list[str]) -> None:
         ("n=2:1", "2 is greater than 1"),
         ("n=1:2:0", "expected at least 1"),
         ("n=1:2:x1", "at least x2"),
-        ("n=0:2:x2", "LOW above 0"),
+        ("n=0:2:x2", "LOW must be above 0"),
         ("n=1:two", "'two' is neither a number nor a size"),
         ("n=0:1e9", "too many values; expected at most 1,000,000"),
         (f"n=0:{'9' * 4000}", "too many values"),

@@ -3,9 +3,10 @@
 The main arena grows from the start of the reservation (brk), and mappings are placed from its end
 downwards (mmap). The unused part between the two is the middle; `system.limit` is its upper end.
 
-There is a record for each page; a range of pages uses the record of its first page. The length
-gives the range above, and `below` the range below, so free neighbours can be merged. Free ranges
-of similar length share a list. If the lowest range becomes free, it is part of the middle again.
+There is a record for each page; a range of pages uses the record of its first page. The range above
+is found from the length, and the range below from the field `below`, so free neighbours can be
+merged. Free ranges of similar length share a list. If the lowest range becomes free, it is part of
+the middle again.
 
 The address of a mapping has no effect on the library, except for alignments above a page.
 """

@@ -67,7 +67,7 @@ def arenas(heap: Glibc) -> list[int]:
 
 
 def top_size(heap: Glibc, av: int) -> int:
-    """Return the bytes of an arena's top: those of the arena that are nothing else."""
+    """Return the bytes of an arena's top: the bytes of the arena that nothing else occupies."""
     arena = heap.arena[av]
     return int(arena.system_mem - arena.used - arena.fast - arena.binned - arena.fixed)
 
