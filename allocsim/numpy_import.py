@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 from typing import Any
 
@@ -34,7 +34,7 @@ def guard_numpy() -> None:
 
 
 class _Finder:
-    """Finds NumPy, once, and has it loaded by `_Loader`."""
+    """Finds NumPy, once, with the finders that follow, and has it loaded by `_Loader`."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Return the spec of NumPy; None for any other module."""
@@ -42,7 +42,8 @@ class _Finder:
             return None
         require_address_space()
         sys.meta_path.remove(self)
-        spec = PathFinder.find_spec(name, path)
+        specs = (finder.find_spec(name, path, target) for finder in list(sys.meta_path))
+        spec = next(filter(None, specs), None)
         if spec is not None and spec.origin is not None:
             spec.loader = _Loader(name, spec.origin)
         return spec

@@ -30,6 +30,24 @@ def test_openblas_starts_no_thread_and_the_environment_is_unchanged(setting: str
     assert subprocess.check_output(line, env=variables, text=True) == f"0.0 1 {setting}\n"
 
 
+ANOTHER_FINDER = """
+import sys
+from allocsim.numpy_import import guard_numpy
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "numpy":
+            print("asked")
+sys.meta_path.insert(0, Finder())
+guard_numpy()
+import numpy
+"""
+
+
+def test_other_finders_are_asked_for_numpy() -> None:
+    line = [sys.executable, "-c", ANOTHER_FINDER]
+    assert subprocess.check_output(line, env=ENVIRONMENT, text=True) == "asked\n"
+
+
 @pytest.mark.parametrize("mebibytes", [60, 120, 250])
 def test_small_address_space_is_named(mebibytes: int) -> None:
     """Without the check, OpenBLAS would end the process, or LLVM would not load."""
