@@ -155,7 +155,8 @@ def _new_call(state: MergeState, lane: Lane, op: int, calls: Table[CallRecord]) 
 def _allocation(state: MergeState, lane: Lane, position: int, calls: Table[CallRecord]) -> None:
     """Append the allocation whose record is at `position`.
 
-    The address's word also has log2 of the alignment in bits 56 to 61, or 0.
+    The address's word also has log2 of the alignment in bits 56 to 61, or 0. In the record of a
+    calloc, which has no alignment, other bits are damage and are ignored.
     """
     word = load_word(position + 8)
     shift = (word >> 56) & 63
@@ -168,7 +169,7 @@ def _allocation(state: MergeState, lane: Lane, position: int, calls: Table[CallR
     call.address = word & _ADDRESS
     call.request = _size(load_word(position + 16))
     call.site = lane.stack
-    if shift:
+    if op == Op.MEMALIGN:
         call.alignment = 1 << min(shift, 61)
 
 

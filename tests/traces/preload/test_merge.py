@@ -68,6 +68,14 @@ def test_impossible_number_of_a_stack_is_unknown(tmp_path: Path, number: int) ->
     assert [call.site for batch in reader.batches() for call in batch] == [0]
 
 
+def test_alignment_in_the_record_of_a_calloc_is_ignored(tmp_path: Path) -> None:
+    """The program may have overwritten it. An event with both would be refused in a trace."""
+    lane: list[Record] = [(code, 1, 0x100 | 5 << 56, 10) for code in (Code.CALLOC, Code.MEMALIGN)]
+    reader = ImageReader(write_image(tmp_path, lane))
+    calls = [call for batch in reader.batches() for call in batch.copy()]
+    assert [(call.op, call.alignment) for call in calls] == [(Op.CALLOC, 0), (Op.MEMALIGN, 32)]
+
+
 def test_realloc_is_one_event(tmp_path: Path) -> None:
     lane: list[Record] = [
         (Code.MALLOC, 1, 0x100, 10),
