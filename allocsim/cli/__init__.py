@@ -41,8 +41,8 @@ COMMANDS = {
     "list": "List designs, workloads, trace formats and malloc libraries.",
     "help": "Show a help page about a topic.",
 }
-"""One-line summaries of the commands. Each command is the function `command` of the module with the
-command's name; in the module's name, _ replaces -."""
+"""One-line summaries of the commands. Each command is the function `command` in a module of its
+name, with _ for -."""
 
 COMPLETION = "_ALLOCSIM_COMPLETE"
 """The environment variable that a shell sets to request completions."""
@@ -50,7 +50,7 @@ COMPLETION = "_ALLOCSIM_COMPLETE"
 COMPLETING = "`allocsim help completion` says how to set up completion"
 
 OUTPUT_ERRORS = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
-"""The values that errno can have when the output cannot be written."""
+"""The values of errno for output that cannot be written."""
 
 NO_MORE_PROCESSES = "no further process or thread can be started; raise the limit (ulimit -u)"
 
@@ -149,9 +149,9 @@ def main() -> None:
 
 
 def _print_warnings() -> None:
-    """Let warnings of libraries be printed if PYTHONWARNINGS makes them errors."""
+    """Print the warnings of libraries, even if PYTHONWARNINGS turns warnings into errors."""
     if any(option.startswith("e") for option in sys.warnoptions):
-        import warnings  # imported here: Python has imported it if there are options
+        import warnings  # imported here: Python has already imported it
 
         warnings.simplefilter("default")
 
@@ -179,7 +179,7 @@ def _status() -> int:
     except SystemExit as stop:
         if COMPLETION not in os.environ:
             return 141  # click and rich turn a closed pipe into SystemExit
-        # click ends a completion with SystemExit, with 1 if it does not know the shell.
+        # click ends a completion with SystemExit. Its code is 1 if click does not know the shell.
         return _fail(f"unusable {COMPLETION}; {COMPLETING}", 2) if stop.code else 0
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130)
@@ -195,7 +195,7 @@ def _status() -> int:
         is_own = not isinstance(error, ImportError) or isinstance(error, ModuleNotFoundError)
         if is_own or (getattr(error, "name", None) or "").startswith("allocsim"):
             raise
-        # A library of NumPy or Numba does not fit into the address space (ulimit -v).
+        # A shared object of NumPy or Numba does not fit into the address space (ulimit -v).
         return _fail(f"cannot load a module of Python: {str(error).strip().split(chr(10))[-1]}", 3)
 
 
@@ -220,7 +220,7 @@ def _explain(error: OSError) -> str:
     """Return the message for an OSError that no module has turned into an AllocsimError."""
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return "the current directory no longer exists; change to another one"
-    is_output = hasattr(error, "characters_written")  # a pipe that does not block is full
+    is_output = hasattr(error, "characters_written")  # a non-blocking pipe is full
     if error.errno == EAGAIN and not is_output:
         return NO_MORE_PROCESSES
     if error.errno == EMFILE:
@@ -232,6 +232,6 @@ def _explain(error: OSError) -> str:
 
 def _discard(stream: TextIO) -> None:
     """Discard the buffered output of a stream, so that the flush at exit does not fail."""
-    with contextlib.suppress(OSError):  # no descriptor is free (ulimit -n)
+    with contextlib.suppress(OSError):  # no free file descriptor (ulimit -n)
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

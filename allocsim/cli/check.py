@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 def command(subject: str, **options: Any) -> None:
     """Fail (exit 1) if a result exceeds a limit or a baseline.
 
-    RESULT.json is a file that --export-json has written. A WORKLOAD is first measured as
-    by `compare`, on the allocators that --on names. Without --on, a recording is measured on glibc,
-    any other workload on go2008. Every allocator in the result is checked.
+    RESULT.json is a file that --export-json has written. A WORKLOAD is first measured, as `compare`
+    does, on the allocators that --on names. Without --on, a recording is measured on glibc, and any
+    other workload on go2008. Every allocator in the result is checked.
     """
     if all(options[name] is None for name in (*_LIMITS, "against")):
         raise click.UsageError(
@@ -102,7 +102,7 @@ def _saved(comparison: Comparison) -> SavedResult:
 
 
 def _figures(row: Row) -> SubjectFigures:
-    """Return those figures of a row that a limit or a baseline can apply to."""
+    """Return the figures of a row that can be checked."""
     from allocsim.saved_results import SubjectFigures
 
     if row.failure is not None or row.memory is None:

@@ -58,7 +58,7 @@ class ProgramCommand(click.Command):
     type=CountType(0, 100),
     default=3,
     show_default=True,
-    help="Number of runs of PROGRAM under each library. With 0, PROGRAM is only recorded.",
+    help="Number of runs of PROGRAM under each library. With 0, PROGRAM runs only to be recorded.",
 )
 @click.option(
     "--ignore-failure",

@@ -1,8 +1,8 @@
 """Shell completion of workloads, files, designs, libraries, formats, columns and topics.
 
-A shell waits for each completion, so nothing here imports Numba. The modules that define designs,
-libraries, formats and columns import Numba, so their names are repeated here. A test compares the
-names with those modules.
+A shell waits for each completion, so nothing here imports Numba. Designs, libraries, formats and
+columns are defined in modules that import Numba. This module repeats their names, and a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _designs() -> list[str]:
 
 
 def _library_settings(subject: str) -> list[str]:
-    """Complete the setting after the last colon of a subject that is a library."""
+    """Complete the last setting of a library, as in `lib:jemalloc:dirty_d`."""
     before, colon, _ = subject.rpartition(":")
     library = next((each for each in LIBRARIES if f"{before}:".startswith(f"{each}:")), None)
     if not colon or library is None:

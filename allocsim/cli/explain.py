@@ -96,7 +96,7 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     type=SecondsType(),
     default=600.0,
     show_default=True,
-    help="Kill a process that replays on a library after this many seconds.",
+    help="Time limit of each process that replays on a library.",
 )
 @keep_settings_option
 @click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job.")

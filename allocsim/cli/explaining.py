@@ -47,10 +47,10 @@ def explain_one(name: str, options: Mapping[str, Any]) -> tuple[Explanation, Tra
 
 
 def explain_two(names: tuple[str, ...], options: dict[str, Any]) -> None:
-    """Explain two workloads, with experiments only if --what-if is given; report the changes.
+    """Explain two workloads and report the changes. Experiments are made only with --what-if.
 
-    Experiments begin only when both workloads have been examined, so that a group that neither has
-    is reported before any experiment.
+    Both workloads are examined before the first experiment, so that a group that neither of them
+    has is an error at once.
     """
     groups = options["what_if"]
     olds, news = ([names_in_both(name)[side] for name in groups] for side in (0, 1))
@@ -116,7 +116,7 @@ def _log_notes(explanation: Explanation, trace: Trace) -> None:
 
 @contextmanager
 def _named(workload: str) -> Iterator[None]:
-    """Add the name of one of two workloads to the message of an input error that lacks it."""
+    """Add the name of a workload to the message of an InputError, unless the message has it."""
     try:
         yield
     except InputError as error:

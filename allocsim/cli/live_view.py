@@ -22,7 +22,7 @@ from allocsim.signals import on_interrupt
 from allocsim.text import counted, format_bytes
 
 WIDTH = 60
-"""Width of a chart in characters: one for each of the last seconds."""
+"""Width of a chart in characters. Each character shows one second."""
 
 
 @contextmanager
@@ -76,5 +76,5 @@ def live_table(recent: list[LiveFigures]) -> Table:
 
 
 def _ratio(figures: LiveFigures) -> str:
-    """Return the ratio of resident to live bytes in brackets, or "" if no bytes are live."""
+    """Return the ratio of resident to live bytes in parentheses, or "" if no bytes are live."""
     return f" ({figures.resident / figures.live:.2f}x)" if figures.live else ""

@@ -53,7 +53,7 @@ timeout_option = click.option(
     type=SecondsType(),
     default=600.0,
     show_default=True,
-    help="Kill a process that measures an allocator after this many seconds.",
+    help="Time limit of each process that measures an allocator.",
 )
 reserve_option = click.option(
     "--reserve",
@@ -121,23 +121,23 @@ _TOLERANCES = (
 
 
 def tolerance_options(command: Command) -> Command:
-    """Add the options for the allowed regression to a command."""
+    """Give a command the options for the allowed regression."""
     for option in reversed(_TOLERANCES):
         option(command)
     return command
 
 
 def measuring_options(command: Command) -> Command:
-    """Add the options that select what is measured, and how, to a command."""
+    """Give a command the options that select what is measured, and how."""
     for option in (recording_options, *reversed(_OPTIONS)):
         option(command)
     return command
 
 
 def require_not_measuring(for_results: Sequence[str]) -> None:
-    """Raise a usage error if an option is given that does not apply to saved results.
+    """Raise a usage error if an option that does not apply to saved results is given.
 
-    `for_results` names the parameters that apply to them.
+    `for_results` names the parameters that apply to saved results.
     """
     names = [option.name or "" for option in click.get_current_context().command.params]
     measuring = [name for name in names if name not in for_results]
@@ -147,7 +147,7 @@ def require_not_measuring(for_results: Sequence[str]) -> None:
 def require_not_given(*names: str, needs: str) -> None:
     """Raise a usage error if one of the parameters is on the command line.
 
-    `needs` is the end of the message: what the parameter needs.
+    `needs` says in the message what the parameter needs.
     """
     context = click.get_current_context()
     for option in context.command.params:

@@ -58,7 +58,7 @@ threads_option = click.option(
     show_default=True,
     help="recorded: each recorded thread has its own cache. one: all threads share a single cache.",
 )
-"""For commands that replay on a design."""
+"""For `replay`, `explain` and `tune`."""
 
 design_option = click.option(
     "--design",
@@ -135,7 +135,7 @@ _OPTIONS = (
 
 
 def driver_options(command: Command) -> Command:
-    """Add the options that all run commands share to a command, as the keyword `settings`."""
+    """Give a run command the options of all run commands, as the keyword `settings`."""
 
     def with_settings(**values: Any) -> Any:
         """Call the command with its other options, and with the shared options as Settings."""
@@ -152,7 +152,7 @@ def driver_options(command: Command) -> Command:
 
 
 def recording_options(command: Command) -> Command:
-    """Add the options for reading a recording to a command, as `form` and `process`."""
+    """Give a command the options for reading a recording, as `form` and `process`."""
     form = click.option(
         "--format",
         "form",
@@ -170,7 +170,7 @@ def recording_options(command: Command) -> Command:
 
 
 def seed_option(command: Command) -> Command:
-    """Add the option --seed to a command, as `seed`."""
+    """Give a command the option --seed, as `seed`."""
     option = click.option(
         "--seed", type=CountType(0, 2**62), default=1, show_default=True, help="Random seed."
     )

@@ -36,7 +36,10 @@ def log(line: str) -> None:
 
 
 def export(paths: Iterable[tuple[str | None, Callable[[], str | bytes]]]) -> None:
-    """Call the function next to each path that is not None, and write the result to that path."""
+    """Write files, each given by a path and a function that returns the content.
+
+    If the path is None, the function is not called.
+    """
     from pathlib import Path  # imported here: it would add 3 ms to --help
 
     from allocsim.reports.run_text import write_file
@@ -51,7 +54,7 @@ def export(paths: Iterable[tuple[str | None, Callable[[], str | bytes]]]) -> Non
 
 
 def register_ascii_fallback() -> None:
-    """Register ASCII_FALLBACK, so that a stream can be opened with it."""
+    """Register ASCII_FALLBACK, so that streams can use it."""
     codecs.register_error(ASCII_FALLBACK, _substitute)
 
 

@@ -1,4 +1,4 @@
-"""Files that a command writes, and the checks of them before the command does any work.
+"""Files that a command writes. They are checked before the command does any work.
 
 An output is a parameter of OutputType. Every other parameter may name inputs: a workload, a result,
 `size_classes=FILE`, `./mine.py:key=1,lib:/a/libx.so:x_`. No output may replace an input.
@@ -32,16 +32,17 @@ class OutputType(click.Path):
 def require_outputs(
     outputs: Sequence[str] = (), inputs: Sequence[str] = (), extended: str | None = None
 ) -> None:
-    """Raise an error, before the command does any work, if an output cannot or must not be written.
+    """Raise an error if an output cannot or must not be written.
 
     Checks the outputs and inputs on the command line, and those in `outputs` and `inputs`. Raises
-    UsageError if an output is also an input, and the errors of `require_writable`.
+    UsageError if an output is also an input, and the errors of `require_writable`, which explains
+    `extended`.
     """
     context = click.get_current_context()
     written, read = [*outputs], [*inputs, *_texts(context.obj)]
     for parameter in context.command.params:
         if isinstance(parameter.type, click.Choice):
-            continue  # names no file
+            continue  # the value is a word, not a file
         is_output = isinstance(parameter.type, OutputType)
         (written if is_output else read).extend(_texts(context.params.get(parameter.name or "")))
     require_writable(written, extended)
@@ -58,19 +59,19 @@ def _in_recording(path: str) -> bool:
 
 
 def _is_input(path: str, inputs: set[str]) -> bool:
-    """Return whether a file is one of the inputs, or in a recording that one of them contains."""
-    places = [realpath(path)]
-    while _in_recording(path) and places[-1] != dirname(places[-1]):
-        places.append(dirname(places[-1]))
-    return not inputs.isdisjoint(places)
+    """Return whether a file is an input, or is part of a recording of LTTng that is an input."""
+    paths = [realpath(path)]
+    while _in_recording(path) and paths[-1] != dirname(paths[-1]):
+        paths.append(dirname(paths[-1]))
+    return not inputs.isdisjoint(paths)
 
 
 def require_writable(paths: Sequence[str], extended: str | None = None) -> None:
-    """Raise an error before the run, not after it, if a file cannot be written.
+    """Raise an error if a file cannot be written.
 
-    Two exports to one file are an error too: the second would replace the first. So is an export to
-    the file of a standard stream: what the stream writes would be lost. If the file `extended`
-    exists, it is extended in place, while other files are replaced.
+    Two exports to one file are an error, because the second would replace the first. An export to
+    the file of a standard stream is an error, because the text of the stream would be lost. The
+    file `extended` is appended to; every other file is replaced.
     """
     files: set[str] = set()
     for path in paths:
@@ -85,7 +86,7 @@ def require_writable(paths: Sequence[str], extended: str | None = None) -> None:
             raise click.UsageError(f"cannot write '{path}': no such directory")
         if (stream := _stream_of(path)) is not None:
             raise click.UsageError(f"'{path}' is the {stream} of this command; use another file")
-        # A file is replaced by one that is written next to it, so its directory counts as well.
+        # A new file is written next to the old one and renamed, so the directory must be writable.
         is_replaced = not exists(path) or (isfile(path) and path != extended)
         if is_replaced and not access(dirname(realpath(path)), W_OK | X_OK):
             raise EnvironmentLacks(
@@ -94,7 +95,7 @@ def require_writable(paths: Sequence[str], extended: str | None = None) -> None:
 
 
 def _stream_of(path: str) -> str | None:
-    """Return which standard stream is open on a regular file of this name, or None."""
+    """Return the name of the standard stream that is open on this regular file, or None."""
     if not isfile(path):
         return None
     for descriptor, name in STREAMS.items():
@@ -107,7 +108,7 @@ def _stream_of(path: str) -> str | None:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts in the value of a parameter, which may be nested."""
+    """Yield the texts in a parameter's value, which may be a nested tuple or list."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, tuple | list):
@@ -116,7 +117,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _input_files(texts: Sequence[str]) -> Iterator[str]:
-    """Yield every path that one of the texts may name. It need not exist."""
+    """Yield every path that one of the texts may name. The path need not exist."""
     for text in texts:
         yield text
         yield from _workload_files(text)
@@ -136,5 +137,5 @@ def _workload_files(name: str) -> Iterator[str]:
             job = find_job(name)
             yield str(job)
             yield getattr(read_job(job), "file", "")
-        except (AllocsimError, ValueError):  # the command itself reports it, or it is no job
+        except (AllocsimError, ValueError):  # no job, or an error that the command reports
             return

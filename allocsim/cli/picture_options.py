@@ -17,7 +17,7 @@ PICTURES = ("html", "svg", "png")
 
 
 def picture_options(command: Command) -> Command:
-    """Add the options for pictures to a command, as `html`, `svg` and `png`."""
+    """Give a command the options for pictures, as `html`, `svg` and `png`."""
     for name, text in (
         ("png", "Write the pictures of the report to a PNG file."),
         ("svg", "Write the pictures of the report to an SVG file."),
@@ -41,7 +41,7 @@ def require_renderer_for(options: Mapping[str, Any]) -> bool:
 
 
 def export_pictures(options: Mapping[str, Any], make_page: Callable[[], Any]) -> None:
-    """Write the files that the options name; make the page only if there are any."""
+    """Write the files that the options name. If there are none, the page is not made."""
     if not require_renderer_for(options):
         return
     from allocsim.pictures.page import all_in_one, html_of

@@ -25,7 +25,7 @@ def command(
     """Check the size classes of a design and show their waste.
 
     Every size up to the largest class must map to the smallest class that fits. Each of the 4,096
-    sizes above the largest class must map to no class. If a size maps to another class, the command
+    sizes above the largest class must map to no class. If a size breaks this rule, the command
     fails (exit 1) and names the size. This is testsizetoclass of Go's first malloc. For a design
     without size classes, the command says how that design rounds sizes.
     """

@@ -23,7 +23,7 @@ TOUCHES = ("none", "first", "page", "full")
 
 
 class SweepCommand(click.Command):
-    """A command whose first word `show` selects another command."""
+    """The command `sweep`, or `sweep show` if the first argument is `show`."""
 
     def make_context(
         self,
@@ -63,7 +63,7 @@ _MEASURING = (
 
 
 def _measuring(command: Any) -> Any:
-    """Add the options that say how cells are measured to a command."""
+    """Give a command the options that say how cells are measured."""
     for option in reversed(_MEASURING):
         command = option(command)
     return command

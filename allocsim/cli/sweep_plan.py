@@ -16,7 +16,7 @@ MAX_SHOWN = 8
 
 
 def print_plan(plan: Plan, place: Place) -> None:
-    """Print the grid at once, then time cells and print the estimate."""
+    """Print the grid, then time some cells and print the estimate."""
     screen = Screen()
     screen.print(styled(_size(plan), "bold"))
     workloads = simple_table()

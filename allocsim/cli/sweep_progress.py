@@ -1,4 +1,4 @@
-"""The progress bar of a sweep, on a terminal only: cells, failures and the remaining time."""
+"""The progress bar of a sweep: cells, failures and the remaining time. On a terminal only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from allocsim.text import printable
 
 @contextmanager
 def cell_bar(cells: int) -> Iterator[Callable[[Row], None]]:
-    """Show a bar for a number of cells; yield the function that counts a finished one."""
+    """Show a bar for a number of cells; yield the function that counts a finished cell."""
     if not sys.stderr.isatty() or not cells:
         yield lambda _: None
         return

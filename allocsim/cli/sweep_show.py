@@ -1,4 +1,4 @@
-"""`allocsim sweep show`, and the options for a report that it shares with `allocsim sweep`."""
+"""`allocsim sweep show`, and the report options that it shares with `allocsim sweep`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OPTIONS = (
 
 
 def report_options(command: Any) -> Any:
-    """Add the options for the report of a sweep to a command."""
+    """Give a command the options for the report of a sweep."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -54,7 +54,7 @@ def command(file: str, **options: Any) -> None:
 
 
 def require_exports(options: dict[str, Any], rows: str | None = None) -> None:
-    """Raise an error if an export, or the file of a sweep's rows, cannot be written."""
+    """Raise an error if an export, or the file `rows` of a sweep, cannot be written."""
     require_outputs(extended=rows)
     if options["export_parquet"] is not None:
         from allocsim.traces.writers.parquet import require_pyarrow

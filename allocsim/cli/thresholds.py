@@ -87,11 +87,11 @@ def _require_same_clock(baseline: SavedResult, result: SavedResult) -> None:
 
 
 _CLOCKS = {"cpu": "CPU times", "wall": "wall-clock times"}
-"""The words for `Origin.clock`."""
+"""The values of `Origin.clock`, and their names in a message."""
 
 
 def _note_differences(baseline: SavedResult, result: SavedResult) -> None:
-    """Print a note about each condition that both results state, with different values."""
+    """Print a note for each condition that differs. One that a result does not state is skipped."""
     before, after = asdict(baseline.origin), asdict(result.origin)
     for key, word in _CONDITIONS.items():
         if None not in (before[key], after[key]) and before[key] != after[key]:
@@ -151,7 +151,7 @@ def _as_json(result: SavedResult) -> dict[str, Any]:
 
 
 def _described(result: SavedResult) -> str:
-    """Return a result in one line: file, date, workload, runs, subjects and versions."""
+    """Describe a result in one line: file, date, workload, runs, subjects and versions."""
     origin = result.origin
     file = f"{origin.file} ({origin.date})" if origin.date else origin.file or "measured now"
     facts = [

@@ -47,8 +47,8 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     "seconds",
     type=SecondsType(),
     metavar="SECONDS",
-    help="Also search for a better table, for this long: change a class at random, and replay. "
-    "Ctrl-C ends the search and keeps the best table so far.",
+    help="Also search for a better table for this many seconds: change a class at random, and "
+    "replay. Ctrl-C ends the search and keeps the best table so far.",
 )
 @click.option("--seed", type=CountType(0, 2**62), default=1, show_default=True, help="Random seed.")
 @click.option(
@@ -89,8 +89,8 @@ def command(names: tuple[str, ...], **options: Any) -> None:
 
     WORKLOAD is a trace, a job file or a bundled workload. The workloads are replayed under the
     current table of the design, and under new tables that minimise rounding, tails and a charge for
-    each class in use. The best table is shown. It is recommended only if the replay gains more than
-    noise, no footprint grows, and the workloads that were held back do not get worse.
+    each class in use. The best table is shown. It is recommended only if the gain in the replay is
+    above noise, no footprint grows, and the workloads that were held back do not get worse.
     """
     if options["source"] and options["json"]:
         raise click.UsageError("use either --source or --json, not both")

@@ -1,4 +1,4 @@
-"""Horizontal bars: each shows a size, divided into parts, below its name."""
+"""Horizontal bars. Each has a name above it, and shows a size that is divided into parts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEP = 44
 """Pixels of a row: the name, the bar, and space."""
 
 LINE = 17
-"""Pixels of another line of text."""
+"""Pixels of an additional line of text."""
 
 GAP = 12
 """Minimum pixels between the name of a row and its note."""
@@ -83,11 +83,11 @@ def _parts(rows: Sequence[Bar], width: int, unit: Unit, y: View, offset: int) ->
     }
 
 
-def _labels(labels: Sequence[View], field: str, place: View, y: View) -> View:
+def _labels(labels: Sequence[View], field: str, shape: View, y: View) -> View:
     """Return the layer of a text in each row: the name or the note."""
     return {
         "data": {"values": labels},
-        "mark": {"type": "text", "baseline": "bottom", **place},
+        "mark": {"type": "text", "baseline": "bottom", **shape},
         "encoding": {"y": y, "text": {"field": field}},
     }
 

@@ -58,7 +58,7 @@ def _answer(compared: Compared) -> Section:
 
 
 def _peaks(rows: Sequence[Row]) -> Figure:
-    """Return the figure of the peak footprints, of rows that have memory figures."""
+    """Return the figure of the peak footprints. Each row must have memory figures."""
     bar_rows, table_rows = [], []
     for row in rows:
         assert row.memory is not None
@@ -76,7 +76,7 @@ def _peaks(rows: Sequence[Row]) -> Figure:
 
 
 def _times(rows: Sequence[Row]) -> Figure:
-    """Return the figure of the times per event, of rows that have times."""
+    """Return the figure of the times per event. Each row must have times."""
     times = [(label(row), TIME.of(row) or 0.0) for row in rows]
     bar_rows = [Bar(name, f"{time:.1f} ns/event", {"time": time}) for name, time in times]
     return Figure(

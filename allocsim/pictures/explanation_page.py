@@ -38,7 +38,7 @@ class Shown:
     """The content of a page."""
 
     explanation: Explanation
-    """Explained with `Question.pictures`."""
+    """It has evidence, because its `Question` has `pictures`."""
     trace: Trace
     command: str
 
@@ -96,8 +96,8 @@ def _parts(explanation: Explanation) -> Figure:
 def _over_time(shown: Shown) -> Section:
     """Return the timeline and the table of moments."""
     explanation = shown.explanation
-    # Snapshots are taken in another replay. At the explained moment, the picture has the figures of
-    # the text instead.
+    # Snapshots are taken in another replay. At the explained moment, the figures of the text are
+    # shown instead.
     points = [
         Point(
             snapshot.event,
@@ -195,8 +195,8 @@ def _what_ifs(explanation: Explanation) -> Figure:
     ]
     return Figure(
         title="What if",
-        summary="The footprint at the same moment after one change, measured by a replay for each "
-        f"bar. The line is the footprint without a change, {format_bytes(whole)}.",
+        summary="Each bar is the footprint at the same moment with one change. The line is the "
+        f"footprint without a change, {format_bytes(whole)}.",
         view=lambda width: bars(rows, width, whole),
         titles=("change", "footprint", "difference", "how"),
         rows=[

@@ -15,8 +15,8 @@ from allocsim.sweep.results import Figures
 HEIGHT = 300
 
 CELLS = (90, 30)
-"""Columns and rows of a grid over the picture. Only one of the subjects in a cell is drawn, unless
-they are on the front, so the picture stays small however many subjects there are."""
+"""Columns and rows of a grid over the picture. Of the subjects in a cell that are not on the front,
+only one is drawn, which limits the size of the picture."""
 
 MAX_NUMBERS = 12
 """Maximum number of points of the front that have numbers."""
@@ -56,8 +56,9 @@ def front_figure(title: str, across: Axis, up: Axis) -> Figure:
     return Figure(
         title=title,
         summary="Each point is an allocator with its settings. Smaller is better in both "
-        f"directions. Of {len(best) + len(others):,} points, {len(best)} are on the line: no other "
-        "point is at least as good in both figures. The table names the points by their numbers.",
+        f"directions. Of {len(best) + len(others):,} points, {len(best)} are on the line: for "
+        "these, no other point is at least as good in both figures. The table names the points by "
+        "number.",
         view=lambda width: _view(width, on_front, _thinned(rest), (across, up)),
         titles=("front", "allocator", up.title, across.title),
         rows=[
@@ -69,14 +70,14 @@ def front_figure(title: str, across: Axis, up: Axis) -> Figure:
 
 
 def _thinned(points: Sequence[_Point]) -> list[_Point]:
-    """Return one of the points of each cell of the grid."""
-    columns = _places([point.across for point in points], CELLS[0])
-    rows = _places([point.up for point in points], CELLS[1])
+    """Return one point for each cell of the grid that has points."""
+    columns = _intervals([point.across for point in points], CELLS[0])
+    rows = _intervals([point.up for point in points], CELLS[1])
     cells = zip(columns, rows, strict=True)
     return [*dict(zip(cells, points, strict=True)).values()]
 
 
-def _places(values: Sequence[float], count: int) -> list[int]:
+def _intervals(values: Sequence[float], count: int) -> list[int]:
     """Divide the range of values into `count` intervals; return each value's interval number."""
     low, high = min(values, default=0.0), max(values, default=0.0)
     step = (high - low) / count or 1.0

@@ -69,7 +69,7 @@ def _runs(levels: np.ndarray, events: Sequence[int]) -> list[tuple[int, int, int
 
 
 def _row(number: int, cells: np.ndarray, levels: np.ndarray, height: int) -> list[str]:
-    """Return a row of the table: snapshots with each level, and the live bytes of the last one."""
+    """Return a table row: how many snapshots have each level, and live bytes in the last one."""
     counts = [f"{int((levels == level).sum())}" for level in range(len(LEVELS))]
     low, high = (format_bytes(edge * height) for edge in (number, number + 1))
     return [f"{low} to {high}", *counts, format_bytes(int(cells[-1, 1]))]

@@ -38,7 +38,7 @@ class Node:
 
     name: str
     parts: dict[str, int] = field(default_factory=dict)
-    """Owned bytes of this stack and of all that it calls, by part."""
+    """Bytes owned by objects that the function or its callees allocated, by part."""
     children: dict[str, Node] = field(default_factory=dict)
 
     @property
@@ -103,10 +103,11 @@ def tree_of(stacks: Stacks) -> Node:
 
 
 def _names(frames: Sequence[Frame], labels: dict[Frame, str | None]) -> list[str]:
-    """Return the names of the program's own frames, outermost first, or else the innermost name.
+    """Return the names of own frames, outermost first, or the innermost name if there are none.
 
-    Own frames belong neither to the allocator nor to a runtime. Recursive calls of a function at
-    the same line are one frame. `labels` caches the name of each frame, or None if it is not own.
+    Own frames belong to the program, not to the allocator or a runtime. Recursive calls of a
+    function at the same line are one frame. `labels` caches the name of each frame, or None if it
+    is not own.
     """
     for frame in frames:
         if frame not in labels:
@@ -157,7 +158,7 @@ def _cut_below(root: Node) -> None:
 def _cells(node: Node, depth: int, start: int, least: int) -> Iterator[tuple[Node, int, int]]:
     """Yield (node, row, first byte) of each cell of at least `least` bytes."""
     yield node, depth, start
-    for child in sorted(node.children.values(), key=_place):
+    for child in sorted(node.children.values(), key=_order):
         if child.size >= least:
             yield from _cells(child, depth + 1, start, least)
         start += child.size
@@ -172,7 +173,7 @@ def _largest(cells: list[tuple[Node, int, int]]) -> list[tuple[Node, int, int]]:
     return [cell for cell in cells if cell[0].size > sizes[MAX_CELLS]]
 
 
-def _place(node: Node) -> tuple[bool, int, str]:
+def _order(node: Node) -> tuple[bool, int, str]:
     """Return a sort key: the largest function first, and bytes that no object owns last."""
     return node.name.startswith("["), -node.size, node.name
 

@@ -26,9 +26,10 @@ def part_colours(names: Sequence[str], width: int) -> dict[str, Any]:
 def level_colours(
     field: str, names: Sequence[str], colours: Sequence[str], width: int, entry: int = LABEL
 ) -> dict[str, Any]:
-    """Return the encoding of a field whose values are `names`; `entry` is in pixels.
+    """Return the encoding of a field whose values are `names`.
 
-    There is no legend for a single value, because the title of the picture names it.
+    `entry` is the width of an entry of the legend, in pixels. There is no legend for a single
+    value, because the title of the picture names it.
     """
     legend = {
         "orient": "top",

@@ -1,4 +1,4 @@
-"""A matrix: cells with a text, coloured by level, under the names of columns and rows."""
+"""A matrix of cells in named rows and columns. Each cell has a text and a coloured level."""
 
 from __future__ import annotations
 

@@ -28,10 +28,10 @@ MAX_ROWS = 200
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page. `content` is markup, texts and figures, in order."""
+    """A part of a page. `content` is markup and figures, in order."""
 
     name: str
-    """The fragment of its address: lower-case letters."""
+    """The id of its element, to which links lead."""
     title: str
     content: Sequence[Markup | Figure]
 
@@ -57,7 +57,7 @@ class Page:
 
 
 def html_of(page: Page) -> str:
-    """Return the page as HTML; draws each figure in two widths."""
+    """Return the page as HTML, with each figure in two widths."""
     css = style_sheet()
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
@@ -69,7 +69,7 @@ def html_of(page: Page) -> str:
         element("meta", name="generator", content=f"allocsim {__version__}"),
         element("meta", name="referrer", content="no-referrer"),
         element("title", page.title),
-        element("style", Markup(css)),  # not escaped: a constant, in which ">" must stay
+        element("style", Markup(css)),  # a constant that must not be escaped
     )
     body = element(
         "body", element("a", "Skip to the answer", href="#answer", class_="skip"), _main(page)

@@ -72,8 +72,8 @@ PARTS = {
     "metadata": METADATA,
     "released": RELEASED,
 }
-"""The colours of the parts of allocsim's designs and of libraries, in the order in which a bar
-stacks them, the lowest first."""
+"""The colours of the parts of allocsim's designs and of libraries, in the order in which pictures
+stack them."""
 
 LEVELS = (
     Colour("#d9e8f5", "#22374b"),

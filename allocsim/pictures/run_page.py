@@ -101,7 +101,7 @@ def _over_time(profile: Profile) -> Section:
 
 
 def points_of(profile: Profile, moment: Snapshot) -> list[Point]:
-    """Return at most POINTS evenly spaced samples, the peak and `moment`, in order of events."""
+    """Return the peak, `moment` and at most POINTS evenly spaced samples, in order of events."""
     samples = profile.samples
     count = min(POINTS, len(samples))
     chosen = samples[np.unique(np.arange(1, count + 1) * len(samples) // count - 1)]

@@ -11,7 +11,7 @@ from allocsim.pictures.matrix import Cell, Side, matrix
 from allocsim.text import format_bytes
 
 BOUNDS = (0.01, 0.05, 0.1, 0.25)
-"""Shares of the footprint between two levels."""
+"""Shares of the footprint at which the second and the following levels begin."""
 
 NAMES = ("under 1%", "1 to 5%", "5 to 10%", "10 to 25%", "over 25%")
 """The names of the levels, which are shares of the footprint."""

@@ -39,7 +39,7 @@ def page_svg(drawn: str, css_class: str) -> Markup:
 
 
 def _content(parent: ElementTree.Element) -> list[str]:
-    """Return the text of an element, and those of its children that are drawn."""
+    """Return the text of an element, and the children that are drawn."""
     parts: list[str] = [parent.text] if parent.text and _name(parent) in ("text", "tspan") else []
     for child in parent:
         name, attributes = _name(child), _attributes(child)

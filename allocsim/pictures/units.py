@@ -21,5 +21,5 @@ UNITS = tuple(Unit(name, 1 << 10 * power) for power, name in enumerate(("B", "Ki
 
 
 def unit_for(largest: int) -> Unit:
-    """Return the largest unit of at most `largest` bytes, or "bytes" if all units are larger."""
+    """Return the largest unit of at most `largest` bytes. The unit for 0 is B."""
     return next((unit for unit in reversed(UNITS) if largest >= unit.size), UNITS[0])

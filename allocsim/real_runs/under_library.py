@@ -24,10 +24,10 @@ class RealConditions:
     runs: int
     """Runs under each library."""
     status: int
-    """Exit status that the program must have, as in the recorded run."""
+    """Exit status of the recorded run. Every run must end with it."""
     quiet: QuietRuns
     keep_settings: bool
-    """Leave the user's malloc settings in the environment."""
+    """Whether the user's malloc settings stay in the environment."""
 
 
 ATTEMPTS = 3
@@ -68,7 +68,7 @@ def _add_run(real: RealRuns, program: Program, library: str, conditions: RealCon
 
 
 def _run(program: Program, quiet: QuietRuns, file: Path) -> Outcome:
-    """Run the program; try again if no sample shows `file`: a busy machine may sample too late."""
+    """Run the program; try again if no sample shows `file`, because a sample may come too late."""
     outcome = quiet.run(program, {})
     for _ in range(ATTEMPTS - 1):
         if outcome.status != 0 or (outcome.run is not None and _is_served(outcome.run, file)):

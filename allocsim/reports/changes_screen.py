@@ -75,7 +75,7 @@ def _parts_table(changes: Changes) -> Table:
 
 
 def _owners_table(by: str, rows: list[Change], changes: Changes) -> Table:
-    """Return the table of a grouping: the largest changes, and the sum of all others."""
+    """Return the table of a grouping: the largest changes, and one row for all other changes."""
     columns = (*OBJECTS_AND_LIVE, "owned A", "owned B", "change")
     table = _table(f"owner, by {TITLES[by]}", columns)
     for change in rows[:ROWS]:
@@ -86,7 +86,7 @@ def _owners_table(by: str, rows: list[Change], changes: Changes) -> Table:
 
 
 def _owner_cells(rows: list[Change], changes: Changes) -> list[str]:
-    """Return the cells of the sum of some owners."""
+    """Return the cells of a row for one or more owners, whose figures are added."""
 
     def sums(field: str) -> list[int]:
         """Return the sum of a field before and after."""

@@ -1,7 +1,7 @@
 """An explanation as collapsed stacks, the text from which flame graphs are drawn.
 
-A line consists of the frames of a stack, outermost first and separated by semicolons, a space and a
-number. flamegraph.pl, inferno and speedscope read the format.
+A line consists of a stack, a space and a number. The frames of a stack are separated by semicolons,
+and the outermost frame is the first. flamegraph.pl, inferno and speedscope read the format.
 """
 
 from __future__ import annotations

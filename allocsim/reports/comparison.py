@@ -134,7 +134,7 @@ MEANINGS = {
     "peak": "peak footprint (design: heap - released + metadata; library: growth of anonymous RSS)",
     "rel.": "relative to the reference",
     "x live": "peak footprint / peak live",
-    "resident": "peak growth of anonymous RSS, of designs too",
+    "resident": "maximum growth of anonymous RSS, also for designs",
     "end": "footprint after the last event",
     "committed": "obtained from the OS and not released, after the last event (library: by its "
     "counters)",

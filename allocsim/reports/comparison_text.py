@@ -108,7 +108,7 @@ def comparison_markdown(compared: Compared) -> str:
 
 
 def csv_cell(text: str | None) -> str | None:
-    """Return a text as a cell of one line, changed if a spreadsheet would evaluate it as a formula.
+    """Return a text as a cell of one line that no spreadsheet evaluates as a formula.
 
     A text that begins with =, +, - or @ gets an apostrophe before it. Ordinary versions and
     failures do not begin with these characters.

@@ -145,8 +145,8 @@ def _ranges(comparison: Comparison) -> str:
         return ""
     return (
         "the recording does not say how much of its memory the program writes to, so some peaks "
-        "are ranges, from --touch first to --touch page; the recorder preload records it for large "
-        "objects."
+        "are ranges, from --touch first to --touch page; the recorder preload records this for "
+        "large objects."
     )
 
 
@@ -198,7 +198,7 @@ def compare_counters(comparison: Comparison) -> list[str]:
 
 
 def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
-    """Return a sentence: that all counters are equal, or which counters differ.
+    """Return a sentence that names the counters that differ, or says that all are equal.
 
     `pairs` has (counter, value of the design, value of the library).
     """
@@ -211,7 +211,7 @@ def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
 
 
 def _lowest_peak(rows: Sequence[Row]) -> str:
-    """Name the subjects with the lowest, second and highest peak.
+    """Name the subjects with the lowest, the second lowest and the highest peak.
 
     If peaks of other subjects are too close to the lowest, names only these subjects and the
     lowest. Returns "" if fewer than two subjects have peaks.

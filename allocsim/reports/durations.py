@@ -31,7 +31,7 @@ def recorded_time(comparison: Comparison) -> str:
 
 
 def duration_warning(comparison: Comparison) -> str:
-    """Return the warning that libraries had more or less time to release memory, or "".
+    """Return the warning that libraries had more or less time than in the program, or "".
 
     There is no warning if the trace has no times, because the time of the program is then unknown.
     A library that reads the virtual clock gets no warning, because this clock shows the time of the
@@ -58,9 +58,10 @@ def _is_clocked(row: Row) -> bool:
 
 
 def _had_other_time(row: Row, seconds: float) -> bool:
-    """Return whether a library had less or more time to release memory than the program gave it.
+    """Return whether a library had less or more time to release memory than in the program.
 
-    `seconds` is the time of the program. A library without delayed release needs no time.
+    `seconds` is the time of the program. Returns False for a library that releases memory without
+    delay or reads the virtual clock.
     """
     memory = row.memory
     if memory is None or memory.has_virtual_clock or library_of(row.subject) is None:

@@ -31,7 +31,7 @@ MEANING = (
     "alone"
 )
 
-SLABS = "; in slabs: shares of whole slabs, which the library can release"
+SLABS = "; in slabs: bytes of slabs, shared equally by the objects of a slab"
 
 
 def print_explanation(explanation: Explanation, workload: str) -> None:
@@ -98,7 +98,7 @@ def _owners_table(by: str, owners: list[Owner], explanation: Explanation) -> Tab
 
 
 def _cells(owner: Owner, whole: int, with_only: bool = True) -> list[str]:
-    """Return the cells of a row after its name. Without `with_only`, the last cells are empty."""
+    """Return the cells after the name. Without `with_only`, those after the share are empty."""
     sizes = [format_bytes(getattr(owner, name)) for name in ("live", "rounding", "pinned", "owned")]
     only = format_bytes(owner.only) if with_only else ""
     slabs = [] if owner.slabs is None or not with_only else [format_bytes(owner.slabs)]

@@ -2,7 +2,7 @@
 
 With colours, a character shows two cells, one above the other: an upper half block in the colour of
 the upper cell, on a background in the colour of the lower cell. Without colours, or in ASCII, a
-character shows one cell, whose level is the height of the character.
+character shows one cell, and its height shows the level of the cell.
 """
 
 from __future__ import annotations

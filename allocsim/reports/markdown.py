@@ -42,5 +42,5 @@ def code_span(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """Escape the characters that have a meaning within a line."""
-    # Parsers of tables disagree on a backslash before "|", so it becomes a character reference.
+    # Parsers of tables disagree on a backslash before "|", so "|" becomes a character reference.
     return _MARKUP.sub(r"\\\g<0>", text).replace("|", "&#124;")

@@ -21,7 +21,7 @@ def print_names(names: Mapping[str, str], heading: str | None = None) -> None:
 
 
 def _table(names: Mapping[str, str], width: int) -> Table:
-    """Put descriptions next to the names, or below them if names need over half of the width."""
+    """Put each description next to its name, or below it if a name needs over half of the width."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     has_room = 2 * max(map(len, names), default=0) <= width
     table.add_column(style="bold", no_wrap=has_room)

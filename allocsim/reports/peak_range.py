@@ -8,7 +8,7 @@ from allocsim.text import format_bytes
 
 
 def lowest_peak(row: Row) -> int | None:
-    """Return the peak in bytes with --touch first; None unless it is lower by UNSURE or more."""
+    """Return the peak with --touch first in bytes, or None if it is close to the peak (UNSURE)."""
     memory = row.memory
     if memory is None or memory.lowest is None or memory.lowest > (1 - UNSURE) * memory.peak:
         return None

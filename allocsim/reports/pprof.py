@@ -71,7 +71,7 @@ class _Tables:
         return number
 
     def fields(self) -> bytes:
-        """Return the fields of all tables. The strings are last, because the others add to them."""
+        """Return the fields of all tables. The strings are last: the other fields add strings."""
         parts = [
             *(content(3, self._mapping(*module)) for module in self._modules.items()),
             *(content(4, self._location(*location)) for location in self._locations.items()),
@@ -80,7 +80,7 @@ class _Tables:
         return b"".join([*parts, *(content(6, text.encode()) for text in self._texts)])
 
     def _mapping(self, module: str, number: int) -> bytes:
-        """Return the message of a module. The flags keep viewers from reading symbols again."""
+        """Return the message of a module. The flags tell viewers that it needs no more symbols."""
         flags = b"".join(integer(field, 1) for field in (7, 8, 9, 10))
         return integer(1, number) + integer(5, self.text(module)) + flags
 

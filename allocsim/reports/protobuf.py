@@ -28,7 +28,7 @@ def integers(field: int, values: Iterable[int]) -> bytes:
 
 
 def varint(value: int) -> bytes:
-    """Encode an integer below 2**64: 7 bits per byte, lowest first; bit 7 says that more follow."""
+    """Encode an integer below 2**64: 7 bits per byte, lowest first; bit 7 is 0 in the last byte."""
     encoded = bytearray()
     while value > 127:
         encoded.append(value & 127 | 128)

@@ -39,8 +39,8 @@ COLOURS = {
     "free_spans": "magenta",
     "released": "blue",
 }
-"""The colour of each part. Green is live memory, yellow is lost inside spans, and the other colours
-are free memory."""
+"""The colour of each part. Green is live memory, yellow is memory lost inside spans, and the other
+colours are free memory."""
 
 
 def print_result(
@@ -107,7 +107,7 @@ def _parts_table(profile: Profile, width: int) -> Table:
 
 
 def _row(name: str, peak: Snapshot, end: Snapshot, bars: int, meaning: str) -> list[PlainText]:
-    """Return all cells of a part, of the metadata or of the footprint."""
+    """Return the cells of the row of a part, of the metadata or of the footprint."""
     style = "bold" if name == "footprint" else COLOURS.get(name, "")
     before, after = _bytes(peak, name), _bytes(end, name)
     share = "" if name == "footprint" else bar(before, peak.footprint, bars)

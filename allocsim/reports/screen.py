@@ -3,9 +3,9 @@
 A terminal has its own width. For a pipe or a file, COLUMNS sets the width; the default is WIDE.
 
 Reports show text from files: names of traces, reasons, messages of a library. Rich would read a
-string as markup, in which a file could hide text or place a link, and would pass escape sequences
-on to the terminal. Therefore no other report imports Rich. They print strings, or what `styled`,
-`indented` and `Table` return: plain text whose control characters are escaped.
+string as markup, with which a file could hide text or place a link. It would also pass escape
+sequences on to the terminal. Therefore no other report imports Rich. Reports print strings, or the
+results of `styled`, `indented` and `Table`: plain text whose control characters are escaped.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _UNLIMITED = 10_000
 
 
 PlainText: TypeAlias = Text
-"""A text that `styled` returned."""
+"""Plain text in a style, as `styled` returns it."""
 
 
 def styled(text: str, style: str = "") -> PlainText:
@@ -82,8 +82,8 @@ class Table(table.Table):
 def plain_console(stderr: bool = False) -> Console:
     """Return a console of Rich that reads no markup.
 
-    Rich calls int() on COLUMNS and LINES, which fails for superscripts and for 5,000 digits, and
-    would pad lines to any width. Such a value is replaced by the size of the terminal.
+    Rich calls int() on COLUMNS and LINES. This fails for superscripts and for 5,000 digits, and a
+    huge number would pad every line. Such a value is replaced by the size of the terminal.
     """
     width = height = None
     if any(_is_unusable(os.environ.get(name, "")) for name in ("COLUMNS", "LINES")):
@@ -112,7 +112,7 @@ class Screen:
             console.width = columns
         self.console = console
         self.ends_blank = False
-        """Whether the last line is blank. If it is, no other blank line is printed."""
+        """Whether the last line is blank. If it is, a blank line is not printed again."""
 
     @property
     def has_colours(self) -> bool:
@@ -135,9 +135,9 @@ class Screen:
     ) -> None:
         """Print a table whose columns do not wrap; if it is too wide, drop columns from the right.
 
-        With `expendable`, drop only the columns with these headers, in this order. If the table is
-        still too wide, its first column wraps. If the screen has no fixed width, no column is
-        dropped: the screen becomes wider.
+        The first `min_columns` are not dropped. With `expendable`, only the columns with these
+        headers are dropped, in this order; if the table is still too wide, its first column wraps.
+        If the screen has no fixed width, the screen becomes wider instead.
         """
         titles = [str(column.header) for column in table.columns]
         columns = [*range(len(titles))]
@@ -148,7 +148,7 @@ class Screen:
             elif (column := next(order, None)) is not None:
                 del table.columns[columns.index(column)]
                 columns.remove(column)
-                # Rich pads the cells of a column by its number.
+                # Rich pads a cell by the number of its column, so the columns are renumbered.
                 numbered = enumerate(table.columns)
                 table.columns = [replace(each, _index=number) for number, each in numbered]
             else:
@@ -200,8 +200,8 @@ def _plain(item: RenderableType) -> RenderableType:
 class _Trimmed:
     """An item that Rich can render, without the blanks that pad its lines to the full width.
 
-    Of several blank lines in a row only the first is printed, since every table begins and ends
-    with one.
+    Of several blank lines in a row, only the first is printed, because every table begins and ends
+    with a blank line.
     """
 
     def __init__(self, item: RenderableType, screen: Screen) -> None:

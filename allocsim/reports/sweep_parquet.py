@@ -24,7 +24,7 @@ TEXTS = (
 
 
 def write_rows_parquet(rows: Iterable[Row], path: Path) -> None:
-    """Write the rows as columns. Raises EnvironmentLacks if pyarrow is not installed."""
+    """Write the rows to a file. Raises EnvironmentLacks if pyarrow is not installed."""
     pyarrow = require_pyarrow()
     schema = pyarrow.schema([(name, _type(pyarrow, name)) for name in FIELDS])
     with (

@@ -21,7 +21,7 @@ FIGURES = {PEAKS: "peak footprint", TIMES: "time"}
 """The names of the figures that are compared."""
 
 MIN_EFFECT = 0.0005
-"""Effects below this ratio are shown as zero."""
+"""Effects below this share are shown as "none"."""
 
 
 class Best(NamedTuple):
@@ -68,7 +68,7 @@ def best_value(effect: Effect) -> str:
 
 
 def cautions(results: Results) -> Iterator[str]:
-    """Yield what could mislead a reader of the times."""
+    """Yield warnings about the times."""
     if len(results.hosts) > 1:
         yield f"times were measured on several machines: {', '.join(sorted(results.hosts))}"
 

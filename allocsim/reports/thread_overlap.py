@@ -2,9 +2,10 @@
 
 If threads come and go, the number of threads at once depends on how fast each of them runs. The
 replay repeats the recorded run, in which the recorder slowed the threads. Subtracting the
-recorder's time from a recording would not help, because the speed of malloc matters as much. About
-40 ns more for each call of mimalloc raised the median peak of 200 short-lived threads from 39 MiB
-to the predicted 44, and glibc, under which they were recorded, takes 76 ns/event longer.
+recorder's time from a recording would not help, because the speed of malloc matters as much. For
+example, 200 short-lived threads were recorded under glibc. From this recording, a median peak of 44
+MiB was predicted under mimalloc, but the real one was 39 MiB. With a delay of about 40 ns in each
+call of mimalloc, the real peak was 44 MiB. glibc takes 76 ns/event more than mimalloc.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ SHORT_LIVED = 2
 """Threads come and go if their total number is more than this many times the number at once."""
 
 SLOWED = 1.1
-"""There is a warning if the CPU time of the recorded run is at least this multiple of the CPU time
-of another run."""
+"""There is a warning if the recorded run took at least this multiple of the CPU time of the fastest
+other run."""
 
 
 def overlap_warning(comparison: Comparison) -> str:
     """Return the warning, or "" if threads do not come and go or were not slowed.
 
-    A program with 200 short-lived threads had 4.2 of them at once under glibc, 4.5 when recorded,
-    and 2.0 under mimalloc; its live bytes had a peak of 30 MiB, 30.5 MiB, and 19 to 29 MiB.
+    Measured with 200 short-lived threads: under glibc, 4.2 threads at once and a peak of 30 MiB
+    live; when recorded, 4.5 and 30.5 MiB; under mimalloc, 2.0 and 19 to 29 MiB.
     """
     workload, run = comparison.workload, comparison.workload.trace.program_run
     if run is None or run.recorder is None or not workload.recorded:
@@ -49,7 +50,7 @@ def overlap_warning(comparison: Comparison) -> str:
 
 
 def _fastest(rows: Sequence[Row]) -> Row | None:
-    """Return the row under which the program took the least CPU time, or None if it was not run."""
+    """Return the row of the library with the least CPU time, or None if no library was run."""
     real = [row for row in rows if row.real is not None and row.real.runs]
     return min(real, key=_cpu, default=None)
 

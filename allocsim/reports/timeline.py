@@ -29,9 +29,10 @@ class Line(NamedTuple):
 def timeline_table(
     lines: Sequence[Line], events: int, times: Sequence[tuple[int, int]], width: int
 ) -> Table:
-    """Return the lines, whose values are evenly spaced, with axes of at most `width` blocks.
+    """Return a table of the lines and the axes, which are at most `width` blocks wide.
 
-    `times` are those of the recording (see `Trace.times`), or [].
+    The values of a line are evenly spaced. `times` are those of the recording (see `Trace.times`),
+    or [].
     """
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     for wraps in (False, True, True):

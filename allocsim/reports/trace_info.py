@@ -23,7 +23,7 @@ SCHEMA = "allocsim/trace-info/1"
 meaning."""
 
 NO_HISTORY = History()
-"""An empty history, for a trace whose statistics alone were collected."""
+"""An empty history, for a trace of which only the statistics were collected."""
 
 BAR = 12
 """Width of a full bar, in characters."""
@@ -105,7 +105,7 @@ def _lifetimes_table(stats: TraceStats, bars: bool) -> Table:
 
 
 def _histogram(key: str, counts: str, sizes: str, bars: bool) -> Table:
-    """Return a table of bins without rows; `key`, `counts` and `sizes` are column titles."""
+    """Return an empty table of bins; `key`, `counts` and `sizes` are column titles."""
     table = simple_table()
     table.add_column(key, justify="right", no_wrap=True)
     for heading in (counts, sizes):

@@ -1,7 +1,6 @@
 """`allocsim trace`: show, check, convert, slice and sample traces.
 
-TRACE may be any workload. The events that a job file generates can therefore be examined, and
-written to a file, like those of a recording.
+TRACE may be any workload, so the events of a job can also be examined, and written to a file.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ COMMANDS = {
     "cut": "Write a slice of a trace.",
     "sample": "Write a random sample of the objects of a trace.",
 }
-"""One-line summaries of the commands. Each command is the function `command` of the module with the
-command's name."""
+"""One-line summaries of the commands. Each command is the function `command` in a module of its
+name."""
 
 
 @click.group("trace", cls=LazyGroup, package=__name__, summaries=COMMANDS)

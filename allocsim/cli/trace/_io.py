@@ -26,7 +26,7 @@ from allocsim.workloads import open_workload
 def read_statistics(name: str, form: str | None, process: int | None) -> tuple[Trace, TraceStats]:
     """Read a whole trace and print its notes; return the trace and its statistics.
 
-    `form` and `process` mean the same as in `open_trace`.
+    `form` and `process` are those of `open_trace`.
     """
     trace = open_workload(name, form=form, process=process)
     with watched(trace):
