@@ -151,7 +151,7 @@ def main() -> None:
 def _print_warnings() -> None:
     """Print the warnings of libraries, even if PYTHONWARNINGS turns warnings into errors."""
     if any(option.startswith("e") for option in sys.warnoptions):
-        import warnings  # imported here: Python has already imported it
+        import warnings  # this costs nothing: Python has already imported it
 
         warnings.simplefilter("default")
 

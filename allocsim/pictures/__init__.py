@@ -4,7 +4,7 @@
    Vega-Lite specification as a dict, and a table with the same numbers.
 2. `render` draws specifications with vl-convert, and `svg` keeps only harmless elements.
 3. `explanation_page`, `run_page`, `comparison_page` and `sweep_page` choose figures and texts.
-   `page` arranges them as HTML, and `write` writes the files.
+   `page` arranges them as HTML. The command line writes the files.
 
 `palette` defines the colours. A part of the footprint has the same colour in every picture.
 """

@@ -17,7 +17,7 @@ NAMES = ("under 1%", "1 to 5%", "5 to 10%", "10 to 25%", "over 25%")
 """The names of the levels, which are shares of the footprint."""
 
 FOREVER = 99
-"""The row of objects that are never freed. It is larger than the number of any other row."""
+"""Row number of objects that are never freed. All other row numbers are smaller."""
 
 
 def size_lifetime(evidence: Evidence) -> Figure:

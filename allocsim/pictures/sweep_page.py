@@ -69,7 +69,7 @@ def _answer(results: Results) -> Section:
 
 
 def _fronts(results: Results) -> Section:
-    """Return the front over all workloads, and those of the first workloads."""
+    """Return the front over all workloads, and the fronts of the first FRONTS workloads."""
     content: list[Markup | Figure] = [*_front_overall(results)] if len(results.columns) > 1 else []
     for column in results.columns[:FRONTS]:
         content += _front_on(column)

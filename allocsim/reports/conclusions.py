@@ -128,7 +128,7 @@ def _threads(comparison: Comparison) -> str:
     if threads < 2 or comparison.workload.recorded:
         return ""
     return (
-        f"the workload has {threads:,} threads but was replayed on one. Per-thread caches and "
+        f"the workload has {threads:,} threads but was replayed on one. Per-thread caches, "
         "arenas and lock contention are not measured, so the real program may rank these "
         "allocators differently."
     )

@@ -27,8 +27,8 @@ TITLES = {
 
 MEANING = (
     "pinned: free bytes of {unit}s that hold a live object, shared equally by the objects of a "
-    "{unit}; owned: live + rounding + pinned{untouched}; only: {unit}s with objects of this row "
-    "alone"
+    "{unit}; owned: live + rounding + pinned{untouched}; only: {unit}s whose live "
+    "objects are all of this row"
 )
 
 SLABS = "; in slabs: bytes of slabs, shared equally by the objects of a slab"

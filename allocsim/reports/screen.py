@@ -112,7 +112,7 @@ class Screen:
             console.width = columns
         self.console = console
         self.ends_blank = False
-        """Whether the last line is blank. If it is, a blank line is not printed again."""
+        """Whether the last line is blank. If it is, a further blank line is not printed."""
 
     @property
     def has_colours(self) -> bool:

@@ -25,7 +25,7 @@ MIN_EFFECT = 0.0005
 
 
 class Best(NamedTuple):
-    """The subject that is recommended by one figure."""
+    """The subject that is best by one figure."""
 
     sentence: str
     line: str
@@ -43,13 +43,13 @@ def headline(results: Results) -> str:
 
 
 def best_on(results: Results, column: Column) -> list[Best]:
-    """Return the best subjects of a workload, one by each figure that was measured."""
+    """Return the best subjects of a workload, one for each figure that was measured."""
     figures = {"footprint": column.peaks, "time": column.times}
     return _best(results, figures, f" on {column.label}")
 
 
 def best_overall(results: Results) -> list[Best]:
-    """Return the best subjects over all workloads, one by each figure that was measured."""
+    """Return the best subjects over all workloads, one for each figure that was measured."""
     means = {
         title: {entry.subject: entry.mean for entry in overall(results, figure)}
         for title, figure in (("footprint", PEAKS), ("time", TIMES))
