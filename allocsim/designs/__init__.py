@@ -2,8 +2,8 @@
 
 A design consists of a state type, a kernel (a compiled function) for each operation of
 `core.operations`, and a `Design` that describes it. Bundled designs have a folder here.
-`docs/design-tutorial.md` shows how to write a design in a file of your own. Code outside a design
-never tests which design it has: all differences are in the kernels and in the fields of `Design`.
+`docs/design-tutorial.md` shows how to write a design in a file of your own. Code outside the
+designs treats all designs alike: they differ only in their kernels and in the fields of `Design`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ __all__ = [
 SUMMARIES = {
     "go2008": "Go's first malloc, November 2008: thread caches, no coalescing, nothing released",
     "tcmalloc": "gperftools 2.10: bounded thread caches, transfer cache, central free lists",
-    "go": "Go 1.27: spans of a class with mark bits, lowest-address first fit, collections",
-    "glibc": "malloc of glibc 2.36: thread caches, bins, arenas; trimmed only at its end",
+    "go": "Go 1.27: spans with mark bits, lowest-address first fit, garbage collection",
+    "glibc": "malloc of glibc 2.36: thread caches, bins, arenas; the heap shrinks only at its end",
 }
 """The names of the bundled designs, each with a one-line summary. The summaries are here, not in
 the designs' own modules, because importing those modules loads Numba."""
@@ -73,7 +73,7 @@ def is_design_file(name: str) -> bool:
 
 
 def design_summaries() -> dict[str, str]:
-    """Return a one-line summary of each bundled and installed design; load no design."""
+    """Return a one-line summary of each bundled and installed design. No design is loaded."""
     from allocsim.designs.installed import installed_designs, installed_summary
 
     installed = {name: installed_summary(entry) for name, entry in installed_designs().items()}

@@ -1,7 +1,7 @@
-"""Check a design from outside the package when it is loaded, and add the default operations.
+"""Check a user's design when it is loaded, and add the default kernels.
 
-A mistake in the design is reported here, by a message that names the file and the field. Otherwise
-Numba would report it later, by a traceback.
+A mistake in the design is reported here, in a message that names the file and the field. Otherwise
+Numba would report it later, with a traceback.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from allocsim.errors import InputError
 def complete(design: object, source: str) -> Design:
     """Return `design`, with default kernels for the operations that it omits.
 
-    Raises InputError if it is not a valid Design; the message begins with `source`, the name of the
-    file or of the package.
+    Raises InputError if `design` is not a valid Design. The message begins with `source`, which
+    names the file or the installed design.
     """
     if not isinstance(design, Design):
         raise InputError(f"{source}: DESIGN is of type {type(design).__name__}, expected Design")
@@ -74,7 +74,7 @@ def _are_functions(value: Any) -> bool:
 
 
 def _are_parameters(value: Any) -> bool:
-    """Return whether `value` is a dict of Parameter objects; the keys are names for --set."""
+    """Return whether `value` maps valid names for --set to Parameter objects."""
     return isinstance(value, dict) and all(
         isinstance(key, str) and key.isidentifier() and isinstance(each, Parameter)
         for key, each in value.items()
@@ -82,7 +82,7 @@ def _are_parameters(value: Any) -> bool:
 
 
 def _are_parts(value: Any) -> bool:
-    """Return whether `value` is a dict from names of parts to texts."""
+    """Return whether `value` maps names of parts to strings."""
     return isinstance(value, dict) and all(
         key in (*PARTS, "metadata") and isinstance(each, str) for key, each in value.items()
     )

@@ -59,8 +59,7 @@ class Units:
     """The units of a heap at one moment: the pieces of memory that become free only as a whole.
 
     In a design with spans, the units are the spans. In a design that can release pages between
-    objects, they are OS pages. Every live object is in one or more units. The memory of a unit
-    without a live object belongs to the part that `part` gives.
+    objects, they are OS pages. Every live object is in one or more units.
     """
 
     address: np.ndarray
@@ -68,11 +67,12 @@ class Units:
     length: np.ndarray
     """int64: bytes of each unit."""
     part: np.ndarray
-    """int64: for each unit, an index into `names`: the use of its memory if no object is live."""
+    """int64: index into `names` for each unit. The unit's memory belongs to that part of the heap
+    if the unit has no live object."""
     names: tuple[str, ...]
-    """Names of the parts that `part` refers to."""
+    """Names of parts of the heap."""
     rest: Mapping[str, int] = field(default_factory=dict)
-    """Bytes outside all units, for each part of the heap. Released bytes do not count."""
+    """Bytes outside all units, by part of the heap. Released bytes do not count."""
     break_range: tuple[int, int] | None = None
     """Start and end of a range of memory that grows and shrinks only at its end, like the memory
     below glibc's program break. None if there is no such range."""
@@ -84,7 +84,7 @@ class Design:
 
     name: str
     state: type
-    """The type of a heap of this design: a NamedTuple with a field `system`, a table of one System
+    """The type of a heap of this design: a NamedTuple. Its field `system` is a table of one System
     (see `core.records`)."""
     create: Callable[..., HeapState]
     """create(memory, threads, parameters) returns a new heap."""
@@ -92,7 +92,7 @@ class Design:
     """Returns the size class table for the given parameters; None for a design without classes."""
     class_rules: ClassRules | None = None
     """The rules of a table of size classes. None if the design's table cannot be replaced. A design
-    with rules has the parameter of `table_parameter`."""
+    with rules must have the parameter that `table_parameter` returns."""
     fixed_classes: str = "it has no table of size classes"
     """For a design without rules: the reason why its size classes cannot be replaced."""
     classes: Callable[[HeapState], list[ClassUse]] | None = None
@@ -134,7 +134,7 @@ class Design:
     def new(self, memory: Reservation, threads: int, values: Mapping[str, int]) -> HeapState:
         """Create a heap of this design; `values` are parameters that `checked` has returned.
 
-        Raises InputError if the design's `create` returns another type.
+        Raises InputError if `create` returns another type than `state`.
         """
         heap = self.create(memory, threads, values)
         if not isinstance(heap, self.state):
@@ -147,7 +147,7 @@ class Design:
     def table(self, values: Mapping[str, int]) -> SizeClasses:
         """Return the size class table.
 
-        Raises InputError if the design has none, or if `size_classes` returns another type.
+        Raises InputError if the design has no table, or if `size_classes` returns another type.
         """
         if self.size_classes is None:
             raise InputError(f"the design '{self.name}' has no size classes")

@@ -33,7 +33,7 @@ _FILES: dict[str, str] = {}
 def load_file(name: str) -> Design:
     """Return the design that a file defines; raise InputError if it defines none.
 
-    The file is run once for each content: loading an unchanged file again does not run it again.
+    An unchanged file that is loaded again is not run again.
     """
     path = Path(name)
     if path.suffix != ".py":

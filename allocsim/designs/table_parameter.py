@@ -1,8 +1,8 @@
-"""The parameter `size_classes`: another table of size classes than the design's own.
+"""The parameter `size_classes`, which replaces the design's table of size classes.
 
-Like every parameter it is an integer: an encoded table (see `core.class_rules`), or 0 for the
-design's own table. Users name a file that `allocsim tune` has written, or list the sizes in bytes,
-separated by commas.
+The value is an integer, like that of every parameter: an encoded table (see `core.class_rules`), or
+0 for the design's own table. Users name a file that `allocsim tune` has written, or list the sizes
+in bytes, separated by commas.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ SCHEMA = "allocsim/size-class-table/1"
 meaning."""
 
 MAX_BYTES = 1 << 40
-"""Classes of more bytes are rejected before the rules of the design are checked."""
+"""Maximum object size. Larger ones are rejected before the design's rules are checked."""
 
 TUNING_SCHEMA = "allocsim/tuning/1"
-"""Name and version of the JSON of `allocsim tune --json`, which contains a table too. The version
-changes by the same rule."""
+"""Name and version of the JSON of `allocsim tune --json`, which also contains a table. The version
+changes by the same rule as that of SCHEMA."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def table_parameter(rules: ClassRules) -> TableParameter:
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    """Return the sizes that a text lists, or those in the file that it names."""
+    """Return the sizes that a text lists, or the sizes in the file that it names."""
     listed = [parse_count(each) for each in text.split(",")]
     if None not in listed:
         return tuple(size for size in listed if size is not None)

@@ -6,9 +6,9 @@ section in parentheses, and the docstring of a kernel names the library's functi
 malloc:
 
 1. `tcache` pops the newest chunk of the size from the thread's cache. Most calls end here.
-2. If the cache has no such chunk, `int_malloc` searches the thread's arena. It searches the fastbin
-   and the small bin of the size, the unsorted list of freed chunks, the larger bins, and the end of
-   the memory (top).
+2. If the cache has no such chunk, `int_malloc` searches the thread's arena: the fastbin and the
+   small bin of the size, the unsorted list of freed chunks, the larger bins, and the free end of
+   the arena (top).
 3. If nothing fits, `sysmalloc` gives a large request its own mapping. For any other request, the
    arena grows. The main arena moves the break; another arena grows its newest heap (`heaps`), or
    gets a new heap.
@@ -17,10 +17,10 @@ free pushes the chunk on the cache of the calling thread while there is room. Ot
 puts a small chunk into a fastbin. Any other chunk is merged with its free neighbours (boundary
 tags, see `chunks`), and goes to the unsorted list or becomes part of top. A large top is trimmed.
 
-After every call, every object has the library's address, relative to the start of its heap, and
-mallinfo2 and malloc_info give the library's numbers; scripts/verify-glibc checks both. Not
+After every call, every object has the same address as in the library, relative to the start of the
+heap, and mallinfo2 and malloc_info have the same values; scripts/verify-glibc checks both. Not
 modelled: a break that other code moves, huge pages, memory tagging, lock contention, and the
-addresses that the kernel chooses for mappings. Unlike the library's heap, this heap can be frozen:
+addresses that Linux chooses for mappings. Unlike the library's heap, this heap can be frozen:
 it then obtains no more memory, but free never fails. `release` is a call of malloc_trim(0).
 
 Other versions differ. Thread caches exist since 2.26. In 2.37 and 2.38, a realloc that fits returns
@@ -114,7 +114,7 @@ INSTEAD_OF_CLASSES = (
     "are 33 ranges of 64 bytes; from 3,136 on, 16 wider ones; from 12,288 on, 7 of 4,096 bytes; "
     "and from 40,960 on, 7 still wider ones. The last range starts at 524,288 and has no end."
 )
-"""The answer of `sizeclass-check`. `bins.bin_index` defines the ranges of large bins."""
+"""The text that `sizeclass-check` prints. `bins.bin_index` defines the ranges of large bins."""
 
 DESIGN = Design(
     name="glibc",

@@ -1,14 +1,15 @@
 """Mappings: the heap's reservation is the address space in which brk and mmap obtain memory.
 
 The main arena grows from the start of the reservation (brk), and mappings are placed from its end
-downwards (mmap). The unused part between the two is the middle; `system.limit` is its upper end.
+downwards (mmap). The unused part between arena and mappings is called the middle; `system.limit` is
+its upper end.
 
-There is a record for each page; a range of pages uses the record of its first page. The range above
-is found from the length, and the range below from the field `below`, so free neighbours can be
-merged. Free ranges of similar length share a list. If the lowest range becomes free, it is part of
-the middle again.
+There is a record for each page; a range of pages uses the record of its first page. A range's
+length leads to the range above it, and its field `below` to the range below it, so free neighbours
+can be merged. Free ranges of similar length share a list. If the lowest range becomes free, it
+becomes part of the middle again.
 
-The address of a mapping has no effect on the library, except for alignments above a page.
+The address of a mapping has no effect on the library, except for alignments larger than a page.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ HEAP_MAX_SIZE = 64 << 20
 
 @kernel
 def range_at(heap: Glibc, address: int) -> int:
-    """Return the number of the range that starts at this address, if there is one."""
+    """Return the number of the range that starts at this address, if one does."""
     return (address - heap.mp_[0].start) // PAGE + 1
 
 
@@ -83,7 +84,7 @@ def _list_free(heap: Glibc, number: int) -> None:
 
 @kernel
 def _unlist_free(heap: Glibc, number: int) -> None:
-    """Take a free range off its list. The range has no kind afterwards."""
+    """Take a free range off its list. Its kind becomes UNUSED."""
     record = heap.mapping[number]
     record.kind = Kind.UNUSED
     heap.mapping[record.previous].next = record.next
@@ -118,7 +119,7 @@ def _split_range(heap: Glibc, number: int, pages: int) -> None:
 
 @kernel
 def _join_free(heap: Glibc, number: int) -> None:
-    """Free a range and merge it with free neighbours; the lowest range goes to the middle."""
+    """Free a range and merge it with free neighbours; a lowest range becomes part of the middle."""
     pages, below = heap.mapping[number].pages, heap.mapping[number].below
     heap.mapping[number].kind = Kind.UNUSED
     above = number + pages
@@ -189,7 +190,7 @@ def munmap(heap: Glibc, number: int) -> int:
 def mremap(heap: Glibc, number: int, length: int) -> int:
     """Resize a mapping, in place if possible; return its address, or 0 on failure.
 
-    The kernel moves pages from one address to another; here their contents are copied.
+    To move a mapping, Linux moves its pages; here their contents are copied.
     """
     old, start = mapping_length(heap, number), start_of(heap, number)
     if length <= old:

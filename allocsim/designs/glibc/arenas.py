@@ -1,9 +1,10 @@
 """Arenas (arena.c): which arena a thread allocates from.
 
 The first thread that allocates gets the main arena. Any other thread gets an arena at its first
-allocation. If ended threads have left arenas unused, it gets the one that was left last. Otherwise
-it gets a new arena, up to a limit. Beyond the limit it shares an arena, and the arenas take turns.
-The library skips an arena whose lock is held; here no lock is ever held by another thread.
+allocation. If ended threads have left arenas unused, the thread gets the arena that was left last.
+Otherwise it gets a new arena. Once the number of arenas has reached a limit, further threads share
+the existing arenas in turn. The library skips an arena whose lock is held; here no lock is ever
+held by another thread.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from allocsim.designs.glibc.records import Glibc
 from allocsim.designs.glibc.tcache import TCACHE_BLOCK, open_tcache
 
 ARENAS_PER_CORE = 8
-"""Limit of arenas for each processor of a 64-bit machine (NARENAS_FROM_NCORES)."""
+"""Maximum number of arenas per processor of a 64-bit machine (NARENAS_FROM_NCORES)."""
 
 
 @kernel
@@ -72,7 +73,7 @@ def arena_get2(heap: Glibc, thread: int, size: int) -> int:
     Returns -1 on failure. The heap of a new arena has room for a request of `size` bytes.
     """
     mp = heap.mp_[0]
-    if heap.thread[thread].ended:  # a new thread under the number of an ended one
+    if heap.thread[thread].ended:  # a new thread with the number of an ended one
         heap.thread[thread].ended = 0
         mp.unused_stacks -= 1
     if not mp.initialized:  # ptmalloc_init

@@ -1,15 +1,16 @@
 """Bins: the lists of an arena's free chunks (malloc.c, "Internal data structures").
 
 Bin 1 is the unsorted list: freed chunks and remainders go to its front. malloc takes chunks from
-its back. A chunk that does not fit the request goes to one of the other bins. Bins 2 to 63 are
+its back, and moves each chunk that it does not use to the bin of the chunk's size. Bins 2 to 63 are
 small: each has one size, and is filled at the front and emptied from the back. Bins 64 to 126 are
 large: each has a range of sizes, sorted from large to small. The first chunk of each size is also
 linked to the first chunks of the neighbouring sizes (fd_nextsize, bk_nextsize; 0 in all other
-chunks). A later chunk of the same size is inserted right after that first chunk.
+chunks). A later chunk of the same size is inserted right after the first one.
 
-A head is a pair of words, fd and bk, treated as a chunk that starts 16 bytes before it. List code
-therefore has no special case for heads. The fd_nextsize of a head is the next head's fd, which is
-never 0, so `unlink_chunk` does not mistake a head for the second chunk of a size.
+The head of a bin is a pair of words, fd and bk. It is treated as a chunk that starts 16 bytes
+before the pair, so list code has no special case for heads. The fd_nextsize of a head is the next
+head's fd, which is never 0, so `unlink_chunk` does not mistake a head for the second chunk of a
+size.
 """
 
 from __future__ import annotations
@@ -45,13 +46,13 @@ NFASTBINS = 10
 """Fastbins of an arena: chunk sizes 32 to 176 in steps of 16 (NFASTBINS)."""
 
 BINMAP_WORDS = 2
-"""Words of 64 bits of the map of the bins. The library has four of 32 (BINMAPSIZE)."""
+"""Number of 64-bit words of the binmap. The library has four 32-bit words (BINMAPSIZE)."""
 
 FASTBINS, BINMAP, BINS = 0, NFASTBINS, NFASTBINS + BINMAP_WORDS
 LIST_WORDS = BINS + 2 * NBINS
-"""Layout of an arena's row of lists, in words: offsets of the fastbins, of the binmap and of the
-bins, and the row's length. The bins start with two unused words, which represent an empty top; then
-follow the pairs of the bins from 1 on."""
+"""Layout of an arena's row of `Glibc.lists`, in words: the offsets of the fastbins, the binmap and
+the bins, and the length of the row. The first two words at BINS are the header of an empty top. The
+heads of the bins follow, from bin 1 on."""
 
 
 @kernel

@@ -121,9 +121,9 @@ def chunks_fill_their_memory(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def free_chunks_are_apart(heap: Glibc, memory: Reservation) -> Sentences:
-    """No two neighbouring chunks are both free, and the chunk before top is in use.
+    """No two neighbouring chunks are both free.
 
-    The first chunk has the flag for a previous chunk in use, although no chunk precedes it.
+    The first chunk has PREV_INUSE set, although no chunk precedes it.
     """
     words = Words(memory)
     for region in regions_of(heap, memory):

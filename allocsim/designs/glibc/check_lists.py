@@ -141,7 +141,7 @@ def sizes_are_linked(heap: Glibc, memory: Reservation) -> Sentences:
 def free_chunks_are_marked(heap: Glibc, memory: Reservation) -> Sentences:
     """A chunk is in a bin if and only if the next chunk's head says that it is free.
 
-    Such a chunk has a foot.
+    A chunk in a bin has a foot.
     """
     words, owned = Words(memory), owned_chunks(heap, memory)
     binned = {
@@ -160,9 +160,9 @@ def free_chunks_are_marked(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def small_lists_hold_their_sizes(heap: Glibc, memory: Reservation) -> Sentences:
-    """A fastbin, or a list of a cache, has chunks of one size, which are marked as in use.
+    """The chunks of a fastbin, or of a cache's list, have one size and are marked as in use.
 
-    None of these chunks is on another list. A cache counts its chunks.
+    None of these chunks is on another list. A cache's counts are the lengths of its lists.
     """
     words, owned, lists_of = Words(memory), owned_chunks(heap, memory), Counter[int]()
     for name, size, count, members in _small_lists(heap, words):

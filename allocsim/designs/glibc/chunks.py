@@ -74,7 +74,7 @@ def prev_size(p: int) -> int:
 
 @kernel
 def set_prev_size(p: int, size: int) -> None:
-    """Set the bytes before a chunk in its mapping."""
+    """Set the number of bytes before a chunk in its mapping."""
     store_word(p, size)
 
 
@@ -98,7 +98,7 @@ def set_head(p: int, head: int) -> None:
 
 @kernel
 def set_head_size(p: int, head: int) -> None:
-    """Set the size and the arena flag of a chunk; keep the flag about the chunk before."""
+    """Set the size and the arena flag of a chunk; keep its flag PREV_INUSE."""
     store_word(p + 8, (load_word(p + 8) & PREV_INUSE) | head)
 
 

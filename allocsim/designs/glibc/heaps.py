@@ -51,7 +51,7 @@ def slot_address(heap: Glibc, slot: int) -> int:
 
 @kernel
 def new_heap(heap: Glibc, size: int) -> int:
-    """Create a heap for `size` bytes and top_pad (new_heap); return its slot, or -1 on failure."""
+    """Create a heap of about size + top_pad bytes; return its slot, or -1 on failure (new_heap)."""
     top_pad = heap.mp_[0].top_pad
     if size > HEAP_MAX_SIZE:
         return -1
@@ -90,7 +90,7 @@ def shrink_heap(heap: Glibc, slot: int, diff: int) -> None:
 
 @kernel
 def heap_trim(heap: Glibc, av: int) -> None:
-    """Delete heaps that consist of top only, then trim the top of the last heap (heap_trim).
+    """Delete newest heaps that consist of top only, then trim the remaining top (heap_trim).
 
     top_pad bytes of top are kept.
     """
@@ -111,7 +111,7 @@ def heap_trim(heap: Glibc, av: int) -> None:
 
 @kernel
 def _delete_heap(heap: Glibc, av: int, slot: int) -> bool:
-    """Delete the newest heap of an arena, which is all top ("Can this heap go away completely?").
+    """Delete an arena's newest heap, which is all top ("Can this heap go away completely?").
 
     Top then consists of the fence posts at the end of the previous heap, and of a free chunk before
     them. The newest heap is not deleted if this top would be too small even after the previous heap

@@ -1,8 +1,8 @@
 """free inside an arena: merging, consolidation and trimming (malloc.c, _int_free).
 
-A small chunk goes to the thread's cache or, if the cache is full, to a fastbin. Any other chunk is
-merged with its free neighbours. If top is a neighbour, the chunk becomes part of top. Otherwise it
-goes to the unsorted list, never straight to a bin.
+A chunk goes to the thread's cache if the cache has room for its size. Otherwise a small chunk goes
+to a fastbin, and any other chunk is merged with its free neighbours. If top is a neighbour, the
+chunk becomes part of top. Otherwise it goes to the unsorted list, never straight to a bin.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def free_in_arena(heap: Glibc, av: int, thread: int, p: int) -> int:
 def merge_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
     """Merge a chunk with its free neighbours; put the result on the unsorted list.
 
-    If top is one of the neighbours, the result is top and is on no list. Returns its size.
+    If top is one of the neighbours, the merged chunk becomes top, on no list. Returns its size.
     """
     arena, counters, nextchunk = heap.arena[av], heap.counters[0], p + size
     if not prev_inuse(p):
@@ -93,9 +93,10 @@ def merge_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
 
 @out_of_line
 def malloc_consolidate(heap: Glibc, av: int) -> int:
-    """Merge all chunks of the fastbins, smallest sizes and newest chunks first. Returns Status.OK.
+    """Empty the fastbins and merge their chunks (malloc_consolidate). Returns Status.OK.
 
-    Nothing is trimmed, however large the merged chunks are (malloc_consolidate).
+    Small sizes come first; within a size, the newest chunk comes first. Nothing is trimmed, however
+    large the merged chunks are.
     """
     arena = heap.arena[av]
     arena.have_fastchunks = arena.fast = arena.fast_chunks = 0
@@ -112,7 +113,7 @@ def malloc_consolidate(heap: Glibc, av: int) -> int:
 
 @out_of_line
 def trim_large(heap: Glibc, av: int) -> int:
-    """Consolidate an arena after a large free, and trim its top if it is above the threshold.
+    """Consolidate an arena after a large free, and trim its top if top has reached trim_threshold.
 
     Returns Status.OK.
     """
@@ -132,7 +133,7 @@ def systrim(heap: Glibc, pad: int) -> int:
 
     Returns how many bytes went back to the OS. For a top of MINSIZE bytes, the library computes
     that -1 bytes can be trimmed. It compares unsigned numbers, so -1 counts as huge. With a pad of
-    0, the break then rises by a page.
+    0, the break then rises by a page, here as in the library.
     """
     arena, system = heap.arena[0], heap.system[0]
     top_size = chunksize(arena.top)

@@ -2,8 +2,9 @@
 
 The order is: the fastbin of the size; the small bin of the size; the unsorted list, whose chunks
 are binned during the search; the large bin of the size, by best fit; the next bin with chunks; top;
-the operating system. If the search meets other chunks of exactly this size, they fill the thread's
-cache. If a chunk is split, the object gets its low end, and the rest goes to the unsorted list.
+the operating system. If the search meets other chunks of exactly the requested size, they fill the
+thread's cache. If a chunk is split, the object gets its low end, and the rest goes to the unsorted
+list.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def _search(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
-    """Take a fastbin's newest chunk and move others to the cache; return 0 if it is empty."""
+    """Take a fastbin's newest chunk and move others to the cache; return 0 for an empty fastbin."""
     arena, newest = heap.arena[av], fastbin(heap.arena[av], nb)
     victim = load_word(newest)
     if victim == 0:
@@ -106,7 +107,7 @@ def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _take_small(heap: Glibc, av: int, thread: int, nb: int) -> int:
-    """Take a small bin's oldest chunk and move others to the cache; return 0 if it is empty."""
+    """Take a small bin's oldest chunk and move others to the cache; return 0 for an empty bin."""
     arena = heap.arena[av]
     bin_ = bin_at(arena, bin_index(nb))
     victim = bk(bin_)
@@ -156,9 +157,9 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
     """Bin the chunks of the unsorted list, oldest first; return an object of `nb` bytes, or 0.
 
     A chunk of exactly `nb` bytes goes to the cache while there is room; at the end, the chunk that
-    was cached last is returned. If the list has a single chunk, and it is what remained when a
-    chunk was split for the last small request (last_remainder), it is split again. Successive small
-    requests thus get neighbouring chunks.
+    was cached last is returned. The rest of the last chunk that was split for a small request
+    (last_remainder) is split again if it is the only chunk on the list and the request is small.
+    Successive small requests thus get neighbouring chunks.
     """
     arena, mp = heap.arena[av], heap.mp_[0]
     head, cached, iters = bin_at(arena, UNSORTED), False, 0
@@ -222,7 +223,10 @@ def _take_large(heap: Glibc, av: int, nb: int) -> int:
 
 @kernel
 def _take_from_larger_bin(heap: Glibc, av: int, nb: int) -> int:
-    """Take the smallest chunk of the next larger bin with chunks; return 0 if all are empty."""
+    """Take the smallest chunk of the next larger bin with chunks.
+
+    Returns 0 if no larger bin has chunks.
+    """
     index = next_used_bin(heap, av, bin_index(nb) + 1)
     if index == 0:
         return 0

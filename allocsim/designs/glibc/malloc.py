@@ -63,7 +63,7 @@ def malloc(heap: Glibc, thread: int, request: int) -> int:
 
 @kernel
 def free(heap: Glibc, thread: int, address: int) -> int:
-    """Free an object into the thread's cache, or else as `free_uncached` says (__libc_free)."""
+    """Push an object on the thread's cache, or else call `free_uncached` (__libc_free)."""
     if is_inside(heap, address) and address & (MALLOC_ALIGNMENT - 1) == 0:
         p = address - CHUNK_HDR_SZ
         head = load_word(p + 8)
@@ -90,7 +90,7 @@ def free_uncached(heap: Glibc, thread: int, address: int) -> int:
     if chunk_is_mmapped(p):
         return free_mmapped(heap, p)
     av, size = arena_for_chunk(heap, p), chunksize(p)
-    # "double free or corruption (fasttop)", and the check of the cache's key
+    # The library's checks "double free or corruption (fasttop)" and of tcache_key.
     is_newest = size <= heap.mp_[0].global_max_fast and (
         load_word(fastbin(heap.arena[av], size)) == p
     )
@@ -129,7 +129,7 @@ def libc_calloc(heap: Glibc, thread: int, request: int) -> int:
 
 @kernel
 def _size_once_used(heap: Glibc, av: int) -> int:
-    """Return the number of bytes, from `top` on, that the arena has now or had before."""
+    """Return how many bytes from `top` on the arena has now, or had before it was trimmed."""
     arena = heap.arena[av]
     if av == 0:
         used = heap.mp_[0].sbrk_base + arena.max_system_mem - arena.top
@@ -149,7 +149,7 @@ def realloc(heap: Glibc, thread: int, address: int, request: int) -> int:
 def libc_realloc(heap: Glibc, thread: int, address: int, request: int) -> int:
     """Resize an object in its arena or in its mapping; return 0 on failure (__libc_realloc).
 
-    Even a small object keeps its mapping.
+    An object with a mapping of its own keeps the mapping even if it becomes small.
     """
     status = object_status(heap, address)
     if status != Status.OK:

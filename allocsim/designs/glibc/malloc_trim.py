@@ -16,11 +16,11 @@ CHUNK_FIELDS = 48
 
 @kernel
 def release(heap: Glibc, length: int) -> int:
-    """Call malloc_trim(0) for any length but 0; return the bytes that left the heap.
+    """Call malloc_trim(0) if `length` is positive; return the bytes that left the heap.
 
-    The library releases all that it can: the end of the main arena, and whole free pages in every
-    arena. Only the end of the main arena leaves the heap. The other pages stay in the heap without
-    using memory.
+    The library releases all that it can, whatever the length: the end of the main arena, and whole
+    free pages in every arena. Only the end of the main arena leaves the heap. The other pages stay
+    in the heap without using physical memory.
     """
     return malloc_trim(heap, 0) if length > 0 else 0
 

@@ -1,7 +1,8 @@
 """Chunks with a mapping of their own (malloc.c, munmap_chunk and mremap_chunk).
 
-Such a chunk begins where its mapping begins, or some bytes later if its object is aligned. The word
-before its head counts these bytes. The mapping is unmapped as soon as the chunk is freed.
+Such a chunk begins where its mapping begins, or some bytes later if memalign has aligned its
+object. The word before its head holds the number of these bytes. The mapping is unmapped as soon as
+the chunk is freed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Two checks of whether an object starts at an address: the library's, and a walk over all chunks.
+"""Two ways to check that an object starts at an address: as the library does, and by a walk.
 
-`free` makes the library's checks, which read two heads. They are not certain, because data in an
-object may look like heads. `inspect` is certain but slow, because it reads every chunk from the
-first to top.
+`free` checks as the library does and reads two heads. The result can be wrong, because data in an
+object may look like heads. `inspect` is always right but slow, because it walks over all chunks
+from the first to top.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ def object_status(heap: Glibc, mem: int) -> int:
 
 @kernel
 def _end_of_memory(heap: Glibc, p: int) -> int:
-    """Return the end of the used part of the chunk's main arena or heap, or 0 if in neither."""
+    """Return the end of the memory that contains a chunk: of the main arena, or of a heap.
+
+    Returns 0 if the chunk's flag says that it is in a heap, but no heap is at its address.
+    """
     if not load_word(p + 8) & NON_MAIN_ARENA:
         return heap.system[0].next
     slot = slot_of(heap, p)

@@ -1,7 +1,7 @@
 """realloc and memalign inside an arena (malloc.c, _int_realloc and _int_memalign).
 
-realloc and memalign split chunks, and free the parts that are not needed in the same way as
-objects: a small part goes to the cache of the thread or to a fastbin.
+realloc and memalign split chunks. A part that is not needed is freed like an object: a small part
+goes to the cache of the thread or to a fastbin.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def int_realloc(heap: Glibc, av: int, thread: int, oldp: int, nb: int) -> int:
     """Resize a chunk of an arena to at least `nb` bytes; return its object, or 0 on failure.
 
     A chunk grows into top or into the free chunk after it, if there is enough room. Otherwise a new
-    chunk is allocated, which may be the next chunk (_int_realloc).
+    chunk is allocated. If the new chunk follows the old one, the two are merged (_int_realloc).
     """
     size = chunksize(oldp)
     if size < nb:
@@ -117,8 +117,8 @@ def _free_tail(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) ->
 def int_memalign(heap: Glibc, av: int, thread: int, alignment: int, request: int) -> int:
     """Return an object at a multiple of `alignment` (at least MINSIZE), or 0 on failure.
 
-    The function allocates a chunk that is large enough at any start address, and frees the ends of
-    the chunk. In a mapping, the bytes before the object stay unused (_int_memalign).
+    Allocates a chunk that is large enough at any start address, and frees the unused ends of the
+    chunk. In a mapping, the bytes before the object stay unused (_int_memalign).
     """
     nb = request2size(request)
     mem = int_malloc(heap, av, thread, request2size(nb + alignment + MINSIZE))

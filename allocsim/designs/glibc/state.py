@@ -37,9 +37,9 @@ from allocsim.designs.glibc.tcache import (
 )
 
 STARTUPS = ("none", "linked", "dlopen")
-"""Callers of the library's malloc besides the events. "none": no others. "linked": the whole
-process, so each new thread allocates its dtv (see DTV). "dlopen": the rest of the process uses
-another malloc library, which has the same effect as "none"."""
+"""Which code calls the library's malloc besides the events. "none": no other code. "linked": the
+whole process, so each new thread allocates its dtv (see DTV). "dlopen": the rest of the process
+uses another malloc library, which has the same effect as "none"."""
 
 DTV = 272
 """Bytes that pthread_create allocates for the dynamic thread vector of a thread, if libc is the

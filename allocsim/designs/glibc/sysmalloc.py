@@ -1,8 +1,8 @@
 """sysmalloc: memory from the operating system for a request that no free chunk fits (malloc.c).
 
 A large request gets a mapping of its own. For any other request, the main arena moves the
-break; an arena other than the main one grows its newest heap or gets a new heap. The chunk is then
-taken from the new top.
+break; any other arena grows its newest heap or gets a new heap. The chunk is then taken from the
+new top.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ from allocsim.designs.glibc.tcache import TCACHE_MAX_BINS
 
 @kernel
 def thread_begin(heap: Glibc, thread: int) -> int:
-    """Note that a thread has begun; its first call gives it a cache and an arena.
+    """Record that a thread has begun; its first call gives it a cache and an arena.
 
-    Starting a thread allocates its dtv, in the arena of the thread that starts it (here thread 0).
-    If the stack of an ended thread is reused, so is the dtv of that thread. Returns a Status.
+    Starting a thread allocates its dtv in the arena of the thread that starts it (here thread 0). A
+    thread that reuses the stack of an ended thread also reuses that thread's dtv. Returns a Status.
     """
     mp = heap.mp_[0]
     if thread >= len(heap.thread):
