@@ -1,8 +1,8 @@
 """The design `go`: the heap of Go 1.27, for one P and objects without pointers.
 
-A P is one of the contexts in which Go runs threads; each has a cache. The folder mirrors Go's
-runtime: the docstring of a module names the runtime's file in parentheses, and the docstring of a
-kernel names the runtime's function.
+A thread needs a P to run Go code, and each P has a cache of spans. The folder mirrors Go's runtime:
+the docstring of a module names the runtime's file in parentheses, and the docstring of a kernel
+names the runtime's function.
 
 malloc of a small object, up to 32,760 bytes:
 
@@ -10,7 +10,7 @@ malloc of a small object, up to 32,760 bytes:
    16 bytes (`malloc.malloc_tiny`).
 2. `mcache.next_free_fast` takes the next free slot of the class's cached span: it finds one bit and
    sets another. Most calls end here.
-3. If the span has no further slot, `mcache.refill` replaces it by the first span of the class's
+3. If the span has no more free slots, `mcache.refill` replaces it by the first span of the class's
    partial set (`mcentral`), or by a new span.
 4. A new span's pages come from the page cache, a block of 64 pages, or from the page allocator
    (`mpagealloc`), which uses summaries to find the lowest free run. If none fits, the heap grows by
@@ -22,10 +22,10 @@ A large object has a span of its own. Go has no free; the module `malloc` says w
 here.
 
 With the same events, every object's address relative to the heap's start, the page bitmaps, the
-page cache, the pacer's numbers and the number of collections are those of Go 1.27.3;
+page cache, the pacer's numbers and the number of collections equal those of Go 1.27.3;
 scripts/verify-go checks this. A memory limit (GOMEMLIMIT) also covers the memory that the runtime
-has mapped for itself. verify-go reads the size of that memory from the real process; all other
-heaps use a constant (`metadata.RUNTIME_MAPPED`). The mode `direct` has no counterpart in Go: it is
+has mapped for itself. verify-go reads the size of that memory from the real process; other commands
+use a constant (`metadata.RUNTIME_MAPPED`). The mode `direct` has no counterpart in Go: it is
 derived from the rules of sweeping. Go's concurrent collector lets a program allocate during a
 collection. A collection takes no time here, so a real heap is larger than this one; see `mgcpacer`.
 """

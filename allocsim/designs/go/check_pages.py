@@ -19,10 +19,10 @@ from allocsim.designs.go.records import STACK, Go
 
 PAGE = 8192
 CHUNK_PAGES = 512
-"""Bytes of a page, and pages of a chunk, written again as in `check_classes`."""
+"""Bytes of a page, and pages of a chunk, repeated here so that a wrong constant is detected."""
 
 SEARCHES = ("search", "forced search", "free_hwm")
-"""The pages that the scavenger remembers."""
+"""Names, in messages, of the page numbers that the scavenger stores."""
 
 
 class SpanCopy(NamedTuple):

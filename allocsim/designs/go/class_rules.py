@@ -1,8 +1,9 @@
 """The tables of size classes that Go can have, and their source text.
 
-Go's class index has a row for every 8 bytes of size below 1,024 and for every 128 bytes above. The
-grid has the sizes at which a row ends; from 32 bytes on only multiples of 16, as in Go's table. If
-the number of classes changes, NumSizeClasses (68 in Go) must change too.
+Go's class index has a row for every 8 bytes of size below 1,024 and for every 128 bytes above. Only
+a size at which a row ends can be a class. From 32 bytes on, it must also be a multiple of 16, as in
+Go's table. These sizes are the grid. If the number of classes changes, NumSizeClasses (68 in Go)
+must change too.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ REQUIRED = {
 
 
 def classes_of(parameters: Mapping[str, int]) -> Sequence[SizeClass]:
-    """Return the classes of a heap: Go's, or those of the parameter `size_classes`."""
+    """Return the classes of a heap: Go's own, or those that the parameter `size_classes` lists."""
     sizes = decoded(parameters[KEY])
     return [fitted(size) for size in sizes] if sizes else CLASSES
 
 
 def _span_of(size: int, parameters: Mapping[str, int]) -> ClassSpan:
-    """Return the span of a class."""
+    """Return the span of the class of `size`."""
     info = fitted(size)
     return ClassSpan(info.pages, objects_of(info, bool(parameters["greenteagc"])), 1)
 

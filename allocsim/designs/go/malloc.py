@@ -85,7 +85,7 @@ def free(heap: Go, thread: int, address: int) -> int:
 
 @kernel
 def count_event(heap: Go) -> None:
-    """Count an event, and do what is due after it."""
+    """Count an event; run the forced collection and the scavenger if they are due."""
     controller = heap.gc_controller[0]
     controller.events += 1
     if controller.events >= controller.due:
@@ -147,7 +147,7 @@ def malloc_tiny(heap: Go, request: int) -> int:
 
 @kernel
 def mark_part(heap: Go, block: int, offset: int) -> None:
-    """Record that a part starts in a block, whose other parts may all be dead."""
+    """Record that a part starts in a block; make the block live again if it was dead."""
     index = np.uint64((block - heap.mheap[0].start) >> 4)
     parts = int(heap.tiny_parts[index])
     if parts == 0:

@@ -1,6 +1,7 @@
 """The cache of the only P: a span for each class, and how slots are taken (runtime/mcache.go).
 
-A slot of the cached span is free if it was free at the last sweep and has not been passed since.
+A slot of the cached span is free if it was free at the last sweep and the search for free slots has
+not passed it since.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def next_free(heap: Go, size_class: int) -> int:
 
 @kernel
 def _refill_alloc_cache(heap: Go, central: MCentral) -> bool:
-    """Load into `alloc_cache` the next 64 slots of which at least one is free (refillAllocCache).
+    """Load the next word with a free slot into `alloc_cache` (refillAllocCache).
 
     Returns False if the span has no further free slot; the null span has no slots.
     """
@@ -69,7 +70,7 @@ def _refill_alloc_cache(heap: Go, central: MCentral) -> bool:
 
 @kernel
 def free_slots(heap: Go, central: MCentral, word: int) -> int:
-    """Return a word with a bit set for each slot of the cached span that was free after a sweep."""
+    """Return a word of the cached span, with a bit set for each slot free at the last sweep."""
     row = (central.alloc << BITS_SHIFT) + word + heap.mheap[0].taken
     return ~int(heap.gc_bits[row]) & ones(0, min(64, central.nelems - (word << 6)))
 
@@ -149,7 +150,7 @@ def next_reusable(heap: Go, size_class: int) -> int:
 
 @kernel
 def drop_reusable(heap: Go, size_class: int) -> None:
-    """Forget the objects on a class's list: they are dead."""
+    """Empty the list of a class's reusable objects, and count them as dead."""
     central, controller = heap.mcentral[size_class], heap.gc_controller[0]
     controller.dead_objects += central.num_reusable
     controller.dead_bytes += central.num_reusable * central.elemsize

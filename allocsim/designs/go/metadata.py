@@ -1,9 +1,9 @@
 """The memory of Go's own records, outside the heap, as Go obtains it.
 
-This module counts the span records, in chunks that are never released. For each arena of 64 MiB, it
-counts the page map (heapArena), and the bitmaps and summaries of the arena's chunks. Mark bits
-outside spans are small and not counted. A memory limit covers the rest of the runtime too
-(`mapped_ready`).
+This module counts the span records, which Go obtains 16 KiB at a time and never releases. For each
+arena of 64 MiB, it counts the page map (heapArena), and the bitmaps and summaries of the arena's
+chunks of 4 MiB. Mark bits outside spans are small and not counted. A memory limit covers the rest
+of the runtime too (`mapped_ready`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from allocsim.core.system import count_metadata
 from allocsim.designs.go.records import Go
 
 FIXALLOC_CHUNK = 16 << 10
-"""Records are obtained in chunks of this many bytes (_FixAllocChunk)."""
+"""Bytes that Go obtains at a time for span records (_FixAllocChunk)."""
 
 SPANS_PER_CHUNK = FIXALLOC_CHUNK // 160
-"""Span records in such a chunk: 160 bytes each in Go 1.27."""
+"""Span records in FIXALLOC_CHUNK bytes: 160 bytes each in Go 1.27."""
 
 ARENA_CHUNKS = 16
 """Chunks of 4 MiB in an arena of 64 MiB."""

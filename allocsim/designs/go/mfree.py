@@ -27,10 +27,10 @@ from allocsim.designs.go.sys import shift_left
 
 @kernel
 def free_slot(heap: Go, entry: int, slot: int, reusable: int) -> None:
-    """Finish the free of a slot whose live bit has just been cleared, in the heap's mode.
+    """Complete the free of a slot as the heap's mode requires.
 
-    `entry` is the page map entry of the slot's page. `reusable` is the slot's address, or 0 for a
-    tiny block.
+    The caller has cleared the slot's live bit. `entry` is the page map entry of the slot's page.
+    `reusable` is the slot's address, or 0 for a tiny block.
     """
     mheap, size_class = heap.mheap[0], entry & CLASS_MASK
     if mheap.direct:
@@ -78,9 +78,9 @@ def _forget_tiny_block(heap: Go) -> None:
 
 @out_of_line
 def move_span(heap: Go, size_class: int, span: int) -> int:
-    """Free a slot whose span becomes empty or no longer full; move the span to its set.
+    """Free a slot of a span that was full or becomes empty.
 
-    Returns a Status.
+    A full span joins the partial set, and an empty span is freed. Returns a Status.
     """
     record = heap.mspan[span]
     if record.alloc_count < heap.mcentral[size_class].nelems:

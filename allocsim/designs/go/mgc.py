@@ -20,7 +20,7 @@ from allocsim.designs.go.scavenge_index import next_gen
 from allocsim.designs.go.size_classes import PAGE_SHIFT, TINY_SIZE
 
 WORK_BUFFER_PAGES = 4
-"""Pages of the work buffers that a collection without pointers needs (workbufAlloc)."""
+"""Pages of the work buffers for the collection of a heap without pointers (workbufAlloc)."""
 
 
 @out_of_line

@@ -1,12 +1,12 @@
 """The pacer: when the next collection begins (runtime/mgcpacer.go).
 
 The goal follows from the bytes marked and GOGC. A memory limit lowers the goal to the memory that
-the limit leaves for objects. This depends on the memory in use, so it is computed whenever the
-trigger is tested.
+the limit leaves for objects. That depends on the memory in use, so the goal is computed whenever
+the trigger is tested.
 
-The world is stopped while Go collects, as with GODEBUG=gcstoptheworld=2, so nothing is allocated
-meanwhile, and the trigger is the highest that the pacer allows. A real program continues during a
-collection and needs more memory than this.
+The program is stopped during a collection, as with GODEBUG=gcstoptheworld=2. Nothing is allocated
+meanwhile, so the trigger is the highest that the pacer allows. A real program continues during a
+collection and needs more memory than this one.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def memory_limit_goal(heap: Go) -> int:
     """Return the heap size that keeps the runtime below its memory limit (memoryLimitHeapGoal).
 
     The memory for objects is the limit minus all memory that is mapped for other purposes. Free
-    pages are for objects. If the mapped memory exceeds the limit, the excess is subtracted too.
+    pages count as memory for objects. If the mapped memory exceeds the limit, the excess is
+    subtracted too.
     """
     controller, mapped = heap.gc_controller[0], mapped_ready(heap)
     others = mapped - heap_free(heap) - controller.allocated

@@ -1,11 +1,11 @@
 """The scavenger: releases free pages, the highest first (runtime/mgcscavenge.go).
 
-A goal is set after each collection. While more memory is retained, the background scavenger takes a
-step of 64 KiB now and then, and pages are also released when the heap grows. Pages freed since the
-last collection are left alone, and so are chunks that are nearly full, because both are likely to
-be needed again. An allocation that would exceed the memory limit releases free pages of any kind.
-Go releases none of them while the collector uses more than half of the CPU time (gcCPULimiter).
-This limiter is not simulated, because it depends on time.
+After each collection, a goal for the retained memory is set. While the goal is exceeded, the
+background scavenger takes a step of 64 KiB now and then, and pages are also released when the heap
+grows. Pages freed since the last collection are left alone, and so are chunks that are nearly full,
+because both are likely to be needed again. An allocation that would exceed the memory limit
+releases free pages of any kind. Go does not release them while the collector uses more than half of
+the CPU time (gcCPULimiter). This limiter is not simulated, because it depends on time.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ PERIOD = 10_000
 
 Go lets the background scavenger use 1% of the CPU time (scavengePercent), so a step is due every
 100 times its duration. With Go 1.27.3 a step takes about 10 us for pages that were written, and an
-event about 0.1 us. Go's own scavenger, with the concurrent collector and one P, released 233 to
-1,598 pages in eight replays of systemui (median 564), this one 496; all at once, 16,298. A program
-that does much between two events has a shorter period."""
+event about 0.1 us. In eight replays of systemui, Go's own scavenger, with the concurrent collector
+and one P, released 233 to 1,598 pages (median 564). With this period, the simulated scavenger
+releases 496 pages; without a pause between steps, it releases 16,298. For a program that does much
+work between two events, a shorter period is realistic."""
 
 PHYS_PAGE_SIZE = 4096
 """Bytes of a page of the operating system."""

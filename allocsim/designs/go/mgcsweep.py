@@ -1,7 +1,8 @@
 """Sweeping: every span of every class, once for each collection (runtime/mgcsweep.go).
 
 Sweeping a span copies its live bits to the bits that mark taken slots. The time of a collection
-therefore depends on the number of spans, not of objects. Spans without a live object are freed.
+therefore depends on the number of spans, not on the number of objects. Spans without a live object
+are freed.
 """
 
 from __future__ import annotations

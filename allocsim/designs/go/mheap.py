@@ -73,8 +73,8 @@ def cache_alloc(heap: Go, npages: int) -> int:
 def alloc_to_cache(heap: Go) -> None:
     """Take all free pages of the block with the lowest free page (pageAlloc.allocToCache).
 
-    If no page is free, the cache stays empty. In the bitmap, the pages taken are in use; released
-    pages stay released.
+    If no page is free, the cache stays empty. The bitmap marks the pages taken as in use. Released
+    pages stay released, as `page_cache_scav` records.
     """
     cache = heap.mheap[0]
     page = mpagealloc.find(heap, 1)

@@ -1,7 +1,7 @@
 """Page bitmaps: 512 pages of a chunk in 8 words (runtime/mpallocbits.go).
 
 A chunk has 8 words of pages in use (pallocBits), then 8 of released pages (scavenged). The pages of
-the page cache are in use here.
+the page cache count as in use here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHUNK_WORDS = CHUNK_PAGES // WORD_BITS
 """Words with a bit for each page of a chunk."""
 
 SCAVENGED = CHUNK_WORDS
-"""Words between a word of pages in use and the word of released pages for the same pages."""
+"""Distance from a word of pages in use to the word of released pages for the same pages."""
 
 
 @kernel

@@ -57,8 +57,8 @@ def fill_sample(heap: Go, live: int, sample: Sample) -> int:
 def count_classes(heap: Go) -> int:
     """Return the bytes of the slots that hold an object, live or dead.
 
-    Sets `tails`, `partial` and `cached` to the bytes of the classes' other parts, and `cached_free`
-    of each class.
+    Also sets the byte counts `tails`, `partial` and `cached` of the heap, and `cached_free` of each
+    class.
     """
     mheap, occupied = heap.mheap[0], 0
     mheap.tails = mheap.partial = mheap.cached = 0

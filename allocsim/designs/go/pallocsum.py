@@ -92,7 +92,7 @@ def merge_summaries(heap: Go, level: int, index: int) -> bool:
 def _store(summary: PallocSum, start: int, longest: int, run: int) -> bool:
     """Store a summary; return whether it has changed.
 
-    `start` is negative if every page is free, `run` is the number of free pages at the end.
+    `start` is negative if every page is free. `run` is the number of free pages at the end.
     """
     start, longest = run if start < 0 else start, max(longest, run)
     if summary.start == start and summary.max_ == longest and summary.end == run:
@@ -105,9 +105,9 @@ def _store(summary: PallocSum, start: int, longest: int, run: int) -> bool:
 def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
     """Return how many chunks, beginning with `chunk`, a search for `npages` free pages can skip.
 
-    `before` is the number of free pages right before the chunk. A summary cannot be skipped if a
-    run of `npages` free pages ends in its chunks. Of the others that begin at the chunk, the widest
-    is skipped. Returns 0 if there is no such summary.
+    `before` is the number of free pages right before the chunk. The chunks of one summary are
+    skipped: the widest summary that begins at `chunk` and in which no run of `npages` free pages
+    ends. Returns 0 if there is no such summary.
     """
     for level in range(LEVELS - 1, -1, -1):
         shift = LEVEL_SHIFT * level

@@ -21,11 +21,11 @@ STACK = -1
 
 
 class MSpan(Struct):
-    """A span: pages in use, carved into objects of one class or one large object (mspan)."""
+    """A span: pages with objects of one class, one large object or a stack segment (mspan)."""
 
     start_addr: Int64  # address of the first byte; 0 in an unused record
     npages: Int64  # length in pages
-    size_class: Int32  # class of its objects; 0: one large object; STACK
+    size_class: Int32  # class of its objects; 0: one large object; STACK: a stack segment
     alloc_count: Int32  # slots allocated and not swept; not updated while the span is cached
     next: Int32  # next span of the same set; of an unused record, the next unused one
     prev: Int32  # previous span of the same set
@@ -45,7 +45,7 @@ class MCentral(Struct):
     The cached span is searched 64 slots at a time, forwards only.
     """
 
-    alloc_cache: Int64  # word of those slots that can be taken (mspan.allocCache)
+    alloc_cache: Int64  # bits of the current 64 slots that can be taken (mspan.allocCache)
     alloc_base: Int64  # address of the first of these 64 slots
     alloc_row: Int64  # row of their live bits in gc_bits
     alloc_bit: Int64  # the slot taken last, of these 64; -1 if none
@@ -80,8 +80,8 @@ class MHeap(Struct):
     tiny: Int64  # address of the current tiny block; 0 if none (mcache.tiny)
     tinyoffset: Int64  # bytes of that block in use (mcache.tinyoffset)
     tails: Int64  # bytes of span ends, when they were last counted (mstats)
-    partial: Int64  # at that time, bytes of free slots of partial spans
-    cached: Int64  # at that time, bytes of free slots of cached spans and of objects to reuse
+    partial: Int64  # bytes of free slots of partial spans, counted with `tails`
+    cached: Int64  # the same of cached spans and of objects to reuse (freegc)
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     sweeping: Int64  # 1: spans are swept; the summaries of their chunks are updated at the end
@@ -97,7 +97,7 @@ class GcController(Struct):
     heap_marked: Int64  # bytes of the objects that the last collection found live
     gc_percent_heap_goal: Int64  # heap_goal if there were no memory limit (gcPercentHeapGoal)
     heap_goal: Int64  # size that the heap should have when the next collection ends
-    trigger: Int64  # heap_live at which that collection starts
+    trigger: Int64  # heap_live at which the next collection starts
     allocated: Int64  # bytes allocated and not swept, without slots taken since the span was cached
     runtime_live: Int64  # live bytes of the runtime itself; 0, except to match a real process
     runtime_allocated: Int64  # part of runtime_live that Go's counts of allocated bytes contain
@@ -107,9 +107,9 @@ class GcController(Struct):
     num_gc: Int64  # collections so far
     should_help: Int64  # 1: a span was taken since the trigger was last compared
     dead_bytes: Int64  # bytes of the dead objects that are not swept
-    dead_objects: Int64  # their number
+    dead_objects: Int64  # number of the objects in dead_bytes
     collect: Int64  # events between two forced collections
-    next_collection: Int64  # the event after which the next of them is due; NEVER if none is forced
+    next_collection: Int64  # the event after which the next forced one is due; NEVER if none is
     events: Int64  # events so far
     due: Int64  # the event after which a forced collection or the scavenger is due
 
@@ -121,7 +121,7 @@ class Scavenger(Struct):
     period: Int64  # events between two steps; 0: all steps are taken after a collection
     awake: Int64  # 1: there may be more to release
     due: Int64  # the event after which the next step may be taken
-    gc_percent_goal: Int64  # bytes of the heap that may stay unreleased; NO_GOAL if any number
+    gc_percent_goal: Int64  # bytes of the heap that may stay unreleased; NO_GOAL: no limit
     memory_limit_goal: Int64  # the same for all memory of the runtime (mapped_ready)
     free_hwm: Int64  # highest page freed in this generation; -1 if none (freeHWM)
     gen: Int64  # the generation: collections so far
@@ -152,7 +152,7 @@ class ScavChunkData(Struct):
 class PallocSum(Struct):
     """The free pages of a chunk, or of 8 or 64 chunks (pallocSum).
 
-    NumPy has an attribute `max`, so that field has an underscore.
+    `max_` has an underscore because every NumPy record has an attribute `max`.
     """
 
     start: Int32  # free pages at the start

@@ -42,7 +42,7 @@ def _begin_generation(data: ScavChunkData, gen: int) -> None:
 
 @kernel
 def next_gen(heap: Go) -> None:
-    """Begin a generation: pages freed in the last one may be released now (nextGen)."""
+    """Begin a generation: pages freed in the previous one may be released now (nextGen)."""
     scavenger = heap.scavenger[0]
     scavenger.gen += 1
     raise_search(heap, BACKGROUND, scavenger.free_hwm)
@@ -71,8 +71,8 @@ def should_scavenge(data: ScavChunkData, gen: int, kind: int) -> bool:
 def find_chunk(heap: Go, kind: int) -> int:
     """Return the page from which to search down for pages to release (scavengeIndex.find).
 
-    If no chunk has such a page, returns -1 and sets the search address to -1, unless the address is
-    marked. `raise_search` marks the address; a search that lowers it removes the mark
+    If no chunk has pages to release, returns -1. The search address then becomes -1 too, unless it
+    is marked. `raise_search` marks the address; a search that lowers it removes the mark
     (atomicOffAddr).
     """
     search, gen = heap.scav_search[kind], heap.scavenger[0].gen

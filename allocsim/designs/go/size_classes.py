@@ -1,8 +1,8 @@
 """Size classes and the objects of their spans (internal/runtime/gc, mksizeclasses.go).
 
-The table is computed by Go's rules. Class 0 is for large objects. The objects of 16 to 512 bytes
-share their span with its inline mark bytes (the Green Tea collector), so fewer of them fit than the
-published table says.
+The table is computed by Go's rules. Class 0 is for large objects. A span of objects of 16 to 512
+bytes contains mark bytes (the Green Tea collector), so it holds fewer objects than the published
+table says.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_SMALL = MAX_CLASS_SIZE - 8
 """Largest small request in bytes. Go keeps room for an 8-byte header, even without pointers."""
 
 TINY_SIZE = 16
-"""Bytes of a block. Requests smaller than this share blocks (TinyBlockSize)."""
+"""Bytes of a tiny block. Requests smaller than this share tiny blocks (TinyBlockSize)."""
 
 TINY_CLASS = 2
 """The class of tiny blocks, and of requests of 16 bytes (tinySpanClass)."""
@@ -36,7 +36,7 @@ SMALL_SIZE_MAX = 1024
 """Below this size the class index has a row for every 8 bytes, above it one for every 128 bytes."""
 
 MIN_MARKED, MAX_MARKED = 16, 512
-"""Sizes of the objects whose spans have inline mark bytes."""
+"""Smallest and largest object size for which spans have inline mark bytes."""
 
 MARK_BYTES = 128
 """Inline mark bytes and scan bytes at the end of a span (spanInlineMarkBits)."""
@@ -112,7 +112,7 @@ def size_classes(classes: Sequence[SizeClass], greenteagc: bool) -> SizeClasses:
 
 
 def fitted(size: int) -> SizeClass:
-    """Return the class of `size` with the shortest span that wastes at most an eighth of itself."""
+    """Return the class of `size` with the shortest span of which at most an eighth is tail."""
     pages = 1
     while pages * PAGE % size > pages * PAGE // 8:
         pages += 1
@@ -136,7 +136,7 @@ def _fits_as_many(smaller: SizeClass, larger: SizeClass) -> bool:
 
 
 def _widened(info: SizeClass) -> SizeClass:
-    """Raise the size to the largest multiple of 128 at which a span holds the same number."""
+    """Raise the size to the largest multiple of 128 that leaves the number of objects unchanged."""
     largest = info.pages * PAGE // objects_of(info, False) // 128 * 128
     return SizeClass(max(info.object_size, largest), info.pages)
 

@@ -20,7 +20,8 @@ from allocsim.designs.go.sys import ones_count64
 
 BITS_SHIFT = 4
 """Log2 of the number of words of a span in `gc_bits`: 8 with live bits, then 8 that say which slots
-were taken. No span has more than 504 slots: objects of 8 bytes are parts of 16-byte blocks."""
+were taken. No span in use has more than 512 slots, because requests below 16 bytes share blocks of
+16 bytes."""
 
 TAKEN = 8
 """Distance in words from a word of live bits to the word of taken bits for the same slots."""

@@ -50,7 +50,7 @@ def free_stack(heap: Go, address: int) -> int:
 
 @kernel
 def _count_manual(heap: Go, npages: int) -> None:
-    """Count pages as those of stack segments instead of objects; a negative number undoes this."""
+    """Count pages of spans as pages of stack segments; a negative number undoes this."""
     mheap = heap.mheap[0]
     mheap.pages_in_use -= npages
     mheap.manual_pages += npages

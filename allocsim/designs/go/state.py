@@ -149,7 +149,7 @@ def _init_modes(heap: Go, parameters: Mapping[str, int]) -> None:
 
 
 def _init_classes(heap: Go, classes: Sequence[SizeClass], greenteagc: bool) -> None:
-    """Fill the table of classes. The null span has no slots, so an empty cache refills."""
+    """Fill the table of classes. No span is cached yet."""
     for number, source in enumerate(classes, start=1):
         central = heap.mcentral[number]
         central.elemsize, central.npages = source

@@ -1,4 +1,4 @@
-"""The units of a go heap: its spans. All other pages are free, in the page cache or released."""
+"""The units of a go heap: its spans. Pages outside all spans are free."""
 
 from __future__ import annotations
 

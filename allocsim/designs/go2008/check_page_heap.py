@@ -103,7 +103,7 @@ def null_records_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
 def page_lists_hold_the_free_spans(heap: Go2008, memory: Reservation) -> Iterator[str]:
     """A span is on a list if and only if it is free; it is on the list for its length.
 
-    The spans of a list are counted correctly and in ascending length.
+    Each list counts its spans correctly, and their lengths are ascending.
     """
     spans, visited = span_rows(heap), set[int]()
     last_list = len(heap.page_list) - 1

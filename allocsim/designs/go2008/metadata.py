@@ -1,9 +1,9 @@
 """Metadata: span records, page map nodes and thread caches (trivalloc in triv.c).
 
-The records are in separate tables; the bytes that trivalloc would have mapped for them are counted
-here. Small records are carved from chunks of 1 MiB, and the rest of a chunk is lost when the next
-record does not fit. Metadata is never freed. Once a heap is frozen, every request for memory fails,
-including requests for metadata.
+Here the records are in tables outside the heap; this module counts the bytes that trivalloc would
+have mapped for them. Small records are carved from chunks of 1 MiB, and the rest of a chunk is lost
+when the next record does not fit. Metadata is never freed. Once a heap is frozen, every request for
+memory fails, including requests for metadata.
 """
 
 from __future__ import annotations

@@ -51,7 +51,10 @@ def span_of(heap: Go2008, address: int) -> int:
 
 @kernel
 def insert_span(heap: Go2008, address: int, pages: int, span: int) -> bool:
-    """Map `pages` pages from `address` on to `span`; return False on failure (insertspan)."""
+    """Map `pages` pages, the first at `address`, to `span` (insertspan).
+
+    Returns False on failure.
+    """
     first = address >> PAGE_SHIFT
     page, leaf = first, 0
     while page < first + pages:

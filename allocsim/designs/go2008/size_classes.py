@@ -5,12 +5,13 @@ from __future__ import annotations
 from allocsim.core.jit import kernel
 
 LARGE_SIZE = 32768
-"""Requests of this many bytes or more are large (LargeSize). The last class holds exactly this many
-bytes, but malloc never uses it for them."""
+"""Requests of this many bytes or more are large (LargeSize). The objects of the last class have
+exactly this many bytes, but a request of this many bytes is large."""
 
 CLASS_COUNT = 168
-"""Number of classes (SmallFreeClasses): 8 to 120 bytes in steps of 8, 128 to 240 in steps of 16,
-256 to 480 of 32, 512 to 960 of 64, 1024 to 1920 of 128, 2048 to 32768 of 256."""
+"""Number of classes (SmallFreeClasses). Their sizes in bytes: 8 to 120 (step 8), 128 to 240 (step
+16), 256 to 480 (step 32), 512 to 960 (step 64), 1024 to 1920 (step 128), 2048 to 32768 (step
+256)."""
 
 
 @kernel

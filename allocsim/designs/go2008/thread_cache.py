@@ -2,8 +2,8 @@
 
 A list is last in first out and linked through the first word of the free objects. At its end are
 the fresh objects: those of the newest chunk (the memory of a refill) that were never used, in
-ascending address order. They are not linked yet: `fresh` and `end` delimit them until they are
-popped, or until `write_links` links them.
+ascending address order. `fresh` and `end` delimit them, so they need no links. `write_links` writes
+their links before resident memory is measured.
 
 Invariant: apart from its link, a free object is all zeros.
 """
