@@ -54,8 +54,8 @@ ALLOCATED = (
     ("uordblks", "hblkhd"),
     ("current_commit",),
 )
-"""The counters whose sum is the allocated bytes, for each library that counts these. The sum is
-never less than the live bytes."""
+"""For each library that counts its allocated bytes: the counters that sum to them. The sum is never
+less than the live bytes."""
 
 
 COMMITTED = (
@@ -64,11 +64,12 @@ COMMITTED = (
     ("arena", "hblkhd"),
     ("current_commit",),
 )
-"""The counters whose sum is the committed bytes (memory from the OS that the library has not
-released), for each library that counts these."""
+"""For each library that counts its committed bytes (memory from the OS that it has not released):
+the counters that sum to them."""
 
 CLOCKED = ("stats.resident", "current_commit")
-"""A counter of each library that, by default, releases freed memory after a delay."""
+"""One counter of each library that, by default, releases freed memory after a delay. The counter
+identifies the library."""
 
 
 def read_counters(library: LoadedLibrary) -> dict[str, int]:

@@ -91,9 +91,10 @@ def program_environment(
 
 
 def child_environment(library: str | None, keep_settings: bool = False) -> Mapping[str, str]:
-    """Return the environment of a process that measures `library`, or a design if it is None.
+    """Return the environment of a process that measures `library`.
 
-    With `keep_settings`, the user's malloc settings stay in the environment.
+    If `library` is None, the process measures a design. With `keep_settings`, the user's malloc
+    settings stay in the environment.
     """
     environment = _without_settings(keep_settings)
     if library is None:

@@ -14,7 +14,7 @@ from allocsim.input_file import is_file
 from allocsim.libraries.names import is_path, split_prefix, split_settings
 
 PREFIX = "lib:"
-"""Distinguishes the name of a library from the name of a design."""
+"""Start of a library's name, to distinguish it from the name of a design."""
 
 
 _SCUDO_MACHINES = ("-x86_64", "-aarch64")
@@ -63,7 +63,7 @@ KNOWN = {
     "tbb": Known(("libtbbmalloc.so.2",), "libtbbmalloc2", ("scalable_",), is_default=False),
     "gc": Known(("libgc.so.1",), "libgc1", ("GC_",), is_default=False),
 }
-"""The libraries that can be named, by their names."""
+"""The libraries that users can give by name."""
 
 
 def default_libraries() -> list[str]:

@@ -33,18 +33,18 @@ def replace_import(library: LoadedLibrary, function: str, address: int) -> bool:
     writable.
     """
     base, tags = link_map(library.handle).base or 0, _dynamic_tags(library)
-    name, places = function.encode(), []
+    name, slots = function.encode(), []
     for table, size in ((PLT_RELOCATIONS, PLT_BYTES), (RELOCATIONS, RELOCATION_BYTES)):
         if table in tags:
             entries = range(tags[table], tags[table] + tags[size], _ENTRY)
-            places += [base + place for entry in entries for place in _place(tags, entry, name)]
-    pages = {place & -mmap.PAGESIZE for place in places} & set(_read_only_pages(base))
+            slots += [base + slot for entry in entries for slot in _table_offset(tags, entry, name)]
+    pages = {slot & -mmap.PAGESIZE for slot in slots} & set(_read_only_pages(base))
     is_writable = all(_protect(page, mmap.PROT_READ | mmap.PROT_WRITE) for page in pages)
-    for place in places if is_writable else ():
-        _WORD.from_address(place).value = address
+    for slot in slots if is_writable else ():
+        _WORD.from_address(slot).value = address
     for page in pages:
         _protect(page, mmap.PROT_READ)
-    return bool(places) and is_writable
+    return bool(slots) and is_writable
 
 
 def _dynamic_tags(library: LoadedLibrary) -> dict[int, int]:
@@ -56,7 +56,7 @@ def _dynamic_tags(library: LoadedLibrary) -> dict[int, int]:
     return tags
 
 
-def _place(tags: dict[int, int], entry: int, name: bytes) -> Iterator[int]:
+def _table_offset(tags: dict[int, int], entry: int, name: bytes) -> Iterator[int]:
     """Yield the offset of function `name` in the table, if the relocation at `entry` fills it."""
     info = _word(entry + 8)
     if info & 0xFFFF_FFFF not in FUNCTION_TYPES:
@@ -89,6 +89,6 @@ def _read_only_pages(base: int) -> range:
 
 
 def _protect(page: int, access: int) -> bool:
-    """Set the access rights of a page; return False if the kernel refuses."""
+    """Set the access rights of a page; return False on failure."""
     size, protection = ctypes.c_size_t(mmap.PAGESIZE), ctypes.c_int(access)
     return bool(ctypes.CDLL(None).mprotect(ctypes.c_void_p(page), size, protection) == 0)

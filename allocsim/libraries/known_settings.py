@@ -39,10 +39,11 @@ class Family:
     """Bytes that only the file of such a library contains."""
     settings: Mapping[str, Setting]
     spelling: str = "{name}"
-    """The setting's name in the library's file, with {name} or {NAME} in place of allocsim's
-    name."""
+    """A setting's name in the library's file: a format string of allocsim's name, as {name} or
+    {NAME}."""
     own_variable: str | None = None
-    """The environment variable of a single setting. None if all settings are in `variable`."""
+    """The environment variable of one setting: a format string like `spelling`. None if all
+    settings are in `variable`."""
     variable: str = ""
     pair: str = "{}={}"
     """The form of a setting in `variable`: a format string of its name and its value."""

@@ -27,8 +27,9 @@ _NAMES = {"memalign": ("memalign", "aligned_alloc")}
 arguments."""
 
 _NAMES_OF_GC = {"malloc": ("malloc_uncollectable",), "calloc": (), "memalign": ()}
-"""The names of libgc's functions, as in `_NAMES`. Objects from functions that are not listed would
-be collected while they are live, because libgc does not search the driver's table for pointers."""
+"""The names of libgc's functions, as in `_NAMES`. Objects from libgc's other allocation functions
+would be collected while they are live, because libgc does not search the driver's table for
+pointers."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Settings of malloc libraries: in a subject's name, and in the environment of its process.
+"""Settings of malloc libraries: read from an allocator's name, passed in the environment.
 
 `lib:jemalloc:dirty_decay_ms=0:narenas=1` is jemalloc with two settings, which follow the library's
 name, path or prefix. A setting takes effect through an environment variable that the library reads.
@@ -75,7 +75,7 @@ def available_settings(library: str) -> dict[str, Setting]:
 def variables(library: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment variables that give a library the settings in its name.
 
-    If one variable contains all settings, the settings in its value in `environment` are kept.
+    If one variable contains all settings, the settings that it has in `environment` are kept.
     """
     name, settings = split_settings(library)
     if not settings:

@@ -22,17 +22,17 @@ def slab_shares(library: LoadedLibrary, address: np.ndarray) -> np.ndarray | Non
     """
     if not (library.address("mallctl") or library.address("je_mallctl")) or not len(address):
         return None
-    answer = np.zeros((len(address), 3), np.int64)
-    size, addresses = ctypes.c_size_t(answer.nbytes), np.ascontiguousarray(address, np.int64)
+    rows = np.zeros((len(address), 3), np.int64)
+    size, addresses = ctypes.c_size_t(rows.nbytes), np.ascontiguousarray(address, np.int64)
     status = mallctl(library)(
         QUERY,
-        ctypes.c_void_p(answer.ctypes.data),
+        ctypes.c_void_p(rows.ctypes.data),
         ctypes.byref(size),
         ctypes.c_void_p(addresses.ctypes.data),
         ctypes.c_size_t(addresses.nbytes),
     )
     if status != 0:
         return None
-    free, regions, extent = answer.T
+    free, regions, extent = rows.T
     shares: np.ndarray = extent // np.maximum(regions - free, 1)
     return shares

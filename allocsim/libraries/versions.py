@@ -116,9 +116,9 @@ def main(names: list[str]) -> None:
     """
     die_with_parent()
     limit_output()
-    answer = os.dup(1)
+    standard_output = os.dup(1)
     os.dup2(2, 1)
-    os.write(answer, msgspec.json.encode(_loaded_versions(names)))
+    os.write(standard_output, msgspec.json.encode(_loaded_versions(names)))
 
 
 if __name__ == "__main__":
