@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def end_quietly_on_interrupt() -> None:
-    """Restore the default action of SIGINT, which ends the process, unless SIGINT is ignored.
+    """If Python handles SIGINT, restore the signal's default action, which ends the process.
 
     If Python has already received a SIGINT but not yet acted on it, the process ends with status
     130.
@@ -65,8 +65,8 @@ def open_standard_files() -> None:
 def leave_current_directory_out() -> None:
     """Remove the first entry of sys.path, which is the current directory if `python -m` was used.
 
-    Otherwise a click.py next to a downloaded trace would be imported. If that entry was also the
-    directory with this package, the directory is appended.
+    Otherwise a click.py next to a downloaded trace would be imported. If the current directory
+    contains this package, it is appended to sys.path.
     """
     if not sys.flags.safe_path:
         del sys.path[0]

@@ -1,6 +1,6 @@
 """The functions of the package: open a workload, replay it on a design, compare allocators.
 
-The functions check their arguments as the commands of the same names do, and give the same figures.
+`replay` and `compare` check their arguments as the commands do, and give the same figures.
 """
 
 from __future__ import annotations
@@ -101,12 +101,13 @@ def replay(
     """Replay a workload on a design and return the measurements as a ReplayProfile.
 
     Without `design`, a recording is replayed on "glibc", any other workload on "go2008".
-    `threads="one"` replays all recorded threads on one cache. `touch` says which bytes of a new
-    object are written: "none", "first" (one byte), "page" (one byte in each page) or "full". The
-    run fails with LimitExceeded when the footprint exceeds `limit`; `reserve` is the address space
-    of the heap. Both are bytes, or text such as "64MiB". `every` is the number of events between
-    samples. `verify` fills every object with a pattern and checks it; `check_every` is the number
-    of events between checks of all invariants. `parameters` are the design's parameters.
+    `threads="one"` replays the events of all threads on one thread. `touch` says which bytes of a
+    new object are written: "none", "first" (one byte), "page" (one byte in each page) or "full".
+    The run fails with LimitExceeded when the footprint exceeds `limit`. `reserve` is the address
+    space of the heap. `limit` and `reserve` are bytes, or text such as "64MiB". `every` is the
+    number of events between samples. `verify` fills every object with a pattern and checks the
+    pattern later. `check_every` is the number of events between checks of all invariants.
+    `parameters` are the design's parameters.
     """
     call = call_text(replay, locals())
     options = Options(
@@ -121,7 +122,7 @@ def replay(
         require_no_library(checked_text("replay", "design", design))
     trace = _opened(workload, seed)
     design = default_design(trace) if design is None else design
-    # Heap checks the parameters too, but a wrong key may have the name of an argument of Heap.
+    # Heap checks the parameters too, but takes a wrong key such as `reserve` as its own argument.
     find_design(design).checked(parameters)
     with Heap(design, reserve=checked_bytes("replay", "reserve", reserve), **parameters) as heap:
         profile = replay_trace(heap, on_one_thread(trace) if threads == "one" else trace, options)
@@ -153,10 +154,10 @@ def compare(
     measured. `runs` timed runs follow `warmup` untimed ones; `times=False` measures memory only.
     `threads` says whether a workload with several threads is replayed on these threads ("recorded")
     or on one ("one"); designs are timed on one thread only. `timeout` is the maximum time of each
-    process, in seconds. An allocator whose footprint exceeds `limit` is not measured further;
-    `reserve` is the address space of a design's heap. Both are bytes, or text such as "64MiB".
-    `reference` is the allocator whose figures are 1.00, by default the first one; `sort` is the key
-    of the column to sort by.
+    process, in seconds. An allocator whose footprint exceeds `limit` is not measured further.
+    `reserve` is the address space of a design's heap. `limit` and `reserve` are bytes, or text such
+    as "64MiB". `reference` is the allocator whose relative figures are 1.00, by default the first.
+    `sort` is the key of the column to sort by.
     """
     arguments = locals()
     call = call_text(compare, arguments)
@@ -177,7 +178,7 @@ def compare(
 
 
 def _opened(source: Workload, seed: int | None) -> Trace:
-    """Open a workload as `workload` does, for functions with a parameter of that name."""
+    """Call `workload`, for functions that have a parameter of the same name."""
     return workload(source, seed=seed)
 
 

@@ -37,14 +37,14 @@ def names_of(call: str, argument: str, names: object) -> list[str] | None:
 
 
 def touch_called(call: str, name: str) -> Touch:
-    """Return the Touch called `name`."""
+    """Return the Touch with this name."""
     return Touch[checked_choice(call, "touch", name, TOUCHES).upper()]
 
 
 def checked_conditions(call: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of `Conditions` that `compare` and `explain` set, by name.
+    """Return the fields of `Conditions` that both `compare` and `explain` set, by name.
 
-    `arguments` has the arguments of the call by name.
+    `arguments` has the arguments of the call, by name.
     """
     return {
         "recorded": checked_choice(call, "threads", arguments["threads"], THREADS) == "recorded",

@@ -73,7 +73,7 @@ def explain(
 
 
 def _moment(at: object) -> Choice:
-    """Return the moment that the argument `at` means."""
+    """Return the argument `at` as a moment."""
     return (
         parse_moment(at)
         if isinstance(at, str)
@@ -82,7 +82,7 @@ def _moment(at: object) -> Choice:
 
 
 def _groupings(names: str | Iterable[str] | None) -> list[str]:
-    """Return the names of groupings. Empty names are left out, as the command does for --by."""
+    """Return the names of groupings, without empty names, which the option --by ignores too."""
     texts = names_of("explain", "by", names) or []
     return [name.strip() for name in texts if name.strip()]
 

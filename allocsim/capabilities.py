@@ -22,7 +22,7 @@ _RANK: Mapping[str, int] = {"no": 0, "partly": 1, "unknown": 1, "yes": 2}
 class Capabilities:
     """The extent to which a recorder sees each aspect of a program.
 
-    Every aspect is "unknown" in a trace from a file of an older version of allocsim.
+    In a file of an older version of allocsim, every aspect is "unknown".
     """
 
     threads: Extent = "unknown"
@@ -53,7 +53,7 @@ class Capabilities:
 
     @property
     def lacking(self) -> str:
-        """The aspects that the recorder does not see, as in "thread ends; aligned calls partly"."""
+        """The aspects not seen or partly seen, as in "thread ends; aligned calls partly"."""
         missing = ", ".join(self._with("no"))
         return "; ".join(
             filter(None, [missing, *(f"{aspect} partly" for aspect in self._with("partly"))])

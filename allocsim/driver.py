@@ -114,7 +114,10 @@ def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> boo
 
 @kernel
 def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
-    """Resize an object; with `verify`, check its pattern before, and the kept part of it after."""
+    """Resize an object; with `verify`, check its pattern before the call, and what is kept after.
+
+    Returns False on failure (see driver.stop).
+    """
     if driver.verify and not is_intact(driver, target, event.object):
         return False
     address = operations.realloc(heap, event.thread, target.address, event.request)

@@ -43,9 +43,9 @@ def handle_due(heap: HeapState, run: Run, events: np.recarray, position: int) ->
 def _note_moments(driver: Driver, event: Record, footprint: int) -> None:
     """Add to the sums, and record the moments of peak live bytes and of maximum footprint - live.
 
-    The fields `later_*` are the maximum so far; the fields `worst_*` are the maximum up to the last
-    allocation. If a program frees everything at its end, footprint - live is largest at the end,
-    which says little about the program.
+    The fields `later_*` describe the maximum of footprint - live so far, and the fields `worst_*`
+    the maximum up to the last allocation. If a program frees everything at its end,
+    footprint - live is largest at the end, which says little about the program.
     """
     count, live = driver.events, driver.live
     driver.live_sum += live

@@ -1,7 +1,8 @@
 """Prefetching: the driver loads records for later events early, because it knows the events.
 
 Without prefetching, each event in a heap of gigabytes waits for memory several times: for the row
-of the object, for the page map, for the span. Only the time changes, not the results.
+of its object in the object table, for the page map, and for the span. Prefetching changes only the
+time, not the results.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ MANY_OBJECTS = 1 << 16
 """The driver prefetches only if the object table has more rows than this (1 MiB)."""
 
 FAR, MIDDLE, NEAR = 24, 16, 8
-"""Number of events by which a prefetch comes before its event: FAR for the row of the object,
+"""Number of events by which a prefetch comes before its event: FAR for the row in the object table,
 MIDDLE and NEAR for the heap's records, in two steps (see `operations.prefetch`)."""
 
 

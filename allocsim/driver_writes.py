@@ -1,7 +1,4 @@
-"""The bytes that the driver writes to objects, and the checks of `--verify`.
-
-The driver stores the requested size of each object, because allocators do not.
-"""
+"""The bytes that the driver writes to objects, and the checks of `--verify`."""
 
 from __future__ import annotations
 
@@ -66,8 +63,8 @@ def write_object(
 @cold
 def _touch_pages(target: Object, event: Record, next_page: int) -> None:
     """Write one byte in each page of an object from `next_page` on."""
-    # Unless the event has an alignment, the field is the untouched share (see
-    # `benchmark.untouched`).
+    # In other events than MEMALIGN, the field `alignment` is the untouched share of the object, in
+    # units of 1/256 (see `benchmark.untouched`).
     untouched = 0 if event.op == Op.MEMALIGN else target.request * int(event.alignment) >> 8
     for address in range(next_page, target.address + target.request - untouched, TOUCH_STEP):
         fill(address, 1, TOUCHED)
@@ -109,10 +106,11 @@ def _exceeds_limit(heap: HeapState, driver: Driver) -> bool:
 
 @kernel
 def _is_aligned(driver: Driver, target: Object, event: Record) -> bool:
-    """Return whether an object is aligned as it must be; if not, set driver.stop.
+    """Return whether an object has the alignment that it must have; if not, set driver.stop.
 
     An object of memalign must have the alignment in the event. An object of malloc must be aligned
-    for any type that fits into it (C23, 7.24.3): to a power of two up to driver.alignment.
+    for any type that fits into it (C23, 7.24.3): to the largest power of two that exceeds neither
+    its size nor driver.alignment.
     """
     required = max(driver.alignment, 1)
     while required > max(target.request, 1):

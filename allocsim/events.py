@@ -2,7 +2,7 @@
 
 Generators and trace readers produce events; the replay driver consumes them. A stream is a sequence
 of chunks, which are arrays of events, so memory use does not depend on the length of the stream. An
-event refers to an object by its id, a small integer. An id is unique among the live objects and is
+event refers to an object by an id, a small integer. An id is unique among the live objects and is
 reused after the object is freed. An event has no address, because the allocator chooses it.
 """
 
@@ -58,7 +58,7 @@ class Event(Struct):
 EVENT = Event.dtype
 
 CHUNK = 1 << 15
-"""Events in a full chunk. A chunk takes 512 KiB, which suits a second-level cache."""
+"""Events in a full chunk. A chunk takes 512 KiB, which fits into a typical L2 cache."""
 
 RECORDED = "trace"
 """Value of "kind" in the description of a trace that was read from a recording."""
@@ -177,7 +177,8 @@ class Trace:
     seed: int | None = None
     """Random seed, if the trace was generated."""
     dropped: dict[str, int] = field(default_factory=dict)
-    """Calls that an import dropped or repaired, by reason; complete at the end of the stream."""
+    """Number of calls that an import dropped or repaired, by reason; complete at the end of the
+    stream."""
     notes: list[str] = field(default_factory=list)
     """Remarks of an import for the user, in sentences; complete at the end of the stream."""
     losses: list[str] = field(default_factory=list)
@@ -185,11 +186,11 @@ class Trace:
     capabilities: Capabilities = field(default_factory=Capabilities)
     """The aspects of the program that the recorder of the trace could see."""
     program_run: ProgramRun | None = None
-    """Figures that the kernel counted while the program was recorded. None for a slice or sample of
-    a trace, and for a trace that `allocsim record` did not write."""
+    """Figures from the operating system about the recorded program. None for a slice or sample of a
+    trace, and for a trace that `allocsim record` did not write."""
     times: list[tuple[int, int]] = field(default_factory=list)
-    """Pairs of a number of events and the ns from the first call to the next event, in order;
-    complete at the end of the stream. Empty if the recording has no times."""
+    """Points (number of events, time), in order; complete at the end of the stream. The time is
+    that of the next event, in ns since the first call. Empty if the recording has no times."""
     progress: Any = None
     """A function that returns the share of the input that has been read, 0 to 1; used if `length`
     is None."""

@@ -61,7 +61,7 @@ class ExplanationResult:
 
     @property
     def table(self) -> np.ndarray:
-        """A structured array with a row for each owner, the largest of a grouping first.
+        """A structured array with a row for each owner; in each grouping, the largest is first.
 
         The fields are those of `Owner`. `slabs` is -1 if the slabs are not known.
         """
@@ -110,7 +110,7 @@ class ExplanationResult:
         return html_table(self._title(), titles, rows)
 
     def _title(self) -> str:
-        """Return the workload, the subject, the moment and its footprint."""
+        """Return the workload, the subject and the moment, with its footprint and live bytes."""
         moment = self.moment
         return (
             f"{self.trace.name} on {self.explanation.subject}, at {when(moment)}: "

@@ -1,4 +1,4 @@
-"""Values of a parsed JSON file, found by their keys and checked. Each error names file and key.
+"""Values of a parsed JSON file, found by key and checked. Each error names the file and the key.
 
 A file may come from anywhere, so no value is trusted. Python's JSON parser also accepts NaN,
 Infinity and integers of any size.

@@ -3,9 +3,9 @@
 Every limit that the user gives yields a Finding. A figure that was not measured fails its limit, so
 that a missing measurement never makes a check pass.
 
-Times vary from run to run. A time fails if the middle half of its runs is beyond the bound. If the
-bound is within that range and the runs vary by more than MAX_SPREAD, the time fails too, because
-such runs would hide any regression.
+Times vary from run to run. A time fails if the whole middle half of its runs is above the bound. If
+the bound is within the middle half, and the runs vary by more than MAX_SPREAD, the time fails too,
+because such runs would hide any regression.
 """
 
 from __future__ import annotations

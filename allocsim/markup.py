@@ -21,8 +21,8 @@ class Markup(str):
 def element(name: str, /, *content: str, **attributes: str | None) -> Markup:
     """Return an element; characters that are not printable are shown as escape sequences.
 
-    In the name of an attribute, "_" is replaced by "-", and a name that is a keyword of Python has
-    a "_" at its end. An attribute that is None is left out.
+    In the name of an attribute, a "_" at the end is dropped, as in `class_`, and any other "_"
+    becomes "-". An attribute that is None is left out.
     """
     attribute_text = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(printable(value))}"'

@@ -25,14 +25,14 @@ CONFIG = "numba.core.config"
 PREFIX = "NUMBA_"
 
 THREADS = "NUMBA_NUM_THREADS"
-"""The setting of the number of threads, which Numba does not check when it reads it."""
+"""The variable for the number of threads. Numba does not check its value when it reads it."""
 
 _BEGINNING = "Environment variable '"
 """The beginning of Numba's warning about a variable; the name of the variable follows."""
 
 
 def guard_numba(warn: Callable[[str], None]) -> None:
-    """Let a later import of Numba read no file, and call `warn` with the name of each bad variable.
+    """Make a later import of Numba read no file and call `warn` with the name of each bad variable.
 
     Does nothing if Numba has been imported already.
     """
@@ -84,9 +84,9 @@ class _Loader(SourceFileLoader):
 
 
 def _keep_settings(module: ModuleType) -> None:
-    """Keep Numba from reading the file, or variables that were hidden, when it compiles.
+    """Prevent Numba from reading the file or a hidden variable later.
 
-    When Numba compiles, it looks for the file again, and reads all variables again if one has
+    Whenever Numba compiles, it looks for the file again, and reads all variables again if one has
     changed.
     """
     module.__dict__["_config_fname"] = ""
@@ -96,7 +96,7 @@ def _keep_settings(module: ModuleType) -> None:
 
 @contextmanager
 def _unprintable_hidden() -> Iterator[list[str]]:
-    """Remove variables of Numba with control characters during the block; yield their names.
+    """During the block, remove Numba's variables with unprintable values; yield their names.
 
     LLVM prints the name of an unknown processor (NUMBA_CPU_NAME) without escaping it.
     """

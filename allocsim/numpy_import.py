@@ -1,8 +1,8 @@
 """The import of NumPy by the commands: with one thread of OpenBLAS, and with enough address space.
 
-OpenBLAS starts a thread for each processor when it is loaded, and takes some 40 MiB of address
-space for each. allocsim does not use it. If the address space is limited (ulimit -v) and too small,
-OpenBLAS ends the process with status 1, and the libraries of NumPy and LLVM fail to load with
+When OpenBLAS is loaded, it starts a thread for each processor, and takes some 40 MiB of address
+space for each. allocsim does not use OpenBLAS. If the address space is limited (ulimit -v) and too
+small, OpenBLAS ends the process with status 1, or the libraries of NumPy and LLVM fail to load with
 messages that do not name the cause.
 
 A Python program that imports allocsim keeps NumPy's own behaviour.
@@ -25,7 +25,9 @@ THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def guard_numpy() -> None:
-    """Let a later import of NumPy start no thread, or raise EnvironmentLacks if there is no room.
+    """Make a later import of NumPy start no threads, and check the address space first.
+
+    The import raises EnvironmentLacks if too little address space is free.
 
     Does nothing if NumPy has been imported already.
     """
@@ -34,7 +36,7 @@ def guard_numpy() -> None:
 
 
 class _Finder:
-    """Finds NumPy, once, with the finders that follow, and has it loaded by `_Loader`."""
+    """Finds NumPy, once, by the other finders of sys.meta_path, and makes `_Loader` load it."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Return the spec of NumPy; None for any other module."""
@@ -50,10 +52,13 @@ class _Finder:
 
 
 class _Loader(SourceFileLoader):
-    """Loads NumPy with the variable THREADS set, which programs that allocsim runs do not get."""
+    """Loads NumPy with the variable THREADS set.
+
+    The variable is restored afterwards, because programs that allocsim runs must not get it.
+    """
 
     def exec_module(self, module: ModuleType) -> None:
-        """Execute the module. Raises ImportError if it cannot use a variable NPY_*."""
+        """Execute the module. Raises ImportError if NumPy rejects the value of a variable NPY_*."""
         before = os.environ.get(THREADS)
         os.environ[THREADS] = "1"
         try:

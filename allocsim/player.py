@@ -53,7 +53,7 @@ class Options:
     the end."""
     limit: int | None = None
     """Footprint in bytes above which the replay stops with LimitExceeded. Without a limit, the
-    replay stops with OutOfMemory when its footprint exceeds a share of the available memory (see
+    replay stops with OutOfMemory when the footprint exceeds a share of the available memory (see
     MemoryBound).
 
     The limit is checked between events and before a large object is written. It is not checked
@@ -200,7 +200,7 @@ class Player:
             raise replay_error(stop, event, self.heap, self._run, self._bound)
 
     def _handle_due(self) -> None:
-        """Empty the sample buffer if it is full; run a check if its number of events is reached."""
+        """Empty the sample buffer if it is full; run a check if one is due."""
         driver = self._driver
         if driver.samples == len(self._run.samples):
             self._keep_samples()

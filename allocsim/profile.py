@@ -35,7 +35,7 @@ PART_MEANINGS = {
 
 METADATA_MEANING = "page map, span records, caches"
 FOOTPRINT_MEANING = "heap - released + metadata"
-"""The phrases that explain the rows of a table for the metadata and the footprint."""
+"""Phrases that explain the metadata and the footprint in a table."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def require_exact(samples: np.ndarray) -> None:
             f"the parts do not sum to the heap of {first['heap']} bytes {when}: {parts}"
         )
     for name in PARTS:
-        # Objects that are smaller than requested do not change the sum, because `rounding` is then
+        # The sum does not show that objects are smaller than requested, but then `rounding` is
         # negative.
         negative = samples[samples[name] < 0]
         if len(negative):

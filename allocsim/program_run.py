@@ -1,4 +1,4 @@
-"""Figures of a program's run, from the kernel. Predictions are compared with these figures.
+"""Figures of a program's run, from the operating system. Predictions are compared with them.
 
 `allocsim record` stores a ProgramRun in the header of the trace. It describes the run of the whole
 program, so a slice or sample of a trace has none.
@@ -22,7 +22,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
 class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a program, without the processes that it started. Sizes are in bytes."""
+    """One run of a program. Only `cpu_seconds` includes its child processes. Sizes are in bytes."""
 
     anonymous_peak: Count
     """Peak of the anonymous RSS, without the recorder's own memory: the highest sample, or the
@@ -76,10 +76,10 @@ class RealRuns(msgspec.Struct, kw_only=True):
     """The reason why runs are missing. None if no run is missing."""
 
     def middle(self, figure: Callable[[ProgramRun], float]) -> float:
-        """Return the median of a figure of all runs; there must be at least one run."""
+        """Return the median of a figure over all runs; there must be at least one run."""
         return median(map(figure, self.runs))
 
     def extent(self, figure: Callable[[ProgramRun], float]) -> tuple[float, float]:
-        """Return the smallest and the largest value of a figure of all runs."""
+        """Return the smallest and the largest value of a figure over all runs."""
         values = [*map(figure, self.runs)]
         return min(values), max(values)

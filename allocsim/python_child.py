@@ -1,8 +1,8 @@
-"""Child processes of allocsim's own Python, for a malloc library or a capture of memray.
+"""Start, watch and end child processes. Most of them run a module of allocsim.
 
-Every child that runs code of allocsim is started here. A child imports nothing from the current
-directory, and its standard input is empty unless the caller provides one. Each child runs in its
-own session, so that it can be killed together with the processes that it has started.
+A Python child imports nothing from the current directory. The standard input of a child is empty
+unless the caller provides one. Each child runs in its own session, so that it can be killed
+together with the processes that it has started.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POLL_INTERVAL = 0.05
 """Seconds between two checks of a child."""
 
 PR_SET_PDEATHSIG = 1
-"""Linux's number for the prctl option that asks for a signal when the parent ends."""
+"""Linux's number of the prctl option that requests a signal when the parent ends."""
 
 _TALKING = {
     *("PYTHONDEVMODE", "PYTHONFAULTHANDLER", "PYTHONINSPECT", "PYTHONMALLOCSTATS"),
@@ -45,8 +45,8 @@ _RUN = (
     "from allocsim.numba_settings import guard_numba; guard_numba(lambda _: None); "
     "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
-"""Program of the child process: append a directory to sys.path, and run a module. The parent has
-named the bad variables of Numba."""
+"""Program of the child process: append a directory to sys.path, and run a module. It ignores bad
+variables of Numba, because its parent has warned of them."""
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
@@ -93,8 +93,8 @@ def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byt
 def _kill_all(children: list[subprocess.Popen[bytes]], awaited: int) -> None:
     """Kill the processes that are left in each child's process group, and wait for the child.
 
-    `awaited` is the argument of waitid(2): with os.WNOWAIT, the child is not reaped. This does not
-    call `child.wait()`, which takes a lock: a signal handler that has interrupted such a call would
+    `awaited` is the argument of waitid(2): with os.WNOWAIT, the child is not reaped. `child.wait()`
+    is not called, because it takes a lock: a signal handler that has interrupted such a call would
     wait forever.
     """
     for child in children:
@@ -105,7 +105,7 @@ def _kill_all(children: list[subprocess.Popen[bytes]], awaited: int) -> None:
 
 
 def die_with_parent() -> None:
-    """In a child: make the kernel kill this process when its parent ends in any way."""
+    """In a child: make Linux kill this process when its parent ends, in whatever way."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
@@ -118,9 +118,9 @@ def limit_output() -> None:
 
 
 def output_file() -> IO[bytes]:
-    """Return a file of MAX_OUTPUT zeros for the output of a child, which it cannot lengthen.
+    """Return a file of MAX_OUTPUT zeros for the output of a child. The child cannot lengthen it.
 
-    It is in memory, because TMPDIR may be full or missing.
+    The file is in memory, because TMPDIR may be full or missing.
     """
     output = os.memfd_create("allocsim-output", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(output, MAX_OUTPUT)  # takes no memory

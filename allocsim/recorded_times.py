@@ -1,9 +1,9 @@
-"""Times of a recording, which only some recordings have.
+"""Times of the events of a recording. Only some recordings have times.
 
 `allocsim record` stores at most 1,024 points in the description of a trace (see
-`traces.preload.time_table`): pairs of a row of the trace and a time in ns. A row may be a note and
-no event, so `Trace.times` has the same points with numbers of events. A time between two points is
-interpolated.
+`traces.preload.time_table`): a point is a row of the trace and its time in ns. Rows include notes,
+which are not events; `Trace.times` has the same points with numbers of events. A time between two
+points is interpolated.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ NONE = "the recording has no times; `allocsim record --with preload` records tim
 def recorded_times(description: Mapping[str, Any]) -> list[tuple[int, int]]:
     """Return the points (rows before, nanoseconds since the first call) of a trace, in order.
 
-    `description` is that of the trace. Returns [] if there are no points, if the trace is a part of
-    a recording, or if the points are not valid, because a file may contain anything.
+    `description` is that of the trace. Returns [] if there are no points, if the points are not
+    valid, or if the trace is a part of a recording.
     """
     points = recorded_pairs(description, "times") or []
     in_order = all(a[0] <= b[0] and a[1] <= b[1] for a, b in pairwise(points))

@@ -78,7 +78,7 @@ class ComparisonResult:
 
     @property
     def rows(self) -> list[Row]:
-        """A row per allocator, in sorted order: its figures, or why it failed (`failure`)."""
+        """A sorted row for each allocator: its figures, or the reason why it failed."""
         return self.compared.rows()
 
     @property

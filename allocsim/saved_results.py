@@ -145,7 +145,7 @@ def _subject(row: Field) -> SubjectFigures:
 
 
 def _fragmentation(memory: Field) -> float:
-    """Return the fragmentation, which is negative if the program does not touch most live bytes."""
+    """Return the fragmentation; negative if more bytes are live than the program has touched."""
     return memory["fragmentation"].number(low=-MAX_FIGURE, high=1.0)
 
 

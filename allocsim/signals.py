@@ -49,7 +49,7 @@ def on_interrupt(cleanup: Callable[[], None]) -> _Registered:
 
 
 def interrupt_message(progress: Callable[[], str]) -> _Registered:
-    """Return a context manager that adds `progress()` to the message of a signal in its block.
+    """Return a context manager that adds `progress()` to the message if a signal ends its block.
 
     In a thread other than the main thread, nothing is added, because several such threads may be
     running.
@@ -93,7 +93,7 @@ class SignalsRedirected:
 
 
 class SignalsDeferred(SignalsRedirected):
-    """Context manager: signals of MESSAGES that come in its block take effect at the block's end.
+    """Context manager: signals of MESSAGES that arrive in its block take effect at its end.
 
     Use it for a step that must not be left half done, such as starting a process and registering
     the cleanup that ends the process.

@@ -12,7 +12,7 @@ from allocsim.errors import InputError
 
 MAX_SIZE = 1 << 47
 """The largest size accepted on the command line, in a job and in a trace. It is the size of the
-user address space on x86-64 and arm64."""
+user address space on x86-64."""
 
 MIN_SECONDS, MAX_SECONDS = 0.1, 1e6
 """The shortest and the longest time limit that are accepted, in seconds."""

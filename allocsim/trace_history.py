@@ -36,7 +36,7 @@ class SiteTotal(NamedTuple):
     """The calls that allocate at one line of the program, through any stack."""
 
     frame: Frame
-    """The first own frame of its stacks; UNKNOWN for calls whose site is not known."""
+    """The first own frame of these stacks; UNKNOWN for calls whose site is not known."""
     callers: list[Frame]
     """Callers of this frame, in the stack that allocates the most bytes."""
     calls: int
@@ -51,7 +51,7 @@ class History:
 
     timeline: list[Point] = field(default_factory=list)
     sites: list[SiteTotal] = field(default_factory=list)
-    """The totals, the most bytes first, or [] if the trace has no call sites."""
+    """The total of each line, the most bytes first, or [] if the trace has no call sites."""
 
 
 def collect_history(trace: Trace) -> tuple[TraceStats, History]:
@@ -69,7 +69,7 @@ def collect_history(trace: Trace) -> tuple[TraceStats, History]:
 
 
 class _Timeline:
-    """Points at equal distances in events. The distance is doubled if there are too many points."""
+    """Points with equal numbers of events between them. The number doubles at MAX_POINTS points."""
 
     def __init__(self) -> None:
         self._points: list[Point] = []
@@ -110,7 +110,7 @@ class _Totals:
         self._bytes = np.zeros(1 << 10, np.int64)
 
     def add(self, events: Any, sites: Any) -> None:
-        """Add the events with these site numbers."""
+        """Add events; `sites` has the site number of each."""
         allocates = events.op <= LAST_ALLOCATING
         numbers = sites[allocates]
         highest = int(numbers.max(initial=0))

@@ -125,8 +125,8 @@ def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
                     yield out[: state.written]
                 if position < len(chunk) and state.calls < state.last:
                     tables = _with_room_for(tables, int(chunk[position].object))
-            # A recording's counts of dropped calls and its table of sites are complete only at its
-            # end.
+            # A trace of unknown length is read to its end, because only then are its counts of
+            # dropped calls and its table of sites complete.
             if state.calls >= state.last and whole.length is not None:
                 break
     sites.end()
@@ -268,7 +268,7 @@ def random_share(allocation: int, seed: int) -> int:
 
 @kernel
 def _mix(bits: int) -> int:
-    """Mix all bits of a 31-bit number with a permutation whose products stay below 2**63."""
+    """Return a permutation of the 31-bit numbers that mixes all bits. No product reaches 2**63."""
     bits ^= bits >> 16
     bits = bits * 0x5851F42D & 0x7FFFFFFF
     bits ^= bits >> 15

@@ -20,7 +20,7 @@ from allocsim.tuning.verdict import objections, remarks
 
 @dataclass(frozen=True, repr=False)
 class TuningResult:
-    """A table of size classes for some workloads, next to the design's own."""
+    """A table of size classes for some workloads, compared with the design's own table."""
 
     tuning: Tuning
     call: str
@@ -37,8 +37,8 @@ class TuningResult:
 
         `size` is in bytes. `pages` is the length of a span in the design's pages, `objects` the
         number of objects in a span, and `batch` the number of objects that are moved at once.
-        `weight` is the mean of two numbers of live objects of the class: at the peak, and on
-        average.
+        `weight` is a number of live objects: the mean of those at the peak and those on average
+        (see `tuning.workload`).
         """
         classes = self.as_dict()["classes"]
         names = ("size", "pages", "objects", "batch")

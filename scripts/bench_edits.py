@@ -1,5 +1,4 @@
-"""The cost of an edit: the number of kernels that the next `allocsim replay` compiles, and its
-CPU-seconds.
+"""The cost of an edit: how many kernels the next `allocsim replay` compiles, and its CPU-seconds.
 
 The script edits a copy of the package that has a kernel cache of its own. It appends a comment to
 each file in turn, then a line of code to each. After each edit, two designs replay a bundled

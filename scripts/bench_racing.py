@@ -1,4 +1,4 @@
-"""Benchmarks: designs compared with malloc libraries, and the driver with a plain loop in C.
+"""Benchmarks that compare designs with malloc libraries, and the driver with a plain loop in C.
 
 Each subject replays the same events with the same compiled driver in fresh processes. Subjects take
 turns, so a slow minute of the machine affects all of them. Only the ratios are meaningful.
@@ -38,7 +38,7 @@ def uniform(max_size: int) -> dict[str, object]:
 
 
 def warm(times: list[float]) -> float:
-    """Return the median of the warm runs of a process."""
+    """Return the median of the runs of a process except the first, which is cold."""
     return statistics.median(times[1:])
 
 
@@ -76,7 +76,7 @@ def compare_with_c(console: Console, name: str, trace: Trace, rounds: int) -> No
     """Print each library's time in allocsim's driver and in a plain loop in C.
 
     Fresh processes take turns; each figure is the median of the rounds' warm medians. The C program
-    has the library preloaded and shares only the file of events.
+    has the library preloaded. It shares only the file of events with allocsim.
     """
     compiler = shutil.which("cc")
     if compiler is None:

@@ -1,9 +1,9 @@
 /* The programs that scripts/bench records: PROGRAM FILE churn|pairs THREADS STEPS.
  *
- * A step makes two calls. `churn` frees the object in a random one of the thread's slots, allocates
- * an object of a random size in its place, and writes to all of it. `pairs` allocates and frees an
+ * A step makes two calls. `churn` frees the object in a random slot of the thread, allocates an
+ * object of a random size in its place, and writes to all of it. `pairs` allocates and frees an
  * object of one size, without touching it. FILE gets the wall time and the CPU time of all steps in
- * ns, without the time in which the slots are filled first. */
+ * ns, not counting the time to fill the slots at the beginning. */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
-"""Benchmark: what the recorders of `allocsim record` cost for each call.
+"""Benchmark: the time that the recorders of `allocsim record` take for each call.
 
-Two programs in C (`bench_recording.c`) measure themselves, on one thread and on several ones,
-without a recorder and with each installed one in turn. The conversion of the recordings is not
-included.
+Two programs in C (`bench_recording.c`) measure their own times. They run on one thread and on
+several threads, without a recorder and with each installed recorder in turn. The conversion of the
+recordings is not included.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Time(NamedTuple):
 
 
 def time_recorders(console: Console, rounds: int, calls: int) -> None:
-    """Print the time per call of each program with each recorder; `calls` are those of a run."""
+    """Print the time per call of each program with each recorder; a run makes `calls` calls."""
     reason = why_no_compiler()
     if reason is not None:
         console.print(f"skipped: the recorders, because {reason}")
@@ -81,7 +81,7 @@ def _times(console: Console, command: list[str], rounds: int, calls: int) -> dic
 
 
 def _run(recorder: Recorder | None, request: Request, calls: int) -> Time:
-    """Run the program once and return its own figures."""
+    """Run the program once and return the times that it measured."""
     if recorder is None:
         status = run_program(request.program, {}).status
     else:

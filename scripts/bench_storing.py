@@ -47,7 +47,7 @@ def time_stored(console: Console, events: int, rounds: int) -> None:
         grown = resident() - before
     ours, engine = statistics.median(file_rates), statistics.median(memory_rates)
     table = Table(title=f"an allocsim trace of {events:,} events", title_justify="left")
-    table.add_column("what")
+    table.add_column("measurement")
     table.add_column("figure", justify="right")
     table.add_row("opening it, seconds", f"{statistics.median(opening):.5f}")
     table.add_row("replaying it, reading included, ns/event", f"{ours:.2f}")

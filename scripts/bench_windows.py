@@ -1,7 +1,8 @@
-"""Benchmark: the driver in windows on threads, compared with a loop in C on pthreads.
+"""Benchmark: the driver on several threads, compared with a loop in C on pthreads.
 
-Both replay the same plan on the same loaded library, in turn and in one process for each library.
-A pair is a replay of each, one after the other. The times of a replay depend on the order in which
+Within a window, a number of events, the threads run freely (see `benchmark.threads`). The driver
+and the loop replay the same windows on the same loaded library, in one process for each library. A
+pair is a replay by each, one after the other. The times of a replay depend on the order in which
 threads get the locks of the library. They vary by up to 20 ns/event on glibc, so the result is the
 median difference of the pairs, with a confidence interval.
 """
@@ -97,7 +98,7 @@ def _report(console: Console, name: str, events: EventFile, loop: Path, pairs: i
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return an interval that has the median with at least CONFIDENCE, if there are 6 values.
+    """Return a confidence interval of the median, for CONFIDENCE; there should be 6 values or more.
 
     The ends of the interval are among the values (sign test): the number of values below the median
     has the distribution of the heads of n coins. Nothing else is assumed about the values.

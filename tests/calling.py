@@ -8,7 +8,7 @@ from allocsim.core.records import HeapState, Sample
 from allocsim.core.tables import records
 
 Place = Callable[[HeapState], int]
-"""Returns an address to test, given a heap and a state."""
+"""Returns an address to test, given the state of a heap."""
 
 
 def malloc(state: HeapState, size: int, thread: int = 0) -> int:

@@ -17,7 +17,7 @@ WAYS = (
     *("fork-and-hang", "segfault", "chatter", "garbage", "forge", "real-time", "spin", "tamper"),
     *("same", "overlap", "misaligned", "misaligned-memalign", "scribble", "forget"),
 )
-"""In the order of odd_malloc.c."""
+"""The ways in which a library can misbehave, in the order of odd_malloc.c."""
 
 Compiler = Callable[..., Path]
 

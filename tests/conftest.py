@@ -1,7 +1,7 @@
 """Fixtures for the whole suite.
 
 Every test passes compiled and with NUMBA_DISABLE_JIT=1 (pure mode), where each access to a record
-costs microseconds. Tests with repetitions multiply them by SCALE.
+costs microseconds. Tests multiply their repetitions by SCALE.
 """
 
 import os
@@ -21,7 +21,7 @@ from tests.compiled_libraries import compiler, event_file, odd_library  # noqa: 
 from tests.once import runs_once
 
 for _size in ("COLUMNS", "LINES"):
-    # A worker of pytest-xdist that imports readline sets it, which changes the width of a pipe.
+    # readline sets the variable when a worker of pytest-xdist imports it. Output gets narrower then.
     os.environ.pop(_size, None)
 
 SCALE = 1 if PURE else 20

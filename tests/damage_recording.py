@@ -56,7 +56,7 @@ def _lane(rng: random.Random) -> list[Record]:
 
 
 def _stacks() -> bytes:
-    """Return lane 0: an object, and stacks in it."""
+    """Return lane 0, which has an object and stacks."""
     words = [_head(Kind.OBJECT, 4), 0x1000, 0x9000, 0x1000, int.from_bytes(b"/no/file", "little")]
     for number in range(STACKS):
         head = number + 1 << 32 | _head(Kind.STACK, 2)

@@ -1,4 +1,4 @@
-"""Call the replay kernel directly: events from calls, runs, random streams."""
+"""Call the replay kernel directly, with events made from calls or from random numbers."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ NEVER = 1 << 62
 
 @dataclass(frozen=True)
 class Call:
-    """One event, by name."""
+    """One event, whose fields are those of `Event`."""
 
     op: Op
     object: int = 0
@@ -80,7 +80,7 @@ def new_run(*, objects: int = 64, samples: int = 100, **driver: int) -> Run:
 
 
 def set_due(run: Run) -> None:
-    """Set the event at which the kernel must look again: that of the next sample or check."""
+    """Set the number of events at which the next sample or check is due."""
     driver = run.driver[0]
     driver.due = min(driver.next_sample, driver.next_check)
 

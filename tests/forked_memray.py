@@ -1,7 +1,7 @@
 """memray's reader in a forked copy of this process, for thousands of cases.
 
-The product starts a Python for each capture. That takes half a second, nearly all of it for imports
-that a fork shares with its parent. A crash of memray still ends only the copy.
+allocsim starts a Python process for each capture. That takes half a second, nearly all of it for
+imports that a fork shares with its parent. A crash of memray still ends only the copy.
 """
 
 import contextlib

@@ -96,7 +96,7 @@ JOBS = (
 
 
 def cases(compiled: int, pure: int) -> int:
-    """Number of cases: ALLOCSIM_FUZZ, or this default."""
+    """Return the number of cases: ALLOCSIM_FUZZ, or a default for compiled or for pure mode."""
     return int(os.environ.get("ALLOCSIM_FUZZ", pure if PURE else compiled))
 
 

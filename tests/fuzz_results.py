@@ -65,7 +65,7 @@ def originals() -> dict[str, tuple[bytes, ...]]:
 
 
 def read_result(path: Path) -> None:
-    """Compare a saved result with itself, and with a valid one in both roles."""
+    """Compare a saved result with itself; compare it with a valid result, in both directions."""
     whole = path.with_name("whole.json")
     whole.write_bytes(originals()["results"][1])
     for base, result in ((path, whole), (whole, path), (path, path)):

@@ -1,4 +1,4 @@
-"""Decompression of an LZ4 frame in plain Python, so that fuzzing damages what is inside it."""
+"""Decompression of an LZ4 frame in plain Python, so that fuzzing can damage its content."""
 
 HEADER = 7
 """Bytes of a frame's header without a length and a dictionary, as memray writes it."""
@@ -21,7 +21,11 @@ def decompressed(frame: bytes) -> bytes:
 
 
 def append_block(content: bytearray, block: bytes) -> None:
-    """Append a block's content; each of its sequences is some literals and a match before them."""
+    """Append the content of a block.
+
+    The block is a series of sequences. A sequence has some literals, and a match: a copy of bytes
+    that come before.
+    """
     place = 0
     while place < len(block):
         token, place = block[place], place + 1
@@ -32,12 +36,12 @@ def append_block(content: bytearray, block: bytes) -> None:
             return
         start = len(content) - int.from_bytes(block[place : place + 2], "little")
         length, place = length_at(block, place + 2, token & 15)
-        for byte in range(start, start + length + 4):  # which may overlap what it appends
+        for byte in range(start, start + length + 4):  # the match may overlap its own copy
             content.append(content[byte])
 
 
 def length_at(block: bytes, place: int, length: int) -> tuple[int, int]:
-    """Return a length that begins with 4 bits of a token, and the place after its other bytes."""
+    """Return a length whose first 4 bits are in a token, and the position after its other bytes."""
     if length < 15:
         return length, place
     while block[place] == 255:

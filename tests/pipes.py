@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def filled_pipe(content: bytes) -> Iterator[str]:
-    """Yield the path of a pipe with this content, at most 64 KiB, after which it ends."""
+    """Yield the path of a pipe that has this content, at most 64 KiB, and then ends."""
     reading, writing = os.pipe()
     try:
         os.write(writing, content)

@@ -10,7 +10,7 @@ from allocsim.player import Options, Player
 from tests.driving import Call, random_calls, stream_of
 
 NOTES = (Op.RELEASE, Op.THREAD_DONE)
-"""Operations that are not events of the allocator."""
+"""Operations that are notes, not calls of the allocator."""
 
 
 def calls(seed: int, count: int, threads: int = 4) -> list[Call]:

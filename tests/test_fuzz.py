@@ -14,7 +14,7 @@ READ = ("success", "OutOfMemory")
 @pytest.mark.parametrize("form", fuzz.RECORDED)
 def test_damaged_traces_replay_or_give_an_error(tmp_path: Path, form: str) -> None:
     count = fuzz.cases(compiled=400, pure=20)
-    if form == "memray":  # whose reader is a process for each case
+    if form == "memray":  # its reader is a new process for each case
         count //= 20
     ends = fuzz.run(form, count, 1, tmp_path / "trace.txt")
     assert sum(ends.values()) == count

@@ -1,4 +1,4 @@
-"""Escaping: the only place that makes HTML of texts."""
+"""Escaping, in the only module that makes HTML from texts."""
 
 from html.parser import HTMLParser
 
@@ -42,7 +42,7 @@ def test_markup_is_inserted_and_strings_are_escaped() -> None:
     inner = element("b", "<")
     assert element("p", inner, "<i>") == "<p><b>&lt;</b>&lt;i&gt;</p>"
     assert isinstance(joined(inner, "<"), Markup)
-    # The sum of two pieces of markup is a string again, so it is escaped: forgetting to join shows.
+    # The sum of two pieces of markup is a plain string, so it is escaped: a missing `joined` shows.
     assert element("p", inner + inner).startswith("<p>&lt;b&gt;")
 
 

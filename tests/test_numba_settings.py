@@ -35,7 +35,7 @@ def test_file_of_the_current_directory_is_not_read(
     assert (0, f"{tmp_path}/victim") == (unguarded.OPT, unguarded.HTML)
     warnings: list[str] = []
     guarded = loaded(warnings)
-    guarded.reload_config()  # as before each compilation
+    guarded.reload_config()  # Numba calls this before each compilation
     assert (guarded.OPT, guarded.HTML, warnings) == (3, None, [])
     assert sys.modules["yaml"] is not None
 

@@ -72,7 +72,7 @@ def test_comparison_shows_every_allocator_and_why_one_failed() -> None:
     assert {"go2008", "lib:glibc", "lib:tcmalloc", "lib:libodd.so"} <= set(cells)
     assert rows()[-1].failure in cells
     assert "*6.0 MiB" in cells
-    assert (len(cells) - 1) % 5 == 0  # a head and four rows, all of one length
+    assert (len(cells) - 1) % 5 == 0  # a header and four rows, all of the same length
 
 
 def test_comparison_as_a_table_has_nan_for_what_is_not_known() -> None:

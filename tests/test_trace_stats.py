@@ -55,7 +55,7 @@ def plainly(calls: list[Call]) -> dict[str, object]:
 
 
 def binned(counts: Counter[int]) -> dict[int, int]:
-    """The numbers in each bin, under the power of two with which the bin ends."""
+    """Return the count of each bin, by the power of two at which the bin ends."""
     found = Counter[int]()
     for value, count in counts.items():
         found[1 << (value - 1).bit_length() if value else 0] += count

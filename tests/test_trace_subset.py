@@ -1,4 +1,4 @@
-"""Subsets of a trace: whole objects, valid, the same for the same random seed."""
+"""Subsets of a trace: they have whole objects, are valid, and depend only on the random seed."""
 
 from collections import Counter
 from collections.abc import Iterator

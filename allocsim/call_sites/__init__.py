@@ -4,7 +4,7 @@ An event has no room for a stack. Instead, every allocating event (malloc, callo
 realloc) has a site number, and a `SiteTable` maps site numbers to stacks. `CallSites` holds the
 table and a stream of numbers, which runs in parallel to the stream of events. A trace has call
 sites only if its recording contains them and the caller of `open_recording` requests them. A replay
-does not request them and does not pay for them.
+does not need them, so it does not request them.
 
     with open_recording("server.allocsim", sites=True) as trace:
         for events in trace.chunks:

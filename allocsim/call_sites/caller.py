@@ -22,15 +22,15 @@ class Caller(NamedTuple):
     """The function, if the recording names it."""
 
     def place(self) -> Place:
-        """Return the place of the call: a return address is after the call instruction."""
+        """Return the place of the call instruction, which ends right before the return address."""
         return Place(self.path, max((self.address or 0) - 1, 0))
 
 
 def caller_frames(callers: Sequence[Caller], recording: str) -> tuple[list[Frame], list[str]]:
     """Return the frame of each caller, and notes about symbols that could not be read.
 
-    A frame has function and line if the file is on this machine, or else the function that the
-    recording names. `recording` is as in `symbols.resolve`.
+    If the file is on this machine, a frame has function and line. Otherwise it has the function
+    that the recording names. `recording` is as in `symbols.resolve`.
     """
     places = [caller.place() for caller in callers]
     resolved = resolve(places, recording)

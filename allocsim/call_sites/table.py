@@ -21,8 +21,8 @@ from allocsim.call_sites.frame import UNKNOWN, Frame
 from allocsim.call_sites.own_frame import Rank, rank_of
 
 MAX_NODES = 1 << 24
-"""Maximum number of nodes, which take 128 MiB. A recording of 420,000 calls of a Python program had
-87,000."""
+"""Maximum number of nodes. They take 128 MiB. A recording of 420,000 calls of a Python program had
+87,000 nodes."""
 
 MAX_FRAMES = 1 << 20
 """Maximum number of frames."""
@@ -132,11 +132,10 @@ class SiteTable:
         return chosen
 
     def _first_nodes(self, candidates: Any) -> Any:
-        """Return for each node the first node of itself and its callers that is in `candidates`.
+        """For each node, return the first candidate among the node and its callers, or 0.
 
-        `candidates` is a flag for each node. The result is 0 where there is no such node. Each
-        iteration doubles the number of callers that are followed, so the deepest stack takes 24
-        iterations.
+        `candidates` has a flag for each node. Each iteration doubles the number of callers that are
+        followed, so the deepest stack takes 24 iterations.
         """
         nodes = np.arange(len(self.parents))
         reached = np.where(candidates, nodes, self.parents)
@@ -159,10 +158,10 @@ def table_of_addresses(
 ) -> SiteTable:
     """Return the table of a tree of addresses; row N of the tree becomes site N.
 
-    Row N, from 1, has an address number, addresses[N], and the row of its caller, parents[N]. Row 0
-    is not used. chains[A] has the frames at address number A, the innermost first. An address has
-    several frames if the compiler has inlined functions there. A parent that is not lower than its
-    row counts as 0.
+    Row N has an address number, addresses[N], and the row of its caller, parents[N]; row 0 is not
+    used. chains[A] has the frames at address number A, the innermost first. An address has several
+    frames if the compiler has inlined functions there. A parent must be lower than its row;
+    otherwise, it counts as 0.
     """
     rows = np.arange(len(parents))
     above = np.where(np.asarray(parents) < rows, parents, 0).astype(np.int64)

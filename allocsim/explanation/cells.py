@@ -14,11 +14,11 @@ LEVELS = ("no live object", "under 25% live", "25 to 50%", "50 to 75%", "over 75
 
 
 def occupancy_cells(snapshots: Sequence[Snapshot], max_rows: int) -> tuple[np.ndarray, int]:
-    """Return (bytes, bytes of address space in a row), for at most `max_rows` rows.
+    """Return (cells, bytes of address space in a row).
 
-    The bytes are an array of (row, snapshot, 2): bytes of units, and bytes of live objects in these
-    units. The first row has the lowest addresses. Addresses that are in no unit of any snapshot are
-    left out.
+    The cells are an int64 array of shape (rows, snapshots, 2), with at most `max_rows` rows: the
+    bytes of units, and the bytes of live objects in these units. The first row has the lowest
+    addresses. Addresses that are in no unit of any snapshot are left out.
     """
     numbers = np.unique(np.concatenate([snapshot.regions[:, 0] for snapshot in snapshots]))
     regions_per_row = max(-(-len(numbers) // max_rows), 1)
@@ -30,7 +30,7 @@ def occupancy_cells(snapshots: Sequence[Snapshot], max_rows: int) -> tuple[np.nd
 
 
 def levels_of(cells: np.ndarray) -> np.ndarray:
-    """Return the number of the level of each cell, or -1 if it has no memory."""
+    """Return the index in LEVELS of each cell, or -1 for a cell without memory."""
     memory, live = cells[:, :, 0], cells[:, :, 1]
     quarters = np.minimum(4 * live // np.maximum(memory, 1), 3) + 1
     return np.where(memory == 0, -1, np.where(live == 0, 0, quarters))

@@ -1,4 +1,4 @@
-"""Sentences about two workloads side by side: how the footprint and its owners changed."""
+"""Sentences that compare two workloads: how the footprint and its owners changed."""
 
 from __future__ import annotations
 

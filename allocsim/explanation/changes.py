@@ -31,11 +31,13 @@ _LINE = re.compile(r":\d+$")
 
 @dataclass(frozen=True)
 class Change:
-    """An owner in one or both workloads; `before` is None if it is new, `after` if it is gone."""
+    """An owner in one or both workloads."""
 
     by: str
     before: Owner | None
+    """None if the owner is new."""
     after: Owner | None
+    """None if the owner is gone."""
 
     @property
     def name(self) -> str:
@@ -65,8 +67,8 @@ class Changes:
     before: Explanation
     after: Explanation
     owners: list[Change]
-    """The changes by each grouping that both explanations have, in turn; in each grouping, the
-    largest change of owned bytes comes first."""
+    """The changes in each grouping that both explanations have. In each grouping, the largest
+    change of owned bytes comes first."""
 
     @property
     def footprint(self) -> int:
@@ -82,9 +84,9 @@ def same_moment(moments: Sequence[Moment], event: int) -> Choice:
     """Return the moment at which a second workload is compared with `event` of a first one.
 
     `moments` are those of the first workload. The worst moments of two workloads are often of
-    different kinds, such as the peak and the end. So if the event is the end or a peak, the second
-    workload is explained at the same kind of moment. Otherwise, it is explained after the same
-    share of its events.
+    different kinds, such as the peak and the end. So if `event` is the end or a peak, the second
+    workload is explained at its own end or peak. Otherwise, it is explained after the same share of
+    its events.
     """
     events = {each.name: each.event for each in moments}
     for name in ("end", "peak", "live-peak"):
@@ -99,7 +101,7 @@ def changes_of(before: Explanation, after: Explanation) -> Changes:
 
 
 def matched(before: Sequence[Owner], after: Sequence[Owner]) -> list[Change]:
-    """Return the owners of two workloads, matched, for each grouping that both have."""
+    """Match the owners of two workloads, in each grouping that both have."""
     shared = [by for by in _groupings(before) if by in _groupings(after)]
     return [change for by in shared for change in _changes_by(by, before, after)]
 

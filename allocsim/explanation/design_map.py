@@ -45,7 +45,7 @@ def map_of(heap: Heap, player: Player) -> HeapMap:
 
 
 def play_until(heap: Heap, trace: Trace, event: int | None, options: Options) -> Player:
-    """Replay the first `event` events of a trace, or all if it is None; return the player."""
+    """Replay the first `event` events of a trace, or all events for None; return the player."""
     player = Player(heap, options, event)
     with trace:
         for chunk in (trace if event is None else first_events(trace, event)).chunks:
@@ -54,7 +54,7 @@ def play_until(heap: Heap, trace: Trace, event: int | None, options: Options) ->
 
 
 def stops(player: Player, trace: Trace, events: Sequence[int]) -> Iterator[int]:
-    """Replay a trace; after each of these numbers of events, yield the number.
+    """Replay a trace, and yield each number in `events` after that many events.
 
     `events` must be in ascending order.
     """

@@ -1,7 +1,7 @@
 """An examination: the first part of an explanation, without experiments.
 
-It replays the workload to the moment and groups the objects that are live then. The names of the
-groups are known from here on, so a wrong name is an error before any experiment begins.
+It replays the workload to the moment and groups the objects that are live then. It finds the names
+of the groups, so that a wrong name is reported before any experiment begins.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Examination:
     lives: Lives
     table: SiteTable
     labels: list[Labels]
-    """The groups, by each grouping."""
+    """The labels of each grouping."""
     owners: list[list[Owner]]
-    """The owners, by each grouping."""
+    """The owners of each grouping."""
 
     @property
     def flat_owners(self) -> list[Owner]:
@@ -76,7 +76,7 @@ def examine(
 
     `with_sites` opens the workload with its call sites, if it has any. Raises InputError if the
     workload has no events, if the moment does not exist, or if call sites are needed and the
-    workload has none; UnknownName if a grouping does not exist; and Corruption if the figures
+    workload has none. Raises UnknownName for an unknown grouping, and Corruption if the figures
     contradict each other.
     """
     _require_groupings(question.by)
@@ -112,7 +112,7 @@ def _require_groupings(by: Sequence[str]) -> None:
 
 
 def _times(subject: Subject, at: Choice) -> list[tuple[int, int]]:
-    """Return the times of the workload's recording if the moment is given as a time."""
+    """Return the times of the workload's recording if the moment is given as a time, else []."""
     if not isinstance(at, Seconds):
         return []
     with subject.open_trace() as trace:

@@ -20,7 +20,8 @@ from allocsim.explanation.radix_sort import sort_by_address
 class HeapMap:
     """The live objects and the units of a heap, both sorted by address. Arrays are int64.
 
-    Arrays whose names begin with `unit_` have an entry for each unit, the others for each object.
+    Arrays whose names begin with `unit_` have an entry for each unit; the other arrays have an
+    entry for each object.
     """
 
     event: int
@@ -74,11 +75,12 @@ def map_from(
     rest: Mapping[str, int],
     moment: tuple[int, int],
 ) -> HeapMap:
-    """Return the map of objects, which are sorted by address, and of units, in any order.
+    """Return the map of objects and units.
 
-    `objects` is (number, address, request, usable), or the same with `slab` at its end. `units` is
-    (address, length, part), and `moment` is (event, footprint). Raises Corruption if the units do
-    not match the footprint (see `HeapMap.require_complete`).
+    The objects must be sorted by address; the units may be in any order. `objects` is (number,
+    address, request, usable), or the same with `slab` at its end. `units` is (address, length,
+    part), and `moment` is (event, footprint). Raises Corruption if the units do not match the
+    footprint (see `HeapMap.require_complete`).
     """
     number, address, request, usable, *slab = objects
     order = np.argsort(units[0])

@@ -42,8 +42,8 @@ class Labels:
     group: np.ndarray
     """int64: index into `names`."""
     match_of: Callable[[int], Match]
-    """Returns the match for a group (see `variants.variant`): all objects of the workload that have
-    the group's label or, if labels depend on the moment, only the objects that are live then."""
+    """Returns the Match of a group (see `variants`), which finds all objects of the workload with
+    the group's label. If labels depend on the moment, it finds only objects that are live then."""
 
 
 def label(by: str, heap: HeapMap, lives: Lives, table: SiteTable = EMPTY) -> Labels:
@@ -134,9 +134,10 @@ def _by_lifetime(heap: HeapMap, lives: Lives) -> Labels:
 def fill_lifetimes(
     number: np.ndarray, life: tuple[np.ndarray, np.ndarray], long: int, group: np.ndarray
 ) -> None:
-    """Set the group of each object: 0 if it is never freed, 1 if it lives longer than `long`, or 2.
+    """Set the group of each object: 0 if it is never freed, 1 if it is freed late, 2 if it is not.
 
-    `life` is (born, freed) by object id, in events (see `Lives`).
+    Late means after more than `long` events. `life` is (born, freed) by object id, in events (see
+    `Lives`).
     """
     born, freed = life
     for index in range(len(number)):
@@ -157,4 +158,4 @@ def _match_live(heap: HeapMap, lives: Lives, group: np.ndarray) -> Callable[[int
 
 
 MAKERS = {"size": _by_size, "thread": _by_thread, "age": _by_age, "lifetime": _by_lifetime}
-"""The functions that label objects, by the name of the grouping. "site" needs a table as well."""
+"""The functions that label objects, by grouping. "site" is missing, as it needs a table too."""

@@ -45,7 +45,7 @@ class Lives:
 
 
 class Life(Struct):
-    """The life of an object, as in `Lives`; one record, so that a call touches one cache line."""
+    """The life of an object, as in `Lives`: one record, so that a call touches one cache line."""
 
     born: Int64
     born_clock: Int64

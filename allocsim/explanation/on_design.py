@@ -36,7 +36,7 @@ class OnDesign:
     release = "memory released on request"
     """The term for a release on request in reports."""
     copied = "replayed"
-    """The phrase that tells readers of reports how `after_release` measures."""
+    """The phrase in reports that says how `after_release` measures."""
     cautions: tuple[str, ...] = ()
 
     @property
@@ -108,7 +108,7 @@ class OnDesign:
             yield heap, play_until(heap, trace, event, self._options())
 
     def _threaded(self, trace: Trace) -> Trace:
-        """Return a trace with its events on the threads on which they are replayed."""
+        """Return the trace with its recorded threads, or all on one thread (see Conditions)."""
         return trace if self.conditions.recorded else on_one_thread(trace)
 
     def _heap(self) -> Heap:

@@ -34,25 +34,24 @@ from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
 
 PARTS = ("empty", "start")
-"""The parts that pages without live objects belong to: "start" for pages that were resident before
-the first event, "empty" for the others, which include caches and the library's metadata."""
+"""The parts of pages without live objects. "start" has the pages that were resident before the
+first event; "empty" has the other pages, such as those of caches and of the library's metadata."""
 
 COLUMNS = 5
-"""Number of columns of live objects in an answer: id, address, requested bytes, usable bytes and
-share of a slab."""
+"""Number of values of each live object in the child's answer: id, address, requested bytes, usable
+bytes, and share of a slab in bytes."""
 
 ROOM_FOR_EACH = 8
-"""This multiple of the workload's peak footprint must be available for each of several replays at
-once, because a variant or another setting may take more memory."""
+"""Replays run at once only if this multiple of the workload's peak footprint is available for each
+of them, because a variant or another setting may take more memory."""
 
 ROOM_FOR_EVENT = EVENT.itemsize + TABLE_BYTES
-"""Bytes that must also be available for each event of the workload. They are for the file of a
-variant's events, and for the tables of the replay if every event allocates a new object."""
+"""Bytes that must also be available to each replay for each event of the workload: for the file of
+a variant's events, and for the tables of the replay if every event allocates a new object."""
 
 ONE_THREAD_SNAPSHOTS = (
     "the timeline and the heap map come from a replay on one thread; all other figures come from "
-    "one on "
-    "the recorded threads"
+    "one on the recorded threads"
 )
 """Caution about `OnLibrary.snapshots`."""
 
@@ -68,12 +67,12 @@ class OnLibrary:
     cautions: list[str] = field(default_factory=list)
     """Warnings about the figures, in sentences; complete after `map_at`."""
     release: str = "memory released on request"
-    """The term for a release on request in reports. After `moments`, it is the library's own
+    """The term for a release on request in reports. After `moments`, it names the library's own
     call."""
     _last: tuple[Pages, list[np.ndarray]] | None = None
-    """The answer to the last call of `moments`. It includes the map at the end of the workload."""
+    """The measurements of the last call of `moments`, with the map at the end of the workload."""
     _events: EventFile | None = None
-    """The events of the workload, once they have been read. Copies with other settings share it."""
+    """The events of the workload, once they have been read. Copies of this object share them."""
 
     unit = "page"
     copied = "done in a copy of the process"
@@ -173,7 +172,7 @@ class OnLibrary:
         return (LimitExceeded if is_check else EnvironmentLacks)(f"{self.name}: {failure}")
 
     def _workload(self) -> EventFile:
-        """Return the events of the workload, which is read once and kept for all replays."""
+        """Return the events of the workload. They are read once and kept for all replays."""
         if self._events is None:
             available, recorded = self.conditions.available, self.conditions.recorded
             self._events = write_events(self.open_trace(), None, available, recorded)

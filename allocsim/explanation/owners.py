@@ -22,7 +22,7 @@ class Owner:
     live: int
     rounding: int
     pinned: int
-    """Shares of the objects in the free bytes of their units (see `shares`)."""
+    """The objects' shares in the free bytes of their units (see `shares`)."""
     owned: int
     """live + rounding + pinned - untouched. The sum over all owners, plus `nobody`, is the
     footprint."""
@@ -33,8 +33,8 @@ class Owner:
     untouched: int
     """Bytes of the objects that are in no unit, because their pages are not resident."""
     slabs: int | None = None
-    """Shares of the objects in their slabs: live bytes, rounding, and free bytes that stay until
-    the whole slab is free. None if the slabs are not known."""
+    """The objects' shares of their slabs: live bytes, rounding, and free bytes that stay until the
+    whole slab is free. None if the slabs are not known."""
 
 
 def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:

@@ -13,7 +13,7 @@ SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Question:
-    """The subject of an explanation: the moment, the groupings of objects, and the experiments."""
+    """The moment to explain, the groupings of objects, and the experiments."""
 
     at: Choice = "worst"
     """The moment to explain."""

@@ -37,9 +37,10 @@ def sort_digit(
     target: tuple[np.ndarray, np.ndarray],
     starts: np.ndarray,
 ) -> None:
-    """Sort (keys, values) `source` by the digit at bit `shift` of the keys, into `target`.
+    """Sort `source` by the digit at bit `shift` of its keys, and write the result to `target`.
 
-    `starts` is scratch memory: an entry for each value of a digit, and one more.
+    Both are (keys, values). `starts` is scratch memory: an entry for each value of a digit, and one
+    more.
     """
     (keys, values), (sorted_keys, sorted_values), mask = source, target, len(starts) - 2
     starts[:] = 0

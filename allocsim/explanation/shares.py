@@ -1,9 +1,9 @@
 """The share of each live object in the free bytes of its units.
 
 The free bytes of a unit cannot be used elsewhere while any of its objects is live. They are divided
-equally among the live objects of the unit. An object's part is its Shapley value in the game in
+equally among the live objects of the unit. An object's share is its Shapley value in the game in
 which every non-empty set of live objects costs all the free bytes. Live bytes and rounding are not
-part of the game: each object owns its own.
+shared: each object owns its own.
 
 Shares are integers that sum to the free bytes. If a unit has R free bytes and k objects, in order
 of address, object j (from 0) gets floor(R(j+1)/k) - floor(Rj/k).
@@ -24,7 +24,7 @@ from allocsim.explanation.heap_map import HeapMap
 class Shares:
     """The shares of a heap map. Arrays are int64.
 
-    The units of an object are those that hold bytes of it. They are consecutive in the map.
+    The units of an object are those that contain bytes of it. They are consecutive in the map.
     """
 
     pinned: np.ndarray
@@ -72,12 +72,12 @@ Pair = tuple[np.ndarray, np.ndarray]
 def place(
     objects: Pair, units: Pair, placed: tuple[np.ndarray, np.ndarray, np.ndarray], use: Pair
 ) -> None:
-    """Find the units of each object, in one pass, because both are sorted and disjoint.
+    """Find the units of each object, in one pass.
 
-    `objects` and `units` are (address, length). Sets `placed` = (first unit, number of units, and
-    bytes in no unit) of each object, and `use` = (free bytes, number of objects) of each unit. The
-    caller sets the free bytes to the lengths of the units, and the bytes in no unit to the lengths
-    of the objects.
+    `objects` and `units` are (address, length); both must be sorted and free of overlaps. Sets
+    `placed` = (first unit, number of units, and bytes in no unit) of each object, and `use` = (free
+    bytes, number of objects) of each unit. The caller sets the free bytes to the lengths of the
+    units, and the bytes in no unit to the lengths of the objects.
     """
     (address, usable), (unit_address, unit_length) = objects, units
     (first_unit, unit_count, untouched), (free, count) = placed, use
@@ -102,9 +102,9 @@ def divide(units_of: Pair, use: Pair, done: np.ndarray, pinned: np.ndarray) -> N
     """Add each object's share in the free bytes of its units to `pinned`.
 
     `units_of` is (first unit, number of units) of each object, and `use` is (free bytes, number of
-    objects) of each unit. `done` must have a 0 for each unit; the kernel counts the unit's objects
-    in it. Object j of k gets floor(R(j+1)/k) - floor(Rj/k) of R free bytes. With R = qk + r, this
-    is q + floor(r(j+1)/k) - floor(rj/k), and r * k does not overflow.
+    objects) of each unit. `done` counts the objects of each unit so far, and must be all 0 at the
+    beginning. Object j of k gets floor(R(j+1)/k) - floor(Rj/k) of R free bytes. With R = qk + r,
+    this is q + floor(r(j+1)/k) - floor(rj/k), and r * k does not overflow.
     """
     (first_unit, unit_count), (free, count) = units_of, use
     for index in range(len(pinned)):

@@ -21,7 +21,7 @@ SNAPSHOTS = 60
 class Snapshot:
     """A heap at one moment. Sizes are in bytes.
 
-    Invariant: the parts sum to the footprint; `regions` has the bytes that are in units.
+    Invariant: the parts sum to the footprint.
     """
 
     event: int
@@ -29,7 +29,7 @@ class Snapshot:
     parts: Mapping[str, int]
     """The footprint by part, as `Explanation.parts`; "untouched" is negative."""
     regions: np.ndarray
-    """Rows of int64 (see `Occupancy.regions`), ascending by the number of the region."""
+    """Rows of int64 for the bytes in units, by region number (see `Occupancy.regions`)."""
 
     @property
     def footprint(self) -> int:
@@ -38,7 +38,7 @@ class Snapshot:
 
 
 def snapshot_events(events: int, chosen: int) -> list[int]:
-    """Return the event counts of the snapshots: SNAPSHOTS up to `events`, and `chosen`."""
+    """Return the event counts of the snapshots: SNAPSHOTS of them up to `events`, and `chosen`."""
     steps = min(SNAPSHOTS, events)
     spaced = {events * step // steps for step in range(1, steps + 1)} if steps else set()
     return sorted({*spaced, chosen} - {0})

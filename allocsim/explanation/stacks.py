@@ -30,7 +30,7 @@ MAX_FRAMES = 1 << 24
 or hostile tables exceed it, and these lose the outermost frames of deep stacks."""
 
 MIN_DEPTH = 32
-"""Minimum of the limit on the frames of a row, however many rows there are."""
+"""A row may have at least this many frames, however many rows there are."""
 
 NO_OBJECT = Frame("[no live object]")
 """The outermost frame of bytes that no object owns."""

@@ -1,4 +1,4 @@
-"""The subject of an explanation: a design in this process, or a library in its own processes."""
+"""The subject of an explanation: a design in this process, or a library in child processes."""
 
 from __future__ import annotations
 

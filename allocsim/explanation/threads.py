@@ -12,8 +12,8 @@ class Threads:
     count: int
     """Number of threads in the workload."""
     recorded: bool
-    """Whether each event is replayed on its own thread: on a design with the cache of this thread,
-    on a library by an OS thread. Otherwise, all events are replayed on one thread."""
+    """Whether each event is replayed on its own thread: with a thread cache on a design, and with
+    an OS thread on a library. Otherwise, all events are replayed on one thread."""
     ends: str | None = None
     """For a library: the origin of the ends of threads (see `EventFile.ends`)."""
 

@@ -69,7 +69,8 @@ def add_units(
     last unit of the previous object, or comes after it. So the objects of a unit are consecutive.
     """
     first_unit, unit_count = units_of
-    current, holder = -1, -1  # the unit, and the group of all its objects so far; -1: several
+    # The current unit, and the group of all its objects so far; -1: several groups.
+    current, holder = -1, -1
     for index in range(len(group)):
         total = group_totals[group[index]]
         for unit in range(first_unit[index], first_unit[index] + unit_count[index]):

@@ -107,7 +107,7 @@ class Experiments:
         return [result for one in self._side_by_side(steps) for result in one]
 
     def _side_by_side(self, steps: list[list[Step]]) -> list[list[WhatIf]]:
-        """Return the results of each list of steps; run lists at the same time if the subject can.
+        """Return the results of each list of steps; lists run at once if the subject allows it.
 
         Threads suffice, because each only waits for the process that replays.
         """
@@ -173,7 +173,7 @@ class Experiments:
         """
 
         def replay() -> list[WhatIf]:
-            """Replay nothing, the other objects and the group, each on a new heap."""
+            """Replay three times, each on a new heap: nothing, the other objects, the group."""
             start = self._start
             footprint = self._part(group, False) + self._part(group, True) - start
             name = group.owner.name
@@ -184,7 +184,7 @@ class Experiments:
         return replay
 
     def _setting(self, name: str) -> list[WhatIf]:
-        """Replay on the same subject with other settings, which are in `name`."""
+        """Replay on the subject `name`, which is the same subject with another setting."""
         footprint = replace(self.subject, name=name).footprint_at(self.event)
         settings = name.removeprefix(f"{self.subject.name}:").replace(":", ", ")
         return [self._result("setting", "", settings, footprint, "replayed")]

@@ -30,8 +30,8 @@ class Axis:
     key: str
     values: Sequence[str]
     subject: str | None = None
-    """The only allocator to which the axis applies. None if it applies to all that have the
-    setting."""
+    """The only allocator to which the axis applies. None if it applies to all allocators that have
+    the setting."""
 
     def applies_to(self, subject: str) -> bool:
         """Return whether the axis applies to a subject, as --on names it."""
@@ -114,7 +114,7 @@ def _split(text: str, form: str) -> tuple[str | None, str, str]:
 
 
 def _require_different(text: str, values: Sequence[str]) -> None:
-    """Raise InputError if a value occurs twice, also in another notation ("1024" and "1KiB")."""
+    """Raise InputError if a value occurs twice, even in two notations ("1024" and "1KiB")."""
     known: dict[int | str, str] = {}
     for value in values:
         number = number_in(value)

@@ -1,7 +1,7 @@
 """The child process that replays workloads on designs, one cell after the other.
 
-Its kernels are loaded once and each workload is mapped once. Every cell gets a new heap, whose
-memory is returned before the next cell. Requests come as lines of JSON on standard input, and
+Its kernels are loaded once and each workload is mapped once. Every cell gets a new heap, which is
+unmapped before the next cell. Requests come as lines of JSON on standard input, and
 answers go as lines of JSON to a pipe. The process ends when its standard input is closed, when its
 parent ends, or after IDLE seconds without a request.
 """
@@ -55,8 +55,8 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A line to the parent."""
 
     stage: str
-    """"started" once, and for each request "compiling" if something is compiled, "ready" before the
-    replay, and "done"."""
+    """"started" once. Then, for each request: "compiling" if something is compiled, "ready" before
+    the replay, and "done" at the end."""
     notice: str = ""
     memory: Footprint | None = None
     failure: str | None = None

@@ -1,7 +1,7 @@
 """The parent's side of a child process that replays workloads on designs (see `design_child`).
 
-A process is started when a cell needs it and none is idle, and it then serves any number of cells.
-A crash or a timeout fails at most the cell that the process was serving.
+If a cell needs a process and none is idle, a new one is started. A process serves any number of
+cells. If it crashes or takes too long, only the cell that it was serving can fail.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class DesignProcess:
     def replay(self, request: Request, timeout: float) -> Footprint:
         """Replay on a design and return the figures.
 
-        Raises SubjectFailed if the replay fails or takes more than `timeout` seconds, without the
-        time to compile kernels. Raises Died if the process ends.
+        Raises SubjectFailed if the replay fails or takes more than `timeout` seconds, not counting
+        the time to compile kernels. Raises Died if the process ends.
         """
         assert self._child.stdin is not None
         try:
@@ -121,7 +121,7 @@ class DesignProcess:
 
 
 class DesignProcesses:
-    """The idle processes of this machine. Threads may use it at the same time."""
+    """The idle processes of this machine. Several threads may use this object at once."""
 
     def __init__(self) -> None:
         self._idle: list[DesignProcess] = []
@@ -130,8 +130,8 @@ class DesignProcesses:
     def replay(self, request: Request, timeout: float) -> Footprint:
         """Replay on an idle process or a new one.
 
-        If the process dies, the replay is repeated once in a new process: the kernel may have
-        killed it because others used up the memory. Raises SubjectFailed on failure.
+        If the process dies, the replay is repeated once in a new process, because Linux may have
+        killed the first one when others used up the memory. Raises SubjectFailed on failure.
         """
         try:
             return self._replay(self._take(), request, timeout)

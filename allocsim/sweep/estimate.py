@@ -24,7 +24,7 @@ def seconds_by_allocator(plan: Plan, place: Place) -> Iterator[tuple[str, float]
     """Time cells, and yield each allocator with the estimated time of all its cells.
 
     The estimate is for one cell at a time, and leaves out the cells that measure times. Raises
-    CheckFailed if a timed cell fails.
+    CheckFailed if a cell fails.
     """
     ordered = sorted(plan.workloads, key=lambda each: each.events.events)
     for name, axes in plan.subjects.axes.items():
@@ -36,14 +36,14 @@ def seconds_by_allocator(plan: Plan, place: Place) -> Iterator[tuple[str, float]
 
 
 def total_seconds(plan: Plan, seconds_of: dict[str, float], slots: int) -> float:
-    """Return the time of the sweep: memory cells run `slots` at once, cells of times one by one."""
+    """Return the seconds of the sweep, with `slots` cells of memory at once, and one of times."""
     replays = plan.settings.runs + plan.settings.warmup + TIMED_REPLAYS
     one_replay = sum(seconds_of.values()) / plan.count(MEMORY)
     return sum(seconds_of.values()) / slots + plan.count(TIMES) * replays * one_replay
 
 
 def _share(workload: Workload, ordered: list[Workload]) -> float:
-    """Return where a workload is between the smallest one (0) and the largest (1), by events."""
+    """Return a workload's number of events on a scale from the smallest (0) to the largest (1)."""
     low, high = ordered[0].events.events, ordered[-1].events.events
     return (workload.events.events - low) / (high - low) if high > low else 0.0
 

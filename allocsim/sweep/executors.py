@@ -1,4 +1,4 @@
-"""Executors: where the cells of a sweep run.
+"""Executors, which run the cells of a sweep.
 
 On this machine, each thread of a pool runs one cell at a time, in a process (see `worker`). The
 threads only wait for these processes, so they do not compete for the interpreter.
@@ -20,7 +20,7 @@ from allocsim.sweep.workload import Workload
 
 @dataclass(frozen=True)
 class Place:
-    """A place where cells run."""
+    """An executor, and how many cells it runs at once."""
 
     submit: Callable[[Cell], Future[Row]]
     slots: int

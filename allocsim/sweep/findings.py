@@ -24,7 +24,7 @@ library may differ by this much."""
 
 @dataclass(frozen=True)
 class Overall:
-    """A subject over all workloads, by one figure."""
+    """A subject's result over all workloads, by one figure."""
 
     subject: str
     mean: float
@@ -116,7 +116,7 @@ def overall(results: Results, figure: str) -> list[Overall]:
 
 
 def _overall(name: str, ratios: list[float], labels: Sequence[str]) -> Overall:
-    """Return the entry of a subject; `ratios` are to the best subject of each workload."""
+    """Return the entry of a subject; `ratios` are relative to the best subject of each workload."""
     worst = max(ratios)
     return Overall(name, geometric(ratios), min(ratios), worst, labels[ratios.index(worst)])
 
@@ -150,9 +150,9 @@ def table(
 ) -> dict[tuple[str, ...], float]:
     """Return the mean figure for each combination of the values of some settings.
 
-    It is the geometric mean over the workloads and the combinations of the other settings in which
-    all values of `keys` were measured, relative to the mean over the table. Returns {} if there
-    are no such combinations.
+    The mean is geometric, over the workloads and the combinations of the other settings, and is
+    relative to the mean over the table. A combination counts only if all values of `keys` were
+    measured with it. Returns {} if no combination counts.
     """
     return _means(_full_groups(results, figure, allocator, keys))
 
@@ -167,7 +167,7 @@ def _full_groups(
 
 
 def _means(full: Sequence[Mapping[tuple[str, ...], float]]) -> dict[tuple[str, ...], float]:
-    """Return the mean over groups for each combination of values, relative to all combinations."""
+    """Return the mean over groups for each combination of values, relative to the mean of all."""
     levels = sorted(full[0], key=_by_number) if full else []
     if not levels:
         return {}
@@ -177,7 +177,7 @@ def _means(full: Sequence[Mapping[tuple[str, ...], float]]) -> dict[tuple[str, .
 
 
 def _by_number(level: tuple[str, ...]) -> list[tuple[bool, int, str]]:
-    """Return a key that orders values by number, after UNSET and words."""
+    """Return a sort key that puts words such as UNSET first, and then numbers in their order."""
     return [((n := number_in(text)) is not None, n or 0, text) for text in level]
 
 

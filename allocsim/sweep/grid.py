@@ -1,6 +1,6 @@
 """The grid of a sweep: every subject with every combination of its settings.
 
-The combinations are generated one after the other, so their number costs no memory.
+The combinations are generated one after the other, so that many combinations take no memory.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Run a cell on a worker of a cluster, which keeps the events that were sent to it.
+"""Run a cell on a worker of a cluster. The worker keeps the events that were sent to it.
 
-A worker calls this module first. It does not import Dask.
+This module has the functions that a worker calls. It does not import Dask.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_KEPT = 4
 
 
 def run_remotely(cell: Cell, content: bytes) -> Row:
-    """Run a cell on this machine; `content` are the events, with the hash `cell.trace`."""
+    """Run a cell on this machine; `content` has the events, whose SHA-256 is `cell.trace`."""
     return run_cell(cell, _store.get(cell, content))
 
 

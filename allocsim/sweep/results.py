@@ -55,7 +55,7 @@ class Result(NamedTuple):
 
 @dataclass
 class Column:
-    """A workload, the bytes that the replay writes in new objects, and the threads it uses."""
+    """A workload under one condition: `touch` (see `Touch`), and the threads of the replay."""
 
     workload: str
     seed: int | None
@@ -63,7 +63,7 @@ class Column:
     replay: str
     events: int
     label: str = ""
-    """Name of the column. It says only what distinguishes columns of one workload."""
+    """The workload, and the conditions that distinguish the column from others."""
     peak_live: int = 0
     results: dict[str, Result] = field(default_factory=dict)
 
@@ -105,7 +105,7 @@ class Measured(NamedTuple):
     """A figure of a subject on a workload."""
 
     column: int
-    """Index of the workload."""
+    """Index of the column."""
     settings: dict[str, str]
     value: float
 
@@ -119,11 +119,12 @@ class Results:
     hosts: set[str] = field(default_factory=set)
     """Machines that measured times."""
     lines: dict[str, str] = field(default_factory=dict)
-    """By subject: the line to paste (see `paste`). Reports add the lines that they need."""
+    """By subject: the environment variables that set its settings, as text (see `paste`). Reports
+    add the lines that they need."""
 
     @cached_property
     def setting_counts(self) -> dict[str, int]:
-        """The number of settings of each subject. Reports read it once for each workload."""
+        """The number of settings of each subject."""
         return {name: len(subject.settings) for name, subject in self.subjects.items()}
 
     @cached_property

@@ -93,7 +93,7 @@ class Row(msgspec.Struct, kw_only=True):
     """Reason why there is no figure. None if there is one."""
     host: Text
     versions: dict[str, Text]
-    """Versions of allocsim, Python, Numba, the kernel and, if it reports one, the library."""
+    """Versions of allocsim, Python, Numba and Linux, and of the library if it reports one."""
     began: Text
     """Time at which the cell began: ISO 8601, UTC."""
     seconds: Seconds

@@ -1,7 +1,7 @@
 """Bounds on the settings in a file of rows.
 
-Computing the effects of settings takes longer with more settings, so their number in a file is
-limited. A bundled design has at most 14 parameters.
+The time to compute the effects of settings grows with the number of settings, so a file may have
+only a limited number. A bundled design has at most 14 parameters.
 """
 
 from __future__ import annotations

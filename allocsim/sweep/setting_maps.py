@@ -20,10 +20,10 @@ class SettingMap:
 
     allocator: str
     keys: tuple[str, str]
-    """The settings: the first one is shown downwards, the second one across."""
+    """The settings: the values of the first are the rows, those of the second the columns."""
     ratios: dict[tuple[str, ...], float]
-    """The mean by (value down, value across), relative to the smallest one. A pair in which no cell
-    succeeded is missing."""
+    """The mean footprint by (value of the row, value of the column), relative to the smallest mean.
+    A pair for which no cell succeeded is missing."""
 
     @property
     def down(self) -> list[str]:
@@ -48,7 +48,8 @@ class SettingMap:
 def setting_maps(results: Results) -> list[SettingMap]:
     """Return, for each allocator, a map of the two settings that affect its footprint most.
 
-    An allocator with fewer settings or with too many values has no map.
+    An allocator has no map if fewer than two of its settings have an effect, or if one of the two
+    has more than MAX_VALUES values.
     """
     ranked = effects(results, PEAKS)
     maps = []

@@ -1,4 +1,4 @@
-"""A sweep: run the cells of a plan that its file does not have yet, and append their rows."""
+"""A sweep: run the cells of a plan that are not in the file of rows yet, and append their rows."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def sweep(
 def _run(
     plan: Plan, file: RowsFile, place: Place, keep: Callable[[Row], None], retry: bool
 ) -> None:
-    """Run the cells that measure memory, and then those that measure times, one at a time."""
+    """Run the cells of memory, many at once, and then the cells of times, one at a time."""
     tried = _compile_once(plan, file, place, keep, retry)
     for measure in (MEMORY, TIMES):
         width = QUEUE * place.slots if measure == MEMORY else 1
@@ -85,10 +85,10 @@ def outdated(cells: Iterator[Cell], file: RowsFile) -> Counter[tuple[str, ...]]:
 def _compile_once(
     plan: Plan, file: RowsFile, place: Place, keep: Callable[[Row], None], retry: bool
 ) -> set[bytes]:
-    """Run one cell of each design alone, if cells run side by side here; return the cells' keys.
+    """Run one cell of each design alone, if several cells run at once on this machine.
 
-    The process of this cell compiles the design's kernels. The other processes load them from the
-    cache.
+    Returns the keys of these cells. The process of this cell compiles the design's kernels. The
+    other processes load them from the cache.
     """
     tried = set[bytes]()
     if not place.is_local or place.slots == 1:

@@ -1,7 +1,7 @@
 """Run a cell. The memory of designs is measured in long-lived processes, all else in fresh ones.
 
-A failure of the subject is a result: `run_cell` returns a row for every cell. It is called from the
-threads of an executor, on this machine or on a worker of a cluster.
+A failure of the subject is a result: `run_cell` returns a row for every cell. The threads of an
+executor call `run_cell`, on this machine or on a worker of a cluster.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def run_cell(cell: Cell, events: EventFile) -> Row:
 
 
 def own_versions() -> dict[str, str]:
-    """Return the versions of allocsim, Python, Numba and the kernel."""
+    """Return the versions of allocsim, Python, Numba and Linux."""
     return {
         "allocsim": allocsim.__version__,
         "python": platform.python_version(),

@@ -46,10 +46,10 @@ class CountState(NamedTuple):
     """State of the counting."""
 
     totals: Table[Totals]  # one record
-    live_sum: np.ndarray  # one element: the sum of Totals.live over all events: float64
+    live_sum: np.ndarray  # float64, one element: the sum of Totals.live over all events
     objects: Table[CountedObject]  # by object id
     rows: Table[RowCount]  # row r: sizes 8r - 7 to 8r; size 0 is in row 1
-    class_sizes: np.ndarray  # object sizes of the current classes, ascending: int64
+    class_sizes: np.ndarray  # int64: object sizes of the current classes, ascending
 
 
 @kernel

@@ -22,14 +22,14 @@ from allocsim.core.class_rules import ClassRules
 from allocsim.tuning.histogram_kernel import ROW_SHIFT
 
 CHARGE = 0.5
-"""Spans charged for each class that a workload uses. Of 0, 1/4, 1/2, 1 and 2 it predicts best."""
+"""Spans charged for each class that a workload uses. Of 0, 1/4, 1/2, 1 and 2, it predicts best."""
 
 MIN_FLOOR = 15
 """Bytes that rounding may take in any class, whatever the floor. Without them, a floor would force
 classes only because the grid is coarse at small sizes."""
 
 EMPTY_CHARGE = 1e-9
-"""Added for every class, used or not. Without it, ties would fill the table with unused classes."""
+"""Charge for every class, used or not. Without it, a table could have unused classes at no cost."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,8 @@ class Candidates:
     span: np.ndarray
     """Bytes of a span."""
     first: np.ndarray
-    """For each candidate: the lowest index of a candidate that may be the class before it. It is -1
-    if the candidate may be the first class, and its own index if it cannot be a class of any table.
-    """
+    """For each candidate: the lowest index of a candidate that may be the previous class. The index
+    is -1 if the candidate may be the first class, and its own index if no table can have it."""
     rows: np.ndarray
     """The last row of 8 bytes that each candidate serves (see `workload.weights`)."""
 
@@ -71,7 +70,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Objective:
-    """F for some workloads."""
+    """The objective F for some workloads."""
 
     candidates: Candidates
     below: np.ndarray
@@ -98,8 +97,8 @@ class Objective:
     def costs(self, index: int, first: int) -> np.ndarray:
         """Return the amount that the class `index` adds to the sum of F over the workloads.
 
-        Element k is the cost if the class before it is candidate first + k - 1; -1 means that there
-        is no class before it.
+        Element k is the amount if the previous class is candidate first + k - 1. Candidate -1 means
+        that there is no previous class.
         """
         before = self.below[:, max(first - 1, 0) : index]
         if first == 0:
@@ -113,7 +112,7 @@ class Objective:
 def _first_before(rules: ClassRules, size: int, floor: float | None) -> int:
     """Return the element of `Candidates.first` for a size.
 
-    The class before must be large enough that no required class is skipped, no request is
+    The previous class must be large enough that no required class is skipped, no request is
     misaligned, and rounding does not exceed the floor.
     """
     smallest = max((each for each in rules.required if each < size), default=0)

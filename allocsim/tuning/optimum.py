@@ -41,9 +41,9 @@ def best_table(objective: Objective, max_classes: int) -> Optimum:
 def _chain(objective: Objective, limit: int | None) -> Optimum:
     """Return an optimal table of at most `limit` classes, or of any number of classes.
 
-    `best` has values of tables. Column 0 is the empty table, and column j + 1 the best table that
-    ends with candidate j. With a limit, row n has tables of at most n classes, which extend those
-    of row n - 1.
+    `best` has values of F. Column 0 is for the empty table, and column j + 1 for the best table
+    that ends with candidate j. With a limit, row n has tables of at most n classes, which extend
+    those of row n - 1.
     """
     count, rows = len(objective.candidates.sizes), 1 if limit is None else limit + 1
     best = np.full((rows, count + 1), np.inf)
@@ -63,7 +63,7 @@ def _chain(objective: Objective, limit: int | None) -> Optimum:
 def _followed(objective: Objective, before: np.ndarray, limit: int | None) -> tuple[int, ...]:
     """Return the table that ends with the largest candidate.
 
-    `before` has, for each row and column of `best`, the column of the table that it extends.
+    For each table in `best`, `before` has the column of the shorter table that it extends.
     """
     table, row, column = [], len(before) - 1, before.shape[1] - 1
     while column:

@@ -33,9 +33,9 @@ class Candidate:
     score: float
     """Bytes in spans relative to the current table: the mean over the workloads."""
     worst: float
-    """The maximum over the workloads."""
+    """Bytes in spans relative to the current table: the maximum over the workloads."""
     charge: float | None = None
-    """Charge of the objective that the table minimises. None if it minimises none."""
+    """Charge of the objective that the table minimises. None for a table that is no optimum."""
 
     def is_allowed(self) -> bool:
         """Return whether no workload takes much more memory than under the current table."""

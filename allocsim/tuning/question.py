@@ -21,7 +21,7 @@ from allocsim.tuning.workload import Workload, weights
 DEFAULTS = {"startup": "none", "direct": "1"}
 """Settings for designs that have these parameters, unless the user sets them. The startup state is
 empty, because its objects would be in classes of the table under test. Frees take effect at once,
-because dead objects take more memory than any table saves."""
+because objects that wait for Go's garbage collector take more memory than any table saves."""
 
 FLOOR = 0.25
 """Default maximum share of a class that rounding may take. This limit costs two fifths of the gain
@@ -36,6 +36,7 @@ class Question:
     settings: Mapping[str, Any]
     """Parameters of the design, as the user gave them."""
     floor: float | None = FLOOR
+    """Maximum share of a class that rounding may take; None for no limit."""
     reserve: int = RESERVE
     """Address space of each heap, in bytes."""
 
@@ -58,7 +59,7 @@ class Question:
 
     @cached_property
     def all_settings(self) -> dict[str, Any]:
-        """The settings with DEFAULTS."""
+        """The user's settings, and DEFAULTS for the others."""
         defaults = {key: DEFAULTS[key] for key in DEFAULTS if key in self.design.parameters}
         return defaults | dict(self.settings)
 

@@ -1,7 +1,7 @@
 """Local search for a better table, with the replay as its objective.
 
 Each step drops, adds or moves one class at random and replays the workloads. A step is kept
-if its replay is no worse. Nothing proves the result optimal.
+if its replay is no worse. The result may not be optimal.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Steps:
         )
 
     def _changed(self, chosen: Sequence[int]) -> list[int]:
-        """Return the classes with one dropped, split or moved, among the sizes in use."""
+        """Return the classes after one of those in use was dropped, split or moved at random."""
         place = self.random.randint(0, bisect_left(chosen, self.last_used))
         index, before = chosen[place], chosen[place - 1] if place else -1
         step = self.random.choice(("drop", "split", "move"))

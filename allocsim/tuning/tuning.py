@@ -45,7 +45,7 @@ class Tuning:
     table: tuple[int, ...]
     """Object sizes in bytes, ascending; the current table if no better one was found."""
     charge: float | None
-    """Charge of the objective that the table minimises. None if it minimises none."""
+    """Charge of the objective that the table minimises. None for a table that is no optimum."""
     rows: list[Row]
     """The workloads that were tuned for."""
     held_back: list[Row]

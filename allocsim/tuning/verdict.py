@@ -18,7 +18,7 @@ SMALL_HEAP = 2 << 20
 
 
 def objections(tuning: Tuning) -> list[str]:
-    """Return the reasons not to use the table, in sentences, or empty if it is recommended."""
+    """Return the reasons not to use the table, in sentences, or [] if it is recommended."""
     if tuning.is_own:
         return ["No table was found that takes fewer bytes in spans than the current one."]
     return [*_on_gain(tuning), *_on_footprint(tuning), *_on_others(tuning)]

@@ -2,8 +2,8 @@
 
 The weight of a size is the mean of two counts of live objects. One is the count at the peak of the
 live bytes; the other is the average over all events, scaled to the peak. The peak determines the
-footprint; the average adds the sizes that are live at other times. Tables for the peak alone take
-up to six times as much memory in the replay.
+footprint; the average adds the sizes that are live at other times. Tables made for the peak alone
+take up to six times as much memory in the replay.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _copied(events: np.ndarray, copies: int) -> Table[Event]:
 
 
 def weights(workload: Workload, rules: ClassRules, class_sizes: Sequence[int]) -> np.ndarray:
-    """Return the weight of each row of 8 bytes: objects, as float64.
+    """Return the weight of each row of 8 bytes, in objects, as float64.
 
     Row r has the sizes 8r - 7 to 8r. `class_sizes` are those of the current classes.
     """
