@@ -50,8 +50,8 @@ def end_quietly_on_interrupt() -> None:
 def open_standard_files() -> None:
     """Open /dev/null on each of the file descriptors 0 to 2 that is closed.
 
-    Standard output is opened read-only, so that writing a result to it fails and the failure is
-    reported. Error messages are discarded.
+    Standard output is opened read-only, so that writing a result to it is an error. Messages to a
+    standard error that was closed are discarded.
     """
     for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:

@@ -50,10 +50,10 @@ def tune(
     `workloads` and `hold_back` are each one workload or several. The table is tuned for `workloads`
     only, and the workloads in `hold_back` are then replayed under it. Without `hold_back`, each of
     several workloads is also left out once, and replayed under a table for the others. `floor` is
-    the maximum share of an object that rounding may take, or None for no limit. The proposed tables
-    are followed by a random search for a better one, which takes `seconds` and has the random seed
-    `seed`. Each call is made `scale` times. `parameters` are the design's parameters; by default
-    startup="none" for tcmalloc, and direct=1 for go. The other arguments are those of `replay`.
+    the maximum share of an object that rounding may take, or None for no limit. Then a random
+    search with the random seed `seed` looks for a better table, for `seconds`. Each call is made
+    `scale` times. `parameters` are the design's parameters; by default startup="none" for tcmalloc,
+    and direct=1 for go. The other arguments are those of `replay`.
     """
     named, others = _listed("workloads", workloads), _listed("hold_back", hold_back)
     arguments = {"workloads": _one_or_all(named), "hold_back": _one_or_all(others)}

@@ -114,7 +114,7 @@ def _free(heap: HeapState, driver: Driver, target: Object, event: Record) -> boo
 
 @kernel
 def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
-    """Resize an object; with `verify`, check its pattern before the call, and what is kept after.
+    """Resize an object; with `verify`, check its pattern before and after the call.
 
     Returns False on failure (see driver.stop).
     """

@@ -43,8 +43,8 @@ def handle_due(heap: HeapState, run: Run, events: np.recarray, position: int) ->
 def _note_moments(driver: Driver, event: Record, footprint: int) -> None:
     """Add to the sums, and record the moments of peak live bytes and of maximum footprint - live.
 
-    The fields `later_*` describe the maximum of footprint - live so far, and the fields `worst_*`
-    the maximum up to the last allocation. If a program frees everything at its end,
+    The fields `later_*` describe the maximum of footprint - live so far. The fields `worst_*`
+    describe its maximum up to the last allocation. If a program frees everything at its end,
     footprint - live is largest at the end, which says little about the program.
     """
     count, live = driver.events, driver.live

@@ -1,7 +1,7 @@
-"""Job files, which are the parameters of a generated workload in TOML, and the bundled workloads.
+"""Job files, which define generated workloads, and the bundled workloads.
 
-The key `kind` names the generator; the other keys are its parameters. An unknown key is an error,
-because it is probably misspelt.
+A job file is TOML. The key `kind` names the generator; the other keys are its parameters. An
+unknown key is an error, because it is probably misspelt.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ the table's name again, so a file of 1 MiB could take an hour."""
 
 
 def make_generator(parameters: dict[str, Any]) -> Generator:
-    """Return the generator of these parameters; raise InputError, which names any wrong key."""
+    """Return a generator with these parameters; raise InputError, which names any wrong key."""
     arguments = dict(parameters)
     kind = arguments.pop("kind", None)
     if not isinstance(kind, str):

@@ -66,8 +66,8 @@ def worst_of(up_to_last_allocation: Moment, end: Moment, mean: Moment) -> Moment
     """Return the moment with the largest footprint - live, under the name `worst`.
 
     In a program that frees everything before it ends, the difference is largest at the end, which
-    says little about the program. Therefore only moments up to the last allocation count, and the
-    end only if enough bytes are live then (see MIN_LIVE_SHARE).
+    says little about the program. Therefore only moments up to the last allocation count. The end
+    counts too if enough bytes are live then (see MIN_LIVE_SHARE).
     """
     end_counts = end.live * MIN_LIVE_SHARE >= mean.live and end.live > 0
     worst = end if end_counts and end.waste > up_to_last_allocation.waste else up_to_last_allocation

@@ -1,9 +1,9 @@
 """Guard the settings of Numba: ignore its file in the current directory, report bad variables.
 
 When Numba is imported, it reads the variables NUMBA_* of the environment. If PyYAML is installed,
-it also reads `.numba_config.yaml` in the current directory, which may have come with a downloaded
-trace: its settings can disable the compiler, and name files that Numba overwrites. For a variable
-that it cannot parse, Numba prints the value without escaping it, and a traceback.
+it also reads `.numba_config.yaml` in the current directory. This file may have come with a
+downloaded trace. Its settings can disable the compiler, and name files that Numba overwrites. If
+Numba cannot parse a variable, it prints a traceback, and the value without escaping it.
 
 A Python program that imports allocsim keeps Numba's own behaviour.
 """
@@ -32,7 +32,7 @@ _BEGINNING = "Environment variable '"
 
 
 def guard_numba(warn: Callable[[str], None]) -> None:
-    """Make a later import of Numba read no file and call `warn` with the name of each bad variable.
+    """Guard a later import of Numba. `warn` is called with the name of each bad variable.
 
     Does nothing if Numba has been imported already.
     """
@@ -58,7 +58,7 @@ class _Finder:
 
 
 class _Loader(SourceFileLoader):
-    """Loads CONFIG without PyYAML, and turns Numba's warnings into names of variables."""
+    """Loads CONFIG without PyYAML, and calls `warn` instead of printing Numba's warnings."""
 
     def __init__(self, name: str, file: str, warn: Callable[[str], None]) -> None:
         super().__init__(name, file)

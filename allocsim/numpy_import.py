@@ -25,11 +25,10 @@ THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def guard_numpy() -> None:
-    """Make a later import of NumPy start no threads, and check the address space first.
+    """Make a later import of NumPy start no threads.
 
-    The import raises EnvironmentLacks if too little address space is free.
-
-    Does nothing if NumPy has been imported already.
+    The import raises EnvironmentLacks if too little address space is free. Does nothing if NumPy
+    has been imported already.
     """
     if "numpy" not in sys.modules:
         sys.meta_path.insert(0, _Finder())  # find_spec is all it needs

@@ -1,7 +1,7 @@
 """Figures of a program's run, from the operating system. Predictions are compared with them.
 
 `allocsim record` stores a ProgramRun in the header of the trace. It describes the run of the whole
-program, so a slice or sample of a trace has none.
+program, so the trace of a slice or sample does not have one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     recorder_memory: Count = 0
     """Anonymous memory of the recorder, which was subtracted from `anonymous_peak`."""
     recorder: str | None = None
-    """The recorder that slowed the run. None if the program ran without a recorder."""
+    """The recorder, which slows the run. None if the program ran without a recorder."""
     seconds: Seconds
     """Wall time."""
     cpu_seconds: Seconds

@@ -37,8 +37,8 @@ _TALKING = {
 }
 """Environment variables that children do not get. With PYTHONINSPECT, Python goes on after an
 error, reads standard input and ends with status 0. PYTHONWARNINGS can make a library's warning an
-error. With the others Python writes to standard error, whose last line is reported as the reason of
-a failure."""
+error. With the other variables, Python writes to standard error, and its last line is reported as
+the reason of a failure."""
 
 _RUN = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
@@ -63,17 +63,18 @@ def module_command(module: str, *arguments: str) -> list[str]:
 def script_command(path: str) -> list[str]:
     """Return the command that runs a Python file.
 
-    The file must not import allocsim, which may not be on its sys.path.
+    The file must not import allocsim, because its sys.path may not contain allocsim.
     """
     return [sys.executable, "-P", path]
 
 
 @contextlib.contextmanager
 def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a child during a block, without the variables _TALKING; `options` are those of Popen.
+    """Run a child during a block; `options` are those of Popen.
 
-    At the end of the block, or if a signal ends this process, all processes that are left in the
-    child's process group are killed, and the child is reaped.
+    The child does not get the variables _TALKING. At the end of the block, or if a signal ends this
+    process, all processes that are left in the child's process group are killed, and the child is
+    reaped.
     """
     arguments: dict[str, Any] = {"stdin": subprocess.DEVNULL, "env": os.environ} | options
     environment = arguments.pop("env").items()

@@ -21,8 +21,9 @@ Pairs = Annotated[list[tuple[Number, Number]], msgspec.Meta(max_length=MAX_PAIRS
 def recorded_pairs(description: Mapping[str, Any], key: str) -> list[tuple[int, int]] | None:
     """Return the pairs (position of an event in the trace, number) under a key, as stored.
 
-    `description` is that of the trace. The result is None if there are no pairs, if they are not
-    valid, or if the trace is a part of a recording: the positions are those in the whole recording.
+    `description` is that of the trace. The result is None if there are no pairs or if they are not
+    valid. It is also None if the trace is only a part of a recording, because the positions are
+    those in the whole recording.
     """
     source = description.get("source", description)
     if not isinstance(source, Mapping) or key not in source or "piece" in source:

@@ -78,7 +78,7 @@ class ComparisonResult:
 
     @property
     def rows(self) -> list[Row]:
-        """A sorted row for each allocator: its figures, or the reason why it failed."""
+        """The sorted rows: the figures of each allocator, or the reason why it failed."""
         return self.compared.rows()
 
     @property

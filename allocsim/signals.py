@@ -49,7 +49,7 @@ def on_interrupt(cleanup: Callable[[], None]) -> _Registered:
 
 
 def interrupt_message(progress: Callable[[], str]) -> _Registered:
-    """Return a context manager that adds `progress()` to the message if a signal ends its block.
+    """Return a context manager that adds `progress()` to the message if a signal ends the process.
 
     In a thread other than the main thread, nothing is added, because several such threads may be
     running.
@@ -61,7 +61,7 @@ def interrupt_message(progress: Callable[[], str]) -> _Registered:
 
 
 def signal_name(number: int) -> str:
-    """Return the name of a signal, or its number if it has no name, as most real-time signals."""
+    """Return the name of a signal, or its number if it has no name, like most real-time signals."""
     from signal import Signals  # imported here, because it takes 2 ms
 
     try:

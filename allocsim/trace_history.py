@@ -69,7 +69,7 @@ def collect_history(trace: Trace) -> tuple[TraceStats, History]:
 
 
 class _Timeline:
-    """Points with equal numbers of events between them. The number doubles at MAX_POINTS points."""
+    """Points at equal distances in events. At MAX_POINTS points, the distance doubles."""
 
     def __init__(self) -> None:
         self._points: list[Point] = []

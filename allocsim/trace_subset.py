@@ -268,7 +268,7 @@ def random_share(allocation: int, seed: int) -> int:
 
 @kernel
 def _mix(bits: int) -> int:
-    """Return a permutation of the 31-bit numbers that mixes all bits. No product reaches 2**63."""
+    """Mix the bits of a 31-bit number. The function is a permutation; no product reaches 2**63."""
     bits ^= bits >> 16
     bits = bits * 0x5851F42D & 0x7FFFFFFF
     bits ^= bits >> 15

@@ -37,7 +37,7 @@ class TuningResult:
 
         `size` is in bytes. `pages` is the length of a span in the design's pages, `objects` the
         number of objects in a span, and `batch` the number of objects that are moved at once.
-        `weight` is a number of live objects: the mean of those at the peak and those on average
+        `weight` is a number of live objects, halfway between the number at the peak and the average
         (see `tuning.workload`).
         """
         classes = self.as_dict()["classes"]

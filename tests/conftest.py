@@ -21,7 +21,7 @@ from tests.compiled_libraries import compiler, event_file, odd_library  # noqa: 
 from tests.once import runs_once
 
 for _size in ("COLUMNS", "LINES"):
-    # readline sets the variable when a worker of pytest-xdist imports it. Output gets narrower then.
+    # readline sets it when a worker of pytest-xdist imports readline. Output gets narrower then.
     os.environ.pop(_size, None)
 
 SCALE = 1 if PURE else 20

@@ -15,7 +15,7 @@ class Caller(NamedTuple):
     text: bytes
     """The recorded text, shown if it cannot be parsed."""
     address: int | None = None
-    """Return address in bytes, relative to the load address of its file, or None if not known."""
+    """The return address, relative to the load address of the file; None if it is not known."""
     path: bytes = b""
     """Executable or library, or b"" if it is not known."""
     symbol: bytes = b""

@@ -1,9 +1,9 @@
 """Names of inlined C++ functions that are local to their file: static, or in an unnamed namespace.
 
 If such a function is the innermost one at an address, addr2line (binutils 2.40) prints a wrong
-name: that of the function into which all others are inlined, from the symbol table. If the file has
-no symbol table, addr2line reads the right name from the debug information. Therefore objcopy makes
-a copy without symbol table, and the names are read from this copy.
+name. It reads the symbol table, which has only the function into which all others are inlined. If
+the file has no symbol table, addr2line reads the right name from the debug information. Therefore
+objcopy makes a copy without symbol table, and the names are read from this copy.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def names_in_both(name: str) -> tuple[str, str]:
 
 
 def require_groups(before: Sequence[Owner], after: Sequence[Owner], names: Iterable[str]) -> None:
-    """Raise UnknownName if neither workload has an owner of this name (see `names_in_both`)."""
+    """Raise UnknownName for a name that no owner has in either workload (see `names_in_both`)."""
     known = {owner.name for owner in (*before, *after)}
     for name in names:
         if known.isdisjoint(names_in_both(name)):
@@ -123,8 +123,8 @@ def require_groups(before: Sequence[Owner], after: Sequence[Owner], names: Itera
 def paired_what_ifs(changes: Changes) -> list[tuple[WhatIf | None, WhatIf | None]]:
     """Return the experiments on both workloads, with None where there is no counterpart.
 
-    Two experiments correspond if they have the same kind, and the same group or, if they concern no
-    group, the same change.
+    Two experiments correspond if they have the same kind and the same group. Experiments without a
+    group correspond if they make the same change.
     """
     both = [(each.before, each.after) for each in changes.owners]
     renamed = {old.name: new.name for old, new in both if old and new}

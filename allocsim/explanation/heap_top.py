@@ -20,9 +20,9 @@ class HeapTop:
     """The end of a heap and the group of the last live object. Sizes are in bytes."""
 
     length: int
-    """From the start of the heap to the break."""
+    """Bytes from the start of the heap to the program break."""
     last_end: int
-    """From the start of the heap to the end of the last live object."""
+    """Bytes from the start of the heap to the end of the last live object."""
     free_below: int
     """Free memory below `last_end`, without pages that are not resident."""
     group: str
@@ -30,8 +30,9 @@ class HeapTop:
     objects: int
     """Number of objects of the group that are above all other live objects."""
     held: int
-    """From the end of the last object of another group, or the start of the heap, to `last_end`.
-    If the group is freed, these bytes are free memory at the end of the heap."""
+    """Bytes from the end of the last object of another group to `last_end`. If there is no such
+    object, they begin at the start of the heap. When the group is freed, these bytes are free
+    memory at the end of the heap."""
 
 
 def heap_top(heap: HeapMap, labels: Labels) -> HeapTop | None:

@@ -134,9 +134,9 @@ def _by_lifetime(heap: HeapMap, lives: Lives) -> Labels:
 def fill_lifetimes(
     number: np.ndarray, life: tuple[np.ndarray, np.ndarray], long: int, group: np.ndarray
 ) -> None:
-    """Set the group of each object: 0 if it is never freed, 1 if it is freed late, 2 if it is not.
+    """Set the group of each object: 0 if it is never freed, 1 for a long life, 2 for a short one.
 
-    Late means after more than `long` events. `life` is (born, freed) by object id, in events (see
+    A life of more than `long` events is long. `life` is (born, freed) by object id, in events (see
     `Lives`).
     """
     born, freed = life

@@ -72,7 +72,7 @@ class OnLibrary:
     _last: tuple[Pages, list[np.ndarray]] | None = None
     """The measurements of the last call of `moments`, with the map at the end of the workload."""
     _events: EventFile | None = None
-    """The events of the workload, once they have been read. Copies of this object share them."""
+    """The events of the workload, once they have been read. Copies of this OnLibrary share them."""
 
     unit = "page"
     copied = "done in a copy of the process"

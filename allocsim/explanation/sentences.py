@@ -44,7 +44,7 @@ def sentences(
     what_ifs: list[WhatIf],
     top: HeapTop | None = None,
 ) -> list[str]:
-    """Return the sentences whose conditions hold; without any, one that sums up the footprint."""
+    """Return the sentences whose conditions hold, or a sentence that sums up the footprint."""
     texts = [
         *_on_release(footprint, what_ifs),
         *_on_groups(footprint, owners, what_ifs),

@@ -20,7 +20,7 @@ GO_VARIABLES = ("GOGC", "GOMEMLIMIT")
 
 
 def line_of(results: Results, name: str) -> str:
-    """Return `line_for` a subject. The line is made once for all workloads, since it takes 1 ms."""
+    """Return the result of `line_for`. It is kept for all workloads, because it takes 1 ms."""
     if name not in results.lines:
         results.lines[name] = line_for(name, results.subjects[name])
     return results.lines[name]

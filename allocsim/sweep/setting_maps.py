@@ -48,8 +48,8 @@ class SettingMap:
 def setting_maps(results: Results) -> list[SettingMap]:
     """Return, for each allocator, a map of the two settings that affect its footprint most.
 
-    An allocator has no map if fewer than two of its settings have an effect, or if one of the two
-    has more than MAX_VALUES values.
+    An allocator has no map if fewer than two of its settings have several values, or if one of the
+    two has more than MAX_VALUES values.
     """
     ranked = effects(results, PEAKS)
     maps = []

@@ -87,8 +87,8 @@ def _compile_once(
 ) -> set[bytes]:
     """Run one cell of each design alone, if several cells run at once on this machine.
 
-    Returns the keys of these cells. The process of this cell compiles the design's kernels. The
-    other processes load them from the cache.
+    Returns the keys of these cells. The process of such a cell compiles the design's kernels. Other
+    processes then load them from the cache.
     """
     tried = set[bytes]()
     if not place.is_local or place.slots == 1:

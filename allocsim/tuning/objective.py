@@ -25,8 +25,8 @@ CHARGE = 0.5
 """Spans charged for each class that a workload uses. Of 0, 1/4, 1/2, 1 and 2, it predicts best."""
 
 MIN_FLOOR = 15
-"""Bytes that rounding may take in any class, whatever the floor. Without them, a floor would force
-classes only because the grid is coarse at small sizes."""
+"""Bytes that rounding may take in any class, whatever the floor (see `Candidates.of`). Without
+them, a floor would force classes only because the grid is coarse at small sizes."""
 
 EMPTY_CHARGE = 1e-9
 """Charge for every class, used or not. Without it, a table could have unused classes at no cost."""
