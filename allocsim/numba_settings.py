@@ -37,7 +37,7 @@ def guard_numba(warn: Callable[[str], None]) -> None:
     Does nothing if Numba has been imported already.
     """
     if CONFIG not in sys.modules:
-        sys.meta_path.insert(0, _Finder(warn))  # find_spec is all it needs
+        sys.meta_path.insert(0, _Finder(warn))  # the only method that is needed is find_spec
 
 
 class _Finder:
@@ -76,7 +76,7 @@ class _Loader(SourceFileLoader):
         _keep_settings(module)
         texts = [str(each.message) for each in caught]
         bad = [text.split("'")[1] for text in texts if text.startswith(_BEGINNING)]
-        if module.NUMBA_NUM_THREADS < 1:  # Numba itself notices it later, with an error
+        if module.NUMBA_NUM_THREADS < 1:  # Numba would raise an error for it later
             module.__dict__[THREADS] = module.NUMBA_DEFAULT_NUM_THREADS
             bad.append(THREADS)
         for name in dict.fromkeys([*hidden, *bad]):

@@ -31,7 +31,7 @@ def guard_numpy() -> None:
     has been imported already.
     """
     if "numpy" not in sys.modules:
-        sys.meta_path.insert(0, _Finder())  # find_spec is all it needs
+        sys.meta_path.insert(0, _Finder())  # the only method that is needed is find_spec
 
 
 class _Finder:

@@ -73,6 +73,6 @@ def _on_lengths(changes: Changes) -> Iterator[str]:
     before, after = (event_at(each.moments, "end") for each in (changes.before, changes.after))
     if abs(after - before) * LENGTHS > before:
         yield (
-            f"The workloads have {before:,} and {after:,} events. If the program did not do the "
-            "same work, the change may come from the work."
+            f"The workloads have {before:,} and {after:,} events. If the program did different "
+            "work, this may explain the change."
         )

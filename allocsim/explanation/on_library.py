@@ -50,8 +50,8 @@ ROOM_FOR_EVENT = EVENT.itemsize + TABLE_BYTES
 a variant's events, and for the tables of the replay if every event allocates a new object."""
 
 ONE_THREAD_SNAPSHOTS = (
-    "the timeline and the heap map come from a replay on one thread; all other figures come from "
-    "one on the recorded threads"
+    "the timeline and the heap map come from a replay on one thread; all other figures come from a "
+    "replay on the recorded threads"
 )
 """Caution about `OnLibrary.snapshots`."""
 

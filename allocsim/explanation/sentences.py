@@ -142,7 +142,8 @@ def _without_top(footprint: int, top: HeapTop, measured: WhatIf) -> str:
     if not measured.is_noise():
         return f"{freeing} releases {format_bytes(-measured.change)} at once"
     if is_noise(footprint, top.held):
-        return f"{freeing} would change little: another object ends {format_bytes(top.held)} below"
+        held = format_bytes(top.held)
+        return f"{freeing} would change little: another live object ends only {held} lower"
     # glibc puts chunks of up to 128 bytes into fastbins when they are freed (_int_free).
     return (
         f"{freeing} would leave no live object in the last {format_bytes(top.held)}, but would "
