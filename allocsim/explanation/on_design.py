@@ -92,9 +92,9 @@ class OnDesign:
         """Return the footprints in bytes of one experiment of `after_release`."""
         with self._played(event) as (heap, player):
             player.replay_chunk(frees(numbers))
-            unasked = int(operations.footprint(heap.state))
+            before_release = int(operations.footprint(heap.state))
             operations.release(heap.state, int(heap.state.system[0].heap))
-            return unasked, int(operations.footprint(heap.state))
+            return before_release, int(operations.footprint(heap.state))
 
     def sharing(self, _count: int) -> OnDesign:
         """Return this subject: on a design, replays run one at a time."""

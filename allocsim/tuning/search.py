@@ -103,8 +103,8 @@ class Steps:
 
     def _changed(self, chosen: Sequence[int]) -> list[int]:
         """Return the classes after one of those in use was dropped, split or moved at random."""
-        place = self.random.randint(0, bisect_left(chosen, self.last_used))
-        index, before = chosen[place], chosen[place - 1] if place else -1
+        position = self.random.randint(0, bisect_left(chosen, self.last_used))
+        index, before = chosen[position], chosen[position - 1] if position else -1
         step = self.random.choice(("drop", "split", "move"))
         if step == "split":
             return sorted({*chosen, self.random.randint(before + 1, index)})
