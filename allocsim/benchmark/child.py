@@ -1,8 +1,8 @@
 """The child process: measures one subject (a design or a malloc library), then ends.
 
 The argument of the process is a Request as JSON. The process inherits descriptors: a file of events
-(see `event_file`), a pipe for Messages to the parent and, if pages are measured, a file of arrays
-(see `answer`). Each stage begins with a message, so the parent knows in which stage a child died.
+(see `event_file`), a pipe for Messages to the parent and, for "pages" and "snapshots", a file of
+arrays (see `answer`). A message begins each stage, so the parent knows in which stage a child died.
 "loading" means that everything the measurement needs is prepared; "ready" means that the subject is
 loaded.
 """
@@ -48,7 +48,7 @@ PLAN_BYTES = EVENT.itemsize + Turn.dtype.itemsize + Epoch.dtype.itemsize
 """Maximum bytes per event of a plan for threads: a turn and an epoch for each event."""
 
 Setup: TypeAlias = memory.Setup | times.Setup | thread_times.Setup | pages.Setup | snapshots.Setup
-"""The preparations of each kind of measurement, made before the subject is loaded."""
+"""What each kind of measurement prepares before the subject is loaded."""
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -61,8 +61,8 @@ class Request(msgspec.Struct, kw_only=True):
     events: int
     """Descriptor of the file of EVENTs."""
     first: int | None = None
-    """Number of events to replay (see `EventFile.first`)."""
-    answer: int
+    """Number of rows of the file to replay (see `EventFile.first`)."""
+    messages: int
     """Descriptor of the pipe for messages, one line of JSON each."""
     recorded: bool = False
     """Keep the events on their threads: OS threads for a library, thread caches for a design."""
@@ -75,11 +75,11 @@ class Request(msgspec.Struct, kw_only=True):
     reserve: int
     """Bytes of address space for the heap of a design."""
     arrays: int = -1
-    """Descriptor of the file of arrays, if pages are measured (see `answer`)."""
+    """Descriptor of the file of arrays (see `answer`), or -1 if the measurement writes none."""
     experiments: int = 0
-    """Number of experiments, if pages are measured (see `pages`)."""
+    """For "pages": number of experiments (see `pages`)."""
     moments: list[int] = []
-    """Event counts at which to take snapshots, if these are measured (see `snapshots`)."""
+    """For "snapshots": event counts at which to take them (see `snapshots`)."""
     times: Sequence[tuple[int, int]] = ()
     """The workload's times, as in `EventFile`."""
     waits: bool = False
@@ -97,7 +97,7 @@ class Request(msgspec.Struct, kw_only=True):
 
     def descriptors(self) -> list[int]:
         """Return the descriptors that the child inherits."""
-        descriptors = (self.events, self.answer, self.arrays)
+        descriptors = (self.events, self.messages, self.arrays)
         return [descriptor for descriptor in descriptors if descriptor >= 0]
 
     def max_footprint(self) -> int:
@@ -143,7 +143,7 @@ def _measure(request: Request) -> None:
     """Prepare the measurement, load the subject, measure it, and send the figures."""
     events = map_events(request.events, request.first)
     touch = Touch(request.touch)
-    _require_room_for_tables(events, request)
+    _require_memory_for_tables(events, request)
     setup = _prepare(request, events, touch)
     _compile(request.subject, setup.meter, _has_clock(setup))
     if library_of(request.subject):
@@ -228,7 +228,7 @@ def _require_within_limit(peak: int, request: Request) -> None:
         raise LimitExceeded(f"exceeded the limit with {format_bytes(peak)}")
 
 
-def _require_room_for_tables(events: Table[Event], request: Request) -> None:
+def _require_memory_for_tables(events: Table[Event], request: Request) -> None:
     """Raise OutOfMemory if the driver's tables would take more memory than a run may use.
 
     All rows are touched before the replay, so the tables use this memory from the beginning.
@@ -246,7 +246,7 @@ def _compile(name: str, meter: Meter, has_clock: bool) -> None:
 
     This cannot wait until the subject is loaded. From then on, the process cannot write files as
     large as a compiled kernel (see `limit_output`), and the memory that Python takes to compile a
-    kernel would count. `has_clock` says that the library will read the virtual clock.
+    kernel would count. If `has_clock`, the library will read the virtual clock.
     """
     state, run = placeholder_state(name), new_run(1, Touch.NONE)
     replay_steps(state, run, no_events(), steps_ending_at([]), meter)
@@ -264,7 +264,7 @@ def _compile(name: str, meter: Meter, has_clock: bool) -> None:
 
 def _send(request: Request, message: Message) -> None:
     """Send a message to the parent, as one line of JSON."""
-    os.write(request.answer, msgspec.json.encode(message) + b"\n")
+    os.write(request.messages, msgspec.json.encode(message) + b"\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 The memory of every subject is measured first, and then the times of every subject. The measurements
 run one after another, each in a new process. If a subject fails, its row has the reason, and the
-others are still measured.
+other subjects are still measured.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def compare(
     rows = [Row(subject=subject) for subject in subjects]
     with interrupt_message(lambda: "and the measuring processes were killed"):
         for figures in ("memory", "times") if conditions.timed else ("memory",):
-            # Libraries first: a design starts its heap at the address of its library's heap.
+            # Libraries first: the heap of a design starts where the modelled library's heap did.
             for row in sorted(rows, key=lambda row: library_of(row.subject) is None):
                 if row.failure is None and not _is_untimed(row, figures, workload):
                     if progress is not None:
@@ -96,7 +96,7 @@ def compare(
 
 
 def _is_untimed(row: Row, figures: str, workload: EventFile) -> bool:
-    """Return whether the figures are the times of a design on several threads."""
+    """Return whether these would be times of a design on several threads (see `compare`)."""
     return figures == "times" and workload.recorded and library_of(row.subject) is None
 
 
@@ -109,7 +109,7 @@ def compare_trace(
 ) -> Comparison:
     """Read a trace and measure every subject on it.
 
-    After the whole trace has been read, its notes are complete, and `read` is called. Raises
+    `read` is called when the whole trace has been read; the trace's notes are then complete. Raises
     InputError if the trace has no events.
     """
     workload = write_events(trace, available=conditions.available, recorded=conditions.recorded)
@@ -159,7 +159,7 @@ def measure(
         measure=figures,
         events=workload.descriptor,
         first=workload.first,
-        answer=-1,  # set by `run_child`
+        messages=-1,  # set by `run_child`
         recorded=workload.recorded,
         touch=conditions.touch,
         limit=conditions.limit,
@@ -178,7 +178,7 @@ def measure(
 
 
 def _start_of_library(design: str, rows: Sequence[Row]) -> int | None:
-    """Return the start address that the library `lib:<design>` reported, or None if it did not."""
+    """Return the start address that the library `lib:<design>` reported, or None if unknown."""
     starts = (row.about.start for row in rows if row.subject == f"{PREFIX}{design}")
     return next(starts, None)
 

@@ -48,7 +48,7 @@ class EventFile:
     """The trace, kept for its description and its `notes`. Its events have been read."""
     descriptor: int
     events: int
-    """Number of events that are replayed: all of the file, or the first ones (`first`). The ends of
+    """Number of events that are replayed, in the whole file or in its `first` rows. The ends of
     threads do not count."""
     threads: int = 1
     """Number of threads in the workload, before its events were put on one thread."""
@@ -63,10 +63,10 @@ class EventFile:
     knows_touched: bool = False
     """Whether the recording says how much of each large object was touched (see `untouched`)."""
     notes: Sequence[int] = ()
-    """The number of events before each end of a thread that is in the file, ascending."""
+    """For each end of a thread in the file: the number of events before it, ascending."""
     first: int | None = None
-    """Number of rows (events and ends of threads) that a child replays, from the first one on; None
-    for all of the file."""
+    """Number of rows (events and ends of threads) at the start of the file that a child replays.
+    None for the whole file."""
 
     def up_to(self, event: int) -> EventFile:
         """Return the same file for a replay of its first `event` events."""
@@ -74,7 +74,7 @@ class EventFile:
         return replace(self, events=events, first=self.rows(events))
 
     def rows(self, event: int) -> int:
-        """Return the number of rows up to the `event`-th event."""
+        """Return the number of rows up to and including the `event`-th event."""
         return event + bisect_left(self.notes, event)
 
     @property
@@ -119,11 +119,11 @@ def write_events(
 class _Writer:
     """Writes the chunks of a trace to a file of events."""
 
-    def __init__(self, descriptor: int, trace: Trace, room: int, recorded: bool) -> None:
-        """`room` is the maximum length of the file in bytes; `recorded` is as in write_events."""
+    def __init__(self, descriptor: int, trace: Trace, max_bytes: int, recorded: bool) -> None:
+        """`max_bytes` is the maximum length of the file; `recorded` is as in write_events."""
         self.count = 0
         """Number of events so far."""
-        self._descriptor, self._trace, self._room = descriptor, trace, room
+        self._descriptor, self._trace, self._max_bytes = descriptor, trace, max_bytes
         self._recorded = recorded
         self._threads = ThreadEnds()
         times = _times(trace)
@@ -132,7 +132,7 @@ class _Writer:
         self._shares = UntouchedShares(trace)
 
     def write(self, chunk: Any) -> None:
-        """Append the events of a chunk; raise EnvironmentLacks if there is no room for them."""
+        """Append the events of a chunk; raise EnvironmentLacks if the file would be too long."""
         is_call = chunk.op <= Op.FREE
         events = chunk[is_call]  # without notes
         self._threads.add(chunk, self.count)
@@ -141,7 +141,7 @@ class _Writer:
         if not self._recorded:
             events.thread[:] = 0
         self.count += len(events)
-        if self.count * EVENT.itemsize > self._room:
+        if self.count * EVENT.itemsize > self._max_bytes:
             raise EnvironmentLacks(
                 f"the first {counted(self.count, 'event')} already need more than half of the "
                 "available memory; compare a part of the trace (allocsim trace cut)"

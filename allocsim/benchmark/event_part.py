@@ -1,7 +1,7 @@
-"""A part of a file of events: those of some objects, on their threads.
+"""A part of a file of events: the events of some of the objects, on their threads.
 
-The ends of all threads remain at their positions among the events. A replay creates no thread
-without an event in the part.
+The part has the ends of all threads, at their positions among the events. A replay creates only the
+threads that have an event in the part.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ class Memory(msgspec.Struct, kw_only=True):
     """Peak growth of the process's anonymous RSS, measured for designs too."""
     resident_end: Count
     committed: Count | None = None
-    """Bytes obtained from the OS and not released, after the last event. They come from the
-    counters; for a design without counters, they are heap - released + metadata. None if a library
-    does not count them."""
+    """Bytes obtained from the OS and not released, after the last event. They are computed from
+    `counters`; for a design without counters, they are heap - released + metadata. None if a
+    library does not count them."""
     first_live: Count = 0
     """Peak of the live bytes, counting at most 4 KiB of each object."""
     lowest: Count | None = None
@@ -59,8 +59,8 @@ class Memory(msgspec.Struct, kw_only=True):
     kept: Count
     """Footprint right after everything is freed."""
     kept_later: Count
-    """Footprint after `kept`, one second (see Conditions.later) and 1,000 malloc/free pairs later.
-    A library that releases memory after a delay checks the time only in calls, hence the pairs."""
+    """Footprint a second (see Conditions.later) and 1,000 malloc/free pairs after `kept`. The pairs
+    are needed because some libraries release memory after a delay, but only during a call."""
     counters: dict[str, int] = {}
     """Counters after the last event: those of the library or, for a design, those that it computes
     for the modelled library."""
@@ -84,8 +84,9 @@ class Memory(msgspec.Struct, kw_only=True):
 class Times(msgspec.Struct, kw_only=True):
     """The times of several replays, in a process that measures no memory.
 
-    They are CPU times, user plus system. For a replay on one thread, it is the time of the process.
-    For a replay on recorded threads, it is the sum over all turns of all threads, without batches.
+    All are CPU times, user plus system. A replay on one thread is measured by the time of the
+    process. A replay on recorded threads is measured by the sum over all turns of all threads (see
+    `benchmark.threads`). It has no batches.
     """
 
     cold: float
@@ -96,7 +97,7 @@ class Times(msgspec.Struct, kw_only=True):
     batch: Count
     """Number of consecutive events in a batch. An extra replay measures each batch."""
     p50: float | None
-    """ns/event of the median batch. None if the workload is shorter than a batch."""
+    """ns/event of the median batch. None if there is no full batch."""
     p99: float | None
     """99th percentile of the batches, in ns/event; None like `p50`."""
     p999: float | None
@@ -110,7 +111,7 @@ class Times(msgspec.Struct, kw_only=True):
     threads: Count = 1
     """Maximum number of threads that are alive at once."""
     window: Count | None = None
-    """Events in each window, within which the threads run freely; None on one thread."""
+    """Number of events in a window. Within a window, the threads run freely. None on one thread."""
     stray: float | None = None
     """Maximum excess of the live bytes over the recorded peak within a window, as a share of that
     peak."""
@@ -153,6 +154,6 @@ class Row(msgspec.Struct, kw_only=True):
     memory: Memory | None = None
     times: Times | None = None
     failure: str | None = None
-    """The first error, after which the subject was not measured further. None if there was none."""
+    """The error that ended the measurement of the subject. None if no error occurred."""
     real: RealRuns | None = None
     """Runs of the program itself with this library; None for a design, or if it was not run."""

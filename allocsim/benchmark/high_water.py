@@ -14,7 +14,7 @@ class HighWater:
     def __init__(self) -> None:
         """Reset the kernel's peak to the current RSS, if that is possible."""
         self.begun: int | None = None
-        """RSS when the peak was reset. None if it cannot be."""
+        """RSS when the peak was reset. None if it could not be reset."""
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5", "ascii")  # 5 resets VmHWM (proc(5))
             self.begun = status_bytes("VmRSS")

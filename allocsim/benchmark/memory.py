@@ -57,8 +57,8 @@ SMALL_CALLS = 1000
 because some libraries check their timers only during a call."""
 
 ASSUMED_NS = 1000
-"""Nanoseconds of program time per event if the workload has no times. A program that does little
-else than allocate takes about this long."""
+"""Nanoseconds of program time per event if the workload has no times. A program that mainly
+allocates takes about this long."""
 
 
 class Pace(NamedTuple):
@@ -110,10 +110,10 @@ class Setup(NamedTuple):
         library = subject.library
         if self.clock is None or library is None:
             return self._replace(clock=None)
-        # Set even if the library does not read it: without a virtual clock, the replay would sleep.
+        # Set even if the library does not read it: otherwise the replay would sleep at each step.
         self.meter.settings[0].clock = self.clock.word.ctypes.data
-        is_shown = not releases_in_background(library) and self.clock.replace_clock_of(library)
-        return self if is_shown else self._replace(clock=None)
+        is_read = not releases_in_background(library) and self.clock.replace_clock_of(library)
+        return self if is_read else self._replace(clock=None)
 
     def wait(self, seconds: float) -> None:
         """Advance the virtual clock by `seconds`, or sleep if there is no virtual clock."""
@@ -147,8 +147,8 @@ def prepare(
 ) -> Setup:
     """Map and touch everything that the measurement needs; `limit` is in bytes of footprint.
 
-    If `threaded`, the events are replayed on OS threads, in their order. `pace` is None for a
-    design.
+    If `threaded`, the events are replayed on OS threads, in their recorded order. `pace` is None
+    for a design.
     """
     objects, count = count_objects(events), count_calls(events)
     requests, meter = table(np.int64, objects), open_meter()

@@ -22,9 +22,9 @@ class Occupancy(NamedTuple):
     """The figures of a moment. Arrays are int64, sizes are in bytes."""
 
     held: np.ndarray
-    """Bytes of each part in HELD; `untouched` is not negated."""
+    """Bytes of each part in HELD. `untouched` is positive; the sum of parts subtracts it."""
     unheld: np.ndarray
-    """Bytes of the units without a live object, by the number of their part."""
+    """Bytes of the units without a live object, for each part of units."""
     regions: np.ndarray
     """A row for each region that has memory: the region's number, bytes of units, bytes of
     objects."""
@@ -38,7 +38,7 @@ def occupancy(
     """Return the occupancy of a heap.
 
     `objects` is (address, request, usable) and `units` is (address, length, part), both sorted by
-    address. Neither objects nor units overlap. `parts` is the number of parts of units.
+    address. No two objects overlap, and no two units. `parts` is the number of parts of units.
     """
     address, request, usable = objects
     unit_address, length, part = units

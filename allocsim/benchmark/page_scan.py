@@ -55,7 +55,7 @@ class _ScanArguments(ctypes.Structure):
 
 
 class PageScan:
-    """A scan. Its memory is allocated beforehand, so that scanning changes few pages."""
+    """A scan of the pages. Its memory is allocated beforehand, so that a scan changes few pages."""
 
     def __init__(self) -> None:
         """Allocate and touch the memory for the ranges."""
@@ -70,7 +70,7 @@ class PageScan:
 
     def take(self) -> None:
         """Scan all pages; raise EnvironmentLacks if there are too many ranges or the scan fails."""
-        descriptor = os.open(PAGEMAP, os.O_RDONLY)  # not kept: a child must open its own
+        descriptor = os.open(PAGEMAP, os.O_RDONLY)  # not kept open: a fork must open its own
         try:
             self._take(descriptor)
         finally:
@@ -89,10 +89,10 @@ class PageScan:
         """Scan with PAGEMAP_SCAN, or page by page if the kernel does not have it."""
         self.count, at = 0, FIRST
         while at < END:
-            room = MAX_RANGES - self.count
-            if room == 0:
+            unused = MAX_RANGES - self.count
+            if unused == 0:
                 raise EnvironmentLacks(TOO_MANY)
-            ranges = self._scan(descriptor, at, room)
+            ranges = self._scan(descriptor, at, unused)
             if ranges < 0:
                 self._read_all(descriptor)
                 return
@@ -100,11 +100,11 @@ class PageScan:
             at = max(int(self._arguments.walk_end), at + OS_PAGE)
         self.is_exact = True
 
-    def _scan(self, descriptor: int, start: int, room: int) -> int:
+    def _scan(self, descriptor: int, start: int, max_ranges: int) -> int:
         """Call the ioctl; return the number of ranges, or -1 if the kernel does not have it."""
         arguments = self._arguments
         arguments.start, arguments.end = start, END
-        arguments.vec, arguments.vec_len = self.ranges[self.count :].ctypes.data, room
+        arguments.vec, arguments.vec_len = self.ranges[self.count :].ctypes.data, max_ranges
         arguments.category_inverted = IS_FILE | IS_PFNZERO
         arguments.category_mask = IS_PRESENT | IS_FILE | IS_PFNZERO
         arguments.return_mask = IS_PRESENT

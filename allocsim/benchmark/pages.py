@@ -1,8 +1,8 @@
 """The pages of a library's heap, and its live objects, after a replay in the child process.
 
 A library's footprint is the growth of anonymous RSS. The pages are scanned before the library is
-loaded, when it is loaded, and at the end, so that each page of the growth is known. The arrays are
-too long for a message: the child writes them to a file in memory (see `answer`).
+loaded, after it is loaded, and at the end, so that each page of the growth is known. The arrays are
+too long for a message, so the child writes them to a file in memory (see `answer`).
 
 Each experiment runs in a fork: a copy of the process frees some objects, asks the library to
 release memory, and counts the pages of the growth that are left.
@@ -35,7 +35,8 @@ from allocsim.libraries.start import program_break
 from allocsim.libraries.state import call_c
 
 USABLE_SIZES = ("malloc_usable_size", "usable_size", "malloc_size")
-"""Possible names of the function that returns an object's usable bytes, without the prefix."""
+"""Possible names of the function that returns an object's usable bytes, without the library's
+prefix."""
 
 
 class Pages(msgspec.Struct, kw_only=True):
@@ -154,9 +155,9 @@ def _points(replay: memory.Setup, before: int) -> list[tuple[int, int, int]]:
 
 
 def live_objects(run: Run, library: LoadedLibrary) -> tuple[list[np.ndarray], bool]:
-    """Return (ids, addresses, requested and usable bytes) of the live objects, in order of ids.
+    """Return ([ids, addresses, requested bytes, usable bytes], has_usable) of the live objects.
 
-    The second value is whether the library reports usable bytes.
+    The arrays are in order of ids. `has_usable` is whether the library reports usable bytes.
     """
     number = np.flatnonzero(run.objects.address)
     address = np.ascontiguousarray(run.objects.address[number])

@@ -47,8 +47,8 @@ EXIT_TIMEOUT = 10.0
 ARRAYS_SLACK, ARRAYS_BYTES = 32 << 20, 128
 """Additional bytes that a child may take if it writes arrays: ARRAYS_SLACK for the code that it
 loads, and ARRAYS_BYTES per event. The arrays have several columns with an entry for each live
-object, and there are at most as many live objects as events. The child does not add
-them: it compares its measured peak with the limit alone."""
+object, and there are at most as many live objects as events. The child itself compares its measured
+peak with the limit, without these bytes."""
 
 MAX_MESSAGE = 1 << 20
 """Maximum length of a message in bytes. The message with the figures has about 2 KB, and 20 bytes
@@ -80,11 +80,11 @@ def run_child(request: Request, timeout: float, keep_settings: bool = False) -> 
     Raises SubjectFailed if the child crashes, reports a failure or exceeds a limit. `timeout` is
     in seconds and begins when the child's kernels have been compiled.
     """
-    reading, request.answer = os.pipe()
+    reading, request.messages = os.pipe()
     with (
         output_file() as errors,
         os.fdopen(reading, "rb", buffering=0) as messages,
-        os.fdopen(request.answer, "wb") as answer,
+        os.fdopen(request.messages, "wb") as writing,
         running(
             module_command("allocsim.benchmark.child", msgspec.json.encode(request).decode()),
             env=child_environment(library_of(request.subject), keep_settings),
@@ -93,7 +93,7 @@ def run_child(request: Request, timeout: float, keep_settings: bool = False) -> 
             pass_fds=request.descriptors(),
         ) as child,
     ):
-        answer.close()  # now only the child has this end open; the pipe closes when the child ends
+        writing.close()  # now only the child has this end open, so it closes when the child ends
         return _Watcher(child, request, timeout).result(messages.fileno(), errors)
 
 
@@ -154,8 +154,8 @@ class _Watcher:
             if library_of(self.request.subject):  # the driver enforces the limit of a design
                 # The library may have forged the message. Do not let it raise its own limit.
                 begun = min(message.resident, self._resident())
-                room = SLACK + _room_for_arrays(self.request)
-                self.max_resident = begun + self.request.max_footprint() + room
+                extra = SLACK + _bytes_for_arrays(self.request)
+                self.max_resident = begun + self.request.max_footprint() + extra
 
     def _lines(self, messages: int) -> Iterator[bytes]:
         """Yield the child's lines until it closes the pipe; check its limits every POLL_INTERVAL.
@@ -194,8 +194,8 @@ class _Watcher:
             return 0
 
 
-def _room_for_arrays(request: Request) -> int:
-    """Return how many bytes of memory a child may take to write arrays, or 0 if it writes none."""
+def _bytes_for_arrays(request: Request) -> int:
+    """Return how many additional bytes a child may take to write arrays; 0 if it writes none."""
     if request.arrays < 0:
         return 0
     return ARRAYS_SLACK + ARRAYS_BYTES * (os.fstat(request.events).st_size // EVENT.itemsize)

@@ -1,8 +1,8 @@
 """Snapshots of a library's heap at several moments of one replay, in the child process.
 
-At each moment, the process forks. The copy scans the pages and visits the live objects, so a
-snapshot changes no memory of the replay. The copies write their results into the answer (see
-`answer`), each at an offset of its own.
+At each moment, the process forks. The copy scans the pages and the live objects, so a snapshot
+changes no memory of the replay. Each copy writes its results into the answer (see `answer`), at an
+offset of its own.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ from allocsim.events import Event, Op
 MAX_SNAPSHOTS = 1 << 8
 """Maximum number of snapshots of one replay."""
 
-ROOM = answer.SETS // MAX_SNAPSHOTS
+SNAPSHOT_BYTES = answer.SETS // MAX_SNAPSHOTS
 """Bytes of the answer for each snapshot. Unwritten pages use no memory."""
 
 PARTS = 2
 """Number of parts of the footprint that hold no live object: empty pages, and startup state."""
 
 HEADER = 1 + len(HELD) + PARTS
-"""Number of integers before the regions: the number of regions, and the bytes of each part."""
+"""Number of integers before the regions of a snapshot. They are the number of regions and the bytes
+of each part."""
 
 
 class Snapshots(msgspec.Struct, kw_only=True):
@@ -55,7 +56,7 @@ class Setup(NamedTuple):
 
     replay: memory.Setup
     slices: list[tuple[Table[Event], Table[Step]]]
-    """For each snapshot: the events since the previous snapshot, and the steps to their end."""
+    """For each snapshot: the events since the previous snapshot, and the steps of their replay."""
     before: PageScan
     started: PageScan
     now: PageScan
@@ -129,7 +130,7 @@ def _take_snapshot(setup: Setup, subject: Subject, index: int) -> None:
 
 
 def _write_snapshot(setup: Setup, subject: Subject, index: int) -> None:
-    """Write the header and the regions of a snapshot to its place in the answer."""
+    """Write the header and the regions of a snapshot to the answer."""
     setup.now.take()
     grown = np.setdiff1d(setup.now.pages(), setup.before.pages(), assume_unique=True)
     is_start = np.isin(grown, setup.started.pages(), assume_unique=True).astype(np.int64)
@@ -142,4 +143,4 @@ def _write_snapshot(setup: Setup, subject: Subject, index: int) -> None:
         PARTS,
     )
     header = np.array([len(figures.regions), *figures.held, *figures.unheld])
-    answer.write_arrays(setup.answer, [header, figures.regions.ravel()], index * ROOM)
+    answer.write_arrays(setup.answer, [header, figures.regions.ravel()], index * SNAPSHOT_BYTES)

@@ -1,9 +1,9 @@
 """Replay in steps: the driver's loop, with readings of the clock and the memory after each step.
 
-A step is a number of consecutive events, and the notes right after them. The same kernel (a
-compiled function) measures the footprint in up to about 2,000 steps, the time in one step, and the
-latency in one step per batch. The kernel does not return to Python between the first event and the
-last.
+A step is a number of consecutive events, and the notes (ends of threads) right after them. The same
+kernel (a compiled function) measures the footprint in up to about 2,000 steps, the time in one
+step, and the latency in one step per batch. The kernel does not return to Python between the first
+event and the last.
 """
 
 from __future__ import annotations

@@ -80,10 +80,11 @@ def design_of(name: str) -> tuple[str, dict[str, str]]:
 
 
 def started_like(name: str, start: int | None) -> str:
-    """Return a design's name with settings that start its heap where the modelled library's begins.
+    """Return a design's name with settings that start its heap where the library's heap started.
 
-    `start` is the address that `libraries.start` reads. Settings in the name take precedence.
-    Returns `name` unchanged if it is a library's, or if the address implies no settings.
+    `start` is the address that `libraries.start` reads from the modelled library. Settings in the
+    name take precedence. Returns `name` unchanged if it is a library's, or if the address implies
+    no settings.
     """
     if start is None or library_of(name) is not None:
         return name

@@ -21,7 +21,7 @@ INFERRED = (
     "the recording does not say when threads end, so each thread except the first was ended after "
     "its last event; a thread that only waits counts as ended"
 )
-"""Caution about a replay whose ends of threads are inferred."""
+"""Warning about a replay whose ends of threads are inferred."""
 
 Note = tuple[int, int]
 """The end of a thread: the number of events before it, and the thread's number."""

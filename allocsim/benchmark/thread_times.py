@@ -1,8 +1,9 @@
 """Measure the time of a library on the recorded threads: the CPU time of all of them together.
 
 The threads run freely within windows, so they contend for the locks of the library as in the
-program. The wall-clock time would depend on the number of processors, and on how long the threads
-wait for each other at the ends of windows. Only the time within turns counts.
+program (see `benchmark.threads`). Only the CPU time within turns counts. Wall-clock time would
+depend on the number of processors, and on how long the threads wait for each other at the ends of
+windows.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The part of each large object that the program never touched, stored in the events of a replay.
 
-In the file of events, the field `alignment` of malloc, calloc and realloc is free for another use:
-it is the share of the object, in 256ths rounded down, that Touch.PAGE must leave untouched. The
-driver leaves the end of the object untouched. The program may have left other pages untouched; only
-their number is known.
+malloc, calloc and realloc have no alignment. In the file of events, their field `alignment` is the
+share of the object, in 256ths rounded down, that Touch.PAGE must leave untouched. The driver leaves
+the end of the object untouched. The program may have left other pages untouched, but only their
+number is known.
 
 If the recorder did not find out what was touched, a large calloc counts as untouched. Its memory is
 zero without being written, and programs use calloc for tables that they may never fill.

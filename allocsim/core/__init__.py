@@ -1,35 +1,37 @@
 """Core of allocsim: the base of every simulated allocator. Start here.
 
-A *design* (`allocsim.designs`) is a real allocator's algorithm in Python that Numba compiles. It
-manages real memory: `malloc` returns an address that can be written. This package has no allocator
-code. Its modules, from bottom to top:
+A *design* (`allocsim.designs`) is the algorithm of a real allocator, written in Python. Its
+functions are *kernels*: Numba compiles them. A design manages real memory: `malloc` returns an
+address that can be written. This package has no allocator code. Its modules, from bottom to top:
 
   records        declarations of a design's records, and the records that all designs have
   memory         a range of address space from mmap, and tables of records in such a range
   tables         tables that grow, for the readers of traces
   heap_pointer   a heap's state as one pointer, for kernels that are called by their address
   jit            `kernel` compiles a function; `operation` and `answers` connect a call to a design
-  out_of_line    kernels that are called by their address, and a heap's record of addresses
+  out_of_line    kernels that are called by their address
   c_function     kernels that C code can call
   raw            loads and stores at an address
   words          operations on 64-bit words: count, find, shift
   atomics        atomic loads, stores and additions, for kernels on several OS threads
   prefetch       loading a row of a table into the CPU's caches early
-  operations     the calls that a design answers (malloc, free, ...), and `Status`
+  operations     the calls that every design has (malloc, free, ...), and `Status`
   defaults       kernels for the operations that a design may omit
   system         pages and metadata from the operating system, released pages, freezing
   size_classes   the table of a design's size classes, and its check
+  class_rules    rules for a table that replaces the design's own
   check          invariants, in plain Python
 
-`available_memory`, the memory that a run may use, depends on none of them.
+`available_memory` computes how much memory a run may use. It uses none of these modules.
 
 How `jit` compiles and caches (skip this part on a first reading):
 
-  kernel_cache     the directory of compiled kernels
-  kernel_files     a file for each kernel and signature, named by a digest of its dependencies
-  import_closure   the modules that a kernel depends on, and whether they have changed
-  inlined_kernels  kernels called by kernels: linked and optimised together with their caller
-  compile_notice   the line that says what is being compiled
+  kernel_cache       the directory of compiled kernels
+  kernel_files       a file for each kernel and signature, named by a digest of its dependencies
+  kernel_dispatcher  compiles a kernel when it is first called
+  import_closure     the modules that a kernel depends on, and whether they have changed
+  inlined_kernels    kernels called by kernels: linked and optimised together with their caller
+  compile_notice     the line that says what is being compiled
 
 How the parts work together:
 
@@ -42,10 +44,9 @@ How the parts work together:
   4. A caller calls `operations.malloc(heap, ...)`. The type of the state decides, when the caller
      is compiled, which design's kernel is called; nothing is looked up at run time.
   5. A design obtains all memory through `system`, which counts it. `operations.freeze` freezes a
-     heap: every later request to `system` fails. Go's test program testrepeat freezes its heap
-     too.
-  6. `operations.measure` fills a sample whose parts must sum to the bytes of the heap. Invariants
-     check the records themselves, and do not share code with the kernels.
+     heap: every later request to `system` fails.
+  6. `operations.measure` fills a sample. The parts of a sample must sum to the bytes of the heap.
+     Invariants check the records themselves, and share no code with the kernels.
 
 Where to read on: each design's `__init__` describes the path of malloc step by step, and the path
 of free.

@@ -30,7 +30,7 @@ if PURE:
 else:
     _WORD = ir.IntType(64)
 
-    def _place(builder: Any, address: Any) -> Any:
+    def _pointer(builder: Any, address: Any) -> Any:
         """Turn the integer `address` into a pointer to a word."""
         return builder.inttoptr(address, _WORD.as_pointer())
 
@@ -40,7 +40,7 @@ else:
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             """Generate the code of the call; return its result."""
-            return builder.load_atomic(_place(builder, arguments[0]), "acquire", 8)
+            return builder.load_atomic(_pointer(builder, arguments[0]), "acquire", 8)
 
         return types.int64(types.int64), generate
 
@@ -50,7 +50,7 @@ else:
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             """Generate the code of the call; return its result."""
-            builder.store_atomic(arguments[1], _place(builder, arguments[0]), "release", 8)
+            builder.store_atomic(arguments[1], _pointer(builder, arguments[0]), "release", 8)
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64), generate
@@ -61,7 +61,7 @@ else:
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             """Generate the code of the call; return its result."""
-            return builder.atomic_rmw("add", _place(builder, arguments[0]), arguments[1], ORDER)
+            return builder.atomic_rmw("add", _pointer(builder, arguments[0]), arguments[1], ORDER)
 
         return types.int64(types.int64, types.int64), generate
 

@@ -6,8 +6,9 @@ machine stops responding. A run for which the user sets no limit is therefore bo
 that is available.
 
 A process may use no more than the limits of its control group and of each of the group's ancestors
-(version 1: memory.limit_in_bytes; version 2: memory.max and memory.high). A group's page cache
-counts as used but can be reclaimed, so the inactive part of the cache counts as available.
+(version 1: memory.limit_in_bytes; version 2: memory.max and memory.high). The kernel counts a
+group's page cache as used, but can reclaim it. Here the inactive part of the cache therefore counts
+as available.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ UNBOUNDED = 1 << 62
 SHARE, MAX_SHARE, RESERVE = 0.75, 0.875, 0.125
 """Shares of the memory that is available when a run starts.
 
-A run stops when its heap has taken SHARE. The rest is for the driver's table (16 bytes for each
+A run stops when its footprint reaches SHARE. The rest is for the driver's table (16 bytes for each
 object), for page tables (8 bytes for each page), and for other processes. It also covers the error
 of MemAvailable, which is an estimate. No single request may bring the footprint above MAX_SHARE.
 
 Other processes take memory too. Therefore a run also stops when less than RESERVE is left, but only
-if its own heap is larger than the memory left. Stopping a run with a smaller heap would not
-help."""
+if its own heap is larger than the memory left. Stopping a run with a smaller heap would free too
+little."""
 
 INTERVAL = 0.05
 """Seconds between two readings of the available memory. A reading takes 0.1 ms. Between two
@@ -43,8 +44,8 @@ class Hierarchy(NamedTuple):
     """The mount point of memory control groups, and the names of their files."""
 
     mount: str
-    controllers: str
-    """The second field of the hierarchy's line in /proc/self/cgroup."""
+    controller: str
+    """A controller in the hierarchy's line of /proc/self/cgroup; "" in version 2."""
     limits: tuple[str, ...]
     usage: str
     cache: str
@@ -72,14 +73,14 @@ def available_memory(root: Path = Path("/")) -> int:
     `root` is the directory that has `proc` and `sys`.
     """
     kibibytes = _field(root / "proc/meminfo", "MemAvailable:", UNBOUNDED // 1024)
-    rooms = [1024 * kibibytes]
+    bounds = [1024 * kibibytes]
     for hierarchy in HIERARCHIES:
         for group in _groups(root, hierarchy):
             limit = min(_number(group / name, UNBOUNDED) for name in hierarchy.limits)
             if limit < UNBOUNDED:
                 cache = _field(group / "memory.stat", hierarchy.cache, 0)
-                rooms.append(max(limit - _number(group / hierarchy.usage, 0) + cache, 0))
-    return min(rooms)
+                bounds.append(max(limit - _number(group / hierarchy.usage, 0) + cache, 0))
+    return min(bounds)
 
 
 class MemoryBound:
@@ -124,7 +125,7 @@ def _groups(root: Path, hierarchy: Hierarchy) -> Iterator[Path]:
     """
     for line in _lines(root / "proc/self/cgroup"):
         _, controllers, path = line.split(":", 2)
-        if hierarchy.controllers in controllers.split(","):
+        if hierarchy.controller in controllers.split(","):
             names = path.strip("/").split("/")
             for depth in range(len(names), -1, -1):
                 yield (root / hierarchy.mount).joinpath(*names[:depth])

@@ -18,13 +18,13 @@ Parameters = Mapping[str, int]
 
 
 class ClassSpan(NamedTuple):
-    """The span of a class."""
+    """The span of a class, and its batch."""
 
     pages: int
     objects: int
     """Number of objects in a span."""
     batch: int
-    """Objects moved at once between a thread cache and the spans; 1 if the design moves none."""
+    """Objects moved at once between a thread cache and the spans; 1 if it has no batches."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class ClassRules:
     grid_text: str
     """The grid in words, for error messages."""
     required: Mapping[int, str]
-    """Sizes that must be classes, with the reason for each. They include the largest of the
-    grid."""
+    """Sizes that must be classes, with the reason for each. The largest size of the grid is one of
+    them."""
     max_classes: int
     page_size: int
     growth_step: int
@@ -84,9 +84,9 @@ class ClassRules:
         """Return a request that would get a misaligned object of the class `size`, or None.
 
         `smaller` is the size of the next smaller class. All requests from smaller + 1 to `size` get
-        an object of `size` bytes. Let 2^k be the largest power of two that divides `size`. If
-        2^(k+1) is at most a page, a request that is a multiple of 2^(k+1) may be a memalign to
-        2^(k+1) bytes. An object of `size` bytes need not have this alignment.
+        an object of `size` bytes. Let 2^k be the largest power of two that divides `size`. The
+        object is aligned to 2^k bytes, but perhaps not to 2^(k+1). A request that is a multiple of
+        2^(k+1) may come from memalign with this alignment, if 2^(k+1) is at most a page.
         """
         power = size & -size
         if power >= self.page_size:

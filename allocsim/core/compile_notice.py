@@ -24,7 +24,7 @@ GROUPS = (
     ("allocsim.", "kernels that analyse traces", 2),
 )
 """For each group: the prefix of its modules' names, a name for its kernels, and the CPU-seconds to
-compile those that one run needs. Measured on two x86-64 cores of a shared machine."""
+compile the kernels that one run needs. Measured on two x86-64 cores of a shared machine."""
 
 UNKNOWN_SECONDS = 8
 """CPU-seconds announced for the kernels of a design from outside the package."""
@@ -58,7 +58,7 @@ def announce(module: str, is_more: bool = False) -> None:
 
 
 def write_once(line: str) -> None:
-    """Write a notice of this process or a child, unless one for the same kernels was written."""
+    """Write a notice of this process or a child, once for the same kernels."""
     kernels = re.sub(r"more of |: about \d+ s", "", line)
     if kernels not in _announced:
         _announced.add(kernels)
@@ -66,7 +66,7 @@ def write_once(line: str) -> None:
 
 
 def describe(module: str) -> tuple[str, int]:
-    """Return the name of the kernels for a module, and the seconds to compile them."""
+    """Return the name of a module's group of kernels, and the CPU-seconds to compile them."""
     for prefix, kernels, seconds in GROUPS:
         if module.startswith(prefix):
             return kernels, seconds

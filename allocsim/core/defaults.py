@@ -2,7 +2,7 @@
 
 A design must have kernels for malloc, free, usable_size and measure. The default kernels for the
 other operations call these four, use the heap's System record, or do nothing. The bundled designs
-name a kernel for every operation themselves.
+choose a kernel for every operation explicitly.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def calloc(heap: HeapState, thread: int, request: int) -> int:
 
 @kernel
 def memalign(heap: HeapState, thread: int, alignment: int, request: int) -> int:
-    """Allocate with malloc; if the object is not aligned, retry with a power of two >= alignment.
+    """Allocate with malloc; if the object is not aligned, free it and try a larger one.
 
-    The retry succeeds in designs that align an object to its size. If the second object is not
-    aligned either, memalign fails with UNSUPPORTED.
+    The second size is a power of two, at least `alignment` and `request`. Many designs align such
+    an object to its size. If it is not aligned either, memalign fails with UNSUPPORTED.
     """
     address = operations.malloc(heap, thread, request)
     if address & (alignment - 1) == 0:  # true also for 0, the result of a failed malloc

@@ -1,11 +1,11 @@
 """A heap's state as a pointer, for kernels that are called by their address.
 
 A state is a tuple of arrays, and Numba passes it by value: seven words for each array, stored at
-every call (20 ns for eleven arrays). Out-of-line kernels therefore take the address of the heap's
-record `code` instead. After the addresses of kernels, this record holds a copy of the data that
-Numba needs for each array (address, shape, strides); the copy never changes. The same source can be
-compiled for the state and for the pointer. Through the pointer, reading a field of the heap loads
-only the words of the array that are used.
+every call (20 ns for eleven arrays). A kernel that is called by its address (see `out_of_line`)
+takes the address of the heap's record `code` instead. The record holds the addresses of kernels,
+followed by a copy of the data that Numba needs for each array (address, shape, strides). The copy
+never changes. The same source can be compiled for the state and for the pointer. Through the
+pointer, reading a field of the heap loads only the words of the array that are used.
 """
 
 from __future__ import annotations

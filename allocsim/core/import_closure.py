@@ -1,10 +1,10 @@
 """Digests of source code, which tell whether the code that a kernel depends on has changed.
 
 A kernel depends on the import closure of its module: the module itself and every module that it
-imports, directly or not. The rule is static: all import statements count, including those in
-functions, so the result does not depend on what a process happens to have loaded. `from package
-import name` counts the package and, if there is such a module, `package.name`. A parent package
-only assembles its modules, so it counts only if it is itself imported by name.
+imports, directly or not. All import statements count, including those in functions, so the result
+does not depend on what a process happens to have loaded. `from package import name` counts the
+package and, if there is such a module, `package.name`. The parent package of an imported module
+counts only if it is itself imported by name, because its code only assembles modules.
 
 A module's digest is computed from its syntax tree, without docstrings and without code that only
 type checkers read, so editing a comment changes no digest.
@@ -44,9 +44,9 @@ class UnknownSource(Exception):
 def process_start() -> int:
     """Return when this process began: nanoseconds since the epoch, rounded up to a clock tick."""
     try:
-        # The name in parentheses may contain blanks; the start, in ticks, is the 20th field after.
+        # The name in parentheses may contain blanks. The 20th field after it is the start.
         after_name = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
-        ticks = int(after_name[19])
+        ticks = int(after_name[19])  # from boot to the start of the process
         running = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
         return int((time.time() - running + 0.01) * 1e9)
     except (OSError, ValueError, IndexError):
@@ -65,8 +65,8 @@ INSTALLED = tuple(
     }
 )
 """Directories of installed packages. An import of an installed package is followed only if the
-importer belongs to the same package. Of the other packages, only the versions of numba and numpy
-count."""
+importer belongs to the same package. A change of the version of Numba or NumPy is found in another
+way (see `kernel_cache.environment_key`)."""
 
 PACKAGE = Path(__file__).parents[1]
 """Directory of the package allocsim."""

@@ -48,7 +48,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def plain(function: Callable[P, R]) -> Callable[P, R]:
-    """Return a kernel as the Python function that it was made of.
+    """Return the Python function from which a kernel was made.
 
     Use it where Python calls a kernel once: compiling it for this call would take 0.1 s. Kernels
     that the function calls are still compiled.
@@ -79,7 +79,7 @@ def operation(declaration: Callable[P, R]) -> Callable[P, R]:
         return kernels[type(arguments[0])](*arguments)
 
     def bind(*arguments: Any) -> Callable[..., R] | None:
-        """Return the kernel for the first argument's type. Numba calls this when it compiles."""
+        """Return the kernel for the first argument's type. Numba calls this to compile a call."""
         heap = arguments[0]
         answer = kernels.get(heap.instance_class) if hasattr(heap, "instance_class") else None
         return getattr(answer, "py_func", answer)

@@ -1,8 +1,8 @@
 """The directory where compiled kernels, and other compiled files, are kept between runs.
 
-There is a directory for each copy of the package, and for each combination of the versions of
-Python, Numba and NumPy and of the settings that change machine code. `kernel_files` names the files
-in the directory by everything else that a kernel depends on.
+Each copy of the package has a directory for each combination of the versions of Python, Numba and
+NumPy and of the settings that change machine code. `kernel_files` names the files in a directory by
+everything else that a kernel depends on.
 """
 
 from __future__ import annotations
@@ -47,12 +47,11 @@ def kernel_cache_directories(package: Path = PACKAGE) -> list[Path]:
 def cache_directories(kind: str, key: str) -> list[Path]:
     """Return the directories with compiled files of a kind; new files are written to the first.
 
-    `key` identifies the conditions of the compilation, such as versions. The first choice is below
-    `allocsim` in NUMBA_CACHE_DIR if that is set, else in the user's cache directory (XDG). The
-    second choice is a private directory below the temporary directory. The list begins with the
-    first of the two that can be written, which is created if needed. If this is the second choice,
-    the first choice follows, provided that it can be read. If neither can be written, the list has
-    only directories that can be read.
+    `key` identifies the conditions of the compilation, such as versions. There are two candidates.
+    The first is below `allocsim` in NUMBA_CACHE_DIR or, if this is not set, in the user's cache
+    directory (XDG). The second is in a private directory below the temporary directory. The list
+    begins with the first candidate that can be written, which is created if needed. A candidate
+    that cannot be written is listed after it, if it can be read.
     """
     only_read: list[Path] = []
     for choose in (_user_cache, _private_temporary):
@@ -100,8 +99,8 @@ def _user_cache() -> Path:
     """Return our directory in the user's cache directory.
 
     A relative NUMBA_CACHE_DIR is ignored, and so is a relative XDG_CACHE_HOME, as its specification
-    says. Raises RuntimeError if the user has no home directory, which is not created, or a relative
-    one, because code must not come from the current directory.
+    says. Raises RuntimeError if the home directory is missing or its path is relative: the cache
+    must not be in the current directory, because code is loaded from it.
     """
     named = Path(os.environ.get("NUMBA_CACHE_DIR", ""))
     if named.is_absolute():

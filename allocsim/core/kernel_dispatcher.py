@@ -46,7 +46,7 @@ def collection_paused() -> Iterator[None]:
     """Pause Python's garbage collector during the block, in all threads.
 
     Collections take about a tenth of the CPU time of compiling a design. Without them, the process
-    needs about 120 MiB more memory (measured for glibc: 414 instead of 295 MB).
+    needs about 120 MB more memory (measured for the design glibc: 414 MB instead of 295 MB).
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -43,7 +43,7 @@ Answering = Callable[[type], Iterable[str]]
 class KernelFiles(_Cache):
     """The files of one kernel, with the interface that Numba's dispatcher expects of a cache.
 
-    They are looked up in all of `directories`, and saved in the first.
+    A file is looked up in all of `directories`, and saved in the first.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class KernelFiles(_Cache):
         return False
 
     def _delete_outdated(self, file: Path) -> None:
-        """Delete the files for the same kernel and state types whose digest of sources differs."""
+        """Delete the files of the same kernel and states that have another digest of sources."""
         kernel, states, sources, _ = file.stem.rsplit("-", 3)
         for other in self._directory.glob(f"{kernel}-{states}-*.nbc"):
             if other.stem.rsplit("-", 2)[1] != sources:

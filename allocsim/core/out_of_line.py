@@ -1,8 +1,8 @@
-"""Kernels that are called by their address: out of line for their callers, and linked to a heap.
+"""Out-of-line kernels: compiled once, and called by their address.
 
-A kernel is inlined into its callers. An *out-of-line* kernel is not: it is compiled once, and its
-callers load its address from the heap's record `code`. `link` compiles the kernels of a heap and
-fills in this record.
+Other kernels are inlined into their callers. The callers of an out-of-line kernel load its address
+from the heap's record `code`. `link` compiles the out-of-line kernels of a heap and fills in this
+record.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
     """
     # The heap is passed as a pointer (see `heap_pointer`).
     name = function.__name__
-    if name in _OUT_OF_LINE:  # the name is also that of a field in the record of addresses
+    if name in _OUT_OF_LINE:  # the field of the address in the heap's `code` has this name
         raise ValueError(f"two out-of-line kernels are called {name}")
     compiled: Any = kernel(function)
     _OUT_OF_LINE[name] = (compiled, function.__code__.co_argcount - 1)
@@ -44,7 +44,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
         return function
 
     def call(heap: Any, *arguments: int) -> int:
-        """Call the kernel from Python. A linked heap has the address, so it compiles nothing."""
+        """Call the kernel from Python; if the heap is not linked, the call compiles the kernel."""
         address = int(heap.code[0][name]) if name in heap.code.dtype.names else 0
         if address:
             return _call_from_python(address, heap, arguments)
@@ -181,8 +181,8 @@ def _call_from_python(address: int, heap: HeapState, arguments: tuple[int, ...])
     result, error = ctypes.c_int64(), ctypes.c_void_p()
     words = [ctypes.c_int64] * (1 + len(arguments))
     prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *words)
-    places = ctypes.addressof(result), ctypes.addressof(error)
-    if prototype(address)(*places, heap.code.ctypes.data, *map(int, arguments)):
+    outputs = ctypes.addressof(result), ctypes.addressof(error)
+    if prototype(address)(*outputs, heap.code.ctypes.data, *map(int, arguments)):
         raise RuntimeError("an out-of-line kernel raised an exception, which kernels must not do")
     return result.value
 

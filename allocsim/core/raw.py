@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from allocsim.core.jit import PURE, kernel
 
 WORD = 8
-"""Bytes in a machine word, the unit of the link in a free object."""
+"""Bytes in a machine word, such as the link in a free object."""
 
 LINE = 64
 """Bytes in a cache line."""
@@ -120,8 +120,8 @@ else:
     def _clear_words(typing: Any, address: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             """Generate the code of the call; return its result."""
-            # One masked store of eight lanes has no branch on the count. The count is as random as
-            # the sizes, so a loop would cost a mispredicted branch per event.
+            # One masked store of eight lanes has no branch on the count. The count varies with the
+            # object's size, so a loop would cost a mispredicted branch per event.
             address, count = arguments
             lanes = ir.Constant(_VECTOR, list(range(8)))
             counts = ir.Constant(_VECTOR, ir.Undefined)  # `count` in every lane
@@ -164,8 +164,8 @@ else:
                 builder.module, ir.FunctionType(number, [_WORD, _WORD, number]), "madvise"
             )
             address, length, advice = arguments
-            answer = builder.call(function, [address, length, builder.trunc(advice, number)])
-            return builder.sext(answer, _WORD)
+            result = builder.call(function, [address, length, builder.trunc(advice, number)])
+            return builder.sext(result, _WORD)
 
         return types.int64(types.int64, types.int64, types.int64), generate
 

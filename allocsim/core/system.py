@@ -110,9 +110,9 @@ def release_pages(heap: HasSystem, address: int, length: int) -> None:
 
 @kernel
 def reuse_pages(heap: HasSystem, length: int) -> None:
-    """Count `length` released bytes as in use from now on; the OS maps them when they are written.
+    """Count `length` released bytes as in use again; the OS maps them when they are written.
 
-    This never fails. A frozen heap may use the address space that it has already obtained.
+    This never fails: a frozen heap may use the address space that it has already obtained.
     """
     system = heap.system[0]
     system.released -= length
@@ -167,8 +167,8 @@ def answer_operations(
 ) -> None:
     """Register the kernel of each operation for heaps of type `state`.
 
-    `kernels` maps operations to kernels. The operations freeze, refusal and footprint use the
-    System record of the heap.
+    `kernels` maps operations to kernels. The operations freeze, refusal and footprint get the
+    kernels of this module.
     """
     for operation, answer in kernels.items():
         answers(operation, state)(answer)

@@ -1,4 +1,4 @@
-"""Tables: arrays of records, and copies of them with more rows."""
+"""Tables of records in ordinary memory, and copies of tables with more rows."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from allocsim.benchmark import answer
 from allocsim.benchmark.occupancy import HELD, REGION, Occupancy, occupancy
-from allocsim.benchmark.snapshots import HEADER, ROOM
+from allocsim.benchmark.snapshots import HEADER, SNAPSHOT_BYTES
 from allocsim.errors import Corruption
 from allocsim.explanation.heap_map import HeapMap
 
@@ -60,7 +60,7 @@ def read_snapshots(
     than the machine's `pages`, or if a value is out of range.
     """
     return [
-        _snapshot(event, _read(descriptor, index * ROOM, pages), parts, {})
+        _snapshot(event, _read(descriptor, index * SNAPSHOT_BYTES, pages), parts, {})
         for index, event in enumerate(events)
     ]
 

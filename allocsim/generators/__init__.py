@@ -3,7 +3,7 @@
 Each kind of workload has a module with a subclass of `Generator`, whose fields are the parameters.
 The parameters are checked when they are read from a job file or from options. The same parameters
 and seed give the same events on every machine: `random_bits` is stable across versions of NumPy,
-and sizes and choices are computed from the random words with integers.
+and sizes and choices are computed from the random words in integer arithmetic.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return None
 
     def trace(self, name: str) -> Trace:
-        """Return the trace that these parameters describe. Its `reopen` generates it again."""
+        """Return the trace that these parameters describe; `reopen` generates the events again."""
         # msgspec calls enc_hook for types that it does not support: here Size, a subclass of int.
         description: dict[str, Any] = msgspec.to_builtins(self, enc_hook=int)
         trace = Trace(name, self.events(), description, self.length(), self.seed)

@@ -2,8 +2,8 @@
 
 By Little's law, a size that is allocated at rate r with n live objects has a mean lifetime of
 n / r. So an allocation picks a size with a probability proportional to r, and a free picks a size
-with a probability proportional to its current number of live objects divided by n / r. All draws
-are integer arithmetic on random words, so a seed gives the same events on every machine.
+with a probability proportional to its current number of live objects divided by its mean lifetime.
+All draws are integer arithmetic on random words, so a seed gives the same events on every machine.
 
 A row holds the objects of one size. It owns `capacity` object ids, which occupy the positions of
 `ids` from `first` on. The ids of its `count` live objects come first. An allocation takes the next
@@ -120,8 +120,8 @@ def fill(population: Population, words: np.ndarray, heap: int, events: np.recarr
     for word in range(len(words)):
         if state.live >= heap:
             break
-        # The upper half of the word is a fraction of 2**31. It scales the last sum of `initial`, so
-        # the result is below that sum.
+        # The upper 31 bits of the word, divided by 2**31, are a fraction below 1. Its product with
+        # the last sum of `initial` is therefore below that sum.
         drawn = ((words[word] >> 32) * rows[len(rows) - 1].initial) >> 31
         row = _first_above(rows.initial, drawn)
         if rows[row].count < rows[row].capacity:

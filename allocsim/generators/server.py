@@ -25,7 +25,7 @@ class Population(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Objects with the same lifetime and distribution of sizes."""
 
     weight: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
-    """Share of the steps that this population gets, relative to the weights of the others."""
+    """Share of the steps that this population gets, relative to the other populations' weights."""
     slots: Objects
     size: SizeLaw
 

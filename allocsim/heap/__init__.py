@@ -85,7 +85,7 @@ class Heap(Measured):
         """Return the address of a new object of at least `size` bytes."""
         return self._allocate(
             checked_size("malloc", size),
-            lambda thread, room: operations.malloc(self.state, thread, room),
+            lambda thread, request: operations.malloc(self.state, thread, request),
         )
 
     def calloc(self, count: int, size: int) -> int:
@@ -93,7 +93,7 @@ class Heap(Measured):
         product = checked_count("calloc", "count", count) * checked_count("calloc", "size", size)
         return self._allocate(
             checked_size("calloc", product, "count * size"),
-            lambda thread, room: operations.calloc(self.state, thread, room),
+            lambda thread, request: operations.calloc(self.state, thread, request),
         )
 
     def memalign(self, alignment: int, size: int) -> int:
@@ -101,7 +101,7 @@ class Heap(Measured):
         power = checked_alignment("memalign", alignment)
         return self._allocate(
             checked_size("memalign", size),
-            lambda thread, room: operations.memalign(self.state, thread, power, room),
+            lambda thread, request: operations.memalign(self.state, thread, power, request),
         )
 
     def realloc(self, address: int, size: int) -> int:
@@ -194,9 +194,9 @@ class Heap(Measured):
             return int(operations.release(self.state, target))
 
     def thread_done(self) -> None:
-        """Tell the design that the calling thread has ended; it may then free the thread's cache.
+        """Report the end of the calling thread to the design, which may empty the thread's cache.
 
-        After that, the next call of the same thread counts as the first call of a new thread.
+        The next call of the same thread counts as the first call of a new thread.
         """
         with self._lock:
             thread = self._threads.remove()

@@ -41,7 +41,7 @@ def not_live(state: HeapState, address: int, freed: type[InvalidFree]) -> Invali
 
 
 def rejected(address: int, design: str, status: int | None) -> AllocsimError:
-    """Return the error when the free of a live object returned `status`, which is not OK."""
+    """Return the error for the free of a live object that returned `status` instead of OK."""
     if status is not None and status in REASONS:
         return InvalidFree(address, REASONS[Status(status)])
     return InputError(

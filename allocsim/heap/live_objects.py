@@ -10,7 +10,7 @@ class LiveObjects:
     after the kernel has allocated it, and removed before the kernel frees it. An interrupted call
     can lose an object, but `total` never exceeds the bytes allocated in the heap.
 
-    In some designs, all objects of 0 bytes have the same address. They are counted.
+    In some designs, all objects of 0 bytes have the same address. Each of them is counted.
     """
 
     def __init__(self) -> None:

@@ -157,7 +157,7 @@ def test_message_that_is_not_due_fails_the_subject(line: bytes, tmp_path: Path) 
     )
     sizes: dict[str, Any] = dict.fromkeys(("touch", "available", "reserve"), 0)
     request = Request(
-        subject="lib:glibc", measure="times", events=-1, answer=writing, limit=1 << 40, **sizes
+        subject="lib:glibc", measure="times", events=-1, messages=writing, limit=1 << 40, **sizes
     )
     with (
         os.fdopen(reading, "rb"),

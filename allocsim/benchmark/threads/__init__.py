@@ -1,4 +1,4 @@
-"""Replay of recorded threads: for each of them, an OS thread replays its events.
+"""Replay of recorded threads: an OS thread replays the events of each recorded thread.
 
 A *plan* divides the events into a stream for each thread, and into *epochs*, which follow one
 another. A thread's part of an epoch is a *turn*. The last thread to finish its turn opens the next
@@ -9,5 +9,6 @@ footprint depends on this order. To measure time, an epoch is a *window* of hund
 more. The threads run freely within it, so they contend as in the program.
 
 A thread is created for its first turn. If it ends in the recording, it is joined after its last
-turn. The stacks and all tables are mapped and touched beforehand, so they do not count.
+turn. The stacks and all tables are mapped and touched beforehand, so they do not count as memory of
+the library.
 """

@@ -152,7 +152,7 @@ def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
     cursor, progress = plan.cursor[0], plan.threads[thread]
     is_ordered = cursor.window == ORDERED
     if cursor.epochs == 0 or (cursor.full and is_call) or (is_ordered and thread != cursor.thread):
-        if is_call:  # an end of another thread may have begun the epoch after the step's last call
+        if is_call:  # before this call: ends of threads right after a step still belong to the step
             _mark_steps(plan)
         _begin_epoch(plan)
     cursor.thread = thread
@@ -195,7 +195,7 @@ def _begin_turn(plan: Plan, thread: int, progress: ThreadProgress) -> None:
 
 @kernel
 def _mark_steps(plan: Plan) -> None:
-    """Set the epoch of steps to the current one, if the last call of the step has been seen."""
+    """Set the epoch of each step whose last call has been seen to the current epoch."""
     cursor = plan.cursor[0]
     while cursor.marked < cursor.step:
         plan.due[cursor.marked] = cursor.epochs - 1

@@ -54,7 +54,7 @@ class ThreadedReplay:
     """A plan that can be replayed any number of times; all objects must be freed in between."""
 
     def __init__(self, plan: Plan, steps: Table[Step], meter: Meter, options: Options) -> None:
-        """Prepare everything.
+        """Prepare the tables, the stacks and the compiled code.
 
         Raises EnvironmentLacks in pure mode, or if the C library does not accept the stacks.
         """
@@ -88,7 +88,7 @@ class ThreadedReplay:
         self._stage.function[:] = function
         self._stage.times[: len(self._steps)] = self._steps.time
         if self._has_run:
-            self._reset()  # not before the first replay: new arrays would count there
+            self._reset()  # not before the first replay, in which new arrays would be measured
         self._has_run = True
         if self._supervise():
             self._raise_failure()

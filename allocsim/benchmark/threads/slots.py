@@ -18,7 +18,7 @@ from allocsim.core.tables import records
 from allocsim.driver_records import OBJECT
 
 BLOCK = LINE // OBJECT.itemsize
-"""Number of slots that a thread gets at a time: those of one cache line."""
+"""Number of slots that a thread gets at a time: as many as fill a cache line."""
 
 
 class SlotCounts(Struct):
@@ -27,15 +27,15 @@ class SlotCounts(Struct):
     lives: Int64  # allocations so far
     own: Int64  # slots of threads' own objects
     shared: Int64  # slots of shared objects
-    free_shared: Int64  # a shared slot that was freed in an earlier epoch, plus 1; 0 if none
-    freed: Int64  # a shared slot that was freed in the epoch `epoch`, plus 1; 0 if none
-    epoch: Int64  # the epoch of `freed`
+    free_shared: Int64  # link to the list of shared slots that were freed in earlier epochs
+    freed: Int64  # link to the list of shared slots that were freed in the epoch `epoch`
+    epoch: Int64
 
 
 class OwnSlots(Struct):
     """The slots of a thread's own objects."""
 
-    free: Int64  # a free slot, plus 1; 0 if none
+    free: Int64  # link to the list of free slots
     fresh: Int64  # the first slot that was never used, in the last block of the thread
     end: Int64  # end of that block
 

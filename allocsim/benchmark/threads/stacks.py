@@ -22,7 +22,7 @@ TOUCHED = 48 << 10
 """Bytes that are touched at the top of a stack: more than the driver and the libraries use."""
 
 ATTRIBUTE_BYTES = 64
-"""Room for a pthread_attr_t: 56 bytes on x86-64, 64 on arm64."""
+"""Bytes reserved for a pthread_attr_t: it has 56 bytes on x86-64, 64 on arm64."""
 
 
 class Stacks:

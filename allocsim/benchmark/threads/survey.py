@@ -25,9 +25,9 @@ class Counts(Struct):
 
 
 class User(Struct):
-    """The user of an object, by object id."""
+    """The thread that allocated an object, by object id."""
 
-    thread: Int64  # the thread that allocated the object
+    thread: Int64
     life: Int64  # see `Counts.lives`
 
 

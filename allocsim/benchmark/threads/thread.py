@@ -31,7 +31,7 @@ VERSION, WAITING = 16, 24
 """Offsets of fields in a Shared."""
 
 VERSIONS = 0xFFFF
-"""Mask of the low bits of a version. An event has no room for the other bits."""
+"""Mask of the low bits of a version. The field `thread` of an event holds only these 16 bits."""
 
 
 @c_function

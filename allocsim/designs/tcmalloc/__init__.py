@@ -7,9 +7,9 @@ malloc of a small object, up to 256 KiB:
 
 1. `size_classes` rounds the size up to one of 85 classes.
 2. `thread_cache` pops the newest object of the thread's free list. Most calls end here.
-3. If the list is empty, `central_free_list` refills it. The list gets a whole batch (the number of
-   objects that are moved at once) from the transfer cache, or as many objects from the class's
-   spans as the list may hold.
+3. If the list is empty, `central_free_list` refills it with as many objects as the list may hold,
+   but at most a batch. A whole batch comes from the transfer cache if it has one for the class.
+   Otherwise the objects come from the class's spans.
 4. If no span of the class has a free object, `page_release.new_run` allocates a span, which is
    carved into objects. The span is the best fit among the free spans (`page_heap`). If none fits,
    the heap grows.
@@ -21,8 +21,8 @@ the operating system. A large object has a span of its own.
 
 After every call, each counter that the library reports has the same value here, to the byte;
 scripts/verify-tcmalloc checks this. Unlike the library's heap, this heap can be frozen: it then
-obtains no more memory, not even for metadata. Calls that need pages or records fail, but free never
-does.
+obtains no more memory, not even for metadata. Calls that need pages or records then fail, but free
+still succeeds.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ STEAL_AMOUNT = 64 << 10
 """Bytes that a cache claims at a time (kStealAmount)."""
 
 MIN_THREAD_CACHE_SIZE = 512 << 10
-"""The `max_size` in bytes that a new cache gets if it can claim nothing. Bytes are stolen only from
-a cache whose `max_size` is larger than this."""
+"""The `max_size` in bytes of a new cache that can neither claim nor steal bytes. Bytes are stolen
+only from a cache whose `max_size` is larger than this."""
 
 MAX_PROBES = 10
 """Caches inspected in one attempt to steal."""
@@ -69,7 +69,7 @@ def new_cache(heap: Tcmalloc, thread: int) -> bool:
 
 @kernel
 def _allocate_cache_record(heap: Tcmalloc) -> bool:
-    """Account for one more cache record; return False if the heap is frozen without a spare one."""
+    """Account for one more cache record; return False if a frozen heap has no spare record."""
     static = heap.static[0]
     count = static.thread_heap_count + 1
     if count > static.max_thread_heap_count:
@@ -121,7 +121,7 @@ def unlink_cache(heap: Tcmalloc, thread: int) -> None:
 
 @kernel
 def increase_cache_limit(heap: Tcmalloc, thread: int) -> None:
-    """Raise a cache's `max_size` by STEAL_AMOUNT if it can claim or steal (IncreaseCacheLimit)."""
+    """Raise a cache's `max_size` by STEAL_AMOUNT, if possible (IncreaseCacheLimit)."""
     static = heap.static[0]
     if static.unclaimed_cache_space > 0:
         # Less than STEAL_AMOUNT may be left: the count then becomes negative, as in the library.

@@ -37,9 +37,9 @@ def max_cache_size(object_size: int, batch: int) -> int:
 
 @kernel
 def remove_range(heap: Tcmalloc, size_class: int, count: int) -> tuple[int, int]:
-    """Remove a chain of up to `count` objects: the newest batch in a slot, or objects of spans.
+    """Remove up to `count` objects: the newest batch in a slot, or objects of spans (RemoveRange).
 
-    Returns (first object, count), or (0, 0) on failure (RemoveRange).
+    The objects are linked into a chain. Returns (first object, count), or (0, 0) on failure.
     """
     info = heap.size_class[size_class]
     if count == info.batch and info.used_slots > 0:
@@ -174,7 +174,7 @@ def release_list_to_spans(heap: Tcmalloc, size_class: int, chain: int) -> int:
             record.objects = address
             info.free_objects += 1
         else:
-            info.free_objects -= info.objects - 1  # all but this object, which is not counted yet
+            info.free_objects -= info.objects - 1  # the span's others; this one is not counted yet
             info.num_spans -= 1
             dll_remove(heap, span)
             delete_run(heap, span)

@@ -129,7 +129,10 @@ def classes_count_their_spans(heap: Tcmalloc, memory: Reservation) -> Iterator[s
 
 
 def caches_share_the_limit(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """A cache counts its bytes; the caches' max_size and the unclaimed bytes sum to the limit."""
+    """Each cache counts the bytes on its lists, and the caches share the limit.
+
+    The `max_size` of all caches and the unclaimed bytes sum to the limit.
+    """
     threads, static = _caches(heap), heap.static[0]
     if len(threads) != static.thread_heap_count or heap.cache.alive.sum() != len(threads):
         yield f"{static.thread_heap_count} caches counted, {len(threads)} listed"

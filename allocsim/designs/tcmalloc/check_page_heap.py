@@ -40,7 +40,7 @@ from allocsim.designs.tcmalloc.span import (
 _FREE_STATES = (SpanState.FREE, SpanState.RETURNED)
 
 BROKEN_LINK = 0
-"""Last entry of the members of a list or set with a broken link. Span 0 is never a member."""
+"""The last entry of a listing that ends at a broken link. Span 0 is never on a list or in a set."""
 
 
 class SpanCopy(NamedTuple):
@@ -124,7 +124,7 @@ def mapped(heap: Tcmalloc, address: int) -> tuple[int, int]:
 
 
 def null_span_is_untouched(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """Span 0 and leaf 0 of the page map, which unknown pages rely on, are all zeros."""
+    """Span 0 and leaf 0 of the page map, to which unknown pages are mapped, are all zeros."""
     if any(heap.span[0].tobytes()):
         yield f"the null span was written: {heap.span[0]}"
     if heap.page_map[ROOT_ROWS : ROOT_ROWS + LEAF_ROWS].any():
@@ -244,7 +244,7 @@ def _resident_problems(
 
 
 def metadata_covers_the_records(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """Metadata is the page map leaves plus the chunks for the maximum number of records so far."""
+    """Metadata: the page map's leaves, and chunks for the maximum number of records so far."""
     page_heap = heap.page_heap[0]
     needed = (
         (int(page_heap.last_span) - LIST_HEADS + RESERVED_SPANS, SPANS_PER_CHUNK),

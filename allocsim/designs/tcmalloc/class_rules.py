@@ -1,9 +1,9 @@
 """The tables of size classes that the library can have, and their source text.
 
-gperftools has no list of classes, so another table replaces the loop of SizeMap::Init. Its class
-index has a row for every 8 bytes of size up to 1,024 and for every 128 bytes above. The grid has
-the sizes at which a row ends; from 16 bytes on only multiples of 16, because objects of 16 bytes
-and more are 16-byte aligned.
+gperftools has no list of classes: SizeMap::Init computes them in a loop, which another table
+replaces. The library's class index has a row for every 8 bytes of size up to 1,024 and for every
+128 bytes above. The grid (the sizes that a class may have) has the sizes at which a row ends. From
+16 bytes on it has only multiples of 16, because objects of 16 bytes and more are 16-byte aligned.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ RULES = ClassRules(
         *range(MAX_SMALL_SIZE, MAX_SIZE + 1, 128),
     ),
     grid_text="8, multiples of 16 up to 1,024, or multiples of 128 up to 262,144",
-    required={MAX_SIZE: "requests above the largest class must be above 256 KiB (kMaxSize)"},
+    required={MAX_SIZE: "every request of up to 256 KiB (kMaxSize) needs a class"},
     max_classes=MAX_CLASSES - 1,
     page_size=PAGE,
     growth_step=GROWTH_STEP,

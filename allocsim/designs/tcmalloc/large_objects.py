@@ -117,7 +117,7 @@ def page_status(heap: Tcmalloc, address: int, state: int) -> int:
         return Status.UNKNOWN_POINTER
     record = heap.span[get_descriptor(heap, address)]
     end = record.address + (record.pages << PAGE_SHIFT)
-    # An entry inside a span without a class may be left over from an earlier span.
+    # The page map's entry inside a span without a class may be left over from an earlier span.
     if record.state != state or not record.address <= address < end:
         return Status.UNKNOWN_POINTER
     return Status.OK if address == record.address else Status.NOT_SPAN_START

@@ -106,7 +106,7 @@ def object_status(heap: Tcmalloc, address: int) -> int:
 
 @kernel
 def allocated_size(heap: Tcmalloc, address: int) -> int:
-    """Return the bytes of an object, rounded to its class or to pages, or 0 if none is there."""
+    """Return the allocated size of the object at `address`, or 0 if no object starts there."""
     if object_status(heap, address) != Status.OK:
         return 0
     entry = entry_of(heap, address)
@@ -118,7 +118,7 @@ def allocated_size(heap: Tcmalloc, address: int) -> int:
 
 @kernel
 def _rounded_size(heap: Tcmalloc, request: int) -> int:
-    """Return the bytes that an object of `request` bytes gets (tc_nallocx)."""
+    """Return the allocated size of an object of `request` bytes (tc_nallocx)."""
     if request > MAX_SIZE:
         return (request + PAGE - 1) & -PAGE
     return heap.size_class[class_of(heap, request)].object_size

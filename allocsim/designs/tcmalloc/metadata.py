@@ -25,7 +25,7 @@ METADATA_ALLOC_CHUNK_SIZE = 8 << 20
 
 @kernel
 def allocate_record(heap: Tcmalloc, count: int, per_chunk: int) -> bool:
-    """Account for the `count`-th record of a kind; the first record of a chunk pays for the chunk.
+    """Account for the `count`-th record of a kind: the first in a chunk adds the whole chunk.
 
     Returns False if a chunk is needed and the heap is frozen (PageHeapAllocator::New).
     """

@@ -73,9 +73,9 @@ def _alloc_large(heap: Tcmalloc, pages: int) -> int:
 
 @kernel
 def _carve(heap: Tcmalloc, span: int, pages: int) -> int:
-    """Take the first `pages` pages of a free span; the remainder stays free, in its state (Carve).
+    """Take the first `pages` pages of a free span; the remainder stays in its state (Carve).
 
-    Returns `span`; or 0, with nothing changed, if there is no record for the remainder.
+    Returns `span`; or 0, with nothing changed, if no record is available for the remainder.
     """
     record = heap.span[span]
     state, rest = int(record.state), 0
@@ -83,7 +83,7 @@ def _carve(heap: Tcmalloc, span: int, pages: int) -> int:
         rest = new_span(heap, record.address + (pages << PAGE_SHIFT), record.pages - pages, state)
         if rest == 0:
             return 0
-    remove_from_free_list(heap, span)  # first: the span's state and length select its list
+    remove_from_free_list(heap, span)  # before its state and length change, which select the list
     record.state = SpanState.IN_USE
     if rest:
         prepend_to_free_list(heap, rest)
@@ -97,7 +97,7 @@ def _carve(heap: Tcmalloc, span: int, pages: int) -> int:
 def split(heap: Tcmalloc, span: int, pages: int) -> int:
     """Split a span in use after its first `pages` pages (PageHeap::Split).
 
-    Returns the span that holds the rest; or 0, with nothing changed, if there is no record for it.
+    Returns the span of the rest; or 0, with nothing changed, if no record is available for it.
     """
     record = heap.span[span]
     rest = new_span(
@@ -123,7 +123,7 @@ def merge_into_free_list(heap: Tcmalloc, span: int) -> None:
     if heap.page_heap[0].aggressive_decommit and record.state == SpanState.FREE:
         decommit_span(heap, span)
         record.state = SpanState.RETURNED
-    # The page map covers both addresses: `ensure_leaves` adds a page on either side of a growth.
+    # The page map covers both addresses, because `ensure_leaves` adds a page on each side.
     before = get_descriptor(heap, record.address - 1)
     after = get_descriptor(heap, record.address + (record.pages << PAGE_SHIFT))
     if _check_and_handle_pre_merge(heap, record.state, before):
@@ -175,7 +175,7 @@ def prepend_to_free_list(heap: Tcmalloc, span: int) -> None:
     insert_span(heap, root_of(int(record.state)), span)
     page_heap.large_spans += 1
     # The library allocates a node for each span in a set. Our sets have no nodes, so a node is only
-    # accounted for. A frozen heap skips that: it obtains no metadata, but freeing must not fail.
+    # accounted for. A frozen heap does not account for it, because freeing must not fail.
     if page_heap.large_spans > page_heap.max_large_spans and not heap.system[0].frozen:
         page_heap.max_large_spans = page_heap.large_spans
         allocate_record(heap, page_heap.large_spans, NODES_PER_CHUNK)

@@ -110,7 +110,7 @@ def ensure_leaves(heap: Tcmalloc, address: int, length: int) -> None:
 def rows_for(length: int) -> int:
     """Return how many rows the page map of a heap of `length` bytes needs, at any address.
 
-    The root and the null leaf are included. Besides the leaves that the heap fills, there may be,
-    at each end, a partly used leaf and a leaf for the extra page.
+    The root and the null leaf are included. Besides the leaves that the heap fills, each end of the
+    heap may need a partly used leaf, and a leaf for the extra page.
     """
     return ROOT_ROWS + (length // LEAF_SPAN + 4) * LEAF_ROWS

@@ -106,8 +106,8 @@ class ThreadCache(Struct):
     size_: Int64  # bytes of the free objects on its lists
     max_size: Int64  # bytes above which it is scavenged
     alive: Int64  # 1 if the thread has a cache
-    next: Int64  # next older cache, plus 1; 0 if none
-    previous: Int64  # next newer cache, plus 1; 0 if none
+    next: Int64  # number of the next older cache, plus 1; 0 if none
+    previous: Int64  # number of the next newer cache, plus 1; 0 if none
 
 
 class Static(Struct):
@@ -118,8 +118,8 @@ class Static(Struct):
 
     overall_thread_cache_size: Int64  # bytes that all caches together may hold
     unclaimed_cache_space: Int64  # bytes of that limit that no cache has claimed; may be negative
-    thread_heaps: Int64  # newest cache, plus 1; 0 if none
-    next_memory_steal: Int64  # cache to take bytes from next, plus 1; 0: start at the newest
+    thread_heaps: Int64  # number of the newest cache, plus 1; 0 if none
+    next_memory_steal: Int64  # number of the next cache to steal from, plus 1; 0: the newest
     thread_heap_count: Int64  # caches alive
     max_thread_heap_count: Int64  # maximum of thread_heap_count
     race_counter: Int64  # class that has to give up a transfer cache slot next

@@ -42,7 +42,10 @@ class SizeClass(NamedTuple):
 
 
 def num_move_size(size: int, transfer_num_obj: int) -> int:
-    """Return the objects in a batch: 64 KiB, clamped to 2 to `transfer_num_obj` (NumMoveSize)."""
+    """Return the number of objects in a batch: about 64 KiB, but at least 2 (NumMoveSize).
+
+    The maximum is `transfer_num_obj`.
+    """
     return min(max(BATCH_BYTES // size, 2), transfer_num_obj)
 
 
@@ -91,7 +94,7 @@ def class_of(heap: Tcmalloc, request: int) -> int:
 
 
 def fitted(size: int, batch: int) -> SizeClass:
-    """Return the class of `size` with the shortest span that meets both conditions of SizeMap."""
+    """Return the class of `size`, with the shortest span that the rules above allow."""
     pages = 0
     while True:
         pages += 1

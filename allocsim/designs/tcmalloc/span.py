@@ -1,8 +1,8 @@
 """Span records and the circular lists they are linked on (src/span.cc).
 
 A list's head is a record like any other, so linking and unlinking a span need no test for the end
-of the list. The first LIST_HEADS span numbers are heads; spans follow. Records of deleted spans are
-reused, newest first.
+of the list. Numbers 1 to LIST_HEADS are heads; spans have the numbers above. Records of deleted
+spans are reused, newest first.
 
 Invariant: a span that is on no list and in no set is a large object or a stack segment, unless a
 caller is moving it at that moment.
@@ -97,8 +97,8 @@ def new_span(heap: Tcmalloc, address: int, pages: int, state: int) -> int:
 def can_make_spans(heap: Tcmalloc, count: int) -> bool:
     """Return whether `count` more spans can be created; if not, `refusal` says why.
 
-    Unused records are taken first. A new record needs a row of the table and, in a frozen heap,
-    room in the last chunk of metadata.
+    Unused records are taken first. A new record needs a row of the table. In a frozen heap, it also
+    needs space in the last chunk of metadata.
     """
     page_heap, system = heap.page_heap[0], heap.system[0]
     unused = page_heap.unused_span

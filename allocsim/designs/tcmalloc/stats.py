@@ -102,7 +102,7 @@ def classes(heap: Tcmalloc) -> list[ClassUse]:
 def caches(heap: Tcmalloc) -> list[CacheUse]:
     """Return the caches in use, ordered by thread.
 
-    Last comes the cache that the library creates at startup and then loses (see `orphan`).
+    The cache that the library creates at startup and then loses (see `orphan`) is the last.
     """
     return [
         CacheUse(

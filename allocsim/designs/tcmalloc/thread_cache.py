@@ -128,7 +128,7 @@ def list_too_long(heap: Tcmalloc, thread: int, size_class: int) -> int:
 
 @out_of_line
 def scavenge(heap: Tcmalloc, thread: int) -> int:
-    """Release idle objects of each list, then try to raise the cache limit (ThreadCache::Scavenge).
+    """Release idle objects of each list, then try to raise `max_size` (ThreadCache::Scavenge).
 
     The low-water mark of a list is its minimum length since the last scavenge: the number of
     objects that were not needed in the meantime. Half of these objects are released, but at least
@@ -150,7 +150,7 @@ def scavenge(heap: Tcmalloc, thread: int) -> int:
 
 @kernel
 def thread_begin(heap: Tcmalloc, thread: int) -> int:
-    """Check that the tables have a row for the thread; its first allocation creates its cache."""
+    """Check that the tables have a row for the thread. Its first allocation creates its cache."""
     if thread >= len(heap.cache) - 1:  # the last row is not for a thread, see `orphan`
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return Status.OUT_OF_MEMORY

@@ -1,4 +1,4 @@
-"""The units of a tcmalloc heap: its spans that are not released."""
+"""The units of a tcmalloc heap (see `designs.Units`): its spans, without the released ones."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from allocsim.designs.tcmalloc.size_classes import PAGE
 from allocsim.designs.tcmalloc.span import LIST_HEADS
 
 NAMES = ("caches", "library_objects", "free_spans", "stacks")
-"""Kinds of spans without a live object. "caches": small objects, in thread caches, in the transfer
-cache or of the startup state. "library_objects": a large object of the startup state. "free_spans":
-nothing. "stacks": a stack segment."""
+"""Names of the parts to which spans without a live object belong. "caches": spans of small objects,
+which are in caches or in the startup state. "library_objects": large objects of the startup state.
+"free_spans": free spans. "stacks": stack segments."""
 
 
 def units(heap: Tcmalloc) -> Units:
