@@ -65,7 +65,8 @@ class Request(msgspec.Struct, kw_only=True):
     messages: int
     """Descriptor of the pipe for messages, one line of JSON each."""
     recorded: bool = False
-    """Keep the events on their threads: OS threads for a library, thread caches for a design."""
+    """Replay the events on their recorded threads: OS threads for a library, simulated threads for
+    a design."""
     touch: int
     """A Touch: which bytes of each new object the replay writes."""
     limit: int | None
@@ -246,7 +247,7 @@ def _compile(name: str, meter: Meter, has_clock: bool) -> None:
 
     This cannot wait until the subject is loaded. From then on, the process cannot write files as
     large as a compiled kernel (see `limit_output`), and the memory that Python takes to compile a
-    kernel would count. If `has_clock`, the library will read the virtual clock.
+    kernel would count as the subject's. If `has_clock`, the library will read the virtual clock.
     """
     state, run = placeholder_state(name), new_run(1, Touch.NONE)
     replay_steps(state, run, no_events(), steps_ending_at([]), meter)

@@ -96,7 +96,7 @@ def compare(
 
 
 def _is_untimed(row: Row, figures: str, workload: EventFile) -> bool:
-    """Return whether these would be times of a design on several threads (see `compare`)."""
+    """Return whether `figures` are the times of a design on several threads (see `compare`)."""
     return figures == "times" and workload.recorded and library_of(row.subject) is None
 
 
@@ -188,7 +188,7 @@ def _measure_row(
 ) -> None:
     """Measure "memory" or "times" for a row, and store the figures or the failure in the row.
 
-    `subject` is the row's subject, perhaps with more settings.
+    `subject` is the row's subject, perhaps with additional settings.
     """
     library = library_of(row.subject)
     try:

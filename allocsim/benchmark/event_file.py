@@ -1,7 +1,7 @@
 """The file of events: all events of a workload in memory (a memfd), which every child maps.
 
-The workload is read once. Events that are only notes (see `events.Op`) are dropped. If the recorded
-threads are replayed, the notes of thread ends are kept; otherwise all events are put on one thread.
+The workload is read once. If the recorded threads are replayed, the file has the events and the
+notes of thread ends (see `events.Op`). Otherwise it has only the events, all on one thread.
 
 The file has no name, so the kernel frees it when the last process that has it open ends. The file
 is sealed, which makes every write to it fail. A library in a child therefore cannot change the
@@ -37,7 +37,7 @@ SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_S
 """Seals that make every write to the file, and every change of its length, fail."""
 
 MAX_TIMES = 1 << 10
-"""Maximum number of times of a workload. They are passed to a child as one argument."""
+"""Maximum length of `EventFile.times`, which is passed to a child as an argument."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class EventFile:
     """Number of events that are replayed, in the whole file or in its `first` rows. The ends of
     threads do not count."""
     threads: int = 1
-    """Number of threads in the workload, before its events were put on one thread."""
+    """Number of threads in the workload, even if its events were put on one thread."""
     recorded: bool = False
     """Whether the events are on several threads, as in the workload."""
     ends: str | None = None
@@ -79,7 +79,7 @@ class EventFile:
 
     @property
     def seconds(self) -> float | None:
-        """The seconds from the program's first call to about its last. None if not recorded."""
+        """Approximate seconds from the program's first call to its last. None if not recorded."""
         return self.times[-1][1] / 1e9 if self.times else None
 
     def close(self) -> None:

@@ -62,8 +62,7 @@ class Memory(msgspec.Struct, kw_only=True):
     """Footprint a second (see Conditions.later) and 1,000 malloc/free pairs after `kept`. The pairs
     are needed because some libraries release memory after a delay, but only during a call."""
     counters: dict[str, int] = {}
-    """Counters after the last event: those of the library or, for a design, those that it computes
-    for the modelled library."""
+    """Counters of the library after the last event. A design computes the modelled library's."""
 
     @property
     def overhead(self) -> float | None:
@@ -99,9 +98,9 @@ class Times(msgspec.Struct, kw_only=True):
     p50: float | None
     """ns/event of the median batch. None if there is no full batch."""
     p99: float | None
-    """99th percentile of the batches, in ns/event; None like `p50`."""
+    """99th percentile of the batches, in ns/event. None if `p50` is None."""
     p999: float | None
-    """99.9th percentile of the batches, in ns/event; None like `p50`."""
+    """99.9th percentile of the batches, in ns/event. None if `p50` is None."""
     clock: float
     """Nanoseconds that reading the clock adds to each run and batch. Since schema 3 they are
     subtracted."""

@@ -46,8 +46,8 @@ from allocsim.libraries.virtual_clock import VirtualClock, virtual_clock
 from allocsim.player import NEVER
 
 POINTS = 2000
-"""Number of evenly spaced events at which memory is read and the clock is set. Both are also done
-at the peak of live bytes. A reading takes 2 us."""
+"""Number of evenly spaced events at which memory is read and the virtual clock is set. The peak of
+live bytes is an additional such event. A reading takes 2 us."""
 
 SLOW_POINTS = 40
 """Used in place of POINTS if reading memory is slow (see `meter`)."""
@@ -62,7 +62,7 @@ allocates takes about this long."""
 
 
 class Pace(NamedTuple):
-    """The time in which a workload is replayed on a library."""
+    """The times at which the events of a workload are replayed on a library."""
 
     times: Sequence[tuple[int, int]] = ()
     """The workload's times, as in `EventFile`. Empty if it has none."""
@@ -248,7 +248,11 @@ def _at_end(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
 
 
 def _committed(subject: Subject, counters: dict[str, int], end: int) -> int | None:
-    """Return the committed bytes at the end: by the counters or, for a design, the footprint."""
+    """Return the committed bytes at the end, from the counters if there are any.
+
+    For a design without counters, they are its footprint `end`. Returns None if a library does not
+    count them.
+    """
     counted = committed(counters)
     return end if counted is None and subject.heap else counted
 

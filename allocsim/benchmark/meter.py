@@ -65,7 +65,7 @@ class MeterSettings(Struct):
     memory: Int64  # 1: memory is read at each step; 0: only the clock
     fast: Int64  # 1: descriptor is STATM; 0: ROLLUP
     clock_nanosleep: Int64  # address of the C function
-    origin: Int64  # nanoseconds on the clock of the library when a replay begins
+    origin: Int64  # time on the library's clock when a replay begins, in nanoseconds
     clock: Int64  # address of the word of a virtual clock (see `libraries.virtual_clock`), or 0
 
 

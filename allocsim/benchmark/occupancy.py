@@ -75,7 +75,10 @@ def _regions(
 def _covered(
     starts: np.ndarray, lengths: np.ndarray, begin: np.ndarray, end: np.ndarray
 ) -> np.ndarray:
-    """Return the bytes of disjoint intervals, sorted by start, in each range [begin, end)."""
+    """Return how many bytes of the intervals are in each range [begin, end).
+
+    The intervals are disjoint and sorted by start.
+    """
     if not len(starts):
         return np.zeros(len(begin), np.int64)
     before = np.append(0, np.cumsum(lengths))

@@ -114,7 +114,7 @@ class PageScan:
         return ranges
 
     def _read_all(self, descriptor: int) -> None:
-        """Read the flags of every page of every mapping, which works on all kernels."""
+        """Read the flags of every page of every mapping. This works on all kernels."""
         self.count, self.is_exact = 0, False
         for start, end in _mappings():
             for first, last in _runs(_flags(descriptor, start, end)):

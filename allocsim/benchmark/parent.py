@@ -160,7 +160,7 @@ class _Watcher:
     def _lines(self, messages: int) -> Iterator[bytes]:
         """Yield the child's lines until it closes the pipe; check its limits every POLL_INTERVAL.
 
-        Raises SubjectFailed if the child exceeds a limit or writes a line above MAX_MESSAGE.
+        Raises SubjectFailed if the child exceeds a limit or writes a line longer than MAX_MESSAGE.
         """
         rest = b""
         while True:

@@ -44,8 +44,8 @@ def require_functions(library: LoadedLibrary, calls: int) -> None:
 def require_served(library: LoadedLibrary) -> None:
     """Raise Corruption unless the calls reached the library.
 
-    Its functions must be in the mapping of its file. If the library counts allocated bytes, the
-    counter must rise by about PROBE_SIZE (see `_require_rise`).
+    The library's functions must be in the mapping of its file. If the library counts allocated
+    bytes, the counter must rise by about PROBE_SIZE (see `_require_rise`).
     """
     ranges = _code_ranges(library.path)
     for name, address in zip(FUNCTIONS, library.state.function.tolist(), strict=True):

@@ -99,7 +99,7 @@ def _begin_step(driver: Driver, step: Step, begin: int, meter: Meter) -> None:
 
 @kernel
 def _end_step(heap: HeapState, driver: Driver, step: Step, meter: Meter) -> bool:
-    """Take the readings of a step, then set the virtual clock to the step's end, or wait for it.
+    """Take the readings at the end of a step, then call `reach_time` if the step has a time.
 
     Returns False if the replay stopped before the end of the step.
     """
@@ -184,7 +184,7 @@ def new_run(objects: int, touch: Touch, limit: int = NEVER) -> Run:
 
 
 def count_calls(events: Table[Event]) -> int:
-    """Return the number of events without notes."""
+    """Return the number of events, not counting notes."""
     return int(np.count_nonzero(events.op <= Op.FREE))
 
 

@@ -71,7 +71,7 @@ def library_of(name: str) -> str | None:
 
 
 def design_of(name: str) -> tuple[str, dict[str, str]]:
-    """Return the design and the settings of a subject's name, such as "tcmalloc:release_rate=10".
+    """Return the design and the settings in a subject's name, such as "tcmalloc:release_rate=10".
 
     Raises InputError if a setting is malformed.
     """

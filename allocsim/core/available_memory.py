@@ -5,7 +5,7 @@ only writing to the memory uses it. When no memory is left, the kernel kills a p
 machine stops responding. A run for which the user sets no limit is therefore bounded by the memory
 that is available.
 
-A process may use no more than the limits of its control group and of each of the group's ancestors
+The limits of a process's control group, and of each of the group's ancestors, bound its memory
 (version 1: memory.limit_in_bytes; version 2: memory.max and memory.high). The kernel counts a
 group's page cache as used, but can reclaim it. Here the inactive part of the cache therefore counts
 as available.
@@ -96,7 +96,7 @@ class MemoryBound:
         self._next_reading = time.monotonic() + INTERVAL
 
     def __str__(self) -> str:
-        """Return the bound as the end of a sentence, with the remedy."""
+        """Return the bound and the remedy, as the end of an error message."""
         return (
             f"the {format_bytes(self.heap)} that a run may use, {SHARE:.0%} of the available "
             f"memory; use --limit to set another limit"
@@ -119,7 +119,7 @@ class MemoryBound:
 
 
 def _groups(root: Path, hierarchy: Hierarchy) -> Iterator[Path]:
-    """Yield the directories of this process's control groups, from the innermost to the mount.
+    """Yield the directories of this process's control groups, from the innermost to the root.
 
     In a container the innermost ones may be missing, since only a part of the tree is mounted.
     """

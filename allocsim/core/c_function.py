@@ -25,7 +25,7 @@ def c_function(function: Callable[[HeapState], int]) -> Any:
 
 
 def c_address(compiled: Any, heap: HeapState) -> int:
-    """Return the address of a C function, compiled for pointers to states of this type."""
+    """Return the address of a C function, compiled for a pointer to a state like `heap`."""
     signature = (HeapPointer(typeof(heap)),)
     compiled.compile(signature)
     result = compiled.overloads[signature]

@@ -24,7 +24,7 @@ class ClassSpan(NamedTuple):
     objects: int
     """Number of objects in a span."""
     batch: int
-    """Objects moved at once between a thread cache and the spans; 1 if it has no batches."""
+    """Objects moved at once between a thread cache and the spans; 1 if no batches exist."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class ClassRules:
     max_request: int
     """Largest request in bytes that is served from a class."""
     aligned: bool = False
-    """Whether memalign(a, n) is malloc(n rounded up to a), for `a` up to a page. If so, every class
-    that can serve such a request must be a multiple of `a` (see `misaligned`)."""
+    """Whether memalign(a, n) is malloc(n rounded up to a), for `a` up to a page. If so, the size of
+    every class that can serve such a request must be a multiple of `a` (see `misaligned`)."""
 
     def require_valid(self, sizes: Sequence[int]) -> None:
         """Raise InputError if the table breaks a rule; the message names the rule and the sizes."""

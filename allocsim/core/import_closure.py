@@ -202,7 +202,7 @@ class ImportClosure:
 def _seal(content: bytes) -> bytes:
     """Return a digest that reveals damage to the memo.
 
-    If a damaged memo lacked one import, an outdated kernel would be used.
+    If a damaged memo lacked one import, an outdated kernel could be used.
     """
     return hashlib.sha256(content).hexdigest().encode()
 

@@ -25,7 +25,7 @@ MAX_UNUSED = 4
 
 UNUSED = 7 * 24 * 3600
 """A directory counts as unused this many seconds after its last use. No process reads a directory
-for that long, so none loses files that it still needs."""
+for that long, so a deleted directory is not in use."""
 
 MARKER = "CACHEDIR.TAG"
 
@@ -40,7 +40,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def kernel_cache_directories(package: Path = PACKAGE) -> list[Path]:
-    """Return the directories with the kernels of `package`, as `cache_directories` does."""
+    """Return the directories with the kernels of `package` (see `cache_directories`)."""
     return cache_directories("kernels", environment_key(package))
 
 

@@ -58,7 +58,7 @@ def collection_paused() -> Iterator[None]:
 
 
 class Kernel(CPUDispatcher):
-    """A kernel for calls from Python. Other kernels call `called`, compiled separately."""
+    """A kernel for calls from Python. Other kernels call `called`, which is compiled separately."""
 
     called_options = INLINED_OPTIONS
 

@@ -81,11 +81,11 @@ S = TypeVar("S", bound=Struct)
 class Table(Protocol[S]):
     """An array of records, as the type checker sees it; `table[i]` is a record.
 
-    Three things escape the checker. It accepts any name for a column (`table.pages`, a NumPy array)
+    The checker misses three errors. It accepts any name for a column (`table.pages`, a NumPy array)
     because a protocol cannot derive the columns from the fields of `S`. It accepts any string in
     `record[name]`. And it does not know the widths of fields: all are `int`. In the first two
-    cases, Numba rejects a wrong name when the kernel is compiled. A value that is too large for a
-    narrow field wraps.
+    cases, Numba rejects a wrong name when the kernel is compiled. In the third case, a value that
+    is too large for a field wraps.
     """
 
     @overload

@@ -123,7 +123,8 @@ def reuse_pages(heap: HasSystem, length: int) -> None:
 def fill_system(heap: HasSystem, sample: Sample) -> None:
     """Fill the fields `heap`, `metadata` and `footprint` of `sample`.
 
-    A design fills `released` from its own count of pages, so that the two counts check each other.
+    A design fills `released` from its own count of pages, so that it can be checked against the
+    count of this module.
     """
     system = heap.system[0]
     sample.heap = system.heap

@@ -23,7 +23,7 @@ from allocsim.text import Size, counted, format_bytes
 
 
 class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="empirical"):
-    """Allocations and frees by a table of rates."""
+    """Allocations and frees at the rates of a table."""
 
     file: str
     """Path of the table. In a job file, the path is relative to the job file."""

@@ -45,7 +45,7 @@ STATE = np.dtype(
 """Totals over all rows."""
 
 TOTAL_WEIGHT = 1 << 31
-"""Approximate sum of the weights of allocations; each weight is rounded, and is at least 1."""
+"""Approximate sum of the weights of allocations. Each weight is rounded to an integer."""
 
 FREE_BITS = 12
 """Fraction bits of the weights of frees. A weight is per object, so it is small if a size has many

@@ -21,8 +21,8 @@ HEADER = ["size", "alloc_rate", "num_live"]
 """Names of the columns. A first line with these names, in upper or lower case, is skipped."""
 
 MIN_NUMBER, MAX_NUMBER = 1e-30, 1e30
-"""Range of the rates and of the numbers of objects, except those that are 0. Within this range, no
-sum, product or quotient of a workload's arithmetic overflows."""
+"""Range of the rates and of the numbers of objects; 0 is also allowed. Within this range, the
+arithmetic of a workload does not overflow."""
 
 GRAMMAR = (
     "SIZE, ALLOC_RATE, NUM_LIVE: a size in bytes and two numbers, each 0 or from 1e-30 to 1e30"

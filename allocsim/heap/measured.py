@@ -49,7 +49,7 @@ class Measured:
             return self.design.caches(self.state) if self.design.caches else []
 
     def native_counters(self) -> dict[str, int]:
-        """Return the counters that the design computes under its library's names, perhaps none."""
+        """Return the modelled library's counters, by the library's names; {} if it has none."""
         with self._lock:
             return self.design.native_counters(self.state) if self.design.native_counters else {}
 

@@ -63,7 +63,7 @@ class ThreadProgress(Struct):
 
     position: Int64  # where its next event goes in the stream
     first: Int64  # its first turn
-    turn: Int64  # its last turn
+    turn: Int64  # its latest turn so far
     begin: Int64  # where its events begin in the stream
 
 

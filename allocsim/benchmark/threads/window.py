@@ -1,9 +1,9 @@
 """The choice of the window: the number of events within which the threads run freely.
 
-At the end of a window, the live objects are those of the recording. Within it, a thread may run
+At the end of a window, the same objects are live as in the recording. Within it, a thread may run
 ahead of the others, so the live bytes may exceed the recorded peak (they *stray*). In a larger
-window they may stray further. In a smaller one, the threads wait for each other more often, which
-costs a few microseconds each time.
+window they may stray further. In a smaller window, the threads wait for each other more often. Each
+wait costs a few microseconds.
 """
 
 from __future__ import annotations

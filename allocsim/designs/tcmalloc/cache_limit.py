@@ -23,7 +23,7 @@ MIN_THREAD_CACHE_SIZE = 512 << 10
 only from a cache whose `max_size` is larger than this."""
 
 MAX_PROBES = 10
-"""Caches inspected in one attempt to steal."""
+"""Maximum number of caches inspected in one attempt to steal."""
 
 CACHES_PER_CHUNK = 31
 """Thread caches in a chunk of metadata."""

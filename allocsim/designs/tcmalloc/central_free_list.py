@@ -3,7 +3,7 @@
 A class's free objects that are in no thread cache are on the free lists of its spans or in the
 transfer cache. The transfer cache holds full batches on their way between thread caches. It has a
 few slots for each class, used last in first out, and storing a batch in a slot does not touch the
-batch's spans. A class that is out of slots takes one from another class, round robin.
+batch's spans. A class that is out of slots takes one from the other classes in turn.
 
 Invariants: every used slot holds exactly one full batch. No span has all of its objects on its own
 list, because such a span is returned to the page heap.

@@ -35,18 +35,18 @@ def objects_are_free_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
     Each list counts its objects correctly.
     """
     spans, visited, outside = spans_of(heap), set[int](), Counter[int]()
-    for place, size_class, count, chain in _chains(heap, memory, spans):
+    for name, size_class, count, chain in _chains(heap, memory, spans):
         length = 0
         for address in chain:
             length += 1
             number, problem = _object_problem(heap, spans, address, size_class)
             if problem or address in visited:
-                yield f"{place}: {address:#x} {problem or 'is free twice'}"
+                yield f"{name}: {address:#x} {problem or 'is free twice'}"
                 break
             visited.add(address)
-            outside[number] += not place.startswith("span")
+            outside[number] += not name.startswith("span")
         if length != count:
-            yield f"{place} holds {length} objects, but counts {count}"
+            yield f"{name} holds {length} objects, but counts {count}"
     for span in spans.values():
         if outside[span.number] > span.refcount:
             yield (
@@ -58,7 +58,7 @@ def objects_are_free_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
 def _chains(
     heap: Tcmalloc, memory: Reservation, spans: dict[int, SpanCopy]
 ) -> Iterator[tuple[str, int, int, Iterator[int]]]:
-    """Yield (place, class, counted length, objects) for every chain of free objects."""
+    """Yield (name, class, counted length, objects) for every chain of free objects."""
     for span in spans.values():
         # A class that does not exist is reported by the check of the page map.
         if 0 < span.size_class < len(heap.size_class) and span.state == SpanState.IN_USE:

@@ -48,8 +48,8 @@ def calloc(heap: Tcmalloc, thread: int, request: int) -> int:
 def memalign(heap: Tcmalloc, thread: int, alignment: int, request: int) -> int:
     """Allocate an aligned object (do_memalign).
 
-    For an alignment of up to a page, the size is rounded up to a multiple of the alignment, because
-    the objects in the class of that size are aligned.
+    For an alignment of up to a page, the size is rounded up to a multiple of the alignment. The
+    objects in the class of the rounded size are aligned.
     """
     if alignment > PAGE:
         return memalign_pages(heap, request, alignment)
@@ -64,7 +64,7 @@ def realloc(heap: Tcmalloc, thread: int, address: int, request: int) -> int:
 
 @kernel
 def free(heap: Tcmalloc, thread: int, address: int) -> int:
-    """Free an object into the calling thread's cache, or its pages (do_free)."""
+    """Free a small object into the thread's cache, or the pages of a large one (do_free)."""
     if address >> ADDRESS_BITS:
         return Status.UNKNOWN_POINTER
     size_class = entry_of(heap, address) & ((1 << CLASS_BITS) - 1)

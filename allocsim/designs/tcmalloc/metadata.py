@@ -38,7 +38,7 @@ def allocate_metadata(heap: Tcmalloc, length: int) -> bool:
 
     Returns False if the heap is frozen. If a new area no longer fits into the heap's reservation
     (its address range), the call still succeeds, but leaves no gap. The reservation's size is a
-    setting of allocsim, and no metadata is really placed in it.
+    setting of allocsim, and the reservation holds no metadata.
     """
     if not count_metadata(heap, length):
         return False

@@ -64,7 +64,7 @@ def new_run(heap: Tcmalloc, pages: int) -> int:
 def delete_run(heap: Tcmalloc, span: int) -> int:
     """Free the pages of a span in use; never fails (PageHeap::Delete). Returns a Status."""
     record = heap.span[span]
-    pages = int(record.pages)  # read before merging: only these count towards the next release
+    pages = int(record.pages)  # merged neighbours do not count towards the next release
     if record.size_class:
         register_size_class(heap, span, 0)
     record.state = SpanState.FREE

@@ -52,7 +52,7 @@ def entry_of(heap: Tcmalloc, address: int) -> int:
 
 @kernel
 def get_descriptor(heap: Tcmalloc, address: int) -> int:
-    """Return the span of a page, or 0 if the page is unknown (PageHeap::GetDescriptor).
+    """Return the span of the page at `address`, or 0 if unknown (PageHeap::GetDescriptor).
 
     The result is valid for the first and last page of a span and, if the span has a class, for all
     of its pages.
