@@ -5,10 +5,10 @@ only writing to the memory uses it. When no memory is left, the kernel kills a p
 machine stops responding. A run for which the user sets no limit is therefore bounded by the memory
 that is available.
 
-The limits of a process's control group, and of each of the group's ancestors, bound its memory
-(version 1: memory.limit_in_bytes; version 2: memory.max and memory.high). The kernel counts a
-group's page cache as used, but can reclaim it. Here the inactive part of the cache therefore counts
-as available.
+A process is limited by its control group and by each of the group's ancestors (version 1:
+memory.limit_in_bytes; version 2: memory.max and memory.high). The kernel counts a group's page
+cache as used, but can reclaim it. Here the inactive part of the cache therefore counts as
+available.
 """
 
 from __future__ import annotations

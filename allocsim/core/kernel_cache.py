@@ -50,8 +50,8 @@ def cache_directories(kind: str, key: str) -> list[Path]:
     `key` identifies the conditions of the compilation, such as versions. There are two candidates.
     The first is below `allocsim` in NUMBA_CACHE_DIR or, if this is not set, in the user's cache
     directory (XDG). The second is in a private directory below the temporary directory. The list
-    begins with the first candidate that can be written, which is created if needed. A candidate
-    that cannot be written is listed after it, if it can be read.
+    begins with the first candidate that can be written, which is created if needed. Candidates that
+    can only be read follow.
     """
     only_read: list[Path] = []
     for choose in (_user_cache, _private_temporary):

@@ -36,7 +36,7 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
     """
     # The heap is passed as a pointer (see `heap_pointer`).
     name = function.__name__
-    if name in _OUT_OF_LINE:  # the field for the address in `heap.code` has this name
+    if name in _OUT_OF_LINE:  # two kernels cannot share a field of `heap.code`
         raise ValueError(f"two out-of-line kernels are called {name}")
     compiled: Any = kernel(function)
     _OUT_OF_LINE[name] = (compiled, function.__code__.co_argcount - 1)

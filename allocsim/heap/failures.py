@@ -28,7 +28,7 @@ def failure(state: HeapState, design: str, reserve: int, size: int) -> AllocsimE
 
 
 def not_live(state: HeapState, address: int, freed: type[InvalidFree]) -> InvalidFree:
-    """Return the error for an address that is not a live object: a `freed` if the object was freed.
+    """Return the error for an address that is not a live object, of type `freed` if it was freed.
 
     A freed large object cannot be distinguished from memory that never was an object, so its error
     is InvalidFree.

@@ -152,7 +152,7 @@ def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
     cursor, progress = plan.cursor[0], plan.threads[thread]
     is_ordered = cursor.window == ORDERED
     if cursor.epochs == 0 or (cursor.full and is_call) or (is_ordered and thread != cursor.thread):
-        if is_call:  # before this call: ends of threads right after a step still belong to the step
+        if is_call:  # not for the end of a thread: right after a step, it belongs to the step
             _mark_steps(plan)
         _begin_epoch(plan)
     cursor.thread = thread

@@ -75,7 +75,7 @@ class Control(Struct):
     codes: Int64  # address of the table of CODE
     attributes: Int64  # address of the pthread_attr_t of the stacks
     requests: Int64  # address of the table
-    nap: Int64  # address of the timespec NAP
+    nap: Int64  # address of a timespec of NAP nanoseconds
     address: Int64  # address of this record
     made: Int64  # requests made to the supervisor
     rung: Int64  # requests that the supervisor may take; a futex word

@@ -73,7 +73,7 @@ def _alloc_large(heap: Tcmalloc, pages: int) -> int:
 
 @kernel
 def _carve(heap: Tcmalloc, span: int, pages: int) -> int:
-    """Take the first `pages` pages of a free span; the remainder stays in its state (Carve).
+    """Take the first `pages` pages of a free span; the remainder keeps the state (Carve).
 
     Returns `span`; or 0, with nothing changed, if no record is available for the remainder.
     """
