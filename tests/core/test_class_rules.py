@@ -31,7 +31,7 @@ def test_encoded_table_gives_the_same_sizes_again(sizes: tuple[int, ...]) -> Non
         ((8, 1040, 262144), "no class can have 1,040 bytes"),
         ((8, 8, 262144), "class sizes must ascend, but 8 follows 8"),
         ((32, 16, 262144), "class sizes must ascend, but 16 follows 32"),
-        ((8, 16), "there must be a class of 262,144 bytes: requests above the largest class"),
+        ((8, 16), "there must be a class of 262,144 bytes: every request of up to 256 KiB"),
         ((16, 48, 262144), r"memalign\(32, 32\) would get a misaligned object of 48 bytes"),
         ((8192, 20480, 262144), r"memalign\(8192, 16384\) would get a misaligned object of 20,480"),
         ((4096, 9216, 262144), r"memalign\(8192, 8192\) would get a misaligned object of 9,216"),
