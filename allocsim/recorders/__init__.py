@@ -20,7 +20,7 @@ RECORDERS: tuple[Recorder, ...] = (
 )
 """Every recorder, in order of preference. With --sites, a recorder that sees Python objects comes
 first: the others record the interpreter's source lines instead of the Python program's. Recorders
-of callers come last."""
+that record only callers come last."""
 
 
 def usable_recorders(request: Request, chosen: str | None) -> list[Recorder]:
@@ -51,10 +51,10 @@ def usable_recorders(request: Request, chosen: str | None) -> list[Recorder]:
 
 
 def why_not_best(request: Request, chosen: Recorder) -> str | None:
-    """Return why the preferred recorder does not work here, if this is why it was not chosen.
+    """Return why the preferred recorder cannot be used on this machine, after `chosen` was chosen.
 
-    Returns None if it was chosen, or if another recorder was chosen because of the program or an
-    option.
+    Returns None if `chosen` is the preferred recorder, or if the program or an option ruled the
+    preferred recorder out.
     """
     best = RECORDERS[0]
     if chosen is best or best.unsuited(request) is not None or request.python_allocators:

@@ -57,7 +57,10 @@ def printed_by_babeltrace2(directory: Path, process: int, sites: bool = False) -
 
 
 def _without_skipped(chunks: Iterator[Any], notes: list[str]) -> Iterator[Any]:
-    """Yield the events, then remove the note on lines without a call, which name only files."""
+    """Yield the events, then remove the note on skipped lines.
+
+    With call sites, these lines are the events that name the loaded files.
+    """
     with closing_chunks(chunks):
         yield from chunks
     notes[:] = [note for note in notes if not note.startswith(SKIPPED)]

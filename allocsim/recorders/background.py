@@ -1,4 +1,4 @@
-"""A function that runs in a thread while a block runs, such as one that takes samples."""
+"""Run a function in a thread during a `with` block, for example to take samples."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def caveats_before(request: Request, recorder: Recorder) -> Iterator[str]:
             "other program"
         )
     elif drops_environment(program):
-        yield f"{program.name} starts its program without LD_PRELOAD, so it is not recorded"
+        yield f"{program.name} removes LD_PRELOAD, so the program that it runs is not recorded"
     is_python = program.name.startswith("python")
     if is_python and not recorder.sees_python_objects and not _pools_are_off():
         yield (

@@ -40,6 +40,6 @@ def compile_library(library: Path, *arguments: str | Path) -> None:
     if result.returncode != 0:
         lines = result.stderr.strip().splitlines() or [f"status {result.returncode}"]
         message = next((line for line in lines if "error" in line), lines[-1])[-200:]
-        # Such as a missing header. The compiler may also lack memory or space.
+        # A header is missing. Other errors, such as a lack of memory, have another remedy.
         remedy = f"; {INSTALL}" if "No such file" in message else ""
         raise RecorderFailed(f"the C compiler failed: {message}{remedy}")

@@ -39,7 +39,7 @@ NOT_INHERITED = (
 MAX_UNKNOWN_FREES, SOME_UNKNOWN_FREES = 0.01, 100
 """If frees of unknown objects exceed both this share of a trace's events and this number, the
 recorder missed allocations, which is a loss. Fewer such frees are no loss: a forked child may free
-objects that it inherited. The program itself is recorded from its beginning."""
+objects that it inherited."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Finished:
     """Further sentences for the users of the trace."""
 
     def of_process(self, process: int) -> Finished:
-        """Return the recording for another process, without samples, which it does not have."""
+        """Return the same recording for another process, whose ProgramRun is not known."""
         notes = self.notes if self.recorder.keeps_inherited else [*self.notes, NOT_INHERITED]
         return replace(self, outcome=self.outcome._replace(process=process, run=None), notes=notes)
 

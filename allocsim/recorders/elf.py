@@ -16,7 +16,7 @@ _HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
-"""Elf64_Ehdr without its type, Elf64_Phdr, Elf64_Shdr and Elf64_Sym, little-endian (elf(5))."""
+"""Elf64_Ehdr (without e_ident), Elf64_Phdr, Elf64_Shdr and Elf64_Sym, little-endian (elf(5))."""
 
 _LOADED, _INTERPRETER, _DYNAMIC_SYMBOLS = 1, 3, 11
 """The segment types PT_LOAD and PT_INTERP, and the section type SHT_DYNSYM."""
@@ -37,9 +37,9 @@ class ElfFile(NamedTuple):
     interpreter: str | None
     """The loader of a dynamically linked program. None if it is statically linked or a library."""
     defined: frozenset[str]
-    """Those of the given symbols that the file exports to other files."""
+    """The given symbols that the file exports to other files."""
     imported: frozenset[str]
-    """Those of the given symbols that the file imports from other files."""
+    """The given symbols that the file imports from other files."""
 
 
 def read_elf(path: str | Path, symbols: Iterable[str] = ()) -> ElfFile | None:

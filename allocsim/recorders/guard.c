@@ -9,7 +9,8 @@
  *   page       The file $ALLOCSIM_GUARD has one page, in which the guard counts (see guard.py).
  *   aligned    Allocation functions that the recorder does not know call one that it knows.
  *
- * The functions here replace those of libc, behave as their manual pages say, and call them.
+ * The functions here replace functions of libc. They behave as the manual pages say, and call the
+ * functions that they replace.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -60,7 +61,7 @@ static void __attribute__((constructor)) begin(void) {
     if (is_own_process()) page->images++;
 }
 
-/* Note that the last image has ended under the recorder, and write what mtrace has buffered. */
+/* Record that the last image has ended under the recorder, and write mtrace's buffer. */
 static void __attribute__((destructor)) end(void) {
     if (!is_own_process()) return;
     page->ended = page->images;
@@ -79,7 +80,7 @@ void _Exit(int status) { _exit(status); }
 void heaptrack_stop(void) __attribute__((weak)); /* writes its buffer */
 #endif
 
-/* Inside this function, libc ends the process by its own _exit, and does not call ours. */
+/* libc's daemon() ends the calling process by libc's own _exit, and does not call ours. */
 int daemon(int keep_directory, int keep_streams) {
     NEXT(daemon);
 #ifdef FOR_HEAPTRACK

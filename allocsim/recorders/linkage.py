@@ -71,7 +71,7 @@ def linked_allocator(program: Program) -> str | None:
 
 
 def why_unsuited(request: Request) -> str | None:
-    """Return why a preloaded malloc would not record all of the program, or None if it would."""
+    """Return why a preloaded malloc would miss calls of the program, or None if it would not."""
     reason = why_not_preloaded(request)
     if reason is not None:
         return reason
@@ -106,7 +106,7 @@ def why_no_room(needed: int) -> str | None:
 
 @lru_cache(maxsize=8)
 def linkage_of(file: str) -> Linkage:
-    """Return how the program at `file` gets its memory.
+    """Return the allocator of the program at `file`.
 
     The program's loader lists the libraries that it would load, without running the program.
     """

@@ -2,10 +2,10 @@
 
 It records threads and every call with its arguments. LTTng does not know aligned_alloc, valloc and
 pvalloc; the guard passes these calls to memalign. The events go through the daemon of
-`lttng_daemon` into the work directory, where allocsim reads them. babeltrace2 prints the events for
-allocsim if their layout is not the usual one, or if call sites are requested, because it knows the
-file of each address. No event is lost silently: the program waits while the buffers are full, and
-if the tracer has discarded events, the trace says so.
+`lttng_daemon` into the work directory, where allocsim reads them. If their layout is not the usual
+one, babeltrace2 prints the events for allocsim. It also does so if call sites are requested,
+because it knows the file of each address. No event is lost silently: the program waits while the
+buffers are full, and if the tracer has discarded events, the trace says so.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ calls would count as their parent's. lttng-ust-fd keeps the program from closing
 descriptors; without it, the tracer would abort a program that closes them."""
 
 WAITING = {"LTTNG_UST_ALLOW_BLOCKING": "1", "LTTNG_UST_REGISTER_TIMEOUT": "10000"}
-"""Environment that makes the program wait while a buffer is full, and wait for the daemon at the
-start of the program, for up to 10,000 ms."""
+"""Environment that makes the program wait while a buffer is full. At its start, the program also
+waits for the daemon, for up to 10,000 ms."""
 
 ROOM = 256 << 20
 """Bytes of address space for the program and the tracer's libraries, without the buffers."""

@@ -133,7 +133,8 @@ def running_daemon(directory: Path) -> Iterator[Daemon]:
 def tracing_session(directory: Path, daemon: Daemon, callers: bool = False) -> Iterator[None]:
     """Write the wrapper's events into the work directory during the block.
 
-    With `callers`, an event has the address of its caller, and the file of each address is known.
+    With `callers`, each event has the address of its caller, and the recording says which file is
+    loaded at which address.
     """
     name = f"allocsim-{os.getpid()}-{secrets.token_hex(4)}"
     session = f"--session={name}"

@@ -2,7 +2,7 @@
 
 The program waits while its buffers are full. The consumer, a child of the daemon, writes the
 buffers to disk. If the disk is full or the consumer has died, the buffers stay full. The session is
-then stopped: the program continues without the recorder, and the trace notes it.
+then stopped: the program continues without the recorder, and the trace says so.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ REASONS: Mapping[str, str] = {
 def watched_session(
     directory: Path, daemon: int | None, stop: Callable[[], None]
 ) -> Iterator[None]:
-    """Call `stop`, once, if the tracing session can no longer write during the block.
+    """End the tracing session if it can no longer write during the block.
 
+    If the disk is nearly full, `stop` is called. If the consumer has died, the daemon is killed.
     `daemon` is the process id of the session daemon, or None if the daemon is not private. Raises
     RecorderFailed before the block if there is not enough space.
     """

@@ -4,8 +4,8 @@ The kernel keeps no peak of anonymous memory, only the peak of all resident memo
 minus the maximum of file pages in any sample is at most the anonymous peak. The two are equal if
 resident memory, anonymous memory and file pages peak at the same time. The result is this
 difference or the highest sample, whichever is higher. Memory that appears after the last sample is
-missed. VmHWM may be 32 pages per processor too small, because the kernel adds up the counts of its
-processors in steps. For the same reason, it may fall a little.
+missed. VmHWM may be up to 32 pages per processor too small, because the kernel adds up the counts
+of its processors in steps. For the same reason, VmHWM may fall a little.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ SHARE = 0.005
 """Time between two samples, as a share of the time that the program has run."""
 
 MIN_INTERVAL, MAX_INTERVAL = 0.001, 0.05
-"""Limits, in seconds, of the time between two samples. A sample takes 50 us, possibly on another
-processor than the program."""
+"""Limits, in seconds, of the time between two samples. A sample takes 50 us."""
 
 GROWTH = 1.05
 """The mappings are read again only when the anonymous memory has grown by this factor, because
@@ -35,8 +34,8 @@ reading them takes milliseconds and delays the program's calls of mmap."""
 
 EARLY_SAMPLES = 20
 """At the start of a program, the dynamic linker may still be loading the library that defines
-malloc. Therefore at most this many samples also read the mappings, until the mappings show such a
-library. A static program has none."""
+malloc. Therefore up to this many samples also read the mappings, until the mappings show such a
+library. A static program loads no such library."""
 
 RECORDER_LIBRARIES = ("liballocsim-", "liblttng-ust", "guard.so")
 """Beginnings of the names of libraries that recorders preload."""
@@ -45,7 +44,7 @@ _FIELD = re.compile(rb"^(VmHWM|RssAnon|RssFile|RssShmem|Threads):\s+(\d+)( kB)?$
 
 
 Layout = tuple[int, ...]
-"""Addresses of a process, by which two programs that it executes one after the other differ."""
+"""Addresses of a process. They change when the process executes another program."""
 
 LAYOUT_FIELDS, LAYOUT_OFFSET = (26, 27, 28, 45, 46, 47), 3
 """Fields of /proc/PID/stat, as proc(5) numbers them: start and end of the code, start of the stack,
@@ -160,7 +159,7 @@ def _fields(process: int) -> dict[str, int]:
 
 
 def _layout(process: int) -> Layout:
-    """Return where the code, the stack and the data of a process are; zeros if it is not known.
+    """Return where the code, the stack and the data of a process are; zeros if that is not known.
 
     exec chooses other addresses. If address randomisation is off, as under `setarch -R`, they
     depend on the sizes of the program's code, data, arguments and environment.

@@ -1,7 +1,7 @@
 """Run a program for its figures only: its output is hidden, and its time is limited.
 
-Each run has its own terminal session, so that Ctrl-C ends allocsim and not only the program. When
-the program has ended, the processes that it left running are killed.
+Each run has its own session: Ctrl-C goes to allocsim, which then kills the program. When the
+program has ended, the processes that it left running are killed.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A recording contains the calls that a program made to malloc, free and similar functions. Each
 format has a reader, which parses the recording into calls (see `calls`). `object_ids` turns the
-calls into events (see `allocsim.events`), by the same rules for every format. The memory that this
-takes grows with the number of objects live at the same time, not with the length of the recording.
+calls into events (see `allocsim.events`), by the same rules for every format. The memory for it
+grows with the number of objects live at the same time, not with the length of the recording.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def _open(source: Source, path: str, form: str | None, process: int | None, site
     if source.head(len(MAGIC)) == MAGIC:
         _require_own_format(path, form, process)
         return file.read_stream(source, sites)
-    # Imported here, because these modules would take a third of the time to load this package, and
-    # an allocsim trace does not need them.
+    # Imported here, because these modules account for a third of this package's load time, and an
+    # allocsim trace does not need them.
     from allocsim.traces.readers import FORMATS
     from allocsim.traces.recording import events_of
 

@@ -18,7 +18,7 @@ from allocsim.core.tables import records
 class CallRecord(Struct):
     """A call, as a row of a batch. A batch is an array of calls."""
 
-    op: Int64  # an Op of `events`, or MOVE
+    op: Int64  # an Op of `events`, MOVE or TOUCHED
     address: Int64  # the address returned or, for a free, passed; MOVE: the new address; 0: NULL
     old: Int64  # REALLOC: the address passed; MOVE: the object's previous address; else 0
     request: Int64  # requested bytes; calloc: the product; HUGE if too large for any heap
@@ -46,13 +46,13 @@ class Call(NamedTuple):
 
 
 MOVE = 8
-"""Operation of a call that changes the address of an object and becomes no event. Its number is the
-first that is not an Op. Only `preload.merge` makes such calls."""
+"""Operation of a call that only changes the address of an object; it becomes no event. The number
+of MOVE is the first that is not an Op. Only `preload.merge` makes such calls."""
 
 TOUCHED = 9
-"""Operation of a call whose `request` is the number of bytes of the object at `address` that are in
-memory. Only `preload.merge` makes such calls. `object_ids` turns them into events with the same
-operation, which only `preload.untouched` understands."""
+"""Operation of a call that reports how many bytes of the object at `address` are in memory. Its
+`request` is this number. Only `preload.merge` makes such calls. `object_ids` turns them into events
+with the same operation, which only `preload.untouched` understands."""
 
 ADDRESS_BITS = 60
 """Number of low bits of an address that are kept. The top four bits are dropped, because on some

@@ -1,7 +1,7 @@
 """Decompression of .zst, .xz and .bz2 as a stream of bytes, in bounded memory.
 
-A decompressor returns no more bytes than the caller requests, and its window is limited. Therefore
-a decompression bomb costs no extra memory, nor does a header that demands gigabytes.
+A decompressor returns no more bytes than the caller requests, so a decompression bomb costs no
+extra memory. Its window is limited, so a header that demands a window of gigabytes is rejected.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ WINDOW_LOG = 27
 """log2 of the largest zstd window that is accepted. `zstd -d` without --long has the same limit."""
 
 XZ_MEMORY = 256 << 20
-"""Bytes of memory that the xz decompressor may use: four times as many as the output of `xz -9`
-needs.
+"""Bytes of memory that the xz decompressor may use: four times as many as it needs for
+the output of `xz -9`.
 """
 
 PACKED = 1 << 16
@@ -67,7 +67,7 @@ class Unpacked(io.BufferedIOBase):
             raise ValueError(str(error)) from error
 
     def _next_frame(self) -> bool:
-        """Begin the frame after the one that has ended; return False if none exists."""
+        """Begin the next frame; return False if there is none."""
         rest = self._frame.unused_data or self._raw.read1(PACKED)
         while rest and not (rest := rest.lstrip(b"\0")):  # zeros may pad an xz file
             rest = self._raw.read1(PACKED)

@@ -1,7 +1,7 @@
 """Facts about single events of a recording, stored in the description of the trace.
 
-A row is the position of an event in the trace, notes included. The facts are valid only for the
-whole trace, so a slice or a sample has none.
+A row is the position of an event in the trace. Notes (see `events.Op`) have rows too. The facts are
+valid only for the whole trace, so a slice or a sample has no facts.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ TIMES = "times"
 `preload.time_table`)."""
 
 UNTOUCHED = "untouched"
-"""Key of the objects of at least LARGE bytes that were touched only in part: pairs of the row of
-the allocation, and the bytes that were in memory when the object was freed or resized, or when the
-program ended. Other objects were touched as a whole. Without this key, it is not known which memory
-was touched."""
+"""Key of the objects of at least LARGE bytes that were touched only in part. The value is a list of
+pairs: the row in which the object was allocated or last resized, and the bytes of the object that
+were in memory when it was freed or resized again, or when the program ended. All other objects
+count as touched. Without this key, it is not known which memory was touched."""
 
 LARGE = 128 << 10
-"""Minimum size, in bytes, of an object whose touched bytes a recorder determines."""
+"""Minimum size in bytes of an object whose touched bytes are recorded."""
 
 
 def fact_of(trace: Trace, key: str) -> np.ndarray | None:
@@ -51,7 +51,10 @@ def collect_times(trace: Trace) -> None:
 def _counted(
     chunks: Iterator[Any], points: np.ndarray, times: list[tuple[int, int]]
 ) -> Iterator[Any]:
-    """Yield the same chunks, then fill `times` with `points`, as numbers of calls, not rows."""
+    """Yield the same chunks, then store `points` in `times`, with numbers of calls instead of rows.
+
+    A call's number is the number of calls before it.
+    """
     before, calls = CallsBefore(points[:, 0]), 0
     with closing_chunks(chunks):
         for chunk in chunks:
@@ -68,13 +71,13 @@ class CallsBefore:
     def __init__(self, rows: np.ndarray) -> None:
         """`rows` is ascending."""
         self.calls = np.zeros(len(rows), np.int64)
-        """For each row, the number of calls before it; for rows after the last chunk, of all calls.
-        """
+        """For each row, the number of calls before it. A row after the last chunk gets the number
+        of all calls."""
         self._rows = rows
         self._read = 0  # rows of the chunks so far
 
     def add(self, is_call: np.ndarray, before: int) -> None:
-        """Add a chunk: whether each row is a call; `before` is the number of calls before it."""
+        """Add a chunk, which has `before` calls before it; `is_call` says which rows are calls."""
         first = int(np.searchsorted(self._rows, self._read))
         inside = np.minimum(self._rows[first:] - self._read, len(is_call))
         if not is_call.all():  # notes are rare, and a sum over each chunk takes time

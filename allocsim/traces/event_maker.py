@@ -35,7 +35,7 @@ class EventMaker:
         buffers: int = 1,
         sites: CallSites | None = None,
     ) -> None:
-        """Make the events of `process`; if it is None, of the process of the first call.
+        """Convert the calls of `process`, or of the process of the first call if it is None.
 
         `name` is the recording's name in error messages. `events` yields arrays of events, called
         chunks, and reuses each array for the chunk that comes `buffers` chunks later. Unless
@@ -59,7 +59,7 @@ class EventMaker:
                 if self._sites is not None:
                     self._sites.put(self.ids.sites[: state.allocating])
                 yield self._chunk[: state.events]
-                self._chunk = next(self._chunks)  # the consumer may have read it until now
+                self._chunk = next(self._chunks)
             if state.halt == Halt.TABLE_FULL:
                 self.ids = with_more_slots(self.ids)
             elif state.halt == Halt.TOO_MANY_THREADS:

@@ -1,7 +1,7 @@
 """Trace formats: the declaration of a format, and the detection of a file's format.
 
 The format is detected from the first bytes of the decompressed content, never from the file's name.
-If no format recognises the content, the error shows its first line and lists the formats.
+If no format recognises the content, the error shows the first line and lists the formats.
 """
 
 from __future__ import annotations

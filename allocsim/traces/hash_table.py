@@ -1,7 +1,7 @@
-"""Hash tables from a recorded address, thread id or process id to a small number.
+"""Hash tables that map a recorded address, thread id or process id to a small number.
 
 The tables use open addressing with linear probing. The capacity is a power of two, and the caller
-keeps at least half of the slots free. Key 0 marks a free slot, so it must not be looked up. The
+keeps at least half of the slots free. Key 0 marks a free slot, so 0 must not be looked up. The
 hash depends on random numbers, which are stored after the slots. Without them, someone could craft
 a recording whose keys all collide. The import of 120,000 such calls took 20 s, and the time grows
 with the square of the number of calls.

@@ -17,10 +17,9 @@ class NotRecording(NamedTuple):
     """A kind of file that cannot be replayed."""
 
     begins: Callable[[bytes], Any]
-    """Returns a true value if a file that begins with the given bytes is of this kind.
-    """
+    """Returns a true value if a file that begins with the given bytes is of this kind."""
     kind: str
-    """The kind of file, after "this is" in the error."""
+    """The kind of file. In the error, it follows "this is"."""
     remedy: str
     """The alternative for the user; {name} is replaced by the file's name."""
 

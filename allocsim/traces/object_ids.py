@@ -46,7 +46,7 @@ MAX_ALIGNMENT = 1 << 30
 """Maximum alignment in bytes. A call with a larger alignment is dropped as an impossible size."""
 
 MAX_PROCESSES = 1 << 8
-"""Maximum number of other processes whose calls are counted by process, not only in total."""
+"""Maximum number of other processes whose dropped calls are counted separately."""
 
 
 class ImportState(Struct):
@@ -66,7 +66,7 @@ class ImportState(Struct):
 
 
 class ObjectIds(NamedTuple):
-    """State of an import. A recorded id is stored plus 1, because key 0 marks a free slot."""
+    """State of an import. Thread and process ids are stored plus 1, as key 0 marks a free slot."""
 
     state: Table[ImportState]  # one row
     objects: Table[Entry]  # hash table: address -> object id
@@ -229,7 +229,7 @@ def _move(ids: ObjectIds, call: CallRecord) -> None:
 
 @kernel
 def _touched(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
-    """Append the note on the object at call.address, if one is live there."""
+    """Append a TOUCHED event for the object at call.address, if one is live there."""
     slot = find_slot(ids.objects, call.address)
     if slot >= 0:
         number = ids.objects[slot].number

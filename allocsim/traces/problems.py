@@ -1,7 +1,6 @@
-"""Sentences about the defects of a whole trace that would make a replay misleading.
+"""Sentences about defects of a trace that would make a replay misleading.
 
-The number of calls that an import dropped or repaired is part of the trace. It is a defect only if
-it is so large that `losses.lost_calls` reports it.
+Calls that the import dropped or repaired are a defect only if `losses.lost_calls` reports them.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Source:
         self._raw = raw
         self._head = b""
         self._length = _length_of(raw)
-        with contextlib.ExitStack() as opened, self._clear_errors():
+        with contextlib.ExitStack() as opened, self._as_trace_errors():
             opened.enter_context(raw)
             self._stream = self._decompressed(opened)
             # Some editors put a byte order mark before a text. No format begins with one.
@@ -83,7 +83,7 @@ class Source:
     def _fill(self, buffer: memoryview) -> int:
         """Fill `buffer` from the container; return the number of bytes."""
         filled = 0
-        with self._clear_errors():
+        with self._as_trace_errors():
             while filled < len(buffer):
                 read = self._read(buffer[filled:])
                 if not read:
@@ -96,7 +96,7 @@ class Source:
 
         Call this method before reading anything. The copy has no name and disappears when closed.
         """
-        with self._clear_errors():
+        with self._as_trace_errors():
             if self._stream is self._raw and self._length:
                 return os.fdopen(os.dup(self._raw.fileno()), "rb")
             with contextlib.ExitStack() as on_error, _copying(self.name):
@@ -177,7 +177,7 @@ class Source:
             for block in iter(lambda: self._raw.read(1 << 20), b""):
                 with _copying(self.name):
                     file.write(block)
-                    file.flush()  # a full disk must fail here, as `_copying` names the cause
+                    file.flush()  # a full disk must fail here, where `_copying` explains it
         if not zipfile.is_zipfile(file):
             raise TraceError(
                 f"{self.name}: the zip is damaged or cut off: it has no directory at its end"
@@ -217,7 +217,7 @@ class Source:
             )
 
     @contextlib.contextmanager
-    def _clear_errors(self) -> Iterator[None]:
+    def _as_trace_errors(self) -> Iterator[None]:
         """Turn errors of the file system and errors of damaged containers into a TraceError."""
         try:
             yield
@@ -243,7 +243,7 @@ def _copying(name: str) -> Iterator[None]:
 
 
 class _LimitedReads:
-    """A file that reads at most `limit` bytes per call, which bounds the directory of a zip."""
+    """A file that rejects reads of more than `limit` bytes. This bounds the directory of a zip."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
@@ -265,9 +265,9 @@ _FRAMES = {
 """Decompressors by the first bytes of a container."""
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, IndexError)
-"""Errors raised for damaged containers. zipfile also raises RuntimeError for an encrypted member,
-its subclass NotImplementedError for an unsupported compression, and, in Python 3.11, IndexError for
-an encrypted member without a name."""
+"""Errors raised for damaged or unsupported containers. zipfile raises RuntimeError for an encrypted
+member, and its subclass NotImplementedError for an unsupported compression. In Python 3.11, it
+raises IndexError for an encrypted member without a name."""
 
 
 def open_source(path: str) -> Source:

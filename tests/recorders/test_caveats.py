@@ -59,7 +59,7 @@ def test_env_that_empties_the_environment_is_a_caveat_of_every_preloaded_recorde
     binary: Path,
 ) -> None:
     (line,) = caveats_of("env", binary, KNOWN["lttng"], "-i", "true")
-    assert line == "env starts its program without LD_PRELOAD, so it is not recorded"
+    assert line == "env removes LD_PRELOAD, so the program that it runs is not recorded"
     assert caveats_of("env", binary, KNOWN["lttng"], "A=1", "true") == []
 
 

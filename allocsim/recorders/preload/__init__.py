@@ -112,9 +112,10 @@ def _with_mapped(outcome: Outcome, mapped: int) -> Outcome:
 
 @contextmanager
 def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
-    """Open the trace of a program image, by default the program's last one.
+    """Open the trace of the program image that `outcome.process` identifies.
 
-    `outcome.process` is a process id, or the number that `Choices` gives to another image.
+    This is a process id, which identifies the last image of the process, or the number that
+    `Choices` gives to an earlier image.
     """
     facts = json.loads((directory / FACTS).read_bytes().rstrip(b"\0"))
     choices = Choices(find_images(directory / IMAGES))

@@ -79,9 +79,9 @@ class LiveWatch:
                 show(LiveFigures(seconds, memory, live, objects, self._stats.events))
 
     def _look(self, image: Image) -> GrowingReader:
-        """Show the image's current records to the reader; after an exec, start a new reader.
+        """Return the reader, after it has stored where the image's records end now.
 
-        Returns the reader.
+        After an exec, this is a new reader.
         """
         if self._reader is None or self._reader.identity != image.identity:
             self._reader = GrowingReader(image.identity)
@@ -90,7 +90,7 @@ class LiveWatch:
         return self._reader
 
     def _follow(self, reader: GrowingReader, ended: threading.Event) -> bool:
-        """Apply the calls that the reader can see.
+        """Apply the calls up to the reader's last `look`.
 
         Returns False if `ended` is set before all of them are applied.
         """

@@ -32,8 +32,7 @@ class MemoryWatch:
 
     MAX_SAMPLES = 512
     INTERVAL = 0.02
-    """Seconds between the first samples. A sample takes 40 us, possibly on another processor than
-    the program."""
+    """Seconds between the first samples. A sample takes 40 us."""
 
     def __init__(self, images: Path) -> None:
         self.samples: list[tuple[int, int, int]] = []
@@ -64,7 +63,7 @@ class MemoryWatch:
 
 
 def wait_for_leftovers(directory: Path) -> None:
-    """Wait until the processes that the program left running have ended, or for an interrupt."""
+    """Wait until the processes that the program left running have ended, or until an interrupt."""
     interrupted = threading.Event()
     with SignalsRedirected(lambda _: interrupted.set()):
         while leftover_processes(directory) and not interrupted.wait(POLL):

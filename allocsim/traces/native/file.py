@@ -71,7 +71,7 @@ def write_trace(trace: Trace, path: Path) -> None:
             if column is not None:
                 column.add(count_allocating(chunk))
         collector.require_valid(trace.name)
-        # Before the header is written, because this looks up names, and may add notes to the trace.
+        # This looks up names and may add notes to the trace, so it must precede the header.
         sites = NO_SITES if column is None else column.write(file)
         description = _description(trace, collector)
         if not is_dense(description.objects, rows):
@@ -133,8 +133,8 @@ def _column(file: OpenFile, layout: Layout, name: str) -> ColumnReader:
 def read_stream(source: Source, sites: bool = False) -> Trace:
     """Return the trace in a source (see `traces.source`), which is closed at the trace's end.
 
-    If site numbers are requested, the source is first copied to an unnamed file, because they come
-    after the events.
+    If site numbers are requested, the source is first copied to an unnamed file, because a trace
+    has its site numbers after the events.
     """
     name = source.name
     with ExitStack() as on_error:

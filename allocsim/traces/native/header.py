@@ -7,7 +7,7 @@ All numbers are little-endian:
         12      4  VERSION of the format
         16      8  length of the JSON text in bytes
         24      8  length of the header, a multiple of 4096: the offset of the first event
-        32      8  events in the file, notes included, 16 bytes each as in `events.EVENT`
+        32      8  events in the file, including notes (see `events.Op`); 16 bytes each
         40      8  version 2: entries of the column of site numbers
         48      8  version 2: bytes of the table of call sites
         56      4  version 2: bytes of an entry of the column: 1, 2 or 4
@@ -88,7 +88,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     """Random seed, if the events were generated."""
     events: Count
-    """Calls, without notes."""
+    """Number of events that are calls (see `events.Op`)."""
     objects: Annotated[int, msgspec.Meta(ge=0, le=MAX_OBJECTS)]
     """Every object id is below this number."""
     threads: Annotated[int, msgspec.Meta(ge=0, le=MAX_THREADS)]
@@ -137,13 +137,13 @@ class Layout(NamedTuple):
     begin: int
     """Offset of the first event."""
     rows: int
-    """Events in the file, notes included."""
+    """Events in the file, including notes (see `events.Op`)."""
     sites: SiteLayout = NO_SITES
     """Call sites in the file."""
 
     @property
     def column(self) -> int:
-        """Offset of the column of site numbers, the end of the events."""
+        """Offset of the column of site numbers, which follows the events."""
         return self.begin + EVENT.itemsize * self.rows
 
     @property

@@ -87,9 +87,9 @@ class ColumnReader:
         self._read = 0
 
     def add(self, count: int, name: str) -> None:
-        """Read the numbers of the next `count` allocating events; raise TraceError if one is bad.
+        """Read the numbers of the next `count` allocating events.
 
-        `name` is the name of the file in the message.
+        Raises TraceError if a number is missing or invalid; `name` is the file's name in the error.
         """
         width = self._layout.width
         if self._read + count > self._layout.entries:

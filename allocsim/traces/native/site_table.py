@@ -4,8 +4,8 @@ All numbers are little-endian:
 
     bytes
         4  CRC-32 of the bytes that follow
-        4  sites S, with site 0
-        4  nodes N, with node 0
+        4  number of sites, S, including site 0
+        4  number of nodes, N, including node 0
         4  bytes of the JSON text
       4*S  node of each site
       4*N  node of each node's caller
@@ -95,7 +95,7 @@ def _frames(frame_list: FrameList) -> list[Frame]:
 
 
 def _is_valid(table: SiteTable) -> bool:
-    """Return whether all numbers are in range, and callers have lower numbers."""
+    """Return whether all numbers are in range, and each caller is numbered before its callees."""
     nodes: Any = np.arange(len(table.parents))
     return bool(
         np.all(table.parents <= np.maximum(nodes - 1, 0))

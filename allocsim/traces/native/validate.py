@@ -36,10 +36,10 @@ def first_invalid(events: Any, bounds: Bounds) -> int | None:
 
 @kernel
 def _count_invalid(events: Table[Event], bounds: Bounds) -> int:
-    """Count the rows that are neither a call nor a note as `Event` describes them.
+    """Count the rows that are not valid events (see `Event`).
 
-    The loop has no branch and no early exit: a row takes 1.9 ns, and with a chain of conditions it
-    would take 4 ns.
+    The loop has no branch and no early exit. It takes 1.9 ns per row; a chain of conditions takes
+    4 ns.
     """
     invalid = 0
     for position in range(len(events)):

@@ -24,17 +24,17 @@ class Choices(NamedTuple):
     images: list[Image]
 
     def image(self, number: int) -> Image | None:
-        """Return the image with a number, or None if no image has this number."""
+        """Return the image with this number, or None if no image has it."""
         return self._numbered().get(number)
 
     def is_first(self, image: Image) -> bool:
-        """Return whether an image is the last one of the process that was started first."""
+        """Return whether `image` is the last image of the process that was started first."""
         return image.process == self.images[0].process and self._number(image) == image.process
 
     def others(self, image: Image | None) -> dict[int, int]:
-        """Return the number of calls of each other image that made any, by the image's number.
+        """Return the number of calls of each image except `image`, by the image's number.
 
-        If `image` is None, these are all images.
+        Images without calls are omitted. If `image` is None, no other image is.
         """
         counts = {
             number: _count_calls(other)

@@ -31,7 +31,7 @@ class GrowingLane:
         self._words = np.zeros(0, np.uint64)  # the mapping
 
     def map_unread(self, lane: Lane) -> None:
-        """Map the file from the chunk with the next record to the end, and update the addresses."""
+        """Map the file from the chunk with the next record on, and update the lane's addresses."""
         position = lane.position - lane.start
         whole = position // CHUNK * CHUNK
         self._offset += whole
@@ -52,7 +52,7 @@ class GrowingReader:
         self._calls = no_calls()
 
     def look(self, image: Image, now: int) -> None:
-        """Store where the lanes end. `now` is a stamp from before this call.
+        """Store where the lanes end. `now` is a stamp that was taken before this call.
 
         Records with a later stamp are left for the `batches` after the next `look`, because another
         lane may still receive a record with an earlier stamp.

@@ -13,7 +13,7 @@ from allocsim.events import Event, Op, no_events
 
 
 class Kept(Struct):
-    """The last object with an id, live or freed."""
+    """The last object that had a certain id. It may have been freed."""
 
     request: Int64  # requested bytes
     live: UInt8  # 1 if the object is live, else 0

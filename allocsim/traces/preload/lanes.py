@@ -36,7 +36,7 @@ class Lane(Struct):
     position: Int64  # address of the next record
     stamp: Int64  # stamp of the next record minus the image's first; NEVER: no more records
     thread: Int64  # number of the thread
-    step: Int64  # 0: no realloc; 1: its first record has been read; 2: its object is parked
+    step: Int64  # 0: no realloc; 1: first record read; 2: its object is parked (see `merge`)
     old: Int64  # the address passed to the realloc
     request: Int64  # the new size, which was passed to the realloc
     stack: Int64  # number of the stack of the realloc; 0: not recorded
@@ -52,7 +52,7 @@ class MergeState(Struct):
     threads: Int64  # threads that made calls
     ended: Int64  # threads whose end was recorded
     notes: Int64  # entries of Merge.notes; when all are used, further notes are dropped
-    damaged: Int64  # places with invalid bytes, and runs of more than MAX_ZEROS words
+    damaged: Int64  # places with invalid bytes, and runs of more than MAX_ZEROS zero words
 
 
 class Merge(NamedTuple):

@@ -151,7 +151,7 @@ HEADER = np.dtype(
         ("unmapped", "<u8"),  # bytes that these calls returned
         ("lost", "<u8", 16),  # calls by reason, as in LOST
         ("program", "S256"),
-        ("siteless", "<u8"),  # calls that allocate whose stack could not be recorded
+        ("siteless", "<u8"),  # allocating calls whose stack could not be recorded
         ("chunks", "<u8"),  # chunks of all lanes
         ("stacks", "<u8"),  # stacks in lane 0
     ]
@@ -221,7 +221,7 @@ def find_images(directory: Path) -> list[Image]:
 
 
 def last_image(directory: Path, process: int) -> Image | None:
-    """Return the image of the last program that a process executed, or None if it has none."""
+    """Return the image of the last program that a process executed, or None if there is none."""
     images = [image for image in find_images(directory) if image.process == process]
     return images[-1] if images else None
 

@@ -155,8 +155,8 @@ def _new_call(state: MergeState, lane: Lane, op: int, calls: Table[CallRecord]) 
 def _allocation(state: MergeState, lane: Lane, position: int, calls: Table[CallRecord]) -> None:
     """Append the allocation whose record is at `position`.
 
-    The address's word also has log2 of the alignment in bits 56 to 61, or 0. In the record of a
-    calloc, which has no alignment, other bits are damage and are ignored.
+    The address's word also has log2 of the alignment in bits 56 to 61, or 0. A calloc has no
+    alignment; in its record, bits other than 0 are damage and are ignored.
     """
     word = load_word(position + 8)
     shift = (word >> 56) & 63

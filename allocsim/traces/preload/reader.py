@@ -20,7 +20,7 @@ from allocsim.traces.preload.merge import merge_lanes, open_lanes
 from allocsim.traces.preload.time_table import TimeTable
 
 MAX_NOTES = 1 << 14
-"""Maximum number of notes that are kept. A note is the name of a thread or of a started program."""
+"""Maximum number of notes that are kept. A note is a record NAME, EXEC or EXEC_FAILED."""
 
 MIN_BATCH = 1 << 6
 """Minimum number of calls in a full batch."""
@@ -63,10 +63,10 @@ class ImageReader:
         open_lanes(self._merge)
 
     def timed_batches(self) -> Iterator[tuple[int, Any]]:
-        """Yield pairs of a stamp, relative to the image's first stamp, and the calls from then on.
+        """Yield batches of calls, each with the stamp of its first record, minus the image's first.
 
         The arrays of calls are reused (see `call_arrays`). They are smaller for a short recording,
-        so that there are about TimeTable.MAX_POINTS / 2 pairs, with at least MIN_BATCH calls each.
+        so that there are about TimeTable.MAX_POINTS / 2 batches of at least MIN_BATCH calls.
         """
         records = sum(words.nbytes for words in self._mappings) // MEAN_RECORD
         size = min(max(2 * records // TimeTable.MAX_POINTS, MIN_BATCH), BATCH)
@@ -194,8 +194,8 @@ def count_chunks(words: Any) -> int:
 def count_used(words: Any) -> int:
     """Return the number of words up to the last word that is not 0.
 
-    Zeros follow that word, because the last chunk has room left, and because a chunk that the
-    recorder added to the file but could not map is empty.
+    The words after it are the rest of the last chunk in use, and chunks that the recorder added to
+    the file but did not use.
     """
     for start in range(len(words) - CHUNK // 8, -1, -CHUNK // 8):
         used = np.flatnonzero(words[start : start + CHUNK // 8])

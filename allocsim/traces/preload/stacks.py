@@ -47,7 +47,7 @@ class DamagedEntries(Exception):
 
 
 class Stacks:
-    """The stacks of an image as a tree. A row of the tree is a place and the row of its caller.
+    """The stacks of an image as a tree. A row of the tree has a Place and the row of its caller.
 
     Row 0 is the unknown place, and stack 0 the unknown stack. If the entries are damaged, stacks
     after the damage are missing.
@@ -86,7 +86,7 @@ class Stacks:
                 self._add_stack(words.tolist())
 
     def _add_object(self, words: Any) -> None:
-        """Add an object, which may be at addresses at which another object was before."""
+        """Add an object, which may overlap an object that was unloaded before."""
         begin, end, load = words[:3].tolist()
         path = words[3:].tobytes().split(b"\0")[0] or self._executable
         if b"/" in path:  # the program may have loaded a library by a relative path
@@ -128,7 +128,7 @@ class Stacks:
 
 
 def site_table(image: Image) -> tuple[SiteTable, list[str], list[str]]:
-    """Return the table of call sites with the numbers of the image's stacks, notes and losses.
+    """Return the table of call sites, notes and losses. A site has the number of its stack.
 
     The functions and lines are read from the program's files, which may have changed since the
     recording.

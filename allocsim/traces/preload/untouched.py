@@ -20,7 +20,7 @@ from allocsim.traces.calls import TOUCHED
 from allocsim.traces.event_facts import LARGE
 
 Block = tuple[int, int, int]
-"""A block: its untouched bytes, the row of its allocation, and its touched bytes."""
+"""A block: its untouched bytes, its row as in `UNTOUCHED`, and its touched bytes."""
 
 
 class UntouchedBlocks:
@@ -37,7 +37,7 @@ class UntouchedBlocks:
         self._dropped = 0
 
     def without_notes(self, chunks: Iterator[Any], rows: int) -> Iterator[Any]:
-        """Yield the events without the notes TOUCHED, and collect these notes.
+        """Yield the chunks without their TOUCHED events, and collect the blocks of these events.
 
         `rows` is the number of rows before the first chunk.
         """
@@ -68,12 +68,13 @@ class UntouchedBlocks:
             sentences.append(f"{blocks} touched only in part by the program count as touched")
         if self._begun and not has_ended:
             sentences.append(
-                "the program was killed or called _exit, so large blocks live then count as touched"
+                "the program was killed or called _exit, so large blocks that were live at the end "
+                "count as touched"
             )
         return sentences
 
     def _add(self, event: Any, row: int) -> None:
-        """Process the allocation of a large block, or a note on one."""
+        """Process the allocation or resize of a large block, or a TOUCHED event."""
         if event.op != TOUCHED:
             self._begun[int(event.object)] = row, int(event.request)
             return

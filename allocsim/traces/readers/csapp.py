@@ -33,11 +33,11 @@ from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 MAX_HEADER = 4
-"""The longest header has this many numbers. A header may also have two numbers, or none."""
+"""Numbers in the longest header. A header may also have two numbers, or none."""
 
 
 class RepFile(Struct):
-    """State of a file, as far as it has been read."""
+    """State of a file that is being read."""
 
     header: Int64  # numbers of the header read so far
     promised: Int64  # operations according to the header, if it is complete
@@ -166,7 +166,7 @@ def _end_of_line(scan: CsappScan, position: int) -> int:
 
 LINES = LineFormat(
     scanner=lambda text, state: CsappScan(text, state, records(RepFile)),
-    grammar="no, two or four numbers, one per line, then a ID SIZE, r ID SIZE or f ID, in decimal",
+    grammar="0, 2 or 4 numbers, one per line, then a ID SIZE, r ID SIZE or f ID, in decimal",
 )
 
 

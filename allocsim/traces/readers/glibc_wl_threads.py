@@ -28,8 +28,9 @@ TURN = 64
 
 MAX_GROUPS = 64
 """Maximum number of groups of 7 bits in a number; 64 bits need 10. Without this limit, many threads
-of a damaged file could each read a number as long as the file and then wait for the same sync,
-because the bytes of a wait that blocks do not count towards the limit on bytes read."""
+of a damaged file could each read a number as long as the file, and then wait for the same sync. The
+limit on the bytes read does not prevent this, because it ignores the bytes of a wait that blocks.
+"""
 
 MAX_CALL = 1 + 3 * MAX_GROUPS
 """Bytes of the longest call."""
@@ -80,7 +81,7 @@ class Thread(Struct):
 
     position: Int64  # where its stream continues in `content`
     end: Int64  # end of its window in `content`
-    offset: Int64  # offset in the file of a byte in its window, minus the position in `content`
+    offset: Int64  # file offset of a byte in its window, minus the byte's position in `content`
     following: Int64  # next thread in the same queue; 0: none
 
 
@@ -201,7 +202,7 @@ def _call(state: Threads, code: int, call: CallRecord) -> None:
 
 @kernel
 def _sync(state: Threads, thread: Thread, waits: bool) -> int:
-    """Write a sync and make the threads that wait for it runnable; or, if `waits`, wait for it.
+    """If `waits`, wait for a sync; else write it and make the threads that wait for it runnable.
 
     Returns a Stop. A wait for a sync that has been written passes at once.
     """
@@ -249,7 +250,7 @@ def _enqueue(state: Threads, entering: int) -> None:
 
 @kernel
 def _slot(state: Threads) -> int:
-    """Read a slot; return the address invented for it, 0 (NULL) for slot 0.
+    """Read a slot; return its invented address, which is 0 (NULL) for slot 0.
 
     run.position is -1 on failure.
     """

@@ -89,9 +89,9 @@ class GoHeap:
     def _slot(self, number: int) -> tuple[int, int]:
         """Return the address and the length of the slot of an object id; length 0 if unknown.
 
-        The id of an allocation may differ from the id of its slot, which a sweep reports. An object
-        of more than 512 bytes that has pointers comes after a header of 8 bytes, and a tiny object
-        may be anywhere in its block.
+        A sweep reports the id of a slot. The id of an allocation may differ from it: an object of
+        more than 512 bytes that has pointers comes after a header of 8 bytes, and a tiny object may
+        be anywhere in its block.
         """
         offset = number * OBJECT_UNIT
         start, size = self._slots_of_page.get(offset // PAGE, (0, 0))

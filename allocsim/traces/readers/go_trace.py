@@ -30,7 +30,7 @@ HEADER = 16
 """Length of the header in bytes. It is `go 1.NN trace`, padded with zeros."""
 
 EVENT_BATCH, EXPERIMENTAL_BATCH, END_OF_GENERATION = 1, 49, 52
-"""The byte that begins a batch, an experimental batch, and the event that ends a generation."""
+"""First bytes of a batch, of an experimental batch, and of the event that ends a generation."""
 
 ALLOC_FREE = 1
 """Number of the experiment AllocFree, the part of Go's tracer that traceallocfree=1 enables."""
@@ -46,7 +46,7 @@ TABLES = {2, 4, 6, 8, 50}
 """First bytes of payloads without events: stacks, strings, CPU samples, clocks."""
 
 ARGUMENTS = np.zeros(256, np.int64)
-"""Number of arguments of an event by its type, the time included; 0 for an unknown type."""
+"""Number of arguments of an event by its type, including the time; 0 for an unknown type."""
 
 for _count, _kinds in {
     1: (11, 17, 18, 23, 24, 27, 36),
@@ -67,7 +67,7 @@ class _Bytes:
     """Reads the bytes of a source as numbers and blocks, and counts them."""
 
     def __init__(self, source: Source) -> None:
-        self.source, self.place = source, 0
+        self.source, self.offset = source, 0
         self._buffer = bytearray(MAX_BATCH)
 
     def take(self, length: int) -> bytes:
@@ -75,7 +75,7 @@ class _Bytes:
         view, filled = memoryview(self._buffer)[:length], 0
         while filled < length and (read := self.source.read_into(view[filled:])):
             filled += read
-        self.place += filled
+        self.offset += filled
         return bytes(view[:filled])
 
     def byte(self) -> int:
@@ -96,7 +96,7 @@ class _Bytes:
             if byte < 128:
                 return value
             shift += 7
-        raise TraceError(f"{self.source.name}, byte {self.place}: a number is too long")
+        raise TraceError(f"{self.source.name}, byte {self.offset}: a number is too long")
 
 
 def go_calls(reader: PythonReader) -> Iterator[Call]:
@@ -119,8 +119,8 @@ def go_calls(reader: PythonReader) -> Iterator[Call]:
 
 
 Generation = tuple[list[bytes], list[tuple[int, Any]]]
-"""A generation: the payload of its last HEAP_BOUNDS batch, in a list, and the thread and the events
-of each other batch."""
+"""A generation: a list with the payload of its last HEAP_BOUNDS batch, and a list with the thread
+and the events of each batch of events."""
 
 
 def _generations(data: _Bytes) -> Iterator[Generation]:
@@ -140,7 +140,7 @@ def _generations(data: _Bytes) -> Iterator[Generation]:
         generation, thread, time, length = (data.number() for _ in range(4))
         if length > MAX_BATCH:
             raise TraceError(
-                f"{data.source.name}, byte {data.place}: a batch of {length:,} bytes, expected at "
+                f"{data.source.name}, byte {data.offset}: a batch of {length:,} bytes, expected at "
                 f"most {MAX_BATCH:,}"
             )
         if number not in (-1, generation):  # before Go 1.26, no event ends a generation
@@ -165,7 +165,7 @@ def _require_room(data: _Bytes, events: int) -> None:
     """Raise TraceError if a generation has too many events to be sorted in memory."""
     if events > MAX_EVENTS:
         raise TraceError(
-            f"{data.source.name}, byte {data.place}: a generation of more than {MAX_EVENTS:,} "
+            f"{data.source.name}, byte {data.offset}: a generation of more than {MAX_EVENTS:,} "
             "allocations and frees, which is too large to sort in memory"
         )
 
@@ -176,7 +176,7 @@ def _events(data: _Bytes, payload: bytes, time: int) -> Any:
     text = np.frombuffer(payload, np.uint8)
     count, position = decode_batch(text, time, ARGUMENTS, events)
     if position < len(payload):
-        data.place += position - len(payload)
+        data.offset += position - len(payload)
         raise _unknown(data, payload[position : position + 12])
     return events[:count].copy()
 
@@ -184,7 +184,7 @@ def _events(data: _Bytes, payload: bytes, time: int) -> Any:
 def _unknown(data: _Bytes, content: bytes) -> TraceError:
     """Return the error for bytes that are neither an event nor a batch."""
     return TraceError(
-        f"{data.source.name}, byte {data.place}: found {content.hex(' ')}, expected an event of a "
+        f"{data.source.name}, byte {data.offset}: found {content.hex(' ')}, expected an event of a "
         "Go trace"
     )
 

@@ -70,7 +70,7 @@ MIN_SITE_LINE, MIN_BLOCK_LINE = len(b"a 1 1\n"), len(b"+ 0\n")
 
 
 class HeaptrackFile(Struct):
-    """State of a file, as far as it has been read."""
+    """State of a file that is being read."""
 
     format: Int64  # format of an interpreted file
     is_raw: Int64  # 1 once an allocation with an address has been read

@@ -7,9 +7,9 @@ All numbers are hexadecimal. LENGTH, the length of a text, is present only in fo
                                                executable has the path x, and "m 1 -" comes before a
                                                new list of modules
     s LENGTH TEXT                              interpreted: the next string, from 1
-    i ADDRESS MODULE [FUNCTION [FILE LINE]]... interpreted: the next address, from 1; all but the
-                                               address and the lines are numbers of strings, and
-                                               further functions are those it was inlined into
+    i ADDRESS MODULE [FUNCTION [FILE LINE]]... interpreted: the next address, from 1; MODULE,
+                                               FUNCTION and FILE are numbers of strings; the first
+                                               function is inlined into the further ones
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class Segment(NamedTuple):
 
 
 class Names:
-    """The names in a file, as far as it has been read."""
+    """The names read so far."""
 
     def __init__(self) -> None:
-        self._frames: list[list[Frame]] = [[]]  # interpreted files: by address, from 1
+        self._frames: list[list[Frame]] = [[]]  # interpreted files: by address number, from 1
         self._maps: list[list[Segment]] = [[]]
         self._strings = [b""]
         self._executable = b""
@@ -136,7 +136,7 @@ class Names:
         )
 
     def _string(self, number: int) -> bytes:
-        """Return the string with a number, or b"" if no string has it."""
+        """Return the string with this number, or b"" if it does not exist."""
         return self._strings[number] if 0 <= number < len(self._strings) else b""
 
     def table(self, rows: Any, recording: str) -> tuple[SiteTable, list[str]]:
@@ -160,7 +160,7 @@ class Names:
 
 
 def _place(segments: list[Segment], address: int) -> Place:
-    """Return the place of an address; `segments` are sorted."""
+    """Return the module and the offset of an address; `segments` are sorted."""
     position = bisect_right(segments, address, key=lambda segment: segment.start)
     if position and address < segments[position - 1].end:
         segment = segments[position - 1]

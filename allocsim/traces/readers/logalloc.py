@@ -1,4 +1,4 @@
-"""Firefox's allocation logs (MALLOC_LOG), as written and as processed by logalloc_munge.py.
+"""Firefox's allocation logs (MALLOC_LOG), raw or processed by logalloc_munge.py.
 
 A line is PID [TID] and then one of
 

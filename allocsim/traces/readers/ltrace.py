@@ -10,9 +10,9 @@ compiled. A line is
     [TID] [TIME] LIBRARY->NAME(ARGUMENTS) = RESULT
 
 A call that another call interrupts takes two lines: NAME(ARGUMENTS <unfinished ...>, and later
-<... NAME resumed> ) = RESULT. A call whose return ltrace missed ends in <no return ...>. Calls
-inside libc (LIBRARY is libc, or NAME@libc.so.6) are dropped, because ltrace misnames them. Lines
-without a call are skipped.
+<... NAME resumed> ) = RESULT. If ltrace missed the return of a call, the line ends in
+<no return ...>. Calls inside libc (LIBRARY is libc, or NAME@libc.so.6) are dropped, because ltrace
+misnames them. Lines without a call are skipped.
 
 A TID may be the id of a thread or, with -f, of a process; ltrace does not say which. All ids are
 taken for threads of one process, unless the user selects one id as a process. If the end of a child

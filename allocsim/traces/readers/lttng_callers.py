@@ -49,7 +49,7 @@ def caller_of(text: bytes) -> Caller:
 
 
 def _unescaped(text: bytes) -> bytes:
-    """Return the text that babeltrace2 printed as a string."""
+    """Remove the backslashes with which babeltrace2 escapes the characters of a string."""
     return re.sub(rb"\\(.)", rb"\1", text)
 
 
@@ -57,8 +57,7 @@ def _unescaped(text: bytes) -> bytes:
 def end_of_caller(text: np.ndarray, state: ScanState, position: int) -> int:
     """Return the end of the caller at `position`: an address, and `debug_info` if that is next.
 
-    The address is decimal (lttng-ust 2.13) or hexadecimal. Without an
-    address, returns `position`.
+    The address is decimal (lttng-ust 2.13) or hexadecimal. Without an address, returns `position`.
     """
     is_hexadecimal = text[position + 1] == X
     read = pointer(text, position, state) if is_hexadecimal else decimal(text, position, state)

@@ -149,7 +149,7 @@ def _read_header(stream: Stream, layouts: Table[EventLayout]) -> bool:
             stream.position = fields
             stream.event = event
             return True
-    stream.broken += 1 - stream.is_cut  # `_open_packet` has counted a packet that is cut off
+    stream.broken += 1 - stream.is_cut  # `_open_packet` has already counted a cut-off packet
     stream.position = stream.content
     return False
 

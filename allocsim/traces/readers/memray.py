@@ -126,7 +126,7 @@ class MemrayReader(Reader):
         return batch
 
     def _require_success(self, status: int, complaint: str) -> None:
-        """Raise the error for a `status` of the child other than 0; `complaint` is the reason."""
+        """Raise an error if the child's exit status is not 0; `complaint` is the reason."""
         if status == NO_MEMRAY:
             raise EnvironmentLacks(
                 f"{self.source.name}: reading a capture of memray requires memray: "

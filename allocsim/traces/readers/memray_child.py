@@ -28,8 +28,8 @@ MAX_MEMORY = 8 << 30
 """Maximum bytes of address space that the process may use."""
 
 MAX_OUTPUT = 1 << 20
-"""Maximum bytes of a file that the process may write. Standard error is a file, which messages
-about a damaged capture could otherwise make as large as the disk."""
+"""Maximum bytes of a file that the process may write. Standard error is a file. Without the
+limit, messages about a damaged capture could fill the disk."""
 
 AGGREGATED = "it has totals instead of single allocations; record it without --aggregate"
 
@@ -52,8 +52,8 @@ BATCH = 1 << 13
 """Records written at a time: 320 KiB."""
 
 MASK = (1 << 60) - 1
-"""Mask of the bits of a number that are kept, so that every number fits into an int64. Only in a
-damaged record is a higher bit set."""
+"""Mask of the bits of a number that are kept, so that every number fits into an int64. A higher
+bit is set only in a damaged record."""
 
 
 def main() -> int:
@@ -110,7 +110,7 @@ class _Stacks:
         self._rows: dict[tuple[int, int], int] = {(0, 0): 0}
 
     def number_of(self, record: Any) -> int:
-        """Return the number of a record's stack; 0 for a free, which has none."""
+        """Return the number of a record's stack; 0 for a free, which has no stack."""
         if record.allocator in (1, 5, 15):  # PYMALLOC_FREE, FREE and MUNMAP
             return 0
         key = (record.stack_id, record.native_stack_id, record.native_segment_generation)

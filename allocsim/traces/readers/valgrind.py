@@ -6,9 +6,9 @@ A line is --PID-- and then one of
     memalign(al A, size N) = 0xP     _Znwm(N) = 0xP     _ZdlPv(0xP)     other new and delete
 
 If one of these functions calls another one, Valgrind prints the second call on the same line, and
-no result of the first call: realloc(0x0,N)malloc(N) = 0xP. The program's own output appears between
-the lines, and even before the --PID-- of a line, so lines that are not calls are skipped and
-counted. Calls that cannot be read are skipped too, and counted separately.
+omits the result of the first call: realloc(0x0,N)malloc(N) = 0xP. The program's own output appears
+between the lines, and even before the --PID-- of a line, so lines that are not calls are skipped
+and counted. Calls that cannot be read are skipped too, and counted separately.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Caller reader: the base class of readers of text formats that name the caller of each call.
 
-A caller is one address, so a call site has one frame. In the scanner's field `callers`, a kernel
-numbers the text of each caller (see `text_numbers`). The field has room only if call sites are
-requested.
+A caller is one address, so a call site has one frame. The scanner has a field `callers`, in which a
+kernel stores the text of each new caller and gives it a number (see `text_numbers`). The field has
+room only if call sites are requested.
 """
 
 from __future__ import annotations

@@ -135,21 +135,21 @@ def skip(text: np.ndarray, state: ScanState, character: int) -> int:
 
 @kernel
 def next_decimal(text: np.ndarray, state: ScanState, separator: int) -> int:
-    """Read a separator and a decimal number at state.position; fail if it is already -1."""
+    """Read a separator and a decimal number at state.position; fail if state.position is -1."""
     position = skip(text, state, separator)
     return decimal(text, position, state) if position >= 0 else 0
 
 
 @kernel
 def next_hexadecimal(text: np.ndarray, state: ScanState) -> int:
-    """Read a space and a hexadecimal number at state.position; fail if it is already -1."""
+    """Read a space and a hexadecimal number at state.position; fail if state.position is -1."""
     position = skip(text, state, SPACE)
     return hexadecimal(text, position, state) if position >= 0 else 0
 
 
 @kernel
 def next_prefixed(text: np.ndarray, state: ScanState) -> int:
-    """Read a space, 0x and a hexadecimal number at state.position; fail if it is already -1."""
+    """Read a space, 0x and a hexadecimal number at state.position; fail if state.position is -1."""
     position = skip(text, state, SPACE)
     return prefixed(text, position, state) if position >= 0 else 0
 
@@ -180,8 +180,8 @@ def skip_line_end(text: np.ndarray, position: int) -> int:
 def has_newline(loaded: int) -> bool:
     """Return whether one of the first seven bytes of a word is a newline.
 
-    A byte XORed with a newline is 0 only if the byte is a newline, and subtracting 1 from a byte
-    borrows from bit 7 only if the byte is 0. Testing seven bytes together is 1.5 times as fast as
+    A byte XORed with a newline is 0 only if the byte is a newline. Bit 7 of (b - 1) & ~b is set
+    only if the byte b is 0. Testing seven bytes together is 1.5 times as fast as
     testing them one by one.
     """
     differing = (loaded ^ 0x0A0A0A0A0A0A0A) & 0xFFFFFFFFFFFFFF

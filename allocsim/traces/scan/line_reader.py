@@ -1,8 +1,8 @@
 """Line reader: the base class of readers of text formats with one call (see `calls`) per line.
 
 A scanner is the state of a scan. Each format has its own type of scanner: a NamedTuple of the text,
-the ScanState and the format's own state. The type selects the format's kernel of `read_line`, so
-the scan loop is compiled separately for each format (see `core.jit`). A line that is not of the
+the ScanState and the format's own state. The type selects the kernel that implements `read_line`,
+so the scan loop is compiled separately for each format (see `core.jit`). A line that is not of the
 format ends the import with an error that shows the line's number and text. In a `mixed` format,
 such lines, for example the program's own output, are skipped and counted. A last line without a
 newline is dropped.

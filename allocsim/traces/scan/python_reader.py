@@ -1,6 +1,6 @@
-"""Python reader: the base class of readers that are generators of calls, and are not compiled.
+"""Python reader: the base class of readers that yield each call from a Python generator.
 
-Such a reader is fast enough if the format's files are small, or if compiled code decodes the bytes.
+Such a reader is fast enough if the format's files are small, or if a kernel decodes the bytes.
 A generator for a text format uses `lines`, which limits the length of a line, and thereby memory
 use.
 """

@@ -1,6 +1,6 @@
 """The state of a text scan, which every scanner has (see `line_reader`).
 
-A format that needs more state declares another record. Its scanner then has both.
+A format that needs more state declares another record. Its scanner then has both records.
 """
 
 from __future__ import annotations

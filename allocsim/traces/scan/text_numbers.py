@@ -1,8 +1,8 @@
 """Numbers for texts that occur many times in a recording, such as the caller of each call.
 
-A text is found by its hash. The hash depends on random numbers, because otherwise a recording could
-be crafted whose texts all have the same hash (see `hash_table`). The texts themselves are compared
-too, so different texts with equal hashes get different numbers.
+A text is found by its hash. The hash depends on random numbers, because otherwise someone could
+craft a recording whose texts all have the same hash (see `hash_table`). The texts themselves are
+compared too, so different texts with equal hashes get different numbers.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class TextCounts(Struct):
     """Counters of a table."""
 
     texts: Int64  # texts so far
-    bytes: Int64  # their bytes
+    bytes: Int64  # their length in bytes
     factor: Int64  # this and the next field are random numbers of 31 bits, for the hash
     other_factor: Int64
 
@@ -96,7 +96,7 @@ def texts_of(table: TextNumbers) -> list[bytes]:
 
 @kernel
 def number_of(table: TextNumbers, text: np.ndarray, state: ScanState, start: int, end: int) -> int:
-    """Return the number of text[start:end], adding a new text, or 0 if there is no room."""
+    """Return the number of text[start:end]; add a new text, or return 0 if there is no room."""
     counts = table.counts[0]
     key = _hash(counts, state, start, end)
     while True:
@@ -135,7 +135,7 @@ def _hash(counts: TextCounts, state: ScanState, start: int, end: int) -> int:
 
 @kernel
 def _is_equal(table: TextNumbers, number: int, text: np.ndarray, start: int, end: int) -> bool:
-    """Return whether the text with a number is text[start:end]."""
+    """Return whether the text with this number equals text[start:end]."""
     span = table.spans[number]
     if span.length != end - start:
         return False

@@ -65,6 +65,7 @@ def test_live_blocks_of_a_killed_program_are_unknown() -> None:
     blocks, _ = collected([malloc(0, LARGE), touched(0, 0), malloc(1, LARGE)])
     assert blocks.notes(has_ended=True) == []
     assert blocks.notes(has_ended=False) == [
-        "the program was killed or called _exit, so large blocks live then count as touched"
+        "the program was killed or called _exit, so large blocks that were live at the end "
+        "count as touched"
     ]
     assert collected([malloc(0, 8)])[0].notes(has_ended=False) == []

@@ -102,9 +102,7 @@ BROKEN = (
 
 @pytest.mark.parametrize("line", BROKEN)
 def test_broken_line_is_named(line: str) -> None:
-    with pytest.raises(
-        TraceError, match=r"memory, line 6: found '.*', expected no, two or four numbers"
-    ):
+    with pytest.raises(TraceError, match=r"memory, line 6: found '.*', expected 0, 2 or 4 numbers"):
         rows(f"{MODERN}a 0 5\n{line}\nf 0\n")
 
 

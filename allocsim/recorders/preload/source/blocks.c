@@ -1,9 +1,8 @@
 /* Large blocks: how many bytes of each the program has touched.
  *
  * When a large block is freed or resized, mincore reports which of its pages are in memory. A page
- * that was only read counts too, as does a page that was touched in an earlier block. A table has
- * the live blocks, each in the slot that its address selects. A block whose slot is in use is not
- * tracked. */
+ * counts even if it was only read, or was touched in an earlier block. A table has the live blocks,
+ * each in the slot that its address selects. A block whose slot is in use is not tracked. */
 
 #define LARGE (128 << 10) /* bytes; smaller blocks are seldom mapped by mmap, and usually touched */
 #define PAGES 1024        /* per call of mincore */
@@ -47,7 +46,7 @@ static void put_touched(const struct block *slot)
     put(TOUCHED, stamp(), 3, (uint64_t[]){slot->address & ADDRESS, bytes});
 }
 
-/* Record how much of a block was touched, and forget the block; nothing if it is not tracked. */
+/* Record how much of a block was touched, and forget it. A block that is not tracked is ignored. */
 static inline void end_block(void *address)
 {
     struct block *slot = block_slot((uintptr_t)address);

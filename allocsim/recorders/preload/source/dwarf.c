@@ -1,5 +1,5 @@
 /* DWARF call frame information: how to get from a frame of the stack to the caller's frame. By
- * default, compilers write it to .eh_frame for every function, because exceptions need it.
+ * default, compilers write this information to .eh_frame for every function, for exceptions.
  *
  * The canonical frame address (CFA) is the caller's stack pointer after the return. Only the rules
  * for the CFA, the caller's frame pointer (FP) and the return address (RA) are kept, because a walk
@@ -154,11 +154,11 @@ static bool run(struct reader reader, uint64_t length, struct rules *now)
     struct rules initial = *now, remembered[4];
     struct instruction read;
     unsigned depth = 0;
-    for (uint64_t place = 0; reader.at < reader.end;) {
+    for (uint64_t offset = 0; reader.at < reader.end;) {
         if (!read_instruction(&reader, &read))
             return false;
         if (read.code >= 0x02 && read.code <= 0x04 /* advance_loc */) {
-            if ((place += read.value * reader.code_unit) > length)
+            if ((offset += read.value * reader.code_unit) > length)
                 return true;
         } else if (read.code == 0x0a /* remember_state */) {
             if (depth == sizeof remembered / sizeof *remembered)

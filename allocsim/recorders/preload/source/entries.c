@@ -1,7 +1,7 @@
 /* Entries of lane 0: stacks, and the objects (executable and libraries) that contain their
  * addresses.
  *
- * A cache maps keys to the numbers of entries. The key of a stack is a hash of its addresses, the
+ * A cache maps keys to the numbers of entries. The key of a stack is a hash of its addresses. The
  * key of an object is its first address. An entry that the cache has dropped is written again. The
  * entry of an object precedes the first stack with an address in that object. dlclose changes all
  * keys, because the addresses of an unmapped object may be used again. */

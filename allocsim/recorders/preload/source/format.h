@@ -5,7 +5,7 @@
  * a sequence of records, in chunks of CHUNK bytes; the unused end of a chunk is zero. One thread at
  * a time writes to a lane. When the thread ends, the next new thread takes over the lane.
  *
- * A record is a few words. The first has the operation and a stamp, the others an address and
+ * A record is a few words. The first has the operation and a stamp, the others have an address and
  * further arguments. The first word is UNWRITTEN until the others are written; it is never 0. A
  * record is in the file before the program gets the result of the call, so it survives SIGKILL. */
 #define HEADER 4096 /* bytes of the file of a header */
@@ -22,7 +22,7 @@ enum op {
     FREE, DELETE,
     BEGIN, END, NAME, /* of a thread */
     EXEC, EXEC_FAILED,
-    UNWRITTEN, /* put() did not finish: a signal handler called longjmp, or SIGKILL */
+    UNWRITTEN, /* put() did not finish, because of SIGKILL or longjmp in a signal handler */
     TOUCHED,   /* before the end of a large block: its address, and the bytes in memory */
     WITH_SITE = 128, /* added to an operation: the record has another word, the call's site */
 };
@@ -46,7 +46,7 @@ struct header {
     uint64_t identity; /* stamp of the first call */
     uint64_t parent;   /* identity of the image that forked this one, or 0 */
     uint64_t forked;   /* stamp before that fork */
-    uint64_t is_tsc;   /* stamps are TSC ticks, otherwise ns of CLOCK_MONOTONIC */
+    uint64_t is_tsc;   /* 1: stamps are TSC ticks; 0: ns of CLOCK_MONOTONIC */
     uint64_t flags;
     uint64_t maps, mapped, unmaps, unmapped; /* calls and bytes outside of malloc */
     uint64_t lost[16];                       /* lost calls, by reason */

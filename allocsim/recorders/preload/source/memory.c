@@ -1,4 +1,4 @@
-/* Hooks: memory that the program obtains without malloc. It is only counted. */
+/* Hooks: memory that the program obtains without malloc. Calls and bytes are only counted. */
 
 static void note_map(size_t length)
 {
@@ -36,7 +36,7 @@ EXPORT void *HOOK(mremap)(void *old, size_t length, size_t size, int flags, ...)
     return (void *)result;
 }
 
-/* Return the end of a mapping of the recorder and set `start`, to NULL if it does not exist. */
+/* Return the end of a mapping of the recorder, and set `start`; 0 if it does not exist. */
 static uintptr_t own_mapping(uint32_t number, uintptr_t *start)
 {
     *start = number == 0   ? (uintptr_t)process.header

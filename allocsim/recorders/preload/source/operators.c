@@ -1,9 +1,9 @@
 /* Hooks: operator new and delete.
  *
  * The operators of libstdc++ call malloc and free, whose hooks record the calls. The operators of
- * tcmalloc, jemalloc and mimalloc do not call them, or not always. So the operators are recorded if
- * they come from the same library as free: delete always, new unless malloc has just recorded the
- * call. */
+ * tcmalloc, jemalloc and mimalloc do not always call malloc and free. So the hooks here record the
+ * operators that come from the same library as free. Every delete is recorded. A new is recorded
+ * unless malloc has just recorded it. */
 
 /* Return the program's operator of that name. If only a plugin has loaded the operator's library,
  * RTLD_NEXT does not find it. */
@@ -39,11 +39,12 @@ struct new_call {
     void *result; /* NULL until the operator returns */
 };
 
-/* The unwinder's functions. If no library of the program has them, it does not throw. */
+/* The unwinder's functions. If no library of the program has them, no function throws. */
 __asm__(".weak __gcc_personality_v0\n.weak _Unwind_Resume");
 
-/* Record a call, unless malloc has. This runs when the hook returns, and also when the exception of
- * a failed call passes the hook. libstdc++ has allocated the exception. */
+/* Record a call, unless malloc has recorded it. This runs when the hook returns, and also when the
+ * exception of a failed call passes the hook. By then, libstdc++ has allocated the exception, so
+ * self.allocated says nothing about the failed call. */
 static void end_new(struct new_call *call)
 {
     void *result = call->result;

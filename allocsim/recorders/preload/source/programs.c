@@ -1,6 +1,6 @@
-/* Hooks: exec and posix_spawn, to note programs that run without the recorder. */
+/* Hooks: exec and posix_spawn, so that programs which run without the recorder are known. */
 
-/* Note that a process starts a program, and whether its environment loads the recorder. */
+/* Record that a process starts a program, and whether the environment loads the recorder. */
 static void note_exec(uint64_t when, pid_t started, const char *program, char *const *environment)
 {
     uint64_t keeps = 0;

@@ -81,8 +81,8 @@ static bool find_room(bool is_nested)
 }
 
 /* Make room for a record of this thread, or set self.reason and return false. `is_nested` means
- * that a signal handler has interrupted put() and calls this. The interrupted record is incomplete,
- * so its chunk must stay mapped, and the handler gets another lane. */
+ * that the caller is a signal handler that has interrupted put(). The interrupted record is
+ * incomplete, so its chunk must stay mapped, and the handler gets another lane. */
 static bool more_room(bool is_nested)
 {
     bool is_done = false;
@@ -105,8 +105,8 @@ static bool more_room(bool is_nested)
     return is_done;
 }
 
-/* Return the place for a record, or NULL if there is no room. One instruction reads and moves the
- * cursor, so that a signal handler never gets the same place. At the end of a chunk, the cursor
+/* Return the address for a record, or NULL if there is no room. One instruction reads and moves the
+ * cursor, so that a signal handler never gets the same address. At the end of a chunk, the cursor
  * moves into SLACK until the thread gets a new chunk. */
 static inline uint64_t *reserve(unsigned words, bool *is_nested)
 {

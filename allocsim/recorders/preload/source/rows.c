@@ -7,12 +7,12 @@ union row {
         uint64_t is_set : 1, cfa_how : 3, fp_how : 3;
         int64_t cfa : 19, fp : 19, ra : 19;
     };
-    uint64_t bits; /* not 0; the stack ends where only is_set is not 0 */
+    uint64_t bits; /* never 0; if only is_set is 1, the stack ends here */
 };
 
 /* Return the frame description entry (FDE) of the last function that begins at or before an
- * address, and set `function` to its address. Return NULL if no function does. `index` is the
- * object's .eh_frame_hdr, a sorted table, in the form that every linker writes. */
+ * address, and set `function` to the function's address. Return NULL if there is none. `index` is
+ * the object's .eh_frame_hdr, a sorted table, in the form that every linker writes. */
 static const uint8_t *find_fde(uint64_t address, const uint8_t *index, uint64_t *function)
 {
     struct { int32_t function, fde; } const *table = (const void *)(index + 12);

@@ -46,7 +46,7 @@ static struct process {
     struct lane lanes[MAX_LANES]; /* lane 0 has no records; see entries.c */
 } __attribute__((aligned(PAGE))) process; /* whole pages, for MADV_WIPEONFORK */
 
-static struct { /* a forked child inherits it */
+static struct { /* a forked child inherits this */
     uint64_t identity, forked;
     bool is_tsc, has_key, has_sites;
     pthread_key_t key;

@@ -22,7 +22,7 @@ struct known {
 };
 
 struct stack {
-    uint64_t number; /* of the entry, if the cache has it; otherwise 0, and the rest is set */
+    uint64_t number; /* of the entry, if the cache has it; else 0, and the other fields are set */
     uint64_t hash;   /* of the addresses */
     size_t depth;
     uint64_t addresses[MAX_DEPTH]; /* the innermost first */
@@ -36,7 +36,7 @@ struct memo {
     bool is_whole; /* no walk is under way */
 };
 
-/* The frame of the caller of the function that contains this. */
+/* The frame of the caller of the function that uses this macro. */
 #define CALLER                                                                                     \
     ((struct frame){(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(),      \
                     *(uintptr_t *)__builtin_frame_address(0)})
@@ -79,7 +79,7 @@ static bool step(struct known *known, struct frame *caller)
     return caller->ip != 0;
 }
 
-/* Return the number of the memo's outermost frame that is valid if frame number `last` is. */
+/* Return the number of the memo's outermost valid frame. Frame number `last` must be valid. */
 static size_t unchanged(const struct memo *memo, size_t last)
 {
     const struct known *known = memo->frames + last;
