@@ -51,7 +51,7 @@ def usable_recorders(request: Request, chosen: str | None) -> list[Recorder]:
 
 
 def why_not_best(request: Request, chosen: Recorder) -> str | None:
-    """Return why the preferred recorder cannot be used on this machine, after `chosen` was chosen.
+    """Return why the preferred recorder cannot be used on this machine.
 
     Returns None if `chosen` is the preferred recorder, or if the program or an option ruled the
     preferred recorder out.

@@ -25,7 +25,7 @@ def can_load_from(directory: Path) -> bool:
 
 
 def compile_library(library: Path, *arguments: str | Path) -> None:
-    """Compile a shared library, with temporary files in its directory, a work directory.
+    """Compile a shared library. The compiler's temporary files are in the library's directory.
 
     Raises RecorderFailed if the compiler fails, or if no library can be loaded from the directory.
     """
@@ -40,6 +40,6 @@ def compile_library(library: Path, *arguments: str | Path) -> None:
     if result.returncode != 0:
         lines = result.stderr.strip().splitlines() or [f"status {result.returncode}"]
         message = next((line for line in lines if "error" in line), lines[-1])[-200:]
-        # A header is missing. Other errors, such as a lack of memory, have another remedy.
+        # If a header is missing, installing the packages helps. Other errors have other causes.
         remedy = f"; {INSTALL}" if "No such file" in message else ""
         raise RecorderFailed(f"the C compiler failed: {message}{remedy}")

@@ -43,7 +43,7 @@ class Page(NamedTuple):
     process: int
     """Process id of the program, or 0 if the guard was not loaded."""
     images: int
-    """Number of programs that this process has executed under the recorder, the first included."""
+    """Number of programs that this process has executed under the recorder, including the first."""
     ended: int
     """The value of `images` when the process ended normally, or 0 if the process was killed, or if
     the last program that it executed did not load the guard."""

@@ -2,8 +2,8 @@
 
 A recording contains the calls that a program made to malloc, free and similar functions. Each
 format has a reader, which parses the recording into calls (see `calls`). `object_ids` turns the
-calls into events (see `allocsim.events`), by the same rules for every format. The memory for it
-grows with the number of objects live at the same time, not with the length of the recording.
+calls into events (see `allocsim.events`), by the same rules for every format. Memory use grows
+with the number of objects live at the same time, not with the length of the recording.
 """
 
 from __future__ import annotations

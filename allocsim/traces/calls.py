@@ -25,7 +25,7 @@ class CallRecord(Struct):
     alignment: Int64  # MEMALIGN: the alignment in bytes, as recorded; else 0
     thread: Int64  # recorded thread id; 0 if the format has none
     process: Int64  # recorded process id; 0 if the format has none
-    site: Int64  # site number of a call that allocates (see `call_sites`); 0 if it has none
+    site: Int64  # site number of a call that allocates (see `call_sites`); 0 if unknown
 
 
 CALL = CallRecord.dtype

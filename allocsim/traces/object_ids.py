@@ -56,7 +56,7 @@ class ImportState(Struct):
     ids: Int64  # object ids in use or spare
     spare: Int64  # ids on the stack of spare ids
     threads: Int64  # threads that have made an event
-    thread: Int64  # recorded id of the last call's thread, usually also of the next call's
+    thread: Int64  # recorded thread id of the last call; the next call often has the same
     thread_number: Int64  # number of `thread`; -1 before the first call
     process: Int64  # process whose calls become events; -1: the process of the first call
     processes: Int64  # entries in the table of other processes

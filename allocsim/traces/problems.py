@@ -15,7 +15,7 @@ _CLAIMS = {
     "requested": "requested",
     "peak_live": "peak_live",
 }
-"""Figures in the header of an allocsim trace, by the field of TraceStats with the same figure."""
+"""Figures in the header of an allocsim trace, by the TraceStats field that must be equal."""
 
 
 def problems_of(trace: Trace, stats: TraceStats) -> list[str]:

@@ -114,7 +114,7 @@ def _with_mapped(outcome: Outcome, mapped: int) -> Outcome:
 def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
     """Open the trace of the program image that `outcome.process` identifies.
 
-    This is a process id, which identifies the last image of the process, or the number that
+    The number is a process id, which identifies the last image of the process, or the number that
     `Choices` gives to an earlier image.
     """
     facts = json.loads((directory / FACTS).read_bytes().rstrip(b"\0"))

@@ -16,7 +16,7 @@ All numbers are little-endian:
 
 The events are followed by the column of site numbers (see `site_column`) and the table of call
 sites (see `site_table`). A file without call sites has version 1, which older versions of allocsim
-can also read; the three numbers of version 2 are then 0.
+can also read. In version 1, the three numbers of version 2 are 0.
 
 The length and the checksum of the header are verified before the JSON text is parsed.
 """
@@ -106,7 +106,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: Capabilities = Capabilities()
     """The aspects of the program that the recorder could see. Absent in files of older versions."""
     program_run: ProgramRun | None = None
-    """Figures of the recorded run from the kernel. Absent in files of older versions."""
+    """Figures of the program's run, counted by the kernel. Absent in files of older versions."""
 
 
 class SiteLayout(NamedTuple):

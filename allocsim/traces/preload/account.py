@@ -21,7 +21,7 @@ def account_notes(reader: ImageReader, inherited: int) -> Iterator[str]:
     image = reader.image
     yield _census(reader)
     if inherited:
-        yield f"it begins with {counted(inherited, 'object')} inherited by fork"
+        yield f"the trace begins with {counted(inherited, 'object')} inherited by fork"
     if image.header["maps"]:
         yield f"{_mapped(image.header)}, which is not in the trace"
     if siteless := int(image.header["siteless"]):

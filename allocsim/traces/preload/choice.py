@@ -34,7 +34,7 @@ class Choices(NamedTuple):
     def others(self, image: Image | None) -> dict[int, int]:
         """Return the number of calls of each image except `image`, by the image's number.
 
-        Images without calls are omitted. If `image` is None, no other image is.
+        Images without calls are omitted. If `image` is None, all others are included.
         """
         counts = {
             number: _count_calls(other)

@@ -1,7 +1,7 @@
 """Reader of a program image whose program still runs: its files grow while they are read.
 
 A thread reserves room for a record before it writes the record, and may be interrupted in between.
-Therefore `look` stores the present ends of the lanes, and `batches`, which is called some time
+Therefore `look` stores the current ends of the lanes, and `batches`, which is called some time
 later, reads up to these ends. By then, the records before the ends are written. If a thread takes
 even longer, its record is skipped.
 """
@@ -54,8 +54,8 @@ class GrowingReader:
     def look(self, image: Image, now: int) -> None:
         """Store where the lanes end. `now` is a stamp that was taken before this call.
 
-        Records with a later stamp are left for the `batches` after the next `look`, because another
-        lane may still receive a record with an earlier stamp.
+        Records with a later stamp are read only after the next `look`, because another lane may
+        still receive a record with an earlier stamp.
         """
         known = {lane.path for lane in self._lanes}
         self._lanes += [GrowingLane(path) for path in image.lanes if path not in known]

@@ -45,7 +45,7 @@ class Lane(Struct):
 class MergeState(Struct):
     """Counters of a merge."""
 
-    open: Int64  # lanes in `order`, from its front
+    open: Int64  # number of lanes in `order`
     identity: Int64  # stamp of the image's first record
     until: Int64  # records with a later stamp are not read
     calls: Int64  # calls in the current batch

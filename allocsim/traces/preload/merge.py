@@ -156,7 +156,7 @@ def _allocation(state: MergeState, lane: Lane, position: int, calls: Table[CallR
     """Append the allocation whose record is at `position`.
 
     The address's word also has log2 of the alignment in bits 56 to 61, or 0. A calloc has no
-    alignment; in its record, bits other than 0 are damage and are ignored.
+    alignment, so these bits of its record are ignored.
     """
     word = load_word(position + 8)
     shift = (word >> 56) & 63

@@ -63,9 +63,9 @@ class ImageReader:
         open_lanes(self._merge)
 
     def timed_batches(self) -> Iterator[tuple[int, Any]]:
-        """Yield batches of calls, each with the stamp of its first record, minus the image's first.
+        """Yield (stamp, calls): a batch, and its first record's stamp minus the image's first.
 
-        The arrays of calls are reused (see `call_arrays`). They are smaller for a short recording,
+        The arrays of calls are reused (see `call_arrays`). For a short recording they are smaller,
         so that there are about TimeTable.MAX_POINTS / 2 batches of at least MIN_BATCH calls.
         """
         records = sum(words.nbytes for words in self._mappings) // MEAN_RECORD

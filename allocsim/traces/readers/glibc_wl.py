@@ -37,8 +37,8 @@ from allocsim.traces.readers.glibc_wl_threads import (
 )
 
 MAX_SLOTS = 1 << 50
-"""Maximum number of slots that a header may promise. An address, SLOT_SIZE times a slot, stays
-below the limit of 60 bits (`calls.ADDRESS_BITS`)."""
+"""Maximum number of slots that a header may promise. An address is SLOT_SIZE times the slot, so
+it has fewer than `calls.ADDRESS_BITS` bits."""
 
 MAX_HEADER = 1 << 20
 """Maximum bytes of a header. A file with a longer header is not a workload."""

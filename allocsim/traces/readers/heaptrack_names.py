@@ -27,8 +27,8 @@ MAX_TEXT = 1200
 """Maximum bytes kept of a string."""
 
 MAX_UNPARSED = 1 << 24
-"""Maximum bytes of lines that are kept unparsed until the table is made. They are kept because, in
-a short interpreted file, parsing them takes longer than parsing the calls."""
+"""Maximum bytes of lines that are kept unparsed until the table is made. Parsing is
+delayed because, in a short interpreted file, it takes longer than parsing the calls."""
 
 LENGTH_FORMAT = 3
 """The first format in which the length of a text precedes the text."""

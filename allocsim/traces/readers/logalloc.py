@@ -6,9 +6,9 @@ A line is PID [TID] and then one of
     memalign(A,N)=0xP     posix_memalign(A,N)=0xP     aligned_alloc(A,N)=0xP     jemalloc_stats()
 
 Calls without arguments do not affect the heap. A munged log, which logalloc_munge.py has processed,
-has small process and thread ids, and #SLOT instead of each address. One of the slots means NULL;
-the log does not say which one. But since logalloc_munge.py drops the calls on unknown objects, a
-slot without a live object means NULL.
+has small process and thread ids, and #SLOT instead of each address. One of the slots means NULL,
+but the log does not say which one. Since logalloc_munge.py drops the calls on unknown objects, only
+this slot can occur without a live object.
 """
 
 from __future__ import annotations

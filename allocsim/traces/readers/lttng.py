@@ -125,7 +125,7 @@ def _line(scan: LttngScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _event_name(scan: LttngScan, position: int) -> int:
-    """Return the position of the event's name, after the provider's name; 0 for another provider.
+    """Return the position of the event's name, or 0 if the event is of another provider.
 
     The provider's name is first looked for at its column in the previous event's line. This
     shortcut and the larger steps of _usual_fields reduced the time per line from 148 to 86 ns.
@@ -224,7 +224,7 @@ def _usual_fields(scan: LttngScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _value(scan: LttngScan, name: int, position: int, call: CallRecord) -> None:
-    """Read the value at `position`, unless no call needs its field.
+    """Read the value at `position` if calls need its field.
 
     The field's name is at `name`. Sets state.position to the end of the value, or to -1 if the
     value is wrong.

@@ -59,7 +59,7 @@ CONTEXT = 8
 """Bytes of an event's context: vpid and vtid."""
 
 ABSENT = -1
-"""Value of an EventLayout's entry that does not apply."""
+"""Value of an entry of EventLayout if the entry does not apply."""
 
 MAX_EVENTS = 1 << 10
 """All ids of events must be below this number."""

@@ -3,8 +3,8 @@
 memray is an optional dependency. The layout of a capture changes between versions of memray, so
 this module does not parse it. Instead, a child process (`memray_child`) reads the capture with
 memray, and this module converts the records that the child writes. The calls of the malloc family
-are used, and Python's own allocations if they were traced. Calls of mmap and munmap are dropped,
-because Python obtains its arenas by mmap: the objects in an arena would be counted twice.
+are used, and Python's own allocations if they were traced. Calls of mmap and munmap are dropped:
+Python obtains its arenas by mmap, so the objects in an arena would be counted twice.
 
 memray records a realloc as a free and an allocation. It does not record alignments. Memory use is
 bounded by the number of live blocks, and in the child process by MAX_MEMORY. A compressed capture,

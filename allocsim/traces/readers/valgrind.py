@@ -133,7 +133,7 @@ def _process(text: np.ndarray, state: ScanState, position: int, call: CallRecord
 
 @kernel
 def _process_after_time(text: np.ndarray, state: ScanState) -> int:
-    """Skip the rest of a time and a space, and read the process id after them."""
+    """Skip the rest of a time, and a space; then read the process id."""
     position = state.position
     end = position + MAX_TIME
     while position < end and text[position] != SPACE and text[position] != NEWLINE:

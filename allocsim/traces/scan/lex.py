@@ -181,8 +181,8 @@ def has_newline(loaded: int) -> bool:
     """Return whether one of the first seven bytes of a word is a newline.
 
     A byte XORed with a newline is 0 only if the byte is a newline. Bit 7 of (b - 1) & ~b is set
-    only if the byte b is 0. Testing seven bytes together is 1.5 times as fast as
-    testing them one by one.
+    only if the byte b is 0. Testing seven bytes together is 1.5 times as fast as testing them one
+    by one.
     """
     differing = (loaded ^ 0x0A0A0A0A0A0A0A) & 0xFFFFFFFFFFFFFF
     return (differing - 0x01010101010101) & ~differing & 0x80808080808080 != 0
