@@ -45,8 +45,8 @@ class Page(NamedTuple):
     images: int
     """Number of programs that this process has executed under the recorder, including the first."""
     ended: int
-    """The value of `images` when the process ended normally, or 0 if the process was killed, or if
-    the last program that it executed did not load the guard."""
+    """The value of `images` when the process ended normally. 0 if the process was killed, or if the
+    last program that it executed did not load the guard."""
     error: int
     """The errno of the first failed write of the recording, or 0 if no write failed."""
     lost: int

@@ -40,7 +40,7 @@ class Linkage(NamedTuple):
 
 
 def why_not_preloaded(request: Request) -> str | None:
-    """Return why a preloaded malloc would not replace that of the program, or None if it would."""
+    """Return why a preloaded malloc would not replace the program's, or None if it would."""
     file = _executable(request.program.file)
     elf = read_elf(file, (MALLOC,))
     if elf is None:

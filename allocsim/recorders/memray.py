@@ -4,8 +4,8 @@ memray runs inside the interpreter: `python SCRIPT` becomes `python MEMRAY run S
 line that cannot be rewritten with certainty is not recorded. memray does not record what the
 interpreter allocated before memray was started.
 
-Two interpreters need the same version of memray: that of the program, and that of allocsim, which
-reads the capture (memray's file).
+Two interpreters need the same version of memray: the program's, and allocsim's, which reads the
+capture (memray's file).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The mtrace recorder: glibc's own mtrace(), called by the guard (`guard.c`).
 
-Since glibc 2.34 mtrace() does nothing unless libc_malloc_debug.so.0, a part of Debian's libc6, is
+Since glibc 2.34, mtrace() works only if libc_malloc_debug.so.0, a part of Debian's libc6, is
 preloaded too. mtrace records no threads, and writes 78 bytes of text per call. Only the program
 itself is recorded, not its forked children: a child would write into the same file, where its calls
 would look like those of the program.

@@ -154,7 +154,7 @@ def processor_time() -> float:
 
 
 def preload(*libraries: str | Path) -> dict[str, str]:
-    """Return an LD_PRELOAD that loads `libraries` before those of the user's LD_PRELOAD."""
+    """Return an LD_PRELOAD that loads `libraries`, then the libraries of the user's LD_PRELOAD."""
     inherited = os.environ.get("LD_PRELOAD", "")
     return {"LD_PRELOAD": " ".join([*map(str, libraries), inherited]).strip()}
 

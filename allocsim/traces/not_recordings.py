@@ -1,7 +1,7 @@
-"""Files that users mistake for recordings, such as profiles, which contain no sequence of calls.
+"""Files that users mistake for recordings, such as profiles.
 
-Such a file is recognised by the beginning of its decompressed content, so that the error can name
-the kind of file and say what to do instead.
+The kind of file is recognised by the beginning of the decompressed content. The error then names
+the kind and says what to do instead.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ class Reader:
     """Whether the reader can read call sites (see `call_sites`)."""
 
     sites: CallSites | None = None
-    """None unless call sites were requested and the reader can read them. Otherwise the reader sets
-    `site` of each call that allocates, and stores `sites.table` after the last batch."""
+    """None if call sites were not requested, or if the reader cannot read them. Else, the reader
+    sets `site` of each call that allocates, and stores `sites.table` after the last batch."""
 
     def __init__(self, source: Source) -> None:
         self.source = source

@@ -254,5 +254,5 @@ def is_dense(objects: int, rows: int) -> bool:
 
 
 def _checksum(header: bytes | bytearray) -> int:
-    """Return the CRC-32 of all bytes of a header except those of the checksum itself."""
+    """Return the CRC-32 of all bytes of a header except the checksum itself."""
     return zlib.crc32(header[FIXED_SIZE:], zlib.crc32(header[:_CRC_OFFSET]))

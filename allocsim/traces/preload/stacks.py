@@ -1,11 +1,11 @@
 """Stacks of a program image: the return addresses of each call that allocates.
 
-Lane 0 of an image (see `layout`) consists of entries. The first word of an entry consists of the
-kind in the low byte, the number of words that follow in the next three bytes, and the stack's
-number in the upper half. Stacks are numbered from 1 on, and the records of the calls refer to them
-by these numbers. An object is the executable or a library. The entry of an object precedes the
-first stack with an address in the object. If the program has unloaded libraries, several objects
-may contain an address; the object whose entry came last counts.
+Lane 0 of an image (see `layout`) consists of entries. The first word of an entry has three parts:
+the low byte is the kind, the next three bytes are the number of further words, and the upper half
+is the stack's number. Stacks are numbered from 1 on, and the records of the calls refer to them by
+these numbers. An object is the executable or a library. The entry of an object precedes the first
+stack with an address in the object. If the program has unloaded libraries, several objects may
+contain an address; the object whose entry came last counts.
 """
 
 from __future__ import annotations

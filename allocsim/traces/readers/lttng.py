@@ -84,7 +84,7 @@ class LttngScan(NamedTuple):
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
     line: Table[LttngLine]  # one row
-    callers: TextNumbers  # has no room unless call sites are requested
+    callers: TextNumbers  # has room only if call sites are requested
 
 
 def looks_like(head: bytes) -> bool:

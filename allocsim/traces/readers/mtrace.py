@@ -12,7 +12,7 @@ these forms,
     OBJECT:(SYMBOL+OFFSET)[ADDRESS]      OBJECT:[ADDRESS]      [ADDRESS]
 
 in which ADDRESS is relative to the load address of OBJECT. A call site therefore has only one
-frame, which in C++ is often that of operator new.
+frame. In C++, this is often operator new.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class MtraceScan(NamedTuple):
     text: np.ndarray  # uint8
     state: Table[ScanState]  # one row
     realloc: Table[Realloc]  # one row
-    callers: TextNumbers  # has no room unless call sites are requested
+    callers: TextNumbers  # has room only if call sites are requested
 
 
 def looks_like(head: bytes) -> bool:

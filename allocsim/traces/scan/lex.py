@@ -2,8 +2,8 @@
 
 Most kernels take the text, a position and the state of the scan, and return the value. They set
 `state.position` to the position after the number or word, or to -1 if the text at the position is
-not of the expected form. They do not check for the end of the text, because the last line ends with
-a newline, after which PADDING more bytes may be read (see `line_reader`).
+not of the expected form. They do not check for the end of the text: the last line ends with a
+newline, and up to PADDING bytes after it may be read (see `line_reader`).
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ enum op {
 };
 
 /* Kinds of entries of lane 0, which has no records. The low byte of an entry's first word is the
- * kind. Above it is the number of words that follow, and in the upper half a stack's number. */
+ * kind, the next three bytes are the number of further words, and the upper half is the stack's
+ * number. */
 enum entry {
     STACK = 1, /* return addresses, the innermost first */
     OBJECT,    /* begin, end, load address, and name of an executable or library */
