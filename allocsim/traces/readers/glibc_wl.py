@@ -167,8 +167,8 @@ class WlReader(Reader):
     def _bad_code(self, position: int) -> TraceError:
         """Return the error for bytes that are not a valid call."""
         return TraceError(
-            f"{self.source.name}, byte {position}: no call, a call that is cut off, or one whose "
-            f"slot or sync exceeds the header's number; expected one of {CODES}, and its operands"
+            f"{self.source.name}, byte {position}: not a call, or a call that is cut off or has a "
+            f"slot or sync above the header's number; expected one of {CODES}, and its operands"
         )
 
 
