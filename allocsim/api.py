@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from allocsim.api_arguments import (
@@ -120,14 +121,17 @@ def replay(
     checked_choice("replay", "threads", threads, THREADS)
     if design is not None:
         require_no_library(checked_text("replay", "design", design))
-    trace = _opened(workload, seed)
-    design = default_design(trace) if design is None else design
-    # Heap checks the parameters too, but takes a wrong key such as `reserve` as its own argument.
-    find_design(design).checked(parameters)
-    with Heap(design, reserve=checked_bytes("replay", "reserve", reserve), **parameters) as heap:
-        profile = replay_trace(heap, on_one_thread(trace) if threads == "one" else trace, options)
-        settings = heap.design.shown(heap.parameters)
-        return ReplayProfile.of(profile, trace, heap.design.name, settings, call)
+    length = checked_bytes("replay", "reserve", reserve)
+    with _opened(workload, seed) as trace:
+        design = default_design(trace) if design is None else design
+        # Heap checks the parameters too, but takes a wrong key such as `reserve` as its own
+        # argument.
+        find_design(design).checked(parameters)
+        with Heap(design, reserve=length, **parameters) as heap:
+            events = on_one_thread(trace) if threads == "one" else trace
+            profile = replay_trace(heap, events, options)
+            settings = heap.design.shown(heap.parameters)
+            return ReplayProfile.of(profile, trace, heap.design.name, settings, call)
 
 
 def compare(
@@ -173,13 +177,20 @@ def compare(
         raise UnknownName("allocator for reference", first, subjects)
     if sort is not None:
         column_of(checked_text("compare", "sort", sort))
-    measured = comparison.compare_trace(_opened(workload, seed), subjects, conditions)
+    with _opened(workload, seed) as trace:
+        measured = comparison.compare_trace(trace, subjects, conditions)
     return ComparisonResult(Compared(measured, first, sort, call))
 
 
-def _opened(source: Workload, seed: int | None) -> Trace:
-    """Call `workload`, for functions that have a parameter of the same name."""
-    return workload(source, seed=seed)
+@contextmanager
+def _opened(source: Workload, seed: int | None) -> Iterator[Trace]:
+    """Open a workload as `workload` does. At the end, close it, unless the caller had opened it."""
+    trace = workload(source, seed=seed)
+    try:
+        yield trace
+    finally:
+        if trace is not source:
+            trace.close()
 
 
 def _reading_options(call: str, form: object, process: object) -> tuple[str | None, int | None]:

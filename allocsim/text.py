@@ -134,8 +134,8 @@ def object_repr(value: object) -> str:
 
 
 def object_text(value: object) -> str:
-    """Return a value of any type, shortened, and its type, for a message."""
-    text = object_repr(value)
+    """Return a value of any type, shortened, and its type, for a message of one line."""
+    text = printable(object_repr(value))  # the repr of an array of NumPy has several lines
     return f"{text if len(text) <= 40 else text[:40] + '...'} ({type(value).__name__})"
 
 

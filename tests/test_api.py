@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import allocsim
 from allocsim.cli import cli
 from allocsim.core.records import SAMPLE
-from allocsim.errors import InputError, LimitExceeded, UnknownName
+from allocsim.errors import AllocsimError, InputError, LimitExceeded, UnknownName
 from allocsim.events import Trace
 from allocsim.traces.native.file import write_trace
 from tests.playing import toggling, trace_of
@@ -199,6 +199,25 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
 def test_wrong_argument_is_an_input_error(call: Callable[[], object], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         call()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"design": "x"}, {"design": "go", "x": 1}, {"reserve": 5}, {"limit": 5}], ids=str
+)
+def test_file_of_a_refused_replay_is_closed(wrong: dict[str, Any]) -> None:
+    before = sorted(Path("/proc/self/fd").iterdir())
+    with pytest.raises(AllocsimError) as error:
+        allocsim.replay("mine.txt", **wrong)
+    assert error.tb  # it refers to the local variables of replay, so nothing is closed by chance
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_trace_of_a_refused_replay_can_be_replayed() -> None:
+    trace = allocsim.open_trace("mine.txt")
+    trace.reopen = None
+    with pytest.raises(UnknownName):
+        allocsim.replay(trace, "x")
+    assert allocsim.replay(trace).events == 3
 
 
 def test_unknown_workload_suggests_the_nearest() -> None:

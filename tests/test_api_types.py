@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from typing import Any, cast
 
@@ -11,6 +13,7 @@ import pytest
 
 import allocsim
 from allocsim.errors import AllocsimError, InputError
+from allocsim.heap.arguments import checked_budget, checked_seconds
 
 JOB = {"kind": "random", "ops": 90, "slots": 20}
 
@@ -24,8 +27,8 @@ class Broken:
 
 @pytest.mark.parametrize(
     "value",
-    [10**5000, Broken(), np.array([]), np.array([1, 2]), {"a": Broken()}],
-    ids=["huge", "broken", "empty", "array", "dict"],
+    [10**5000, Broken(), np.array([]), np.array([1, 2]), np.zeros((3, 3)), {"a": Broken()}],
+    ids=["huge", "broken", "empty", "array", "matrix", "dict"],
 )
 def test_value_of_any_type_is_an_input_error_of_one_line(value: Any) -> None:
     keys = ("design", "seed", "threads", "touch", "limit", "every", "reserve", "colour")
@@ -50,6 +53,21 @@ def test_value_of_any_type_is_an_input_error_of_one_line(value: Any) -> None:
         with pytest.raises(AllocsimError) as error:
             call()
         assert len(str(error.value)) < 300
+        assert "\n" not in str(error.value)
+
+
+def test_time_is_a_number_of_python_or_numpy_but_no_bool() -> None:
+    times: list[Callable[..., Any]] = [
+        partial(checked_budget, "tune", "seconds"),
+        partial(checked_seconds, "compare", "timeout"),
+    ]
+    for time in times:
+        for value in (2, 2.0, np.float32(2), np.int64(2), Fraction(2)):
+            assert repr(time(value)) == "2.0"
+        for wrong in (True, False, np.True_, "2", None, 2j, math.nan, np.float32("nan"), 10**400):
+            with pytest.raises(InputError, match=r"seconds$"):
+                time(wrong)
+    assert checked_budget("tune", "seconds", np.float64(0)) == 0
 
 
 def test_key_of_a_job_that_is_no_utf_8_is_an_input_error() -> None:

@@ -9,9 +9,10 @@ not the address of an object raises InvalidFree.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 from operator import index
 from os import PathLike, fspath
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import numpy as np
 
@@ -91,8 +92,7 @@ def checked_seconds(call: str, name: str, value: object) -> float:
 
 def checked_budget(call: str, name: str, value: object) -> float:
     """Return a time in seconds that a search may take; 0 means no search."""
-    is_none = isinstance(value, int | float) and value == 0
-    return 0.0 if is_none else checked_seconds(call, name, value)
+    return 0.0 if _is_number(value) and value == 0 else checked_seconds(call, name, value)
 
 
 def checked_share(call: str, name: str, value: object) -> float:
@@ -140,7 +140,11 @@ def _checked_number(
     call: str, name: str, value: object, bounds: tuple[float, float], expected: str
 ) -> float:
     """Return a number between two bounds, both included."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not bounds[0] <= value <= bounds[1]:  # type: ignore[operator]
+    if not _is_number(value) or not bounds[0] <= value <= bounds[1]:
         raise InputError(f"{call}: {name} is {object_text(value)}; expected {expected}")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Return whether `value` is a real number of Python or NumPy; bool is not accepted."""
+    return isinstance(value, Real) and not isinstance(value, bool)

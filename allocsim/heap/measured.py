@@ -41,17 +41,20 @@ class Measured:
     def classes(self) -> list[ClassUse]:
         """Return the use of each size class. The list is empty for a design without classes."""
         with self._lock:
-            return self.design.classes(self.state) if self.design.classes else []
+            state = self.state
+            return self.design.classes(state) if self.design.classes else []
 
     def caches(self) -> list[CacheUse]:
         """Return the use of each thread cache; [] for a design whose caches have no limit."""
         with self._lock:
-            return self.design.caches(self.state) if self.design.caches else []
+            state = self.state
+            return self.design.caches(state) if self.design.caches else []
 
     def native_counters(self) -> dict[str, int]:
         """Return the modelled library's counters, by the library's names; {} if it has none."""
         with self._lock:
-            return self.design.native_counters(self.state) if self.design.native_counters else {}
+            state = self.state
+            return self.design.native_counters(state) if self.design.native_counters else {}
 
     @property
     def live(self) -> int:

@@ -1,6 +1,8 @@
 """Heap: for arguments that no heap can accept, the error is an InputError that names the call."""
 
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,11 @@ ADDRESSES: dict[str, Callable[[Heap, Any], object]] = {
     "free_stack": Heap.free_stack,
     "memalign": lambda heap, alignment: heap.memalign(alignment, 8),
 }
-NOT_INTEGERS = [10.5, 8.0, "8", b"8", None, True, False, [8], np.float64(8), np.bool_(True)]
+NOT_INTEGERS: list[object] = [
+    *(10.5, 8.0, float("nan"), float("inf"), 8j, Fraction(8), Decimal(8), "8", b"8", None),
+    *(True, False, [8], {}, np.float64(8), np.float16(8), np.complex64(8), np.bool_(True)),
+    *(np.timedelta64(8), np.datetime64(8, "s"), np.str_("8"), np.array([8]), np.ma.masked),
+]
 
 
 @pytest.mark.parametrize("value", NOT_INTEGERS, ids=repr)
@@ -65,11 +71,11 @@ def test_long_value_is_shortened_in_the_message(heap: Heap) -> None:
         heap.malloc("0" * 1000)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", [np.int64, np.uint32, np.uint8])
-def test_integers_of_numpy_are_integers(heap: Heap, kind: type[Any]) -> None:
-    address = heap.malloc(kind(100))
-    heap.free(np.int64(address))  # type: ignore[arg-type]
-    assert heap.live == 0
+@pytest.mark.parametrize("kind", "bBhHiIlLqQ")
+def test_integers_of_numpy_are_integers(any_heap: Heap, kind: str) -> None:
+    address = any_heap.malloc(np.dtype(kind).type(100))
+    any_heap.free(np.uint64(address))  # type: ignore[arg-type]
+    assert (type(address), any_heap.live) == (int, 0)
 
 
 @pytest.mark.parametrize("reserve", [1.5e9, "1GiB", None, True], ids=repr)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from allocsim import Heap
-from allocsim.errors import InputError, UnknownName
-from tests.conftest import RESERVE
+from allocsim.designs import SUMMARIES
+from allocsim.errors import InputError, OutOfMemory, UnknownName
 from tests.core.test_memory import is_mapped
 
 
@@ -19,9 +19,16 @@ def test_reservation_out_of_range_is_an_input_error(reserve: int) -> None:
         Heap(reserve=reserve)
 
 
-def test_smallest_reservation_is_enough_for_an_object() -> None:
-    with Heap(reserve=1 << 20) as heap:
-        assert heap.malloc(1)
+@pytest.mark.parametrize("design", SUMMARIES)
+def test_smallest_reservation_holds_an_object_or_is_used_up(design: str) -> None:
+    """The smallest piece of address space that go obtains is 64 MiB."""
+    with Heap(design, reserve=1 << 20) as heap:
+        if design == "go":
+            with pytest.raises(OutOfMemory):
+                heap.malloc(1)
+        else:
+            assert heap.malloc(1)
+        assert heap.check() == []
 
 
 def test_unknown_design_and_unknown_parameter_are_named() -> None:
@@ -42,34 +49,40 @@ OPERATIONS: dict[str, Callable[[Heap], object]] = {
     "allocate_stack": lambda heap: heap.allocate_stack(1),
     "free_stack": lambda heap: heap.free_stack(8),
     "freeze": Heap.freeze,
+    "release": lambda heap: heap.release(1),
     "thread_done": Heap.thread_done,
+    "classes": Heap.classes,
+    "caches": Heap.caches,
+    "native_counters": Heap.native_counters,
     "profile": Heap.profile,
     "resident": Heap.resident,
     "check": Heap.check,
 }
 
 
-@pytest.mark.parametrize("call", OPERATIONS.values(), ids=OPERATIONS)
-def test_closed_heap_says_so(call: Callable[[Heap], object]) -> None:
-    heap = Heap(reserve=RESERVE)
-    heap.malloc(8)
-    heap.close()
-    with pytest.raises(InputError, match="this heap is closed"):
-        call(heap)
+def test_closed_heap_of_every_design_says_so_in_every_call(any_heap: Heap) -> None:
+    any_heap.malloc(8)
+    any_heap.close()
+    methods = {name for name in dir(Heap) if name[0] != "_" and callable(getattr(Heap, name))}
+    assert methods == {*OPERATIONS, "close"}
+    for call in OPERATIONS.values():
+        with pytest.raises(InputError, match=r"^this heap is closed$"):
+            call(any_heap)
+    assert (any_heap.live, repr(any_heap)) == (0, f"<Heap {any_heap.design.name}, closed>")
 
 
-def test_heap_can_be_closed_twice_and_unmaps_its_memory() -> None:
-    with Heap(reserve=RESERVE) as heap:
-        base = heap.memory.address
-        assert is_mapped(base)
-        heap.close()
+def test_heap_can_be_closed_twice_and_unmaps_its_memory(any_heap: Heap) -> None:
+    base = any_heap.memory.address
+    assert is_mapped(base)
+    for _ in range(2):
+        any_heap.close()
     assert not is_mapped(base)
 
 
-def test_memory_of_a_closed_heap_is_unmapped_with_its_last_view() -> None:
-    with Heap(reserve=RESERVE) as heap:
-        base = heap.memory.address
-        view = heap.view(heap.malloc(3))
+def test_memory_of_a_closed_heap_is_unmapped_with_its_last_view(any_heap: Heap) -> None:
+    base = any_heap.memory.address
+    view = any_heap.view(any_heap.malloc(3))
+    any_heap.close()
     view[:] = b"abc"
     assert bytes(view) == b"abc"
     del view
@@ -78,6 +91,13 @@ def test_memory_of_a_closed_heap_is_unmapped_with_its_last_view() -> None:
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_copying_a_heap_is_refused(copied: Callable[[Heap], object]) -> None:
-    with Heap(reserve=1 << 20) as heap, pytest.raises(TypeError, match="can't be copied"):
-        copied(heap)
+def test_copying_a_heap_is_refused(any_heap: Heap, copied: Callable[[Heap], object]) -> None:
+    with pytest.raises(TypeError, match="can't be copied"):
+        copied(any_heap)
+    assert any_heap.check() == []
+
+
+def test_exception_in_a_with_block_closes_the_heap_and_is_raised(any_heap: Heap) -> None:
+    with pytest.raises(KeyError, match="own"), any_heap:
+        raise KeyError("own")
+    assert repr(any_heap).endswith(", closed>")
