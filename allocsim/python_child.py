@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -69,7 +69,9 @@ def script_command(path: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str | bytes | Path], **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a child during a block; `options` are those of Popen.
 
     The child does not get the variables _TALKING. At the end of the block, or if a signal ends this

@@ -12,6 +12,7 @@ from __future__ import annotations
 # handler is installed, Ctrl-C ends the process without a message.
 import _signal as signal  # type: ignore[import-not-found]
 import os
+from _thread import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ _cleanups: list[Callable[[], None]] = []
 
 _progress: list[Callable[[], str]] = []
 """Functions that describe how far the run got. Their results are appended to the message."""
+
+_deferring = RLock()
+"""Held by the thread that is in a block of SignalsDeferred. The signal handler holds it until the
+process has ended, so that other threads start no further processes."""
 
 
 def handle_signals() -> None:
@@ -96,14 +101,20 @@ class SignalsDeferred(SignalsRedirected):
     """Context manager: signals of MESSAGES that arrive in its block take effect at its end.
 
     Use it for a step that must not be left half done, such as starting a process and registering
-    the cleanup that ends the process.
+    the cleanup that ends the process. In a thread other than the main thread, the process ends only
+    after the block. Threads wait for each other at the beginning of the block.
     """
 
     def __init__(self) -> None:
         self.came: list[int] = []
         super().__init__(self.came.append)
 
+    def __enter__(self) -> None:
+        super().__enter__()  # first, because the handler must not find the lock half acquired
+        _deferring.acquire()
+
     def __exit__(self, *_: object) -> None:
+        _deferring.release()
         super().__exit__()
         for number in self.came:
             signal.raise_signal(number)
@@ -161,13 +172,14 @@ def _handled() -> list[int]:
 
 def _end(number: int, _: object) -> None:
     """End the process now. Buffered output is discarded, because half a result is of no use."""
-    for cleanup in reversed(_cleanups):
+    with _deferring:
+        for cleanup in reversed(_cleanups):
+            try:
+                cleanup()
+            except Exception:  # the other cleanups must still run
+                continue
         try:
-            cleanup()
-        except Exception:  # the other cleanups must still run
-            continue
-    try:
-        message = " ".join([MESSAGES[number], *(progress() for progress in _progress)])
-        os.write(2, f"allocsim: error: {message}\n".encode())
-    finally:
-        os._exit(128 + number)  # not sys.exit, which raises an exception and runs finalisers
+            message = " ".join([MESSAGES[number], *(progress() for progress in _progress)])
+            os.write(2, f"allocsim: error: {message}\n".encode())
+        finally:
+            os._exit(128 + number)  # not sys.exit, which raises an exception and runs finalisers

@@ -155,10 +155,25 @@ with atomic_replace(Path("out")) as file:
 """
 
 
-def test_interrupt_leaves_the_old_file_and_no_partial_one(tmp_path: Path) -> None:
+CACHING = f"""
+import os, signal
+from pathlib import Path
+from allocsim.core.kernel_cache import replace_file
+from allocsim.signals import handle_signals
+handle_signals()
+def interrupted(*_):
+    assert len(os.listdir()) == 2, os.listdir()
+    {RAISE}
+Path.replace = interrupted
+replace_file(Path("out"), b"new")
+"""
+
+
+@pytest.mark.parametrize("writing", [WRITING, CACHING])
+def test_interrupt_leaves_the_old_file_and_no_partial_one(tmp_path: Path, writing: str) -> None:
     (tmp_path / "out").write_text("old")
     child = subprocess.run(
-        [sys.executable, "-c", WRITING],
+        [sys.executable, "-c", writing],
         cwd=tmp_path,
         env=ENVIRONMENT,
         capture_output=True,

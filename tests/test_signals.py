@@ -19,6 +19,7 @@ from allocsim.signals import (
     interrupt_message,
     on_interrupt,
 )
+from tests.cli.running import default_signals
 
 
 class Exited(Exception):
@@ -121,12 +122,48 @@ def test_second_signal_without_a_handler_in_python_has_its_default_effect() -> N
     assert ended.stderr == b"\nallocsim: nearly done\n"
 
 
+ENDING = """
+import os, signal, threading, time
+from allocsim.signals import SignalsDeferred, handle_signals, on_interrupt
+handle_signals()
+in_block, ending = threading.Event(), threading.Event()
+def late():
+    with SignalsDeferred():
+        in_block.set()
+        time.sleep(0.2)
+        os.write(1, b"the block, ")
+    ending.wait()
+    with SignalsDeferred():
+        os.write(1, b"another block, ")
+def clean_up():
+    ending.set()
+    time.sleep(0.2)
+    with SignalsDeferred():
+        os.write(1, b"the cleanup")
+with on_interrupt(clean_up):
+    threading.Thread(target=late, daemon=True).start()
+    in_block.wait()
+    signal.raise_signal(signal.SIGTERM)
+"""
+"""A process that is ended while another of its threads is in a block of SignalsDeferred."""
+
+
+def test_process_ends_after_the_block_of_another_thread_which_begins_no_further_block() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDING], capture_output=True, check=False, preexec_fn=default_signals
+    )
+    assert (ended.returncode, ended.stdout) == (143, b"the block, the cleanup"), ended.stderr
+
+
 @pytest.mark.parametrize("context", [SignalsDeferred(), InterruptConfirmed("nearly done")])
 def test_signals_in_another_thread_stay_as_they_are(context: SignalsRedirected) -> None:
+    def handler_in_block() -> object:
+        with context:
+            return signal.getsignal(signal.SIGINT)
+
     handler = signal.getsignal(signal.SIGINT)
     with ThreadPoolExecutor(1) as threads:
-        threads.submit(context.__enter__).result()
-    assert signal.getsignal(signal.SIGINT) is handler
+        assert threads.submit(handler_in_block).result() is handler
 
 
 @pytest.mark.usefixtures("handled")

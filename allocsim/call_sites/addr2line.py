@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 
 from allocsim.call_sites.frame import Frame, make_frame
+from allocsim.tool_run import run_tool
 
 ADDR2LINE = "addr2line"
 
@@ -42,10 +43,7 @@ def _output(path: bytes, offsets: list[int]) -> bytes | None:
         "LC_ALL": "C"
     }
     try:
-        ended = subprocess.run(
-            command, input="\n".join(map(hex, offsets)).encode(), capture_output=True,
-            check=False, timeout=TIMEOUT, env=environment,
-        )  # fmt: skip
+        ended = run_tool(command, environment, "\n".join(map(hex, offsets)).encode(), TIMEOUT)
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     return ended.stdout if ended.returncode == 0 else None

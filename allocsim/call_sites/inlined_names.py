@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 
 from allocsim.call_sites.addr2line import TIMEOUT, frames_in
 from allocsim.call_sites.frame import Frame
+from allocsim.temporary_directory import temporary_directory
+from allocsim.tool_run import run_tool
 
 OBJCOPY = "objcopy"
 
@@ -57,10 +58,10 @@ def _without_symbols(path: bytes, offsets: list[int]) -> list[list[Frame]]:
     try:
         if Path(os.fsdecode(path)).stat().st_size > MAX_FILE:
             return []
-        with tempfile.TemporaryDirectory(prefix="allocsim-") as directory:
-            copy = os.fsencode(directory) + b"/copy"
+        with temporary_directory() as directory:
+            copy = os.fsencode(directory / "copy")
             options = [OBJCOPY.encode(), b"--strip-all", b"--keep-section=.debug_*"]
-            subprocess.run([*options, path, copy], capture_output=True, check=True, timeout=TIMEOUT)
+            run_tool([*options, path, copy], seconds=TIMEOUT).check_returncode()
             return frames_in(copy, offsets) or []
     except (OSError, ValueError, subprocess.SubprocessError):  # no room for the copy, for example
         return []

@@ -20,6 +20,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from allocsim.signals import on_interrupt
+
 MAX_UNUSED = 4
 """Number of directories that are kept although they have not been used for UNUSED seconds."""
 
@@ -35,6 +37,14 @@ MARKER_TEXT = (
     "for a week.\n"
 )
 """Marks a directory as a cache, so that backups skip it, and as ours, so that we may delete it."""
+
+CODE_SETTINGS = (
+    *("NUMBA_BOUNDSCHECK", "NUMBA_DEBUG", "NUMBA_DEBUGINFO", "NUMBA_DEBUG_JIT", "NUMBA_DEBUG_NRT"),
+    *("NUMBA_ENABLE_PROFILING", "NUMBA_EXTEND_VARIABLE_LIFETIMES", "NUMBA_LOOP_VECTORIZE"),
+    *("NUMBA_LLVM_REFPRUNE_FLAGS", "NUMBA_LLVM_REFPRUNE_PASS", "NUMBA_OPT", "NUMBA_SLP_VECTORIZE"),
+)
+"""Variables that change the code that Numba generates, but not Numba's cache keys. Without them in
+the key, one run with NUMBA_OPT=0 would leave slow kernels to all later runs."""
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -78,7 +88,7 @@ def environment_key(package: Path = PACKAGE) -> str:
         sys.implementation.cache_tag,
         version("numba"),
         version("numpy"),
-        os.environ.get("NUMBA_BOUNDSCHECK", ""),  # changes the code, but not Numba's cache keys
+        *(f"{name}={os.environ[name]}" for name in CODE_SETTINGS if name in os.environ),
         str(mmap.PAGESIZE),
     )
     return hashlib.sha256(os.fsencode("\0".join(facts))).hexdigest()[:16]
@@ -88,11 +98,17 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write a file under another name and rename it, so that no reader sees half of it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
+
+    def remove() -> None:
+        """Remove the temporary file, if it still exists."""
         temporary.unlink(missing_ok=True)
+
+    with on_interrupt(remove):
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            remove()
 
 
 def _user_cache() -> Path:

@@ -16,7 +16,7 @@ from typing import Any
 
 from allocsim.errors import TraceError
 from allocsim.events import Trace, closing_chunks
-from allocsim.signals import on_interrupt
+from allocsim.python_child import running
 from allocsim.text import counted
 from allocsim.traces import open_trace
 from allocsim.traces.reader import SKIPPED
@@ -38,22 +38,15 @@ def printed_by_babeltrace2(directory: Path, process: int, sites: bool = False) -
     reading, writing = os.pipe()
     options = ["--no-delta", "--clock-seconds", *(FILES_OF_ADDRESSES if sites else ())]
     command = ["babeltrace2", *options, str(directory / "trace")]
-    with messages.open("wb") as errors:
-        printing = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=writing, stderr=errors, process_group=0
-        )
-    os.close(writing)
-    with on_interrupt(printing.kill), printing:
-        try:
-            trace = open_trace(f"/dev/fd/{reading}", "lttng", process, sites=sites)
-            os.close(reading)
-            trace.chunks = _require_complete(trace.chunks, trace.losses, printing, messages)
-            if sites:
-                trace.chunks = _without_skipped(trace.chunks, trace.notes)
-            with closing(trace):
-                yield trace
-        finally:
-            printing.kill()  # no effect unless the consumer stopped early
+    with messages.open("wb") as errors, running(command, stdout=writing, stderr=errors) as printing:
+        os.close(writing)
+        trace = open_trace(f"/dev/fd/{reading}", "lttng", process, sites=sites)
+        os.close(reading)
+        trace.chunks = _require_complete(trace.chunks, trace.losses, printing, messages)
+        if sites:
+            trace.chunks = _without_skipped(trace.chunks, trace.notes)
+        with closing(trace):
+            yield trace
 
 
 def _without_skipped(chunks: Iterator[Any], notes: list[str]) -> Iterator[Any]:

@@ -7,13 +7,12 @@ recorder writes only into the work directory, which is always removed.
 
 from __future__ import annotations
 
+import ctypes.util
 import os
-import secrets
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from errno import EFBIG
 from pathlib import Path
@@ -23,7 +22,9 @@ from allocsim.capabilities import Capabilities
 from allocsim.errors import EnvironmentLacks
 from allocsim.events import Trace
 from allocsim.recorders.program import Outcome, Program, Runner, run_program
-from allocsim.signals import on_interrupt
+from allocsim.signals import SignalsDeferred
+from allocsim.temporary_directory import temporary_directory
+from allocsim.tool_run import run_tool
 from allocsim.traces import open_trace
 
 
@@ -154,26 +155,18 @@ def work_directory() -> Iterator[Path]:
 
     Raises EnvironmentLacks if it cannot be created, or if it has no room for ROOM bytes.
     """
-    try:
-        parent = Path(tempfile.gettempdir())
-    except FileNotFoundError as error:  # its message lists the directories that were tried
-        raise EnvironmentLacks(f"{error.strerror}; set TMPDIR to another directory") from error
-    directory = parent / f"allocsim-{secrets.token_hex(4)}"
-
-    def remove() -> None:
-        """Remove the directory and its contents."""
-        shutil.rmtree(directory, ignore_errors=True)
-
-    with on_interrupt(remove):
+    with ExitStack() as stack:
         try:
-            directory.mkdir(0o700)
+            directory = stack.enter_context(temporary_directory())
         except OSError as error:
-            raise EnvironmentLacks(f"cannot create '{directory}': {error.strerror}") from error
-        try:
-            _require_room(directory)
-            yield directory
-        finally:
-            remove()
+            message = f"cannot create '{error.filename}': {error.strerror}"
+            if (
+                error.filename is None
+            ):  # no directory is usable; strerror lists those that were tried
+                message = f"{error.strerror}; set TMPDIR to another directory"
+            raise EnvironmentLacks(message) from error
+        _require_room(directory)
+        yield directory
 
 
 def _require_room(directory: Path) -> None:
@@ -209,12 +202,16 @@ def run_command(
     *command: str | Path, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command without input and return its exit status and output."""
-    return subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        env=env,
-        encoding="utf-8",
-        errors="replace",
-    )
+    ended = run_tool(command, env)
+    output, errors = (text.decode(errors="replace") for text in (ended.stdout, ended.stderr))
+    return subprocess.CompletedProcess(ended.args, ended.returncode, output, errors)
+
+
+def shared_library(name: str) -> str | None:
+    """Return the file name of a shared library that the loader would find, or None.
+
+    For a library that is not installed, ctypes runs the C compiler with a temporary file, which a
+    signal would leave behind.
+    """
+    with SignalsDeferred():
+        return ctypes.util.find_library(name)

@@ -10,7 +10,6 @@ buffers are full, and if the tracer has discarded events, the trace says so.
 
 from __future__ import annotations
 
-import ctypes.util
 import os
 import shutil
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from pathlib import Path
 from allocsim.capabilities import Capabilities
 from allocsim.events import Trace
 from allocsim.recorders.babeltrace import printed_by_babeltrace2
-from allocsim.recorders.base import Recorder, Request, open_recording
+from allocsim.recorders.base import Recorder, Request, open_recording, shared_library
 from allocsim.recorders.guard import build_guard, deep_bind_losses, guard_losses, guard_variables
 from allocsim.recorders.linkage import why_no_room, why_unsuited
 from allocsim.recorders.lttng_daemon import BUFFERS, OWN_THREADS, running_daemon, tracing_session
@@ -51,7 +50,7 @@ def missing(_: Request) -> str | None:
     for tool in TOOLS:
         if shutil.which(tool) is None:
             return f"{tool} is missing: {INSTALL}"
-    if ctypes.util.find_library(LIBRARIES[0]) is None:
+    if shared_library(LIBRARIES[0]) is None:
         return f"lib{LIBRARIES[0]} is missing: {INSTALL}"
     return None
 
@@ -66,7 +65,7 @@ def unsuited(request: Request) -> str | None:
 def run(request: Request, directory: Path) -> Outcome:
     """Run the program with the wrapper preloaded, in a tracing session for this recording."""
     guard = build_guard(directory, "lttng")
-    libraries = [str(guard or ""), *map(ctypes.util.find_library, LIBRARIES)]
+    libraries = [str(guard or ""), *map(shared_library, LIBRARIES)]
     variables = preload(*filter(None, libraries)) | WAITING | guard_variables(directory)
     with ExitStack() as stack:
         daemon = stack.enter_context(running_daemon(directory))

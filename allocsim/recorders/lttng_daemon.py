@@ -26,7 +26,7 @@ from pathlib import Path
 
 from allocsim.recorders.base import RecorderFailed, run_command
 from allocsim.recorders.lttng_watch import watched_session
-from allocsim.signals import on_interrupt
+from allocsim.signals import SignalsDeferred, on_interrupt
 
 START_TIMEOUT = 120.0
 """Seconds that the daemon may take to answer. On an idle machine it takes a tenth of a second."""
@@ -205,26 +205,29 @@ def _started(directory: Path, daemon: Daemon) -> Iterator[int]:
     """
     guard = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
     command = (*guard, *daemon.prefix, "lttng-sessiond", "--no-kernel", "--quiet", *daemon.options)
-    with (directory / MESSAGES).open("wb") as messages:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=messages,
-            stderr=messages,
-            env=os.environ | daemon.variables,
-            start_new_session=True,  # so that Ctrl-C does not reach the daemon
-        )
+    started: list[subprocess.Popen[bytes]] = []
 
     def stop() -> None:
         """Ask the daemon to end its consumers and itself; after STOP_TIMEOUT, kill the daemon."""
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        for process in started:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
-    with on_interrupt(stop):
+    with on_interrupt(stop), (directory / MESSAGES).open("wb") as messages:
         try:
+            with SignalsDeferred():  # so that a signal finds the daemon in the list
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=messages,
+                    stderr=messages,
+                    env=os.environ | daemon.variables,
+                    start_new_session=True,  # so that Ctrl-C does not reach the daemon
+                )
+                started.append(process)
             _wait_for_answer(process, daemon, directory)
             yield process.pid
         finally:

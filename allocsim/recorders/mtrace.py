@@ -8,11 +8,10 @@ would look like those of the program.
 
 from __future__ import annotations
 
-import ctypes.util
 from pathlib import Path
 
 from allocsim.capabilities import Capabilities
-from allocsim.recorders.base import Recorder, RecorderFailed, Request, reads_file
+from allocsim.recorders.base import Recorder, RecorderFailed, Request, reads_file, shared_library
 from allocsim.recorders.compiler import INSTALL, why_no_compiler
 from allocsim.recorders.guard import (
     OUTPUT,
@@ -32,7 +31,7 @@ def missing(_: Request) -> str | None:
     """Return why mtrace cannot be used, with the remedy, or None if it can."""
     if reason := why_no_compiler():
         return reason
-    if ctypes.util.find_library("c_malloc_debug") is None:
+    if shared_library("c_malloc_debug") is None:
         return f"{DEBUG} is missing: it is part of glibc 2.34 and newer"
     return None
 

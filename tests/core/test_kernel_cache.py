@@ -43,11 +43,22 @@ def test_another_version_has_another_key(monkeypatch: pytest.MonkeyPatch, packag
     assert environment_key() != before
 
 
-def test_bounds_checking_has_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NUMBA_BOUNDSCHECK", raising=False)
+@pytest.mark.parametrize("name", ["NUMBA_BOUNDSCHECK", "NUMBA_OPT", "NUMBA_LOOP_VECTORIZE"])
+def test_setting_that_changes_the_code_has_another_key(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delenv(name, raising=False)
     before = environment_key()
-    monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
+    monkeypatch.setenv(name, "1")
     assert environment_key() != before
+
+
+def test_setting_that_does_not_change_the_code_has_the_same_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = environment_key()
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    assert environment_key() == before
 
 
 def test_setting_that_is_no_utf_8_has_a_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,38 @@
+"""Run a tool, such as the C compiler, addr2line or a command of LTTng, and return its output.
+
+Use it instead of `subprocess.run`: an interrupt ends allocsim at once, and would leave the tool
+running.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from allocsim.python_child import running
+
+
+def run_tool(
+    command: Sequence[str | bytes | Path],
+    environment: Mapping[str, str] | None = None,
+    given: bytes = b"",
+    seconds: float | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command with `given` on its standard input; return its exit status and output.
+
+    If a signal ends this process meanwhile, the command is killed. Raises OSError if it cannot be
+    run, and subprocess.TimeoutExpired if it takes more than `seconds`; it is then killed too.
+    """
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    options: dict[str, Any] = pipes if environment is None else {**pipes, "env": environment}
+    with running(command, **options) as child:
+        try:
+            output, errors = child.communicate(given, seconds)
+        finally:  # communicate leaves the pipes open if the time is up
+            for pipe in filter(None, (child.stdin, child.stdout, child.stderr)):
+                with suppress(OSError):
+                    pipe.close()
+    return subprocess.CompletedProcess([*command], child.returncode, output, errors)
