@@ -20,6 +20,7 @@ from allocsim.driver import Touch
 from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.events import Trace
 from allocsim.heap import RESERVE
+from allocsim.libraries.environment import removal_caution
 from allocsim.libraries.find import PREFIX, require_library
 from allocsim.signals import interrupt_message
 
@@ -65,6 +66,8 @@ class Comparison:
     conditions: Conditions
     rows: list[Row]
     """One row for each subject, in the order in which the user named the subjects."""
+    caution: str = ""
+    """A phrase about the user's malloc settings, if libraries were measured without them."""
 
 
 def compare(
@@ -92,7 +95,9 @@ def compare(
     if all(row.failure for row in rows):
         failures = "; ".join(f"{row.subject}: {row.failure}" for row in rows)
         raise EnvironmentLacks(f"no subject could run: {failures}")
-    return Comparison(workload, conditions, rows)
+    has_library = any(library_of(subject) for subject in subjects)
+    caution = removal_caution(conditions.keep_settings) if has_library else ""
+    return Comparison(workload, conditions, rows, caution)
 
 
 def _is_untimed(row: Row, figures: str, workload: EventFile) -> bool:

@@ -13,6 +13,7 @@ from allocsim.cli.measure_options import (
     require_not_measuring,
     tolerance_options,
 )
+from allocsim.cli.output import log
 from allocsim.cli.types import PercentType, SizeType, TimeType
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ def _result(subject: str, options: dict[str, Any]) -> SavedResult:
 
     subjects = subjects_of(options["on"]) if options["on"] else []
     timed = options["max_ns"] is not None or options["time_tolerance"] is not None
-    return _saved(measure(subject, subjects, options, timed))
+    comparison = measure(subject, subjects, options, timed)
+    if comparison.caution:
+        log(f"warning: {comparison.caution}")
+    return _saved(comparison)
 
 
 def _saved(comparison: Comparison) -> SavedResult:

@@ -11,12 +11,14 @@ from typing import Any
 
 import click
 
+from allocsim.benchmark.subject import library_of
 from allocsim.cli.measure_options import subjects_of
 from allocsim.cli.output import log
 from allocsim.cli.sweep_plan import print_plan
 from allocsim.cli.sweep_progress import cell_bar
 from allocsim.cli.sweep_show import report, require_exports
 from allocsim.errors import InputError
+from allocsim.libraries.environment import removed_settings
 from allocsim.sweep.axis import list_axis, range_axis
 from allocsim.sweep.checks import require_installed, require_no_file
 from allocsim.sweep.executors import Place, this_machine
@@ -55,6 +57,9 @@ def _plan(options: dict[str, Any]) -> Plan:
             log(f"note: {workload.name}: {note}")
     for note in subjects.notes():
         log(f"note: {note}")
+    is_local = options["cluster"] is None
+    if is_local and any(map(library_of, subjects.axes)) and (removed := removed_settings()):
+        log(f"note: {removed}")
     return Plan(workloads, subjects, touches, options["timed"], _settings(options))
 
 

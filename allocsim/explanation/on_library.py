@@ -30,6 +30,7 @@ from allocsim.explanation.heap_map import HeapMap, by_address, map_from
 from allocsim.explanation.snapshots import Snapshot, read_snapshots
 from allocsim.explanation.threads import Threads
 from allocsim.explanation.variants import Variant
+from allocsim.libraries.environment import removal_caution
 from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
 
@@ -208,11 +209,11 @@ class OnLibrary:
             raise Corruption(f"{self.name}: {failure}") from None
 
     def _add_cautions(self, measured: Pages) -> None:
-        """Add a warning for each reason why the map is not exact, unless it was added before."""
+        """Add a warning for each fact that limits the figures, unless it was added before."""
         self.cautions += [each for each in self._reasons(measured) if each not in self.cautions]
 
     def _reasons(self, measured: Pages) -> Iterator[str]:
-        """Yield a sentence for each reason why the map is not exact."""
+        """Yield a sentence for each fact that limits the figures."""
         scanned = (measured.pages - measured.lost) * OS_PAGE
         if not measured.is_exact:
             yield (
@@ -223,6 +224,8 @@ class OnLibrary:
             yield (
                 f"the pages sum to {scanned:,} bytes, but anonymous RSS grew by {measured.growth:,}"
             )
+        if caution := removal_caution(self.conditions.keep_settings):
+            yield caution
         if not measured.has_usable:
             yield (f"{self.name} does not report usable sizes, so rounding is not shown")
         workload = self._workload()

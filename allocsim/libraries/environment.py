@@ -1,9 +1,9 @@
 """The environment of a process that measures a malloc library.
 
 The user's malloc settings are removed, so that a library is measured with its defaults, or with the
-settings in its name (see `settings`). The measured library should serve only the replay driver, but
-glibc also serves Python. When glibc is measured, another installed library is therefore preloaded
-to serve Python. The preloaded library is called the host.
+settings in its name (see `settings`). Reports name the removed settings. The measured library
+should serve only the replay driver, but glibc also serves Python. When glibc is measured, another
+installed library is therefore preloaded to serve Python. The preloaded library is called the host.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from allocsim.libraries.find import find_library, is_own_glibc, require_library
 from allocsim.libraries.names import split_settings
 from allocsim.libraries.settings import content_of, variables
+from allocsim.text import printable
 
 SETTINGS = (
     *(
@@ -110,6 +111,18 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
     environment["LD_PRELOAD"] = ":".join(filter(None, preloads))
     served = HOSTS[host] if host else {}
     return environment | served | variables(library, environment) | ONE_THREAD
+
+
+def removed_settings() -> str:
+    """Return a phrase that names the user's malloc settings, or "" if the user has set none."""
+    names = sorted(printable(name) for name in os.environ if _is_setting(name))
+    return f"ignored environment variables: {', '.join(names)}" if names else ""
+
+
+def removal_caution(keep_settings: bool) -> str:
+    """Return the caution that the user's settings are removed, or "" if none is removed."""
+    removed = "" if keep_settings else removed_settings()
+    return f"{removed} (--keep-settings keeps them)" if removed else ""
 
 
 def _without_settings(keep_settings: bool) -> dict[str, str]:

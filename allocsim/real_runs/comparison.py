@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from allocsim.benchmark.comparison import Comparison, Conditions, compare_trace
 from allocsim.benchmark.figures import Row
 from allocsim.errors import InputError
 from allocsim.events import Trace
-from allocsim.libraries.environment import program_environment
+from allocsim.libraries.environment import program_environment, removal_caution
 from allocsim.real_runs.under_library import RealConditions, run_under_libraries
 from allocsim.recorders import usable_recorders
 from allocsim.recorders.base import Request, work_directory
@@ -68,7 +68,7 @@ def compare_program(
         comparison = compare_trace(trace, subjects, conditions, progress, lambda: read(trace))
     for row, measured in zip(rows, comparison.rows, strict=True):
         measured.real = row.real
-    return comparison
+    return replace(comparison, caution=removal_caution(conditions.keep_settings))
 
 
 def _recorded(request: Request, directory: Path, runs: ProgramConditions) -> tuple[int, Trace]:

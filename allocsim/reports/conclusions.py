@@ -102,6 +102,8 @@ def warnings(comparison: Comparison) -> list[str]:
     is_inferred = comparison.workload.ends == "inferred"
     sentences = [f"{text}." for text in trace_warnings(comparison.workload.trace, is_inferred)]
     sentences += [text for text in texts if text]
+    if comparison.caution:
+        sentences.append(f"{comparison.caution}.")
     sentences += prediction_warnings(comparison)
     for row in comparison.rows:
         library = library_of(row.subject)

@@ -1,5 +1,6 @@
 """The environment of a measuring process: no malloc settings, and another malloc for Python."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,3 +103,18 @@ def test_program_gets_the_library_and_its_settings(odd_library: Callable[[str], 
     assert "MALLOC_CONF" not in program_environment(None)
     with pytest.raises(EnvironmentLacks, match="no such library"):
         program_environment("/a/libx.so")
+
+
+def test_caution_names_the_settings_that_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_\x1b", "1")
+    caution = module.removal_caution(keep_settings=False)
+    assert caution.startswith("ignored environment variables: GLIBC_TUNABLES, LD_PRELOAD, MALLOC_")
+    assert caution.endswith("TCMALLOC_RELEASE_RATE (--keep-settings keeps them)")
+    assert caution.isprintable()
+    assert module.removal_caution(keep_settings=True) == ""
+
+
+def test_no_setting_needs_no_caution(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if module._is_setting(name)]:
+        monkeypatch.delenv(name)
+    assert module.removal_caution(keep_settings=False) == ""
