@@ -42,10 +42,9 @@ def complete(design: object, source: str) -> Design:
 def _make_names_unique(state: type) -> None:
     """Prefix the names of the NamedTuples in the module of `state` with the module's name.
 
-    Numba derives the name of a NamedTuple's type, and the symbols of the kernels that take it, from
-    the name of the class alone. If the states of two designs had the same name, the second design
-    would run the machine code of the first. `__qualname__`, by which pickles and cached kernels
-    find a class, does not change.
+    Numba names a NamedTuple's type, and the compiled kernels that take one, after the class alone.
+    If the states of two designs had the same name, the second design would run the machine code of
+    the first. `__qualname__` does not change: pickles and cached kernels find a class by it.
     """
     module = sys.modules.get(state.__module__)
     for each in (state, *vars(module).values()) if module else (state,):
@@ -103,7 +102,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "native_counters": _OPTIONAL,
     "placement": (callable, "a function"),
     "instead_of_classes": (lambda value: isinstance(value, str), "a text"),
-    "spans": (lambda value: isinstance(value, str) and value.isidentifier(), "a plural"),
+    "spans": (lambda value: isinstance(value, str) and value.isidentifier(), "a plural noun"),
     "parts": (_are_parts, f"a dict with keys among {', '.join(PARTS)}, metadata"),
 }
 """For each field of Design: a check of its value, and the expected value in words, for messages."""

@@ -47,11 +47,12 @@ class CacheUse:
     """Use of one thread cache at one moment, in bytes, for designs that limit their caches."""
 
     thread: int | None
-    """None for the cache that a library creates at its startup and that no thread uses."""
+    """The thread that uses the cache. None for a cache that a library creates at its startup and
+    that no thread uses."""
     size: int
     """Bytes of free objects in the cache."""
     limit: int
-    """The cache is scavenged when its size exceeds this."""
+    """Value of `size` above which the cache is scavenged."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ class Units:
     length: np.ndarray
     """int64: bytes of each unit."""
     part: np.ndarray
-    """int64: index into `names` for each unit. The unit's memory belongs to that part of the heap
-    if the unit has no live object."""
+    """int64: for each unit, the part of the heap that it belongs to if it has no live object, as an
+    index into `names`."""
     names: tuple[str, ...]
     """Names of parts of the heap."""
     rest: Mapping[str, int] = field(default_factory=dict)
@@ -114,7 +115,7 @@ class Design:
     """Returns the units of the heap, for `allocsim explain`; None for a design that does not report
     them. The lengths of the units and `Units.rest` sum to heap - released."""
     unit: str = "span"
-    """The word for one of these units: "span" or "page"."""
+    """The word for a unit: "span" or "page"."""
     start: Callable[[int], Mapping[str, int]] | None = None
     """Takes the address that `libraries.start` reads from a process with the modelled library, and
     returns the parameters of a heap that starts where the library's heap does. None for a design

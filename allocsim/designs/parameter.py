@@ -82,7 +82,7 @@ def parse_setting(text: str) -> tuple[str, str]:
 
 
 def setting_text(setting: Any) -> str:
-    """Return a value that a user chose for a parameter, for a message."""
+    """Return the text of a setting, for a message."""
     if isinstance(setting, str):
         return shortened(setting)
     return integer_text(setting) if type(setting) is int else object_text(setting)
@@ -91,7 +91,7 @@ def setting_text(setting: Any) -> str:
 def _number(setting: Any) -> int | None:
     if not isinstance(setting, str):
         try:
-            return index(setting)  # also an integer of NumPy or of an enumeration, as an int
+            return index(setting)  # converts integers of NumPy and enumerations too
         except TypeError:
             return None
     if (count := parse_count(setting)) is not None:

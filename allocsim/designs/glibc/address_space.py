@@ -4,9 +4,10 @@ The main arena grows from the start of the reservation (brk), and mappings are p
 downwards (mmap). The unused part between arena and mappings is called the middle; `system.limit` is
 its upper end.
 
-There is a record for each page; a range of pages uses the record of its first page. A range's
-length leads to the range above it, and its field `below` to the range below it, so free neighbours
-can be merged. Free ranges of similar length share a list. If the lowest range becomes free, it
+The memory above the middle is divided into ranges of pages: mappings, slots for heaps, and free
+ranges. There is a record for each page; a range uses the record of its first page. The record
+contains the length of the range, and the number of the range below. Free neighbours can thus be
+found and merged. Free ranges of similar length share a list. If the lowest range becomes free, it
 becomes part of the middle again.
 
 The address of a mapping has no effect on the library, except for alignments larger than a page.
@@ -32,7 +33,7 @@ HEAP_MAX_SIZE = 64 << 20
 
 @kernel
 def range_at(heap: Glibc, address: int) -> int:
-    """Return the number of the range that starts at this address, if one does."""
+    """Return the number of a range that starts at this address."""
     return (address - heap.mp_[0].start) // PAGE + 1
 
 
@@ -44,14 +45,14 @@ def start_of(heap: Glibc, number: int) -> int:
 
 @kernel
 def find_mapping(heap: Glibc, address: int, kind: int) -> int:
-    """Return the range of a kind that starts at an address of the reservation, or 0 if none."""
+    """Return the range of this kind that starts at `address`, or 0 if no such range does."""
     number = range_at(heap, address)
     return number if address & (PAGE - 1) == 0 and heap.mapping[number].kind == kind else 0
 
 
 @kernel
 def mapping_length(heap: Glibc, number: int) -> int:
-    """Return the bytes of a range."""
+    """Return the length of a range in bytes."""
     return heap.mapping[number].pages * PAGE
 
 
@@ -64,7 +65,7 @@ def _set_range(heap: Glibc, number: int, pages: int) -> None:
 
 @kernel
 def _list_of(heap: Glibc, pages: int) -> int:
-    """Return the head of the list for free ranges of a length."""
+    """Return the head of the list for free ranges of `pages` pages."""
     exponent = 0
     while pages >> exponent > 1:
         exponent += 1

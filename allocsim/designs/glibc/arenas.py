@@ -3,8 +3,8 @@
 The first thread that allocates gets the main arena. Any other thread gets an arena at its first
 allocation. If ended threads have left arenas unused, the thread gets the arena that was left last.
 Otherwise it gets a new arena. Once the number of arenas has reached a limit, further threads share
-the existing arenas in turn. The library skips an arena whose lock is held; here no lock is ever
-held by another thread.
+the existing arenas in turn. The library skips an arena that another thread has locked; here
+no arena is ever locked.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def bin_at(arena: MallocState, index: int) -> int:
 
 @kernel
 def fastbin(arena: MallocState, size: int) -> int:
-    """Return the address of the word that links to the newest fast chunk of a size."""
+    """Return the address of the fastbin for `size`: a word that links to its newest chunk."""
     return arena.fastbins + ((size >> 4) - 2) * 8
 
 
@@ -155,7 +155,10 @@ def place_in_bin(heap: Glibc, av: int, victim: int, size: int) -> None:
 
 @kernel
 def _place_by_size(bin_: int, victim: int, size: int) -> int:
-    """Link a chunk into the sizes of a large bin; return the chunk that follows it."""
+    """Put a chunk on a large bin's list of sizes if it is the first of its size.
+
+    Returns the chunk before which it belongs in the bin.
+    """
     smallest, largest = bk(bin_), fd(bin_)
     if size < chunksize(smallest):
         link_sizes(bk_nextsize(largest), victim)
@@ -165,7 +168,7 @@ def _place_by_size(bin_: int, victim: int, size: int) -> int:
     while size < chunksize(following):
         following = fd_nextsize(following)
     if size == chunksize(following):
-        # It becomes the second chunk of its size, so the list of sizes does not change.
+        # `victim` becomes the second chunk of its size: the list of sizes does not change.
         return fd(following)
     link_sizes(bk_nextsize(following), victim)
     link_sizes(victim, following)

@@ -59,7 +59,7 @@ def bin_of(size: int) -> int:
 def listed_in_bin(heap: Glibc, words: Words, av: int, index: int) -> list[int]:
     """Return the chunks of a bin from front to back.
 
-    If `fd` and `bk` of a link disagree, the result ends there with BROKEN_LINK.
+    If a chunk's `bk` is not the chunk before it, the result ends there with BROKEN_LINK.
     """
     head = int(heap.arena[av].bins) + (index - 1) * 16
     word, last = BINS + 2 * index, int(heap.lists[av, BINS + 2 * index + 1])

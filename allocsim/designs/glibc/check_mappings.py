@@ -47,8 +47,9 @@ def mappings_fill_the_end(heap: Glibc, memory: Reservation) -> Sentences:
     """
     ranges = ranges_of(heap, memory)
     reached = ranges[-1].start + ranges[-1].length if ranges else int(heap.system[0].limit)
-    if reached != memory.address + memory.length // PAGE * PAGE:
-        yield f"the mappings end at {reached:#x}"
+    end = memory.address + memory.length // PAGE * PAGE
+    if reached != end:
+        yield f"the mappings end at {reached:#x}, expected {end:#x}"
     if ranges and ranges[0].kind == Kind.FREE:
         yield f"the lowest range, at {ranges[0].start:#x}, is free"
     for one, other in pairwise(ranges):
@@ -59,7 +60,7 @@ def mappings_fill_the_end(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def mappings_are_what_they_count(heap: Glibc, memory: Reservation) -> Sentences:
-    """Each mapping of a chunk has a head; mappings and stack segments are counted correctly."""
+    """A chunk's mapping contains the chunk; mappings and stack segments are counted correctly."""
     words, mp = Words(memory), heap.mp_[0]
     chunks = [each for each in ranges_of(heap, memory) if each.kind == Kind.CHUNK]
     stacks = [each.length for each in ranges_of(heap, memory) if each.kind == Kind.STACK]
@@ -75,9 +76,9 @@ def mappings_are_what_they_count(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def _has_head(mapping: Range, words: Words) -> bool:
-    """Return whether a chunk reaches to the end of the mapping.
+    """Return whether the mapping contains a chunk that reaches to the mapping's end.
 
-    Its object must be 0 or 2**n bytes after the start of a page.
+    The chunk's object must be 0 or 2**n bytes after the start of a page.
     """
     offsets = (16, 0, *(1 << exponent for exponent in range(5, PAGE.bit_length() - 1)))
     pages = range(mapping.start, mapping.start + mapping.length, PAGE)

@@ -2,7 +2,8 @@
 
 A chunk at address p:
 
-    p       if the chunk before is free: its size (its foot); in a mapping: number of bytes before p
+    p       if the chunk before is free, the size of that chunk (its foot);
+            in a mapping, the number of bytes before p
     p + 8   head: size of this chunk, a multiple of 16, and three flags
     p + 16  the object; in a free chunk the links fd, bk and, if it is large, fd_nextsize,
             bk_nextsize
@@ -39,7 +40,7 @@ PAGE = 4096
 """Bytes of a page of the operating system."""
 
 MAX_REQUEST = 1 << 62
-"""Larger requests are reduced to this one, which always fails, so that no sum can overflow."""
+"""Larger requests are reduced to this size, which always fails, so that no sum can overflow."""
 
 
 @kernel

@@ -1,7 +1,8 @@
 """Heaps: the memory of arenas other than the main one (arena.c, "Heap management functions").
 
 A heap is a slot of 64 MiB of addresses, of which the first `size_` bytes are in use. An arena whose
-heap is full gets another heap. `top` is in its newest heap, and its other heaps end in fence posts.
+heap is full gets another heap. The top of an arena is in its newest heap; each older heap ends in
+fence posts.
 The header of an arena is in its first heap.
 """
 
@@ -90,9 +91,9 @@ def shrink_heap(heap: Glibc, slot: int, diff: int) -> None:
 
 @kernel
 def heap_trim(heap: Glibc, av: int) -> None:
-    """Delete newest heaps that consist of top only, then trim the remaining top (heap_trim).
+    """Delete the newest heap as long as it consists of top only, then trim top (heap_trim).
 
-    top_pad bytes of top are kept.
+    At least top_pad bytes of top remain.
     """
     arena, mp = heap.arena[av], heap.mp_[0]
     slot = slot_of(heap, arena.top)

@@ -66,7 +66,8 @@ def free_in_arena(heap: Glibc, av: int, thread: int, p: int) -> int:
 def merge_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
     """Merge a chunk with its free neighbours; put the result on the unsorted list.
 
-    If top is one of the neighbours, the merged chunk becomes top, on no list. Returns its size.
+    If top is one of the neighbours, the merged chunk becomes top, and is on no list. Returns
+    the size of the merged chunk.
     """
     arena, counters, nextchunk = heap.arena[av], heap.counters[0], p + size
     if not prev_inuse(p):
@@ -131,9 +132,9 @@ def trim_large(heap: Glibc, av: int) -> int:
 def systrim(heap: Glibc, pad: int) -> int:
     """Lower the break so that about `pad` bytes of the main arena's top are left (systrim).
 
-    Returns how many bytes went back to the OS. For a top of MINSIZE bytes, the library computes
-    that -1 bytes can be trimmed. It compares unsigned numbers, so -1 counts as huge. With a pad of
-    0, the break then rises by a page, here as in the library.
+    Returns how many bytes went back to the OS. As in the library, a call with a top of MINSIZE
+    bytes and a pad of 0 raises the break by a page, and returns -4096: the library computes that
+    -1 bytes can be trimmed, and compares this as an unsigned number.
     """
     arena, system = heap.arena[0], heap.system[0]
     top_size = chunksize(arena.top)

@@ -1,8 +1,8 @@
 """malloc, free and related calls (malloc.c, __libc_malloc and others).
 
 Most calls end here: malloc pops the thread's cache, free pushes on it. calloc, memalign and a
-growing realloc do not take from the cache in this version. The library aborts where it detects a
-wrong pointer; here such a call returns a Status, or 0, and changes nothing.
+growing realloc do not take from the cache in this version. If the library detects an invalid
+pointer, it aborts; here such a call returns a Status, or 0, and changes nothing.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def free_uncached(heap: Glibc, thread: int, address: int) -> int:
     if chunk_is_mmapped(p):
         return free_mmapped(heap, p)
     av, size = arena_for_chunk(heap, p), chunksize(p)
-    # The library's checks "double free or corruption (fasttop)" and of tcache_key.
+    # Two checks of the library: "double free or corruption (fasttop)", and tcache_key.
     is_newest = size <= heap.mp_[0].global_max_fast and (
         load_word(fastbin(heap.arena[av], size)) == p
     )
@@ -129,7 +129,7 @@ def libc_calloc(heap: Glibc, thread: int, request: int) -> int:
 
 @kernel
 def _size_once_used(heap: Glibc, av: int) -> int:
-    """Return how many bytes from `top` on the arena has now, or had before it was trimmed."""
+    """Return the bytes from the start of top to the highest end that the arena or heap has had."""
     arena = heap.arena[av]
     if av == 0:
         used = heap.mp_[0].sbrk_base + arena.max_system_mem - arena.top

@@ -28,7 +28,7 @@ DEFAULT_MMAP_THRESHOLD_MAX = 32 << 20
 
 @kernel
 def mapping_of(heap: Glibc, p: int) -> int:
-    """Return the range of a chunk with a mapping of its own, or 0 if there is no such chunk."""
+    """Return the number of the mapping whose chunk is at `p`, or 0 if no such mapping exists."""
     mp, front = heap.mp_[0], prev_size(p)
     offset = (p + CHUNK_HDR_SZ) & (PAGE - 1)
     if not 0 <= front <= p - mp.start or offset & (offset - 1):
@@ -52,8 +52,8 @@ def munmap_chunk(heap: Glibc, p: int) -> int:
 def free_mmapped(heap: Glibc, p: int) -> int:
     """Free a chunk with a mapping of its own, and adapt the thresholds to its size.
 
-    The comparisons include the flag in the head, so that a mapping of exactly the maximum is too
-    large (__libc_free). Returns a Status.
+    The library compares the head, flag included, with the maximum, so a mapping of exactly the
+    maximum is too large (__libc_free). Returns a Status.
     """
     size, mp = chunksize(p), heap.mp_[0]
     status = munmap_chunk(heap, p)

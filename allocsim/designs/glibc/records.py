@@ -1,9 +1,10 @@
 """The records of a glibc heap, and the state that holds them.
 
-Each record is named after its struct in glibc 2.36 (malloc.c, arena.c) and each field after the
-member. Other fields hold counts that the library computes by walking its lists. Walking them would
-take too long here, because every sample needs the counts. `size_` has an underscore because every
-NumPy record has an attribute `size`, which would hide a field of that name in pure mode.
+Each record has the name of a struct of glibc 2.36 (malloc.c, arena.c), and its fields have the
+names of the struct's members. Other fields hold counts that the library computes by walking its
+lists. Walking them would take too long here, because every sample needs the counts. `size_` has an
+underscore because every NumPy record has an attribute `size`, which would hide a field of that name
+in pure mode.
 
 The chunks themselves are in the heap's memory, headers included, as in the library (see `chunks`).
 """
@@ -37,17 +38,17 @@ class MallocPar(Struct):
     tcache_unsorted_limit: Int64  # chunks binned before a cached one is returned; 0: no limit
     tcache_unsorted_count: Int64  # chunks binned by the current call of _int_malloc
     global_max_fast: Int64  # maximum size of a chunk in a fastbin
-    narenas: Int64  # arenas
+    narenas: Int64  # number of arenas
     narenas_limit: Int64  # limit of `narenas`; 0: not set yet
-    free_list: Int64  # first arena without threads, plus 1; 0 if none
+    free_list: Int64  # head of the list of arenas without threads, plus 1; 0 if none
     next_to_use: Int64  # arena at which reused_arena starts
     initialized: Int64  # 1: a thread has called malloc and has the main arena
     threads: Int64  # highest number of a thread that has had a cache, plus 1
     multi_threaded: Int64  # 1: a second thread has begun (SINGLE_THREAD_P is false)
     start: Int64  # address of the first byte of the reservation
     length: Int64  # bytes of the reservation
-    first_slot: Int64  # number of the 64 MiB slot of the reservation's first byte
-    unused_heap: Int64  # first slot whose heap was deleted, plus 1; 0 if none
+    first_slot: Int64  # number of the 64 MiB slot that contains the reservation's first byte
+    unused_heap: Int64  # head of the list of slots whose heaps were deleted, plus 1; 0 if none
     dtv: Int64  # bytes that pthread_create allocates for a thread; 0: another malloc serves it
     unused_stacks: Int64  # stacks of ended threads, reused with the dtv by later threads
     stack_bytes: Int64  # bytes of stack segments (allocate_stack)
@@ -80,7 +81,7 @@ class HeapInfo(Struct):
     """A heap of an arena other than the main one (heap_info), in a 64 MiB slot of addresses."""
 
     ar_ptr: Int64  # its arena; 0 if the slot is not a heap (the main arena, number 0, has no heaps)
-    prev: Int64  # slot of the arena's previous heap, or next unused slot, plus 1; 0 if none
+    prev: Int64  # slot of the arena's previous heap, or the next unused slot, plus 1; 0 if none
     size_: Int64  # bytes in use, from the slot's start
     mprotect_size: Int64  # maximum of size_
 

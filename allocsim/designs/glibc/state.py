@@ -49,7 +49,8 @@ MAX_FAST_SIZE = 160
 """Maximum of mxfast, in bytes."""
 
 THRESHOLD, TOP_PAD = 128 << 10, 128 << 10
-"""Default of both thresholds, and default of top_pad (DEFAULT_MMAP_THRESHOLD, DEFAULT_TOP_PAD)."""
+"""Bytes: the default of mmap_threshold and of trim_threshold (DEFAULT_MMAP_THRESHOLD), and the
+default of top_pad (DEFAULT_TOP_PAD)."""
 
 REGION = 1 << 30
 """Bytes. A heap's reservation starts `start_page` pages after a multiple of this number."""
@@ -77,7 +78,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "top_pad": Parameter(TOP_PAD, 0, MAX_BYTES, "bytes added to every growth"),
     "mmap_max": Parameter(65536, 0, (1 << 31) - 1, "maximum number of mappings"),
     "no_dyn_threshold": Parameter(
-        0, 0, 1, "1: thresholds stay fixed, as with any change of the four above"
+        0, 0, 1, "1: thresholds stay fixed; setting one of the four above does the same"
     ),
     "arena_max": Parameter(0, 0, 1 << 20, "maximum number of arenas; 0: 8 for each core"),
     "arena_test": Parameter(8, 0, 1 << 20, "number of arenas that is always allowed"),

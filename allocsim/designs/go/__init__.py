@@ -8,9 +8,8 @@ malloc of a small object, up to 32,760 bytes:
 
 1. `size_classes` rounds the size up to one of 67 classes. Requests below 16 bytes share blocks of
    16 bytes (`malloc.malloc_tiny`).
-2. `mcache.next_free_fast` takes the next free slot of the class's cached span: it finds one bit and
-   sets another. Most calls end here.
-3. If the span has no more free slots, `mcache.refill` replaces it by the first span of the class's
+2. `mcache.next_free_fast` takes the next free slot of the class's cached span. Most calls end here.
+3. If that span has no more free slots, `mcache.refill` replaces it by the first span of the class's
    partial set (`mcentral`), or by a new span.
 4. A new span's pages come from the page cache, a block of 64 pages, or from the page allocator
    (`mpagealloc`), which uses summaries to find the lowest free run. If none fits, the heap grows by

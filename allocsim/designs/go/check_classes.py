@@ -117,7 +117,7 @@ def classes_count_their_slots(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def live_slots_are_taken(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A live slot is one of the class's slots, and is counted as allocated."""
+    """A live slot has an index below the span's number of slots, and is counted as allocated."""
     direct = heap.mheap[0].direct
     for span in small_spans(heap):
         central = heap.mcentral[span.size_class]
@@ -207,7 +207,7 @@ def allocated_bytes_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def tiny_parts_are_live(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A slot of 16 bytes is live if and only if an object or a part starts in it."""
+    """A 16-byte slot is live if and only if an object, or a part of a tiny block, starts in it."""
     for span in small_spans(heap):
         if span.size_class != TINY_CLASS:
             continue

@@ -176,7 +176,7 @@ def scavenger_counts_the_pages_of_chunks(heap: Go, memory: Reservation) -> Itera
 def spans_are_mapped(heap: Go, memory: Reservation) -> Iterator[str]:
     """Each page of small objects is mapped to its span.
 
-    Of a large object, the span's first page and the object's first page are mapped.
+    For a large object, the first page of the span and the first page of the object are mapped.
     """
     expected = np.zeros(len(heap.spans), np.int64)
     for span in spans_of(heap):
@@ -193,7 +193,7 @@ def spans_are_mapped(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def records_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
-    """Every span record is a span or unused; large pages, spans and metadata are counted."""
+    """Each span record is in use or listed as unused; spans, pages and metadata are counted."""
     spans, mheap, counters = spans_of(heap), heap.mheap[0], heap.counters[0]
     unused, number = set[int](), int(mheap.unused_span)
     while 0 < number <= mheap.last_span and number not in unused:

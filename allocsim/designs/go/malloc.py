@@ -69,7 +69,7 @@ def memalign(heap: Go, thread: int, alignment: int, request: int) -> int:
 
 @kernel
 def realloc(heap: Go, thread: int, address: int, request: int) -> int:
-    """Allocate a new object, copy, and free the old one: Go has no such call."""
+    """Copy an object to a new one, and free the old one. Go has no such call."""
     moved = reallocate(heap, address, request)
     count_event(heap)
     return moved

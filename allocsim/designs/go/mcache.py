@@ -38,7 +38,7 @@ def next_free_fast(heap: Go, central: MCentral) -> int:
 
 @out_of_line
 def next_free(heap: Go, size_class: int) -> int:
-    """Take the next free slot beyond the 64 in `alloc_cache`, or of another span (mcache.nextFree).
+    """Take a slot from the rest of the cached span, or from another span (mcache.nextFree).
 
     Returns its address, or 0 on failure.
     """

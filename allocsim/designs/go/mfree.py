@@ -96,7 +96,7 @@ def move_span(heap: Go, size_class: int, span: int) -> int:
 @out_of_line
 def large_object(heap: Go, request: int, alignment: int) -> int:
     """Allocate a large object; return its address, or 0 on failure (mallocgcLarge)."""
-    # With both below the limit, their sum cannot overflow.
+    # If both are below the limit, their sum cannot overflow.
     if max(request, alignment) > heap.system[0].limit:
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return 0

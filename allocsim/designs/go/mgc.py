@@ -25,7 +25,7 @@ WORK_BUFFER_PAGES = 4
 
 @out_of_line
 def gc_start(heap: Go) -> int:
-    """Collect (gcStart to gcMarkTermination). Returns a Status."""
+    """Run a collection (gcStart to gcMarkTermination). Returns a Status."""
     mheap, controller = heap.mheap[0], heap.gc_controller[0]
     triggered = controller.heap_live
     buffers = alloc_pages(heap, WORK_BUFFER_PAGES)
@@ -88,9 +88,9 @@ def gc_start_if_due(heap: Go) -> int:
 
 @kernel
 def _mark_tiny_block(heap: Go) -> int:
-    """Mark the current tiny block if no part of it is live, and forget it (mcache.releaseAll).
+    """Forget the current tiny block; if no part of it is live, mark the block (mcache.releaseAll).
 
-    Returns its address, or 0 if there is no such block, or if it is live already.
+    Returns the address of the block if it was marked, else 0.
     """
     mheap = heap.mheap[0]
     block = mheap.tiny
@@ -103,7 +103,7 @@ def _mark_tiny_block(heap: Go) -> int:
 
 @kernel
 def _unmark_tiny_block(heap: Go, block: int) -> None:
-    """Make the block dead again after it was marked; the next collection frees it."""
+    """Make a block dead again that `_mark_tiny_block` has marked; the next collection frees it."""
     if block:
         controller = heap.gc_controller[0]
         set_live(heap, block, 0)

@@ -185,7 +185,7 @@ def _last_run(heap: Go, page: int) -> tuple[int, int]:
 
 @kernel
 def _whole_huge_page(heap: Go, low: int, end: int, maximum: int) -> int:
-    """Return the page from which to release the end of the run from `low` to `end`.
+    """Return the first of the pages to release at the end of the run from `low` to `end`.
 
     At most `maximum` pages are released, or more if this limit would split a huge page that the
     run contains whole (findScavengeCandidate).

@@ -33,7 +33,7 @@ SCAVENGED = CHUNK_WORDS
 
 @kernel
 def row_of(page: int) -> int:
-    """Return the row in `palloc_bits` of the word with `page`."""
+    """Return the index in `palloc_bits` of the word that contains the bit of `page`."""
     return ((page >> CHUNK_SHIFT) * 2 * CHUNK_WORDS) + ((page >> 6) & (CHUNK_WORDS - 1))
 
 
@@ -95,7 +95,7 @@ def find_in_chunk(heap: Go, chunk: int, npages: int) -> int:
 def longest_run(word: int, longest: int) -> int:
     """Return the length of the longest run of clear bits in a word, or `longest` if that is more.
 
-    `longest` is the longest run in other words: only longer runs are searched for.
+    `longest` is the longest run found so far; only longer runs are searched for.
     """
     free = ~word
     while longest < ones_count64(free):  # a run is no longer than the number of free pages

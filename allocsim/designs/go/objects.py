@@ -32,7 +32,7 @@ def inspect(heap: Go, address: int) -> int:
 
 @out_of_line
 def object_status(heap: Go, address: int) -> int:
-    """Return OK if a live or a small dead object starts at `address`; else another Status."""
+    """Return OK if a live object, or a small dead one, starts at `address`; else another Status."""
     if not 0 <= page_of(heap, address) < len(heap.spans):
         return Status.OK if address == zero_base(heap) else Status.UNKNOWN_POINTER
     span = span_of(heap, address)
@@ -67,7 +67,7 @@ def set_live(heap: Go, address: int, live: int) -> int:
 
 @kernel
 def _tiny_status(heap: Go, address: int) -> int:
-    """Return OK if a part of a block, or a 16-byte object, starts at `address`.
+    """Return OK if a part of a tiny block, or a 16-byte object, starts at `address`.
 
     Otherwise, returns the Status of the error.
     """

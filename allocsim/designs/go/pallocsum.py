@@ -30,7 +30,7 @@ LEVEL_SHIFT = 3
 
 @out_of_line
 def page_update(heap: Go, first: int, npages: int) -> int:
-    """Recompute the summaries of all chunks with these pages (pageAlloc.update).
+    """Recompute the summaries that cover these pages, on all levels (pageAlloc.update).
 
     If no summary of a level changes, the levels above it do not change either.
     """

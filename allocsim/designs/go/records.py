@@ -1,7 +1,8 @@
 """The records of a go heap, and the state that holds them.
 
-Each record is named after its type in Go's runtime and each field after the member. Pages are
-numbered from 0 at the heap's first byte, spans from 1; span 0 is the null span.
+Each record has the name of a type of Go's runtime, and its fields have the names of the type's
+members. Pages are numbered from 0, beginning at the heap's first byte, and spans from 1. Span 0 is
+the null span.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class MHeap(Struct):
     cached: Int64  # the same of cached spans and of objects to reuse (freegc)
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
-    sweeping: Int64  # 1: spans are swept; the summaries of their chunks are updated at the end
+    sweeping: Int64  # 1: a sweep is running; the summaries of chunks are updated at its end
     taken: Int64  # distance in gc_bits from a word of live slots to that of slots taken: 8 or 0
 
 
@@ -109,7 +110,7 @@ class GcController(Struct):
     dead_bytes: Int64  # bytes of the dead objects that are not swept
     dead_objects: Int64  # number of the objects in dead_bytes
     collect: Int64  # events between two forced collections
-    next_collection: Int64  # the event after which the next forced one is due; NEVER if none is
+    next_collection: Int64  # event after which the next forced collection is due; NEVER if none is
     events: Int64  # events so far
     due: Int64  # the event after which a forced collection or the scavenger is due
 

@@ -44,7 +44,7 @@ NEVER = 1 << 62
 
 PARAMETERS: Mapping[str, Parameter] = {
     "GOGC": Parameter(
-        100, -1, 1 << 20, "growth in percent of the live heap before a collection", off=-1
+        100, -1, 1 << 20, "growth of the live heap before a collection, in percent", off=-1
     ),
     "GOMEMLIMIT": MEMORY_LIMIT,
     "collect": Parameter(0, 0, 1 << 40, "events between two forced collections; 0: none"),

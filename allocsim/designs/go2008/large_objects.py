@@ -1,6 +1,6 @@
 """Large objects and stack segments: whole pages, each in a span of its own (alloclarge).
 
-Invariant: the pages of a free span are all zeros. They are cleared when the object is freed.
+Invariant: the pages of a free span are all zeros. `free_large` clears the pages that it frees.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def allocate_metadata(heap: Go2008, length: int) -> bool:
     if length >= MIN_DIRECT:
         return count_metadata(heap, (length + MIN_DIRECT - 1) // MIN_DIRECT * MIN_DIRECT)
     if heap.system[0].frozen:
-        # A frozen trivalloc always fails, even if the current chunk has room. This kernel does too.
+        # As in trivalloc, all requests of a frozen heap fail, even if the current chunk has room.
         return count_metadata(heap, 0)
     rounded = (length + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
     static = heap.static[0]

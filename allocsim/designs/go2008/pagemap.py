@@ -88,7 +88,7 @@ def _leaf_of(heap: Go2008, page: int) -> int:
 
 
 def max_nodes(length: int) -> int:
-    """Return how many nodes `length` bytes at any address need at most.
+    """Return the maximum number of nodes that `length` bytes need, at any address.
 
     The null node and the root are included. At each level, an unaligned range touches up to two
     nodes more than its length fills.

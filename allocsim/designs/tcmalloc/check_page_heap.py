@@ -184,7 +184,7 @@ def _named(span: SpanCopy | None, number: int) -> str:
 def listed(heap: Tcmalloc, head: int) -> list[int]:
     """Return the spans on a circular list.
 
-    If a link's `next` and `previous` disagree, the result ends there with BROKEN_LINK.
+    If a span's `previous` is not the span before it, the result ends there with BROKEN_LINK.
     """
     numbers, before, number = list[int](), head, int(heap.span[head].next)
     while number != head:

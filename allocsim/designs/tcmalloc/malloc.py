@@ -126,7 +126,7 @@ def _rounded_size(heap: Tcmalloc, request: int) -> int:
 
 @out_of_line
 def do_realloc(heap: Tcmalloc, thread: int, address: int, request: int) -> int:
-    """Resize an object, in place if it still fits and fills at least half of its bytes.
+    """Resize an object, in place if the request fits and fills at least half of the object.
 
     An object that grows gets at least a quarter more bytes if that much can be allocated. The new
     object is allocated before the old one is freed. Returns 0 on failure, and the old object is

@@ -1,8 +1,8 @@
 """The records of a tcmalloc heap, and the state that holds them.
 
-Each record is named after its class in gperftools 2.10, and each field after the member, without
-the trailing underscore. The exception is `size_`: every NumPy record has an attribute `size`, which
-would hide a field of that name in pure mode.
+Each record has the name of a class of gperftools 2.10, and its fields have the names of the class's
+members, without the trailing underscore. The exception is `size_`: every NumPy record has an
+attribute `size`, which would hide a field of that name in pure mode.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class PageHeap(Struct):
     scavenge_count: Int64  # times that scavenge_counter ran out
     commit_count: Int64  # runs of pages taken into use, fresh or released before
     decommit_count: Int64  # runs of pages released
-    total_commit_pages: Int64  # pages of all those runs taken into use
-    total_decommit_pages: Int64  # pages of all those runs released
+    total_commit_pages: Int64  # pages of the runs that commit_count counts
+    total_decommit_pages: Int64  # pages of the runs that decommit_count counts
 
 
 class CentralFreeList(Struct):

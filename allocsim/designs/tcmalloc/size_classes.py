@@ -69,7 +69,7 @@ def size_map(transfer_num_obj: int, sizes: tuple[int, ...] = ()) -> tuple[SizeCl
 
 
 def class_index(classes: Sequence[SizeClass]) -> np.ndarray:
-    """Return the table of classes by row (see `row_of`), for all sizes up to MAX_SIZE, as uint8."""
+    """Return the class of each row (see `row_of`), for all sizes up to MAX_SIZE, as uint8."""
     rows = np.zeros(row_of(MAX_SIZE) + 1, np.uint8)
     first = 0
     for number, info in enumerate(classes, start=1):
