@@ -41,8 +41,7 @@ COMMANDS = {
     "list": "List designs, workloads, trace formats and malloc libraries.",
     "help": "Show a help page about a topic.",
 }
-"""One-line summaries of the commands. Each command is the function `command` in a module of its
-name, with _ for -."""
+"""One-line summaries of the commands. Command `a-b` is the function `command` of module `a_b`."""
 
 COMPLETION = "_ALLOCSIM_COMPLETE"
 """The environment variable that a shell sets to request completions."""
@@ -50,7 +49,7 @@ COMPLETION = "_ALLOCSIM_COMPLETE"
 COMPLETING = "`allocsim help completion` says how to set up completion"
 
 OUTPUT_ERRORS = (EBADF, EDQUOT, EFBIG, EIO, ENOSPC)
-"""The values of errno for output that cannot be written."""
+"""The values of errno when output cannot be written."""
 
 NO_MORE_PROCESSES = "no further process or thread can be started; raise the limit (ulimit -u)"
 
@@ -220,7 +219,7 @@ def _explain(error: OSError) -> str:
     """Return the message for an OSError that no module has turned into an AllocsimError."""
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return "the current directory no longer exists; change to another one"
-    is_output = hasattr(error, "characters_written")  # a non-blocking pipe is full
+    is_output = hasattr(error, "characters_written")  # only if a non-blocking pipe is full
     if error.errno == EAGAIN and not is_output:
         return NO_MORE_PROCESSES
     if error.errno == EMFILE:
@@ -232,6 +231,6 @@ def _explain(error: OSError) -> str:
 
 def _discard(stream: TextIO) -> None:
     """Discard the buffered output of a stream, so that the flush at exit does not fail."""
-    with contextlib.suppress(OSError):  # no free file descriptor (ulimit -n)
+    with contextlib.suppress(OSError):  # open fails without a free descriptor (ulimit -n)
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

@@ -174,7 +174,7 @@ def _report(
     try:
         export([(path, partial(text, compared)) for path, text in zip(exports, texts, strict=True)])
         export_pictures(options, partial(_page, compared))
-    finally:  # if a file cannot be written, the report is not lost
+    finally:  # print the report even if a file cannot be written
         if options["json"]:
             click.echo(comparison_json(compared))
         else:

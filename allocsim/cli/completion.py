@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def _completer(complete: Callable[[str], Completions]) -> Completer:
-    """Adapt a function that takes only the incomplete word to the arguments that click passes."""
+    """Return a callback with the arguments that click passes, of which only the last is used."""
     return lambda _context, _parameter, incomplete: complete(incomplete)
 
 

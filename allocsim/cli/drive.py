@@ -42,7 +42,7 @@ def drive(trace: Trace, settings: Settings) -> None:
         log(f"warning: {warning}")
     try:
         _export(result, settings)
-    finally:  # if a file cannot be written, the report is not lost
+    finally:  # print the report even if a file cannot be written
         _print(result, settings)
 
 
@@ -96,7 +96,7 @@ def _new_heap(design: str, settings: Settings) -> Heap:
 
 
 def _at_moment(profile: Profile, trace: Trace, settings: Settings, chosen: Choice) -> Profile:
-    """Replay again up to a chosen moment; return the profile with the heap at that moment."""
+    """Replay again up to a chosen moment, and add the heap at that moment to the profile."""
     event = event_at(profile.moments, chosen, trace.times)
     if trace.reopen is None:
         raise InputError(f"--at reads the workload twice, and '{trace.name}' can be read only once")

@@ -170,7 +170,7 @@ def _explain_one(name: str, options: dict[str, Any]) -> None:
     try:
         _export(explanation, trace.name, options)
         export_pictures(options, partial(_page, explanation, trace))
-    finally:  # if a file cannot be written, the report is not lost
+    finally:  # print the report even if a file cannot be written
         if options["json"]:
             click.echo(explanation_json(explanation, trace, command_line()))
         else:

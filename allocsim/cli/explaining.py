@@ -38,7 +38,7 @@ class Opened(NamedTuple):
 
 
 def explain_one(name: str, options: Mapping[str, Any]) -> tuple[Explanation, Trace]:
-    """Return the explanation of a workload and the trace, and print notes and warnings."""
+    """Explain a workload, and print notes and warnings. Returns the explanation and the trace."""
     seconds = 0.0 if options["no_what_if"] else options["seconds"]
     examination = _examined(_open(name, options), _question(options, seconds))
     explanation = explained(examination)
@@ -49,8 +49,8 @@ def explain_one(name: str, options: Mapping[str, Any]) -> tuple[Explanation, Tra
 def explain_two(names: tuple[str, ...], options: dict[str, Any]) -> None:
     """Explain two workloads and report the changes. Experiments are made only with --what-if.
 
-    Both workloads are examined before the first experiment, so that a group that neither of them
-    has is an error at once.
+    Both workloads are examined before the first experiment. Therefore, a group that is in neither
+    of them is reported at once.
     """
     groups = options["what_if"]
     olds, news = ([names_in_both(name)[side] for name in groups] for side in (0, 1))
@@ -77,7 +77,7 @@ def explain_two(names: tuple[str, ...], options: dict[str, Any]) -> None:
 
 
 def _question(options: Mapping[str, Any], seconds: float) -> Question:
-    """Return the question that the options ask, with `seconds` for experiments."""
+    """Return the Question that the options define; `seconds` limits the time for experiments."""
     by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
     stacks = any(options[name] is not None for name in EXPORTS)
     pictures = options["map"] or any(options[name] is not None for name in PICTURES)

@@ -1,4 +1,4 @@
-"""Measuring for `compare` and `check`: options, subjects and conditions, and the comparison.
+"""The options of `compare` and `check` that select what is measured, and the measurement itself.
 
 Options are checked first, because reading the workload may take minutes.
 """
@@ -147,7 +147,7 @@ def require_not_measuring(for_results: Sequence[str]) -> None:
 def require_not_given(*names: str, needs: str) -> None:
     """Raise a usage error if one of the parameters is on the command line.
 
-    `needs` says in the message what the parameter needs.
+    The message is "OPTION needs `needs`".
     """
     context = click.get_current_context()
     for option in context.command.params:
@@ -172,7 +172,7 @@ def subjects_of(lists: Sequence[str], only_libraries: bool = False) -> list[str]
 def measure(
     workload: str, subjects: Sequence[str], options: dict[str, Any], times: bool = True
 ) -> Any:
-    """Measure the subjects on a workload and return the Comparison, with times if `times`.
+    """Measure the subjects on a workload; measure times too if `times`. Returns the Comparison.
 
     If `subjects` is empty, the default design for the workload is measured.
     """
@@ -198,7 +198,7 @@ def measure_program(program: Program, subjects: Sequence[str], options: dict[str
 
 
 def _conditions(options: dict[str, Any], times: bool = True) -> Conditions:
-    """Return the conditions that the options set, with times if `times`."""
+    """Return the conditions that the options set. `times`: whether to measure times too."""
     from allocsim.benchmark.comparison import Conditions
     from allocsim.driver import Touch
 

@@ -116,7 +116,7 @@ _OPTIONS = (
     click.option(
         "--native-counters",
         is_flag=True,
-        help="Also show the statistics of the library that the design reproduces.",
+        help="Also show the counters that the original library would report.",
     ),
     click.option(
         "--at",

@@ -59,7 +59,7 @@ def register_ascii_fallback() -> None:
 
 
 def _substitute(error: UnicodeError) -> tuple[str, int]:
-    """Return ASCII for the characters that cannot be encoded, and where to continue."""
+    """Return ASCII for the characters that cannot be encoded, and the position after them."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]

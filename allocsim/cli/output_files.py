@@ -35,8 +35,8 @@ def require_outputs(
     """Raise an error if an output cannot or must not be written.
 
     Checks the outputs and inputs on the command line, and those in `outputs` and `inputs`. Raises
-    UsageError if an output is also an input, and the errors of `require_writable`, which explains
-    `extended`.
+    UsageError if an output is also an input. See `require_writable` for `extended` and for other
+    errors.
     """
     context = click.get_current_context()
     written, read = [*outputs], [*inputs, *_texts(context.obj)]
@@ -137,5 +137,5 @@ def _workload_files(name: str) -> Iterator[str]:
             job = find_job(name)
             yield str(job)
             yield getattr(read_job(job), "file", "")
-        except (AllocsimError, ValueError):  # no job, or an error that the command reports
+        except (AllocsimError, ValueError):  # it is not a job, or the command will report the error
             return

@@ -29,7 +29,7 @@ REFRESH = 0.1
 
 
 class Counts(Protocol):
-    """A consumer of a trace that counts the events, such as a player or a writer."""
+    """A player, a writer or another consumer of a trace. It counts the events."""
 
     @property
     def events(self) -> int:

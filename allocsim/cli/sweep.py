@@ -126,7 +126,7 @@ def command(**options: Any) -> None:
     Times are measured only with --timed, in one cell at a time. The same command continues an
     interrupted sweep. `allocsim sweep show FILE` shows the findings of a file again.
 
-    For example, `--on lib:jemalloc -L dirty_decay_ms=default,0,1000` has 3 subjects, and
+    For example, `--on lib:jemalloc -L dirty_decay_ms=default,0,1000` gives 3 subjects, and
     `--on tcmalloc -P max_total_thread_cache_bytes=512KiB:64MiB:x2` has 8.
     """
     from allocsim.cli.sweep_run import run

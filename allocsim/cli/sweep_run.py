@@ -104,7 +104,7 @@ def _place(plan: Plan, options: dict[str, Any]) -> Iterator[Place]:
 
 
 def _subjects(options: dict[str, Any]) -> Subjects:
-    """Return the subjects with their axes."""
+    """Return the subjects, each with the values of its settings."""
     axes = [list_axis(text) for text in options["lists"]]
     axes += [range_axis(text) for text in options["ranges"]]
     return make_subjects(subjects_of(options["on"]), axes)

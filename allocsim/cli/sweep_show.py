@@ -80,7 +80,7 @@ def report(results: Results, file: str, options: dict[str, Any]) -> None:
             write_rows_parquet(read_rows(Path(file)), Path(options["export_parquet"]))
             log(f"wrote {options['export_parquet']}")
         export_pictures(options, partial(_page, results, file))
-    finally:  # if a file cannot be written, the report is not lost
+    finally:  # print the report even if a file cannot be written
         if options["json"]:
             click.echo(sweep_json(results, command_line()))
         else:

@@ -102,7 +102,7 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     tuning = _tuned(names, options)
     try:
         export([(options["out"], lambda: table_text(tuning))])
-    finally:  # if a file cannot be written, the report is not lost
+    finally:  # print the report even if a file cannot be written
         if options["json"]:
             click.echo(tuning_json(tuning, command_line()))
         elif options["source"]:

@@ -79,7 +79,7 @@ class CountType(click.ParamType[int]):
 
 
 class PercentType(click.ParamType[float]):
-    """A percentage as a share: "25%" is 0.25. The sign is required."""
+    """A percentage as a share: "25%" is 0.25. The percent sign is required."""
 
     name = "percent"
 

@@ -32,7 +32,7 @@ SETTINGS = (
 mimalloc reads its variables in any case."""
 
 PREFIXED = "MALLOC_CONF"
-"""End of the variable of a jemalloc whose functions have a prefix, such as _RJEM_MALLOC_CONF."""
+"""jemalloc with a prefix for its functions reads a variable with this end: _RJEM_MALLOC_CONF."""
 
 TUNABLES = ("glibc.rtld.optional_static_tls=16384",)
 """Reserve room for jemalloc's thread-local storage. jemalloc is loaded by dlopen, and the room that

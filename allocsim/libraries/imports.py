@@ -1,7 +1,7 @@
 """Replace a function that a loaded library imports, for that library alone.
 
 The dynamic linker stores the address of each imported function in a table of the library (its GOT).
-The library's dynamic section leads to the relocations, which list the entries of that table
+The library's dynamic section points to the relocations, which list the entries of that table
 (elf(5)). On supported processors, glibc replaces the offsets in the dynamic section by addresses
 when it loads a library.
 """

@@ -36,7 +36,7 @@ class Family:
     """A malloc library under all of its names, versions and builds."""
 
     mark: bytes
-    """Bytes that only the file of such a library contains."""
+    """Bytes that identify the file of such a library. Other libraries may contain glibc's mark."""
     settings: Mapping[str, Setting]
     spelling: str = "{name}"
     """A setting's name in the library's file: a format string of allocsim's name, as {name} or

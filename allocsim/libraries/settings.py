@@ -98,7 +98,7 @@ def variables(library: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def content_of(library: str) -> bytes:
-    """Return the bytes of the file of a library without settings, or b"" if it is missing."""
+    """Return the bytes of a library's file, or b"" if it is missing. The name has no settings."""
     return _read(split_prefix(library)[0] if is_path(library) else find_library(library) or "")
 
 

@@ -61,7 +61,7 @@ def virtual_clock() -> VirtualClock:
 
 
 def _compiled(word: int, epoch: int) -> Any:
-    """Compile a function that replaces clock_gettime and reads the word; return its module."""
+    """Compile the module of `_clock_gettime`; return the engine that owns the code."""
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     module = binding.parse_assembly(str(_clock_gettime(word, epoch)))

@@ -13,10 +13,10 @@ from allocsim.pictures.text_width import cut_middle, width_of
 from allocsim.pictures.units import Unit, unit_for
 
 STEP = 44
-"""Pixels of a row: the name, the bar, and space."""
+"""Height of a row in pixels: the name, the bar, and space."""
 
 LINE = 17
-"""Pixels of an additional line of text."""
+"""Height of an additional line of text in pixels."""
 
 GAP = 12
 """Minimum pixels between the name of a row and its note."""

@@ -30,7 +30,7 @@ NANOSECONDS = Unit("ns/event", 1)
 
 
 def comparison_page(compared: Compared) -> Page:
-    """Return the page: the answer, pictures, the tables, and the method of measurement."""
+    """Return the page: the conclusions, pictures, the tables, and the method of measurement."""
     sections = [_answer(compared), Section("table", "All figures", _tables(compared))]
     times = [row for row in compared.rows() if row.times]
     if times:

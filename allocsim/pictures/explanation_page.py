@@ -38,7 +38,7 @@ class Shown:
     """The content of a page."""
 
     explanation: Explanation
-    """It has evidence, because its `Question` has `pictures`."""
+    """Its `evidence` is not None: `Question.pictures` was set."""
     trace: Trace
     command: str
 
@@ -50,7 +50,7 @@ class Shown:
 
 
 def explanation_page(shown: Shown) -> Page:
-    """Return the page: the answer, pictures, and the method of measurement."""
+    """Return the page: the conclusions, pictures, and the method of measurement."""
     explanation, moment = shown.explanation, shown.explanation.moment
     factor = "" if moment.overhead is None else f", {moment.overhead:.2f} times"
     sections = [_answer(shown), _over_time(shown), *_owners(shown), *_heap(shown.evidence)]

@@ -22,7 +22,7 @@ DEPTH = 10
 then the functions below the last row."""
 
 STEP = 24
-"""Pixels of a row."""
+"""Height of a row in pixels."""
 
 MIN_SHARE = 500
 """A cell of less than total / MIN_SHARE bytes is not drawn."""
@@ -82,7 +82,7 @@ def icicle(stacks: Stacks) -> Figure:
 
 
 def tree_of(stacks: Stacks) -> Node:
-    """Return the tree of all stacks, of at most DEPTH rows, for the whole footprint."""
+    """Return the tree of all stacks, of at most DEPTH rows. Its root is the whole footprint."""
     root, own = Node("footprint"), dict[Frame, str | None]()
     for frames, figures in stacks.rows():
         if frames[-1] == NO_OBJECT:
@@ -126,9 +126,9 @@ def depth_of(node: Node) -> int:
 
 
 def _shorten(root: Node) -> bool:
-    """Replace each function that calls only one other by its callee; return whether there was one.
+    """Replace each function that calls only one other function by that function.
 
-    If there is no such function, the functions below row DEPTH are left out.
+    Returns whether any was replaced. If none was, leaves out the functions below row DEPTH.
     """
     stack, is_changed = [(root, 0)], False
     while stack:
@@ -165,7 +165,7 @@ def _cells(node: Node, depth: int, start: int, least: int) -> Iterator[tuple[Nod
 
 
 def _largest(cells: list[tuple[Node, int, int]]) -> list[tuple[Node, int, int]]:
-    """Return the largest cells, at most MAX_CELLS, in their order."""
+    """Return the largest cells, at most MAX_CELLS, in the order of `cells`."""
     # A caller is at least as large as its callees, so no cell loses its caller.
     if len(cells) <= MAX_CELLS:
         return cells

@@ -9,13 +9,13 @@ from allocsim.pictures.palette import PARTS, colour_of
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Return the different parts, in the order in which `palette` lists them."""
+    """Return the distinct parts, in the order in which `palette` lists them."""
     present = {*names}
     return [*(name for name in PARTS if name in present), *sorted(present - {*PARTS})]
 
 
 LABEL = 104
-"""Pixels of an entry of the legend."""
+"""Width of an entry of the legend, in pixels."""
 
 
 def part_colours(names: Sequence[str], width: int) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from allocsim.pictures.palette import INK, LEVELS, PAPER
 from allocsim.pictures.text_width import width_of
 
 STEP = 34
-"""Pixels of a row."""
+"""Height of a row in pixels."""
 
 LEVEL_WIDTH = 100
-"""Pixels of a level in the legend."""
+"""Width of a level in the legend, in pixels."""
 
 
 class Cell(NamedTuple):

@@ -42,7 +42,7 @@ class Page:
 
     title: str
     lead: str
-    """The answer in one line."""
+    """The main result in one line."""
     sections: Sequence[Section]
     """The first section has no heading, because it follows the title."""
 
@@ -156,7 +156,7 @@ def table(
 
 
 def listed(sentences: Sequence[str]) -> Markup:
-    """Return the sentences of an answer as a list, or nothing if there is no sentence."""
+    """Return sentences as a list, or nothing if there are none."""
     if not sentences:
         return joined()
     return element("ul", *(element("li", each) for each in sentences), class_="answer")

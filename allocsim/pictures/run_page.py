@@ -28,7 +28,7 @@ CLASSES = 8
 
 
 def run_page(result: Result) -> Page:
-    """Return the page: the answer, pictures, and the method of measurement."""
+    """Return the page: the summary, pictures, and the method of measurement."""
     sections = [_answer(result), _over_time(result.profile)]
     if any(each.in_use + each.free for each in result.profile.classes):
         sections.append(Section("classes", "Size classes", [_classes(result.profile)]))

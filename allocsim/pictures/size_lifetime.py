@@ -21,7 +21,7 @@ FOREVER = 99
 
 
 def size_lifetime(evidence: Evidence) -> Figure:
-    """Return the figure of the live objects of a heap, which must have at least one."""
+    """Return the figure of the live objects of a heap. There must be at least one."""
     owned = owned_by_size_and_lifetime(evidence)
     footprint = max(evidence.heap.footprint, 1)
     sizes = range(min(size for size, _ in owned), max(size for size, _ in owned) + 1)
@@ -68,11 +68,11 @@ def owned_by_size_and_lifetime(evidence: Evidence) -> dict[tuple[int, int], int]
     return {(size, span): count for (size, span), count in zip(pairs.tolist(), sums, strict=True)}
 
 
-def size_name(size: int) -> str:
-    """Return the name of sizes above 2**(size-1) and up to 2**size bytes."""
-    return format_bytes(1 << size).replace(".0 ", " ")
+def size_name(power: int) -> str:
+    """Return the name of sizes above 2**(power-1) and up to 2**power bytes."""
+    return format_bytes(1 << power).replace(".0 ", " ")
 
 
-def life_name(span: int) -> str:
-    """Return the name of lifetimes from 4**span to 4**(span+1) - 1 events."""
-    return "never freed" if span == FOREVER else f"{4**span:,} or more"
+def life_name(power: int) -> str:
+    """Return the name of lifetimes from 4**power to 4**(power+1) - 1 events."""
+    return "never freed" if power == FOREVER else f"{4**power:,} or more"

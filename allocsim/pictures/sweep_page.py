@@ -41,7 +41,7 @@ MIN_DRAWN = 0.05
 
 
 def sweep_page(results: Results, file: str, command: str) -> Page:
-    """Return the page: the answer, pictures, the tables, and the method of measurement."""
+    """Return the page: the best subjects, pictures, the tables, and the method of measurement."""
     sections = [_answer(results), _fronts(results), _settings(results), _tables(results)]
     return Page(
         title=f"{file}: settings of allocators",
@@ -94,7 +94,7 @@ def _front_overall(results: Results) -> Iterator[Figure]:
 
 
 def _front_on(column: Column) -> Iterator[Figure]:
-    """Yield the front of a workload: peak footprint against time, or another footprint."""
+    """Yield the front of a workload: the peak footprint against the time or another footprint."""
     if column.times:
         across = Axis("CPU time", column.times, Unit("ns/event", 1), "{:.1f} ns/event".format)
     elif column.peaks and column.means.keys() >= column.peaks.keys():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CHARACTER = 7.0
-"""Mean pixels of a character at 12 pixels of height, rounded up."""
+"""Mean width of a character in pixels at a font size of 12 pixels, rounded up."""
 
 
 def width_of(text: str) -> float:
@@ -12,7 +12,7 @@ def width_of(text: str) -> float:
 
 
 def cut_middle(text: str, width: float) -> str:
-    """Cut a text in the middle, because the end of a call site names its line (see `cut`)."""
+    """Do the same as `cut`, but cut in the middle: a call site ends with its line number."""
     room = int(width / CHARACTER)
     if len(text) <= room or room < 5:
         return cut(text, width)

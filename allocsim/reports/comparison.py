@@ -43,7 +43,7 @@ class Compared:
     command: str
 
     def rows(self) -> list[Row]:
-        """Return the rows in the order of `sort`; rows without that figure come last."""
+        """Return the rows in the order of `sort`; rows without a figure there come last."""
         if self.sort is None:
             return self.comparison.rows
         column = column_of(self.sort)
@@ -139,11 +139,11 @@ MEANINGS = {
     "committed": "obtained from the OS and not released, after the last event (library: by its "
     "counters)",
     "after free": "footprint once everything is freed",
-    "+1 s": "one second and some calls later",
+    "+1 s": "footprint one second and some calls after that",
     "spread": "(slowest - fastest run) / median",
     "p50, p99, p99.9": "ns/event in batches of 64",
     "faults": "page faults",
-    "replay s": "seconds of the replay for memory",
+    "replay s": "duration of the replay that measures memory, in seconds",
     "*": "best in column",
 }
 """Explanations of the column titles."""
@@ -230,7 +230,7 @@ def fastest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
 def by_time(rows: Sequence[Row]) -> list[Row]:
     """Return the rows that can be ranked by time, the fastest first.
 
-    Rows that failed are left out, as are rows with a single run, because its spread is not known.
+    Leaves out rows that failed, and rows with a single run, whose spread is not known.
     """
     timed = [
         (row.times.ns, number, row)

@@ -16,7 +16,7 @@ from allocsim.reports.screen import PlainText, Screen, Table, simple_table, styl
 from allocsim.text import counted, format_bytes
 
 MIN_COLUMNS = 3
-"""Minimum number of figures in a row, on a terminal of any width."""
+"""Minimum number of columns with figures, on a terminal of any width."""
 
 
 def print_comparison(compared: Compared) -> None:

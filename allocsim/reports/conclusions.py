@@ -184,7 +184,7 @@ def _spreads(comparison: Comparison) -> str:
 
 
 def compare_counters(comparison: Comparison) -> list[str]:
-    """Compare the counters of each design with those of its library.
+    """Compare the counters of each design with those of the library that it reproduces.
 
     Returns a sentence for each design if both were measured.
     """

@@ -17,7 +17,7 @@ _MARKUP = re.compile(r"[\\`*\[\]<>&~]|(?<![a-zA-Z0-9])_|_(?![a-zA-Z0-9])")
 # character does not prevent that; a code span does.
 _LINK = re.compile(r"[@#$]|://|www\.", re.IGNORECASE)
 
-# At the start of a paragraph: a list, or the underline that makes the line above it a heading.
+# A line that starts like this is a list item, or makes the line above it a heading.
 _BLOCK = re.compile(r"[-+=]|\d{1,9}[.)](?=\s|$)")
 
 

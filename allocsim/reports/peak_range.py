@@ -1,4 +1,4 @@
-"""The range of a peak that depends on how much of its memory the program touches."""
+"""The range of a peak, if the recording does not say how much memory the program touched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from allocsim.text import format_bytes
 
 
 def lowest_peak(row: Row) -> int | None:
-    """Return the peak with --touch first in bytes, or None if it is close to the peak (UNSURE)."""
+    """Return the peak with --touch first, in bytes.
+
+    Returns None if it is less than UNSURE below the peak.
+    """
     memory = row.memory
     if memory is None or memory.lowest is None or memory.lowest > (1 - UNSURE) * memory.peak:
         return None

@@ -61,7 +61,7 @@ def assembled(pieces: Iterable[tuple[str, str]]) -> PlainText:
 
 
 def indented(text: str, columns: int, style: str = "") -> Padding:
-    """Return plain text whose lines begin `columns` columns to the right."""
+    """Return plain text that is indented by `columns` columns."""
     return Padding(styled(text, style), (0, 0, 0, columns))
 
 

@@ -28,7 +28,7 @@ meaning."""
 _OWN = [name for name in Row.__struct_fields__ if name not in ("memory", "times", "versions")]
 _FIGURES = (*Footprint.__struct_fields__, *Speed.__struct_fields__)
 FIELDS = (*_OWN, *_FIGURES)
-"""The columns of a table of rows."""
+"""The columns of the rows as CSV or Parquet."""
 
 
 def sweep_json(results: Results, command: str) -> str:

@@ -50,7 +50,7 @@ def overlap_warning(comparison: Comparison) -> str:
 
 
 def _fastest(rows: Sequence[Row]) -> Row | None:
-    """Return the row of the library with the least CPU time, or None if no library was run."""
+    """Return the row of the library with the least CPU time, or None if the program was not run."""
     real = [row for row in rows if row.real is not None and row.real.runs]
     return min(real, key=_cpu, default=None)
 

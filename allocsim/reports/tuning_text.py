@@ -38,7 +38,7 @@ def tuning_json(tuning: Tuning, command: str) -> str:
 def as_json(tuning: Tuning, command: str) -> dict[str, Any]:
     """Return the result as a JSON object; `command` is the command line. Sizes are in bytes.
 
-    `--set size_classes=FILE` reads this too, because it has the key `classes`.
+    `--set size_classes=FILE` can also read this object, because it has the key `classes`.
     """
     question = tuning.question
     before, after = tuning.objective

@@ -38,7 +38,7 @@ def read_statistics(name: str, form: str | None, process: int | None) -> tuple[T
 def read_history(
     name: str, form: str | None, process: int | None
 ) -> tuple[Trace, TraceStats, History]:
-    """Read a whole trace with its call sites, as `read_statistics` does."""
+    """Do the same as `read_statistics`, and also return the history, which has the call sites."""
     trace = open_workload(name, form=form, process=process, sites=True)
     with watched(trace):
         stats, history = collect_history(trace)
