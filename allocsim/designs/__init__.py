@@ -39,10 +39,10 @@ SUMMARIES = {
 the designs' own modules, because importing those modules loads Numba."""
 
 DEFAULT = "go2008"
-"""The design on which generated workloads run if none is named."""
+"""The default design for generated workloads."""
 
 RECORDED_DEFAULT = "glibc"
-"""The design on which recordings are replayed if none is named, since most programs use glibc."""
+"""The default design for recordings. Most recorded programs use glibc."""
 
 
 def find_design(name: str) -> Design:

@@ -92,8 +92,9 @@ class Design:
     size_classes: Callable[[Mapping[str, int]], SizeClasses] | None = None
     """Returns the size class table for the given parameters; None for a design without classes."""
     class_rules: ClassRules | None = None
-    """The rules of a table of size classes. None if the design's table cannot be replaced. A design
-    with rules must have the parameter that `table_parameter` returns."""
+    """The rules for a table of size classes that replaces the design's own. None if the table
+    cannot be replaced. A design with rules must have the parameter that `table_parameter`
+    returns."""
     fixed_classes: str = "it has no table of size classes"
     """For a design without rules: the reason why its size classes cannot be replaced."""
     classes: Callable[[HeapState], list[ClassUse]] | None = None
@@ -129,8 +130,8 @@ class Design:
     spans: str = "spans"
     """The design's word for the pieces of memory that `core.records.SPAN_COUNTS` counts."""
     parts: Mapping[str, str] = field(default_factory=dict)
-    """Phrases for parts of the heap, or for "metadata", where the usual ones do not fit (see
-    `profile.PART_MEANINGS`)."""
+    """Descriptions of parts of the heap, or of "metadata", that replace those in
+    `profile.PART_MEANINGS`."""
 
     def new(self, memory: Reservation, threads: int, values: Mapping[str, int]) -> HeapState:
         """Create a heap of this design; `values` are parameters that `checked` has returned.

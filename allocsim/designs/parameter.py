@@ -25,7 +25,7 @@ class Parameter:
     names: tuple[str, ...] = ()
     """Names of the values 0, 1, 2 and so on, if users choose a name instead of a number."""
     off: int | None = None
-    """The value of "off". None if the parameter cannot be off."""
+    """The value that "off" stands for. None if the parameter cannot be off."""
 
     def value_of(self, key: str, setting: Any) -> int:
         """Convert `setting`, an integer or the text of an option.
@@ -52,7 +52,7 @@ class Parameter:
         return value if value is not None and self.minimum <= value <= self.maximum else None
 
     def number_of(self, setting: Any) -> int | None:
-        """Return `setting`, a number or a size in bytes, as an integer, or None if invalid."""
+        """Convert a number or a size in bytes to an integer; return None if it is invalid."""
         return _number(setting)
 
     @property

@@ -22,7 +22,7 @@ class MemoryLimit(Parameter):
     """A size in Go's notation (parseByteCount), which is stricter than allocsim's."""
 
     def number_of(self, setting: Any) -> int | None:
-        """Return `setting`, an integer or a text, in bytes, or None if Go rejects the text."""
+        """Convert an integer or a text to bytes. Returns None if Go rejects the text."""
         if not isinstance(setting, str):
             return super().number_of(setting)
         match = _SIZE.fullmatch(setting)

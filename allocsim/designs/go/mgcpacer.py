@@ -19,7 +19,7 @@ from allocsim.designs.go.mgcscavenge import heap_free
 from allocsim.designs.go.records import GcController, Go
 
 NO_HEAP_GOAL = (1 << 63) - 1
-"""The goal without a pacer (2**64 - 1 in Go)."""
+"""The goal if GOGC is off (2**64 - 1 in Go)."""
 
 NO_LIMIT = (1 << 63) - 1
 """The value of `memory_limit` if no limit is set (math.MaxInt64)."""

@@ -36,12 +36,12 @@ QUANTUM = 64 << 10
 PERIOD = 10_000
 """Events between two steps, unless a parameter says otherwise.
 
-Go lets the background scavenger use 1% of the CPU time (scavengePercent), so a step is due every
-100 times its duration. With Go 1.27.3 a step takes about 10 us for pages that were written, and an
-event about 0.1 us. In eight replays of systemui, Go's own scavenger, with the concurrent collector
-and one P, released 233 to 1,598 pages (median 564). With this period, the simulated scavenger
-releases 496 pages; without a pause between steps, it releases 16,298. For a program that does much
-work between two events, a shorter period is realistic."""
+Go lets the background scavenger use 1% of the CPU time (scavengePercent), so the time between
+two steps is about 100 times the duration of one. With Go 1.27.3, a step takes about 10 us for pages
+that were written, and an event about 0.1 us. In eight replays of systemui, Go's own scavenger, with
+the concurrent collector and one P, released 233 to 1,598 pages (median 564). With this period, the
+simulated scavenger releases 496 pages; without a pause between steps, it releases 16,298. For a
+program that does much work between two events, a shorter period is realistic."""
 
 PHYS_PAGE_SIZE = 4096
 """Bytes of a page of the operating system."""
@@ -106,7 +106,8 @@ def scavenge_quantum(heap: Go) -> bool:
 def scavenge_assist(heap: Go, growth: int, reused: int) -> None:
     """Release the bytes by which an allocation exceeds the limit or a goal (mheap.allocSpan).
 
-    The heap has grown by `growth` bytes, and `reused` bytes of the allocation are still released.
+    The heap has grown by `growth` bytes. Of the allocated pages, `reused` bytes had been released
+    and are not yet counted as in use.
     """
     scavenger, length, kind = heap.scavenger[0], 0, BACKGROUND
     over = mapped_ready(heap) - (heap.gc_controller[0].memory_limit - reused)
@@ -142,7 +143,7 @@ def pace_scavenger(heap: Go, in_use: int, heap_goal: int, last_goal: int) -> Non
 
 @kernel
 def _scavenge_one(heap: Go, page: int, maximum: int) -> int:
-    """Release a run of one chunk, at or below `page`; return its bytes (scavengeOne).
+    """Release a run of free pages of one chunk, at or below `page`; return its bytes (scavengeOne).
 
     If the chunk has no such run, it is skipped until pages are freed in it.
     """

@@ -71,10 +71,10 @@ def cache_alloc(heap: Go, npages: int) -> int:
 
 @kernel
 def alloc_to_cache(heap: Go) -> None:
-    """Take all free pages of the block with the lowest free page (pageAlloc.allocToCache).
+    """Fill the page cache from the block that has the lowest free page (pageAlloc.allocToCache).
 
-    If no page is free, the cache stays empty. The bitmap marks the pages taken as in use. Released
-    pages stay released, as `page_cache_scav` records.
+    The cache gets all free pages of the block; if no page is free, it stays empty. In the bitmap,
+    these pages are then marked as in use. `page_cache_scav` says which of them are released.
     """
     cache = heap.mheap[0]
     page = mpagealloc.find(heap, 1)

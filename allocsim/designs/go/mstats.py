@@ -107,7 +107,7 @@ def classes(heap: Go) -> list[ClassUse]:
 
 
 def _live_objects(heap: Go) -> list[int]:
-    """Return the live objects of each class, counted bit by bit."""
+    """Return the number of live objects of each class, counted bit by bit."""
     spans = heap.mspan[: int(heap.mheap[0].last_span) + 1]
     words = heap.gc_bits[: len(spans) << BITS_SHIFT].reshape(len(spans), 1 << BITS_SHIFT)
     live = np.bitwise_count(words[:, :TAKEN].view(np.uint64)).sum(axis=1)

@@ -15,7 +15,7 @@ Data structures (`records`):
 
 malloc of less than 32 KiB:
 
-  1. The size is rounded up to its class by shifts. No table is loaded.
+  1. The size is rounded up to its class by shifts, without a table.
   2. The newest object is popped from the thread's list of the class, without a search and without
      a lock. Nearly every call ends here.
   3. If the list is empty, a new span is carved into objects (`central_grab`): 1,024 objects, or as

@@ -174,8 +174,8 @@ def prepend_to_free_list(heap: Tcmalloc, span: int) -> None:
         return
     insert_span(heap, root_of(int(record.state)), span)
     page_heap.large_spans += 1
-    # The library allocates a node for each span in a set. Our sets have no nodes, so a node is only
-    # accounted for. A frozen heap does not account for it, because freeing must not fail.
+    # The library allocates a node for each span in a set. Here a set has no nodes, so a node is
+    # only accounted for. A frozen heap does not account for it, because freeing must not fail.
     if page_heap.large_spans > page_heap.max_large_spans and not heap.system[0].frozen:
         page_heap.max_large_spans = page_heap.large_spans
         allocate_record(heap, page_heap.large_spans, NODES_PER_CHUNK)

@@ -94,7 +94,7 @@ def class_of(heap: Tcmalloc, request: int) -> int:
 
 
 def fitted(size: int, batch: int) -> SizeClass:
-    """Return the class of `size`, with the shortest span that the rules above allow."""
+    """Return the class of `size`, with the shortest span that the module's rules allow."""
     pages = 0
     while True:
         pages += 1

@@ -10,9 +10,9 @@ from allocsim.designs.tcmalloc.size_classes import PAGE
 from allocsim.designs.tcmalloc.span import LIST_HEADS
 
 NAMES = ("caches", "library_objects", "free_spans", "stacks")
-"""Names of the parts to which spans without a live object belong. "caches": spans of small objects,
-which are in caches or in the startup state. "library_objects": large objects of the startup state.
-"free_spans": free spans. "stacks": stack segments."""
+"""Names of the parts to which spans without a live object belong. "caches": spans of small objects.
+All their objects are free in caches, or belong to the startup state. "library_objects": large
+objects of the startup state. "free_spans": free spans. "stacks": stack segments."""
 
 
 def units(heap: Tcmalloc) -> Units:
