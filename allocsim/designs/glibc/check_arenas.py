@@ -71,17 +71,17 @@ def arenas_count_their_chunks(heap: Glibc, memory: Reservation) -> Sentences:
         actual = (sum(sizes) - sum(binned) - sum(fast), sum(fast), sum(binned))
         counted = (arena.used, arena.fast, arena.binned)
         if counted != actual:
-            yield f"arena {av}: used, fast, binned bytes {counted}, found {actual}"
+            yield f"arena {av} counts {counted} used, fast and binned bytes, found {actual}"
         lengths, numbers = (len(fast), len(binned)), (arena.fast_chunks, arena.binned_chunks)
         if numbers != lengths:
-            yield f"arena {av}: fast, binned chunks {numbers}, found {lengths}"
+            yield f"arena {av} counts {numbers} fast and binned chunks, found {lengths}"
         fixed = sum(_fixed_bytes(region, int(arena.top)) for region in own_regions)
         if arena.fixed != fixed:
             yield f"arena {av} counts {arena.fixed} bytes of headers, fence posts; expected {fixed}"
         if fast and not arena.have_fastchunks:
             yield f"arena {av} has chunks in fastbins, but have_fastchunks is 0"
         if arena.max_system_mem < arena.system_mem:
-            yield f"arena {av} has {arena.system_mem} bytes, maximum so far {arena.max_system_mem}"
+            yield f"arena {av} has {arena.system_mem} bytes, its maximum is {arena.max_system_mem}"
 
 
 def _fixed_bytes(region: Region, top: int) -> int:
@@ -99,7 +99,7 @@ def arenas_know_their_threads(heap: Glibc, memory: Reservation) -> Sentences:
         ring.append(av)
         av = int(heap.arena[av].next)
     if av != 0 or len(ring) != mp.narenas:
-        yield f"{mp.narenas} arenas, but {len(ring)} in the circle"
+        yield f"{mp.narenas} arenas, but {len(ring)} in their circular list"
     attached = Counter(int(number) - 1 for number in heap.thread.arena[heap.thread.arena > 0])
     attached[0] += not mp.initialized
     for av in ring:

@@ -112,7 +112,7 @@ def bins_are_linked_and_sorted(heap: Glibc, memory: Reservation) -> Sentences:
                 yield f"bin {index} of arena {av} is out of order"
             bit = int(heap.lists[av, BINMAP + index // 64]) >> index % 64 & 1
             if index != UNSORTED and members and not bit:
-                yield f"bin {index} of arena {av} has chunks, but the map says that it has none"
+                yield f"bin {index} of arena {av} has chunks, but its bit in the binmap is 0"
 
 
 def sizes_are_linked(heap: Glibc, memory: Reservation) -> Sentences:

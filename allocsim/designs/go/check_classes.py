@@ -56,7 +56,7 @@ def chain(heap: Go, size_class: int, column: int) -> tuple[list[int], str]:
             return members, f"a broken link to span {number}"
         members.append(number)
         before, number = number, int(heap.mspan[number].next)
-    return members, "" if queue.tail == before else f"a tail of {queue.tail}"
+    return members, "" if queue.tail == before else f"a tail of {queue.tail}, not {before}"
 
 
 def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
@@ -110,8 +110,9 @@ def classes_count_their_slots(heap: Go, memory: Reservation) -> Iterator[str]:
         partial, _ = chain(heap, number, PARTIAL)
         free = sum(int(central.nelems) - int(heap.mspan[n].alloc_count) for n in partial)
         if (central.num_spans, central.partial_free) != (len(members), free):
+            counted = f"{central.num_spans} spans with {central.partial_free} free slots"
             actual = f"{len(members)} spans with {free} free slots"
-            yield f"class {number} counts {central}, found {actual}"
+            yield f"class {number} counts {counted}, found {actual}"
         if any(span.npages != central.npages for span in members):
             yield f"class {number} has a span of another length"
 
@@ -127,10 +128,13 @@ def live_slots_are_taken(heap: Go, memory: Reservation) -> Iterator[str]:
         if central.alloc == span.number:
             continue
         if direct and live.bit_count() != span.alloc_count:
-            yield f"span {span.number} has {live.bit_count()} live slots, counts {span}"
+            yield f"span {span.number} has {live.bit_count()} live slots, counts {span.alloc_count}"
         is_partial = span.alloc_count < central.nelems
         if not direct and is_partial and (live & ~taken or taken.bit_count() != span.alloc_count):
-            yield f"span {span.number} has slots {taken:#x} taken and {live:#x} live: {span}"
+            yield (
+                f"span {span.number} has slots {taken:#x} taken and {live:#x} live, counts "
+                f"{span.alloc_count} allocated"
+            )
 
 
 def cached_slots_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
@@ -219,7 +223,7 @@ def tiny_parts_are_live(heap: Go, memory: Reservation) -> Iterator[str]:
     mheap = heap.mheap[0]
     inside = memory.address <= mheap.tiny < heap.system[0].next and mheap.tiny % 16 == 0
     if (mheap.tiny and not inside) or not (mheap.tiny != 0) <= mheap.tinyoffset <= 16 * inside:
-        yield f"the tiny block at {mheap.tiny:#x} is used up to {mheap.tinyoffset}"
+        yield f"the tiny block at {mheap.tiny:#x} with {mheap.tinyoffset} bytes used is not valid"
 
 
 def reusable_objects_are_dead(heap: Go, memory: Reservation) -> Iterator[str]:

@@ -96,7 +96,7 @@ def pages_in_use_belong_to_one_span(heap: Go, memory: Reservation) -> Iterator[s
     wrong = np.flatnonzero(expected != bits_of(heap, 0))
     if len(wrong):
         yield (
-            f"page {wrong[0]} is in {expected[wrong[0]]} spans or the page cache, but its bit "
+            f"page {wrong[0]} is in {expected[wrong[0]]} spans (or the page cache), but its bit "
             "disagrees"
         )
     counted = int(heap.mheap[0].pages_in_use) + int(heap.mheap[0].manual_pages)
@@ -134,7 +134,7 @@ def no_page_below_the_search_address_is_free(heap: Go, memory: Reservation) -> I
 def summaries_describe_the_bitmap(heap: Go, memory: Reservation) -> Iterator[str]:
     """A summary has the lengths of the longest run of free pages and of the runs at both ends."""
     if heap.mheap[0].sweeping:
-        yield "a sweep has not ended, so the summaries are old"
+        yield "a sweep has not ended, so the summaries are out of date"
     bits = bits_of(heap, 0)
     for level, pages in enumerate((CHUNK_PAGES, 8 * CHUNK_PAGES, 64 * CHUNK_PAGES)):
         for index in range(-(-len(bits) // pages)):
@@ -160,14 +160,15 @@ def scavenger_counts_the_pages_of_chunks(heap: Go, memory: Reservation) -> Itera
     """The scavenger's counts of pages in use are right, and a full chunk has nothing to release."""
     used = bits_of(heap, 0).reshape(-1, CHUNK_PAGES).sum(axis=1)
     for chunk, record in enumerate(heap.scav_chunk[: len(used)]):
-        if record.in_use != used[chunk]:
-            yield f"chunk {chunk} has {used[chunk]} pages in use, the scavenger counts {record}"
-        if record.has_free and record.in_use == CHUNK_PAGES:
+        counted = record.in_use
+        if counted != used[chunk]:
+            yield f"chunk {chunk} has {used[chunk]} pages in use, the scavenger counts {counted}"
+        if record.has_free and counted == CHUNK_PAGES:
             yield f"chunk {chunk} is full, but the scavenger records free pages in it"
     searches, pages = heap.scav_search.page.tolist(), len(used) * CHUNK_PAGES
     for name, page in zip(SEARCHES, (*searches, heap.scavenger[0].free_hwm), strict=True):
         if not -1 <= page < max(pages, 1):
-            yield f"the scavenger's {name} is page {page} of {pages}"
+            yield f"the scavenger's {name} is page {page}, but the heap has {pages} pages"
     free = np.flatnonzero((bits_of(heap, 0) | bits_of(heap, 8)) == 0)
     if len(free) and searches[1] < free[-1]:
         yield f"page {free[-1]} can be released, but the forced search begins at {searches[1]}"

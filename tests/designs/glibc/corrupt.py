@@ -125,7 +125,7 @@ def chunk_in_the_bin_of_another_size(state: HeapState, memory: Reservation) -> N
     store_word(p + 24, head)
 
 
-@breaks(check_lists.bins_are_linked_and_sorted, "the map says that it has none")
+@breaks(check_lists.bins_are_linked_and_sorted, "its bit in the binmap is 0")
 def bin_missing_in_the_map(state: HeapState, memory: Reservation) -> None:
     state.lists[0, BINMAP:BINS] = 0
 
@@ -190,17 +190,17 @@ def fastbin_leads_into_an_object(state: HeapState, memory: Reservation) -> None:
     state.lists[0, 1] = int(state.lists[0, 1]) + 16
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "used, fast, binned")
+@breaks(check_arenas.arenas_count_their_chunks, "used, fast and binned bytes")
 def used_bytes_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[0].used += 16
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "fast, binned chunks")
+@breaks(check_arenas.arenas_count_their_chunks, "fast and binned chunks")
 def binned_chunks_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[1].binned_chunks += 1
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "fast, binned chunks")
+@breaks(check_arenas.arenas_count_their_chunks, "fast and binned chunks")
 def number_of_fast_chunks_differs(state: HeapState, memory: Reservation) -> None:
     state.arena[0].fast_chunks -= 1
 
@@ -215,12 +215,12 @@ def fast_chunks_denied(state: HeapState, memory: Reservation) -> None:
     state.arena[0].have_fastchunks = 0
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "maximum so far")
+@breaks(check_arenas.arenas_count_their_chunks, "its maximum is")
 def maximum_too_low(state: HeapState, memory: Reservation) -> None:
     state.arena[0].max_system_mem = 5
 
 
-@breaks(check_arenas.arenas_know_their_threads, "in the circle")
+@breaks(check_arenas.arenas_know_their_threads, "in their circular list")
 def arena_missing_in_the_circle(state: HeapState, memory: Reservation) -> None:
     state.arena[0].next = 0
 
