@@ -2,9 +2,9 @@
 
 The argument of the process is a Request as JSON. The process inherits descriptors: a file of events
 (see `event_file`), a pipe for Messages to the parent and, for "pages" and "snapshots", a file of
-arrays (see `answer`). A message begins each stage, so the parent knows in which stage a child died.
-"loading" means that everything the measurement needs is prepared; "ready" means that the subject is
-loaded.
+arrays (see `answer`). The child sends a message at the start of each stage, so the parent knows in
+which stage a child died. "loading" means that everything the measurement needs is prepared. "ready"
+means that the subject is loaded.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ TABLE_BYTES = OBJECT.itemsize + 8
 """Bytes per object: a row of the driver's table of objects, and an int64 for `peak_live`."""
 
 PLAN_BYTES = EVENT.itemsize + Turn.dtype.itemsize + Epoch.dtype.itemsize
-"""Maximum bytes per event of a plan for threads: a turn and an epoch for each event."""
+"""Maximum bytes that a plan for threads needs for each event: a turn and an epoch."""
 
 Setup: TypeAlias = memory.Setup | times.Setup | thread_times.Setup | pages.Setup | snapshots.Setup
 """What each kind of measurement prepares before the subject is loaded."""
@@ -80,7 +80,7 @@ class Request(msgspec.Struct, kw_only=True):
     experiments: int = 0
     """For "pages": number of experiments (see `pages`)."""
     moments: list[int] = []
-    """For "snapshots": event counts at which to take them (see `snapshots`)."""
+    """For "snapshots": event counts at which snapshots are taken (see `snapshots`)."""
     times: Sequence[tuple[int, int]] = ()
     """The workload's times, as in `EventFile`."""
     waits: bool = False
@@ -154,7 +154,7 @@ def _measure(request: Request) -> None:
         setup.before.take()
     before = int(resident(setup.meter))
     subject = make_subject(request.subject, request.reserve)
-    if subject.heap:  # the footprint that no single request may exceed (see `core.system`)
+    if subject.heap:  # a request that would exceed this footprint fails (see `core.system`)
         subject.heap.state.system[0].bound = max(request.bound().request, request.limit or 0)
     about = _about(request.subject, subject)
     _send(request, Message(stage="ready", resident=status_bytes("VmRSS")))

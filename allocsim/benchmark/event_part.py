@@ -31,7 +31,7 @@ def part_of(
     EnvironmentLacks if the part would take more than half of the available memory.
     """
     count = int(np.count_nonzero(remains))
-    before = np.concatenate([[0], np.cumsum(remains)])  # by event: events of the part before it
+    before = np.concatenate([[0], np.cumsum(remains)])  # for each event: how many before it remain
     rows = whole.rows(len(remains))
     notes = [int(before[event]) for event in whole.notes[: rows - len(remains)]]
     if (count + len(notes)) * EVENT.itemsize > available() // 2:
@@ -51,7 +51,7 @@ def part_of(
 
 
 def _copy(source: int, rows: int, remains: np.ndarray, target: int) -> None:
-    """Append the events that remain, and all notes, among the first `rows` rows of a file."""
+    """Copy the events that remain, and all ends of threads, from the first `rows` rows."""
     events = map_events(source, rows)
     keep = events.op > Op.FREE
     keep[~keep] = remains

@@ -27,7 +27,7 @@ class Memory(msgspec.Struct, kw_only=True):
     it is the maximum growth of the process's anonymous RSS: the highest reading or, since schema 3,
     the kernel's own peak if that is higher."""
     peak_event: Count
-    """Number of events replayed when the footprint reached its peak, or its highest reading."""
+    """Number of events up to the peak. If the peak is the kernel's, up to the highest reading."""
     live_at_peak: Count
     end: Count
     """Footprint after the last event."""
@@ -44,8 +44,8 @@ class Memory(msgspec.Struct, kw_only=True):
     first_live: Count = 0
     """Peak of the live bytes, counting at most 4 KiB of each object."""
     lowest: Count | None = None
-    """For a library: `peak` of a replay with --touch first. None if it cannot be much lower, or if
-    the recording says what the program touched."""
+    """For a library: its peak in a replay with --touch first. None if that cannot be much lower than
+    `peak`, or if the recording says what the program touched."""
     seconds: float = 0.0
     """Wall time of the replay."""
     has_virtual_clock: bool = False
@@ -62,7 +62,7 @@ class Memory(msgspec.Struct, kw_only=True):
     """Footprint a second (see Conditions.later) and 1,000 malloc/free pairs after `kept`. The pairs
     are needed because some libraries release memory after a delay, but only during a call."""
     counters: dict[str, int] = {}
-    """Counters of the library after the last event. A design computes the modelled library's."""
+    """Counters after the last event. A design computes the counters of the library it models."""
 
     @property
     def overhead(self) -> float | None:
@@ -85,7 +85,7 @@ class Times(msgspec.Struct, kw_only=True):
 
     All are CPU times, user plus system. A replay on one thread is measured by the time of the
     process. A replay on recorded threads is measured by the sum over all turns of all threads (see
-    `benchmark.threads`). It has no batches.
+    `benchmark.threads`), and has no batches.
     """
 
     cold: float
@@ -112,8 +112,8 @@ class Times(msgspec.Struct, kw_only=True):
     window: Count | None = None
     """Number of events in a window. Within a window, the threads run freely. None on one thread."""
     stray: float | None = None
-    """Maximum excess of the live bytes over the recorded peak within a window, as a share of that
-    peak."""
+    """Upper bound for the excess of the live bytes over the recorded peak, as a share of that peak.
+    Live bytes exceed it if a thread runs ahead of the others within a window."""
 
     @property
     def ns(self) -> float:

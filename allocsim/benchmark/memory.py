@@ -110,7 +110,7 @@ class Setup(NamedTuple):
         library = subject.library
         if self.clock is None or library is None:
             return self._replace(clock=None)
-        # Set even if the library does not read it: otherwise the replay would sleep at each step.
+        # Without this word, the replay would sleep at each step, even if nothing reads the clock.
         self.meter.settings[0].clock = self.clock.word.ctypes.data
         is_read = not releases_in_background(library) and self.clock.replace_clock_of(library)
         return self if is_read else self._replace(clock=None)
@@ -123,7 +123,7 @@ class Setup(NamedTuple):
             self.clock.word[0] += int(1e9 * seconds)
 
     def start_time(self) -> int:
-        """Start the clock of the workload's times now; return the machine's time in ns."""
+        """Let the workload's times count from now; return the machine's time in ns."""
         begun = time.monotonic_ns()
         self.meter.settings[0].origin = self.clock.word[0] if self.clock else begun
         return begun
@@ -157,7 +157,7 @@ def prepare(
     ends = np.union1d(ends, peak_live(events, requests, NEVER)[1])
     requests.fill(0)
     first_live = peak_live(events, requests, TOUCH_STEP)[0]
-    steps = steps_ending_at(ends[ends > 0])  # an end is 0 if nothing is ever live
+    steps = steps_ending_at(ends[ends > 0])  # peak live is at event 0 if nothing is ever live
     clock = virtual_clock() if pace and not pace.waits else None
     if pace:
         steps.time = pace.times_at(steps.event)
@@ -201,7 +201,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
         has_virtual_clock=setup.clock is not None,
         committed=_committed(subject, counters, figures["end"]),
         started=started,
-        high_water=None if noted is None else noted + started,  # VmHWM was reset after the start
+        high_water=None if noted is None else noted + started,  # `noted` excludes the startup
         faults=faults,
         kept=kept,
         kept_later=kept_later,

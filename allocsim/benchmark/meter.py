@@ -135,7 +135,7 @@ def now(meter: Meter) -> int:
 
 @kernel
 def reach_time(meter: Meter, nanoseconds: int) -> None:
-    """Set the virtual clock to `nanoseconds` after the origin; without one, sleep until then."""
+    """Set the virtual clock to `nanoseconds` after the origin; if there is no such clock, sleep."""
     settings = meter.settings[0]
     when = settings.origin + nanoseconds
     if settings.clock:

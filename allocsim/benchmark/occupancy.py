@@ -22,9 +22,9 @@ class Occupancy(NamedTuple):
     """The figures of a moment. Arrays are int64, sizes are in bytes."""
 
     held: np.ndarray
-    """Bytes of each part in HELD. `untouched` is positive; the sum of parts subtracts it."""
+    """Bytes of each part in HELD. `untouched` is positive here; sums of the parts subtract it."""
     unheld: np.ndarray
-    """Bytes of the units without a live object, for each part of units."""
+    """Bytes of the units without a live object, one sum for each value of their `part`."""
     regions: np.ndarray
     """A row for each region that has memory: the region's number, bytes of units, bytes of
     objects."""
@@ -38,7 +38,7 @@ def occupancy(
     """Return the occupancy of a heap.
 
     `objects` is (address, request, usable) and `units` is (address, length, part), both sorted by
-    address. No two objects overlap, and no two units. `parts` is the number of parts of units.
+    address. Objects do not overlap each other, nor do units. Each `part` is less than `parts`.
     """
     address, request, usable = objects
     unit_address, length, part = units
@@ -67,7 +67,7 @@ def _regions(
     numbers = np.unique(np.repeat(first - skipped, counts) + np.arange(counts.sum()))
     begin, end = numbers * REGION, (numbers + 1) * REGION
     memory = _covered(unit_address, length, begin, end)
-    # An object may extend over pages that are not resident; `memory` does not include them.
+    # An object may extend over pages that are not resident, and those are not in `memory`.
     used = np.minimum(_covered(address, usable, begin, end), memory)
     return np.stack([numbers, memory, used], axis=1)
 

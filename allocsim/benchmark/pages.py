@@ -61,7 +61,7 @@ class Pages(msgspec.Struct, kw_only=True):
     has_slabs: bool
     """Whether the library reports the slabs of objects."""
     release: str | None
-    """The call that asks for release. None if allocsim knows none for this library."""
+    """The call that makes the library release memory. None if allocsim knows no such call."""
     left: list[tuple[Count, Count]]
     """For each experiment, how many bytes of the growth are left after objects were freed, and how
     many after a release was requested."""

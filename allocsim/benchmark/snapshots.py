@@ -96,7 +96,7 @@ def _steps_between(
 ) -> Table[Step]:
     """Return the steps that end between `first` and `last`, and one that ends at `last`.
 
-    The clock is set at the end of each step. In a slice, events are counted from `first`.
+    The steps count events from `first`. The clock is set at the end of each step.
     """
     ends = np.union1d(steps.event[(steps.event > first) & (steps.event < last)], last)
     slice_steps = steps_ending_at(ends - first)

@@ -93,7 +93,7 @@ def _begin_step(driver: Driver, step: Step, begin: int, meter: Meter) -> None:
 
     `begin` is the number of events that the driver had replayed before step 0.
     """
-    driver.next_check = driver.due = begin + step.event  # `replay` returns with Stop.CHECK
+    driver.next_check = driver.due = begin + step.event  # there, `replay` stops with Stop.CHECK
     step.begun = now(meter)
 
 

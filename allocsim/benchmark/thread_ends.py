@@ -35,7 +35,7 @@ class ThreadEnds:
         """Number of threads so far."""
         self._recorded: list[Note] = []
         self._last = np.full(MAX_THREADS, -1, np.int64)
-        """By thread: number of events when its last one is done, or -1 if it has no event."""
+        """For each thread: number of events up to its last one, or -1 if it has no event."""
 
     def add(self, chunk: Any, before: int) -> None:
         """Add a chunk of events and notes; `before` is the number of events before it."""

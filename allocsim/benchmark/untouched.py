@@ -26,7 +26,7 @@ class UntouchedShares:
     """Sets the shares of the calls of a trace, chunk after chunk."""
 
     def __init__(self, trace: Trace) -> None:
-        """Read the facts of the trace's description."""
+        """Read from the trace's description how much of each object was touched, if it says so."""
         self._facts = fact_of(trace, UNTOUCHED)
         self._read = 0  # rows of the chunks so far
 
@@ -43,7 +43,7 @@ class UntouchedShares:
         first, end = np.searchsorted(self._facts[:, 0], [self._read, self._read + len(chunk)])
         for row, touched in self._facts[first:end].tolist():
             index = row - self._read
-            if chunk.op[index] <= Op.FREE:  # in a damaged file, a fact may name a note
+            if chunk.op[index] <= Op.FREE:  # in a damaged file, it may be the end of a thread
                 number = int(np.count_nonzero(chunk.op[:index] <= Op.FREE))
                 self._set(calls[number], touched)
         self._read += len(chunk)

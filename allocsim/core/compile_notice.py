@@ -30,7 +30,7 @@ UNKNOWN_SECONDS = 8
 """CPU-seconds announced for the kernels of a design from outside the package."""
 
 _announced: set[str] = set()
-"""The lines written so far, without the words that say how much is compiled and for how long."""
+"""The lines written so far, without "more of" and without the estimated time."""
 
 
 def write_to_stderr(line: str) -> None:
@@ -41,7 +41,8 @@ def write_to_stderr(line: str) -> None:
 
 
 write: Callable[[str], None] = write_to_stderr
-"""The function that prints a line. A process whose standard error is not the user's replaces it."""
+"""The function that prints a line. If the user cannot see the standard error of a process, the
+process sets another function."""
 
 
 def announce(module: str, is_more: bool = False) -> None:

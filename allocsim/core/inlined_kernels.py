@@ -112,7 +112,7 @@ class ColdLibrary(InlinedLibrary):
     """The IR of a kernel that LLVM must not inline, because its callers seldom call it."""
 
     def finalize(self) -> None:
-        """Mark the function, and leave its IR unoptimised."""
+        """Mark the function as cold, and leave its IR unoptimised."""
         for function in self.get_defined_functions():
             for attribute in COLD:
                 function.add_function_attribute(attribute)

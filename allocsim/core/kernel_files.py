@@ -33,7 +33,7 @@ and machine code with a flipped bit would run, so a file whose digest does not m
 missing."""
 
 REPLAY, RUN = "allocsim.driver.replay", "allocsim.driver_records"
-"""REPLAY is the replay loop; it is saved after the kernels of the design that it calls. RUN is the
+"""REPLAY is the replay loop, which is saved after all the kernels that it calls. RUN is the
 module that declares the loop's second argument, the tables of a replay."""
 
 Answering = Callable[[type], Iterable[str]]

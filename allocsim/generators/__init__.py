@@ -23,7 +23,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base class of all kinds. Each kind adds its parameters, `events` and `length`."""
+    """Base class. A kind of workload adds its parameters and implements `events` and `length`."""
 
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 1
 

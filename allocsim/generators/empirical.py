@@ -3,8 +3,8 @@
 The table (`rates`) gives the allocation rate and the number of live objects of each size. A
 profiler of a real program can write such a table, and Google's fleetbench comes with several. The
 first events allocate a population of `heap` bytes; the other events allocate and free at the rates
-of the table, which keeps the heap in its steady state. Sizes above a share of the heap, `largest`,
-are dropped, and a note says so.
+of the table, which keeps the heap in its steady state. Sizes larger than the share `largest` of the
+heap are dropped, and a note says so.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def step(
 
     For each event, a word of `row_words` picks the row, and whether to allocate or to free. The low
     half of a word of `object_words` picks the object to free. If an allocation would overflow its
-    row, an object of that row is freed.
+    row, an object of that row is freed instead.
     """
     state, rows = population.state[0], population.rows
     allocations = rows[len(rows) - 1].allocations << FREE_BITS

@@ -1,4 +1,4 @@
-"""Replay of recorded threads: an OS thread replays the events of each recorded thread.
+"""Replay of recorded threads: each recorded thread is replayed by an OS thread of its own.
 
 A *plan* divides the events into a stream for each thread, and into *epochs*, which follow one
 another. A thread's part of an epoch is a *turn*. The last thread to finish its turn opens the next

@@ -1,10 +1,10 @@
 """The plan of a replay on threads: a stream of events for each thread, and epochs of turns.
 
 Object ids are reused, so two objects with the same id would make threads wait for each other. In a
-stream, an event therefore names a slot. If only one thread uses an object, only that thread reuses
-its slot. The slot of a shared object is reused only in a later epoch. The *version* of a shared
-object counts its allocation and its reallocations so far: a call waits for the version that it
-needs.
+stream, an event therefore has a slot in place of an id. If only one thread uses an object, only
+that thread reuses its slot. The slot of a shared object is reused only in a later epoch. The
+*version* of a shared object counts its allocation and its reallocations so far: a call waits for
+the version that it needs.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
     cursor, progress = plan.cursor[0], plan.threads[thread]
     is_ordered = cursor.window == ORDERED
     if cursor.epochs == 0 or (cursor.full and is_call) or (is_ordered and thread != cursor.thread):
-        if is_call:  # not for the end of a thread: right after a step, it belongs to the step
+        if is_call:  # the end of a thread right after a step still belongs to that step
             _mark_steps(plan)
         _begin_epoch(plan)
     cursor.thread = thread

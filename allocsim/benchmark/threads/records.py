@@ -93,7 +93,7 @@ class Stage(NamedTuple):
     thread: Table[ReplayThread]  # the thread's row
     driver: Table[Driver]  # the thread's row
     scratch: Table[Object]  # the thread's row
-    stream: Table[Event]  # by thread; `object` is a slot, `thread` the version it needs
+    stream: Table[Event]  # all streams; `object` is a slot, `thread` is a version
     unshared: Table[Object]  # slots of objects that one thread uses
     shared: Table[Shared]
     turns: Table[Turn]

@@ -88,7 +88,7 @@ class ThreadedReplay:
         self._stage.function[:] = function
         self._stage.times[: len(self._steps)] = self._steps.time
         if self._has_run:
-            self._reset()  # not before the first replay, in which new arrays would be measured
+            self._reset()  # not before the first replay: it would measure the new arrays
         self._has_run = True
         if self._supervise():
             self._raise_failure()

@@ -1,7 +1,7 @@
 """Stacks for OS threads, mapped and touched before memory is measured.
 
-The C library would map a stack for each thread and keep some of the stacks. They would count as
-memory of the library that is measured.
+Otherwise the C library would map a stack for each thread and keep some of the stacks. These would
+count as memory of the library that is measured.
 """
 
 from __future__ import annotations

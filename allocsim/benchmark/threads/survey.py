@@ -49,7 +49,7 @@ def survey(events: Table[Event], objects: int) -> Survey:
 
 
 def new_numbers() -> Any:
-    """Return a table for `number_of`: the current thread of each thread number, plus 1."""
+    """Return a table for `number_of`: for each recorded thread number, the thread plus 1."""
     return table(np.int64, MAX_THREADS)
 
 

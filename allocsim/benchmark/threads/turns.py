@@ -1,4 +1,4 @@
-"""Turns: a thread waits for its turn, and the last one to finish opens the next epoch.
+"""Turns: a thread waits until its epoch is open. The last turn to finish opens the next epoch.
 
 The supervisor creates threads and joins them. It takes requests from a table: n + 1 to create
 thread n, -(n + 1) to join it, DONE, or FAILED.
@@ -28,7 +28,7 @@ THREAD_BYTES = ReplayThread.dtype.itemsize
 EPOCH_BYTES = Epoch.dtype.itemsize
 SHARED_BYTES = Shared.dtype.itemsize
 CODE_BYTES = CODE.itemsize
-"""Sizes of the records in bytes, because the tables are addressed in bytes, as in C."""
+"""Sizes of the records in bytes. Kernels compute the addresses of rows from them, as C does."""
 
 GRANTED = ReplayThread.dtype.fields["granted"][1]  # type: ignore[index]
 REMAINING = Epoch.dtype.fields["remaining"][1]  # type: ignore[index]
@@ -56,7 +56,7 @@ def grant(stage: Stage, number: int, epoch: int) -> None:
 
 @kernel
 def open_epoch(stage: Stage, epoch: int) -> None:
-    """Let the threads of an epoch replay; request the creation of new ones from the supervisor."""
+    """Let the threads of an epoch replay; ask the supervisor to create those that do not exist."""
     turns = stage.turns
     for index in range(stage.epochs[epoch].first, stage.epochs[epoch + 1].first):
         number = turns[index].thread
