@@ -44,8 +44,8 @@ class Memory(msgspec.Struct, kw_only=True):
     first_live: Count = 0
     """Peak of the live bytes, counting at most 4 KiB of each object."""
     lowest: Count | None = None
-    """For a library: its peak in a replay with --touch first. None if that cannot be much lower than
-    `peak`, or if the recording says what the program touched."""
+    """For a library: its peak in a replay with --touch first. None if that cannot be much lower
+    than `peak`, or if the recording says what the program touched."""
     seconds: float = 0.0
     """Wall time of the replay."""
     has_virtual_clock: bool = False

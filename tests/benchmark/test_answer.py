@@ -1,4 +1,4 @@
-"""The file of arrays between the parent and its child."""
+"""The file of arrays that a child and its parent exchange."""
 
 import os
 from collections.abc import Iterator

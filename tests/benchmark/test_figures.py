@@ -1,4 +1,4 @@
-"""Figures that follow from measured ones."""
+"""Figures that are computed from measured figures."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A library that damages its objects gets a failed row, which names the damage."""
+"""A library that damages its objects fails the check, and the message names the damage."""
 
 import dataclasses
 from collections.abc import Callable

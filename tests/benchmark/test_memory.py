@@ -25,8 +25,8 @@ from tests.driving import free, malloc, stream
 from tests.libraries.children import require
 
 PYTHON_MEMORY = 256 << 10
-"""Python's own allocations and frees during a measurement count too; in pure mode, they are more
-than 64 KiB."""
+"""Tolerance in bytes. Python's own allocations and frees during a measurement count too; in pure
+mode, they exceed 64 KiB."""
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ class Replayer:
         return peak - idle[0], end - idle[0]
 
     def _anonymous(self, workload: EventFile, library: str | None, points: int) -> list[int]:
-        """Return the bytes before the first event, at the peak, and after the last event."""
+        """Return the anonymous RSS before the first event, at the peak, and at the end."""
         path = f"/proc/{os.getpid()}/fd/{workload.descriptor}"
         objects = int(np.fromfile(path, EVENT)["object"].max()) + 1
         environment = dict(child_environment(None, keep_settings=True))
@@ -71,7 +71,7 @@ class Replayer:
 
 @pytest.fixture
 def replayer(compiler: str, tmp_path: Path) -> Replayer:
-    """The independent measurement."""
+    """The compiled program that makes the independent measurement."""
     program = tmp_path / "replay_events"
     source = str(HERE / "replay_events.c")
     subprocess.run([compiler, "-O2", "-Wall", "-Werror", "-o", str(program), source], check=True)
@@ -83,7 +83,7 @@ NO_PURGING = {
     "MIMALLOC_ALLOW_DECOMMIT": "0",
     "MIMALLOC_PURGE_DELAY": "-1",
 }
-"""jemalloc and mimalloc release memory after a delay, so on a busy machine the slower of two
+"""Settings that turn off delayed release in jemalloc and mimalloc. With it, the slower of two
 programs would release more. The names of mimalloc's settings changed with version 2.1."""
 
 
@@ -168,7 +168,7 @@ static long now(void) {
     clock_gettime(CLOCK_MONOTONIC, &read);
     return 1000 * read.tv_sec + read.tv_nsec / 1000000;
 }
-/* Takes 100 MiB in the first call that is made 10 minutes after the first one. */
+/* Takes 100 MiB in a call that is made 10 minutes or more after the first call. */
 void *my_malloc(size_t size) {
     if (!started) started = now();
     if (now() - started >= 600000) {

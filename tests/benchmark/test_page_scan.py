@@ -1,4 +1,4 @@
-"""The scan of resident anonymous pages finds exactly those that are written to."""
+"""The scan of resident anonymous pages finds exactly the pages that were written to."""
 
 import mmap
 from collections.abc import Iterator

@@ -90,7 +90,7 @@ def test_free_events_name_the_live_objects(heap: Heap, meter: Meter) -> None:
 
 def test_peak_of_live_is_found() -> None:
     def peak(count: int, most: int = NEVER) -> tuple[int, int]:
-        """The peak of live bytes within the first events."""
+        """Return the peak of live bytes within the first `count` events, and when it is reached."""
         return peak_live(EVENTS[:count], np.zeros(2, np.int64), most)
 
     assert peak(5) == (40_200, 5)

@@ -15,7 +15,7 @@ from tests.cli.running import ENVIRONMENT, Ended, command
 from tests.recorders.requirements import one_recording_at_a_time
 
 TIMEOUT = 1200.0
-"""Seconds after which a run counts as hung: it compiles kernels, on a machine that may be busy."""
+"""Seconds after which a run counts as hung. A run compiles kernels, perhaps on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Record:
 
     place: Path
     temporary: Path
-    """A short path: LTTng's sockets are below it, and their paths may have 107 bytes."""
+    """A short path, because LTTng's sockets are below it: a socket's path has at most 107 bytes."""
 
     @property
     def environment(self) -> dict[str, str]:

@@ -82,5 +82,5 @@ def fake(
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *known: Recorder) -> None:
-    """Replace the installed recorders by these."""
+    """Replace the list of recorders by `known`."""
     monkeypatch.setattr(recorders, "RECORDERS", known)

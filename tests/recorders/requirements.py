@@ -1,4 +1,4 @@
-"""Installed recorders; where LTTng cannot be private, it makes one recording at a time."""
+"""Requirements of a test: a recorder, a compiler, no other recording by LTTng at the same time."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ from allocsim.recorders.program import find_program
 
 
 def require(name: str, *program: str) -> None:
-    """Skip the test where a recorder cannot record a program."""
+    """Skip the test if a recorder cannot record a program on this machine."""
     if shutil.which(program[0]) is None:
         pytest.skip(f"{program[0]} is not installed")
     (recorder,) = [recorder for recorder in RECORDERS if recorder.name == name]

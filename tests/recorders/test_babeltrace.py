@@ -11,7 +11,7 @@ from allocsim.recorders import babeltrace
 
 
 def printed(directory: Path, status: int, text: str, losses: list[str]) -> int:
-    """Count the events read from a babeltrace2 that ends with a status and messages."""
+    """Return how many events are read if babeltrace2 prints `text` and exits with `status`."""
     (directory / "messages").write_text(text)
     printing = subprocess.Popen(["sh", "-c", f"exit {status}"])
     chunks = iter([no_events(3), no_events(4)])

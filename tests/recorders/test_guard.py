@@ -117,7 +117,7 @@ def test_library_opened_with_deep_bind_is_a_loss(
 def test_program_that_is_executed_without_the_guard_is_a_loss(
     run: Callable[..., tuple[str, Page]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The guard notes the end of /bin/true. A program without LD_PRELOAD has no guard."""
+    """/bin/true has the guard, which notes its end. Without LD_PRELOAD, it would have no guard."""
     run("x")
     assert read_page(tmp_path).images == read_page(tmp_path).ended == 2
     page = Page(9, 1, 0, 0, 0, 0, 0)

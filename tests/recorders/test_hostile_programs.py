@@ -1,4 +1,4 @@
-"""Programs that disturb a third-party recorder: recorded completely, or the losses are reported."""
+"""Programs that disturb a third-party recorder are recorded completely, or losses are reported."""
 
 import os
 import re

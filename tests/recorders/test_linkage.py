@@ -27,7 +27,7 @@ extern "C" void *malloc(size_t size) { static char room[1 << 20], *next = room;
 void *operator new(size_t size) { return malloc(size); }
 void *operator new[](size_t size) { return malloc(size); }
 """
-"""A malloc library with an operator new of its own, as tcmalloc, mimalloc and jemalloc are."""
+"""A malloc library with an operator new of its own, like tcmalloc, mimalloc and jemalloc."""
 
 USER = "int main() { int *x = new int(5); return *x; }"
 

@@ -111,7 +111,7 @@ def by_thread(events: Any) -> list[list[tuple[int, ...]]]:
 def test_recording_is_read_as_babeltrace2_prints_it(tmp_path: Path) -> None:
     """The two readers give the same events of each thread.
 
-    Calls on two CPUs may have the same time stamp. Their order is then arbitrary, and with it the
+    Calls on two CPUs may have the same time stamp. Their order is then arbitrary, and so are the
     numbers of objects and threads.
     """
     require("lttng", "true")

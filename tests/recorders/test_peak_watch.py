@@ -37,7 +37,7 @@ int main(int count, char **words)
 
 @pytest.fixture(scope="module")
 def program(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A program with 4 MiB of static data whose heap has 32 MiB for a moment, and then 8."""
+    """A program with 4 MiB of static data. Its heap reaches 32 MiB, then shrinks to 8 MiB."""
     path = tmp_path_factory.mktemp("peak") / "peak"
     options = ["-x", "c", "-O1", "-fno-builtin", "-o", str(path), "-"]
     subprocess.run([compiler, *options], input=SOURCE.encode(), check=True)
@@ -84,7 +84,7 @@ int main(int count, char **words)
 
 
 def test_exec_without_address_randomisation_is_noticed(compiler: str, tmp_path: Path) -> None:
-    """The arguments and the paths of both programs are of one length, so the stack starts alike."""
+    """The arguments and paths of both programs are equally long, so their stacks start alike."""
     if subprocess.run(["setarch", "-R", "true"], capture_output=True, check=False).returncode:
         pytest.skip("address randomisation cannot be turned off")
     first, last = (str(tmp_path / name) for name in ("first", "final"))

@@ -1,4 +1,4 @@
-"""`allocsim record`: the program runs as without it, and its trace can be replayed."""
+"""`allocsim record`: the program runs as it does without a recorder, and can be replayed."""
 
 import os
 import shutil
@@ -115,7 +115,7 @@ def test_interrupt_goes_to_the_program_and_its_trace_is_written(
 ) -> None:
     require(name, PYTHON)
     work = "x = [bytes(900) for _ in range(500)]"
-    # heaptrack's thread may receive the signal. Python's handler would not wake the main thread.
+    # heaptrack's thread may receive the signal. Then Python's handler would not wake signal.pause.
     default = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)"
     waiting = f"{default}; {work}; print(1, flush=True); signal.pause()"
     with subprocess.Popen(

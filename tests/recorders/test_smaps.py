@@ -1,4 +1,4 @@
-"""The anonymous memory of a process by its mappings."""
+"""The anonymous memory of a process, for each kind of mapping."""
 
 import mmap
 import os

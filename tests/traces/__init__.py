@@ -1,1 +1,1 @@
-"""The readers of recorded traces."""
+"""Tests of `allocsim.traces`."""

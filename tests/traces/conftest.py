@@ -13,7 +13,7 @@ Recorded = Callable[[bytes | str], tuple[list[Event], Trace]]
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Recorded:
-    """A function that writes Android's text to trace.txt and returns its events and trace."""
+    """A function that writes a recording in Android's format, and returns its events and trace."""
 
     def write_and_read(text: bytes | str) -> tuple[list[Event], Trace]:
         path = tmp_path / "trace.txt"

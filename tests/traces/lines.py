@@ -13,7 +13,7 @@ def read_lines(form: str, *lines: str) -> tuple[list[Event], Trace]:
 
 
 def first_event(form: str, before: str, line: str) -> tuple[Event | None, dict[str, int]]:
-    """Return the event of a line after `before`, which makes one, and counts of dropped calls."""
+    """Return the event of `line`, and counts of dropped calls; the line `before` has one event."""
     events, trace = read_lines(form, before, line)
     assert len(events) <= 2
     return (events[1] if len(events) == 2 else None), trace.dropped

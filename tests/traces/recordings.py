@@ -27,7 +27,7 @@ ADDRESS = (1 << 60) - 1
 
 
 def events_of(trace: Trace) -> Any:
-    """All events of a trace, in one array of their own."""
+    """All events of a trace, copied to one array."""
     chunks = [chunk.copy() for chunk in trace.chunks]
     return np.concatenate([no_events(), *chunks]).view(np.recarray)
 
@@ -85,7 +85,7 @@ class Plain:
         self.call(call, thread, at, first, prod(sizes) if sizes else 0)
 
     def call(self, call: str, thread: str, at: int, first: int = 0, request: int = 0) -> None:
-        """Process a call; `first` is the old address or the alignment, if it has one."""
+        """Process a call; `first` is its old address or alignment, if it has either."""
         if call in ("malloc", "calloc"):
             self.allocate(Op[call.upper()], thread, at, request)
         elif call == "memalign":
@@ -143,7 +143,7 @@ class Plain:
             self.dropped["free of unknown"] += 1
 
     def end_overlapped(self, thread: str, at: int) -> None:
-        """Insert a lost free of the object at the address."""
+        """Free the object that is live at an address, because the recording lacks its free."""
         if at in self.live:
             self.dropped["overlap"] += 1
             self.free(thread, at)

@@ -100,7 +100,7 @@ def test_wrong_forced_format_is_an_error_at_the_first_line() -> None:
 
 
 def test_file_is_closed_after_an_error(tmp_path: Path) -> None:
-    """Warnings are errors: a file left open would fail when it is collected."""
+    """A file left open would cause a warning when it is collected, and warnings are errors."""
     path = tmp_path / "trace"
     path.write_bytes(b"hello\n")
     for form in (None, "nonsense"):

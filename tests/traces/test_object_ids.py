@@ -283,7 +283,7 @@ def test_table_is_never_more_than_half_full() -> None:
 
 def test_too_many_threads_halt(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = 16 if PURE else object_ids.MAX_THREADS
-    monkeypatch.setattr(object_ids, "MAX_THREADS", limit)  # compiled, it is part of the code
+    monkeypatch.setattr(object_ids, "MAX_THREADS", limit)  # a constant in compiled code
     known, events = new_object_ids(), no_events(2 * limit + 8)
     calls = no_calls(limit + 1)
     calls.op, calls.address, calls.thread = Op.MALLOC, A, np.arange(limit + 1)

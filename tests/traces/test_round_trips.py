@@ -1,6 +1,7 @@
 """Recordings of real programs, written and read back: the same events in any container.
 
-Each sample is written as an allocsim trace and as Android's text; one goes through every container.
+Each sample is written as an allocsim trace and as Android's text. One sample is also packed in
+every container.
 All fields of the events are compared except object ids, which a reader assigns itself.
 """
 

@@ -1,4 +1,4 @@
-"""Recordings of real programs: the events of a simple reader are the same, and totals are known.
+"""Recordings of real programs: a reader gives the events of a simple reader, and known totals.
 
 `samples/README.md` says what each recording is, and how it was made.
 """

@@ -77,7 +77,7 @@ def test_table_of_live_objects_grows_during_an_import(monkeypatch: pytest.Monkey
 def test_more_threads_than_a_stream_can_hold_are_an_error(
     monkeypatch: pytest.MonkeyPatch, recorded: Recorded
 ) -> None:
-    limit = 16 if PURE else object_ids.MAX_THREADS  # compiled, it is part of the code
+    limit = 16 if PURE else object_ids.MAX_THREADS  # a constant in compiled code
     monkeypatch.setattr(object_ids, "MAX_THREADS", limit)
     lines = [f"{thread}: malloc {16 * thread + 16:#x} 1" for thread in range(limit + 1)]
     events, _ = recorded("\n".join([*lines[:-1], ""]))

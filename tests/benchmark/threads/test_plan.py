@@ -29,7 +29,7 @@ each_window = pytest.mark.parametrize("window", [ORDERED, 1, 7, 10_000])
 
 @dataclass
 class Model:
-    """Replays a plan. Its slots hold the recorded object ids, which are not part of the plan."""
+    """Replays a plan. The model's slots hold the recorded object ids, which the plan lacks."""
 
     plan: Plan
     calls: list[Call]

@@ -102,7 +102,7 @@ def test_each_call_is_made_in_order_on_a_thread_of_its_own(seed: int) -> None:
     replay.end_threads()
     expected = [(call.op.name.lower(), call.request) for call in real_calls(calls)]
     assert [(name, size) for _, name, size in witness.seen] == expected
-    # The ids of OS threads are reused, so runs of calls are compared, not numbers.
+    # Ids of OS threads are reused, so only the positions where the thread changes are compared.
     runs = [len(list(run)) for _, run in groupby(owners(calls))]
     assert [len(list(run)) for _, run in groupby(each[0] for each in witness.seen)] == runs
     assert threading.get_native_id() not in {each[0] for each in witness.seen}
@@ -157,7 +157,7 @@ def test_object_with_version_0_is_handed_over() -> None:
 
 @compiled_only
 def test_memory_is_read_at_each_step() -> None:
-    size = 33 << 20  # glibc always maps such an object: a smaller one may get memory in use before
+    size = 33 << 20  # glibc always maps such an object; a smaller one may get memory that was freed
     replay, steps = prepared([malloc(number, size, number) for number in range(3)], steps=[1, 2, 3])
     replay.replay(load("glibc").state.function)
     replay.end_threads()

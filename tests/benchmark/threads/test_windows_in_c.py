@@ -1,4 +1,4 @@
-"""The loop in C makes the calls of the recording. The driver's time is compared with its time."""
+"""The loop in C makes the recorded calls, so its time can be compared with the driver's time."""
 
 from collections import Counter
 from pathlib import Path

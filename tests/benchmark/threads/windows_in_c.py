@@ -1,7 +1,7 @@
 """An independent loop in C that replays the windows of a plan, compared with the driver.
 
-As a program: `windows_in_c LOOP LIBRARY DESCRIPTOR PAIRS` replays a file of events on a library in
-allocsim's driver and in the loop, in turn, and prints the ns/event of each pair as JSON.
+As a program: `windows_in_c LOOP LIBRARY DESCRIPTOR PAIRS` replays a file of events on a library,
+alternately with allocsim's driver and with the loop, and prints the ns/event of each pair as JSON.
 """
 
 from __future__ import annotations

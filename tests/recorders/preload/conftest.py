@@ -14,7 +14,7 @@ PROGRAMS = "programs"
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with `counter.so`, `programs`, and `programs.so`, a library of the same code."""
+    """A directory with `counter.so`, the executable `programs`, and `programs.so`, its library."""
     reason = why_no_compiler()
     if reason is not None:
         pytest.skip(reason)
@@ -39,7 +39,7 @@ def library(compiled: Path) -> Path:
 
 @pytest.fixture
 def chain(compiled: Path, library: Path, tmp_path: Path) -> Chain:
-    """Run a program under counter and recorder."""
+    """Run a program under the counter and the recorder."""
     return Chain(library, compiled / "counter.so", tmp_path)
 
 

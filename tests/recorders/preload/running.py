@@ -22,8 +22,8 @@ FIELDS = (
 """Fields of a page of counters, in the order of counter.c."""
 
 CALLS = FIELDS[:10]
-"""`free` includes operator delete. If a library lacks a form of it, the form calls another one or
-free, so the counter and the recorder may see different names for a call."""
+"""Calls that are compared. `free` includes operator delete. If a library lacks a form of operator
+delete, that form calls another form or free, and counter and recorder may name it differently."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from allocsim.traces.preload.untouched import UntouchedBlocks
 from tests.recorders.preload.running import Chain
 
 SLACK = 2 * OS_PAGE
-"""A block may begin inside a page, after the library's own bytes."""
+"""Tolerance in bytes: a block may begin inside a page, after the library's own bytes."""
 
 
 def test_untouched_parts_of_large_blocks_are_recorded(chain: Chain, program: str) -> None:

@@ -1,4 +1,4 @@
-"""The recorder sees every call: equal to an independent counter, kind by kind."""
+"""The recorder sees every call: it counts as many of each kind as an independent counter."""
 
 import re
 import shutil
@@ -94,7 +94,7 @@ def test_forked_child_begins_with_what_it_inherits(chain: Chain, program: str) -
 
 
 def test_fork_past_libc_gets_files_of_its_own(chain: Chain, program: str) -> None:
-    """The counter does not notice the fork, so one page has the calls of both processes."""
+    """The counter does not notice the fork, so one page of counters has both processes' calls."""
     recorded = chain(program, "raw_fork")
     assert len(recorded.images) == 2
     both = [recorded.trace(image) for image in recorded.images]
@@ -134,7 +134,7 @@ def test_failed_exec_is_not_noted(chain: Chain, program: str) -> None:
 
 
 def test_memory_from_elsewhere_than_malloc_is_counted(chain: Chain, program: str) -> None:
-    """9 MiB are the program's; the 64 MiB that malloc maps are not."""
+    """The program itself maps 9 MiB. The 64 MiB that malloc maps do not count."""
     (image,) = chain(program, "maps").images
     mapped, unmapped = int(image.header["mapped"]), int(image.header["unmapped"])
     assert (mapped >> 20, unmapped >> 20) == (9, 9)
@@ -164,7 +164,7 @@ def test_program_without_room_goes_on_and_the_loss_is_reported(
 
 
 def test_program_that_cannot_make_its_file_is_a_loss(chain: Chain, program: str) -> None:
-    """The shell's file exists before the limit takes effect."""
+    """The shell's recording is created before the limit takes effect."""
     alone = Chain(chain.recorder, None, chain.place)
     recorded = alone("sh", "-c", f"ulimit -f 0; exec {program} exits")
     trace = recorded.trace(recorded.images[0])
@@ -234,7 +234,10 @@ int main() {
 def test_operator_new_that_throws_is_recorded_as_failed(
     chain: Chain, tmp_path: Path, allocator: str
 ) -> None:
-    """The counter does not see these calls. mimalloc's operator new ends the program instead."""
+    """The counter does not see these calls.
+
+    mimalloc is left out, because its operator new does not throw, but ends the program.
+    """
     (tmp_path / "throws.cpp").write_text(THROWS)
     program = _linked_to(allocator, tmp_path / "throws.cpp", tmp_path)
     recorded = Chain(chain.recorder, None, tmp_path)(program, status=30)

@@ -14,12 +14,12 @@ from allocsim.recorders.preload.clock import TickClock, is_tsc_trusted
 from allocsim.recorders.preload.live import LiveWatch
 
 DEADLINE = 600.0
-"""Seconds after which the figures count as missing, on a machine that may be busy."""
+"""Seconds after which the figures count as missing. The machine may be busy."""
 
 
 @pytest.fixture
 def waiting(tmp_path: Path, library: Path, program: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A recorded program with 100 live objects of 1,000 bytes that waits for its input to end."""
+    """A recorded program that holds 100 objects of 1,000 bytes, and waits for its input to end."""
     environment = {
         **os.environ,
         "LD_PRELOAD": str(library),

@@ -1,4 +1,4 @@
-"""`allocsim record` with its own recorder, which is the default."""
+"""`allocsim record` with allocsim's own recorder (preload), which is the default."""
 
 import os
 import platform
@@ -137,7 +137,7 @@ def test_address_space_limit_is_a_loss_of_the_trace(
 
 
 def test_recording_without_room_for_a_call_says_why(record: Record, program: str) -> None:
-    """Its first file has a few KiB, the second one 128 KiB."""
+    """The first file of a recording has a few KiB, and the second one has 128 KiB."""
     ended = record("-o", "out", "--", "sh", "-c", f"ulimit -f 100; exec {program} exits")
     assert ended.status == 2
     assert ended.err.count("calls not recorded: the file-size limit of the program") == 1
@@ -155,7 +155,7 @@ def test_static_program_is_refused_before_it_runs(record: Record, tmp_path: Path
 def test_without_a_compiler_the_next_recorder_is_used_and_the_reason_reported(
     record: Record, tmp_path: Path
 ) -> None:
-    """The directory of programs has no cc."""
+    """PATH has one directory, which has no cc."""
     path = tmp_path / "bin"
     path.mkdir()
     for name in ("true", "heaptrack"):

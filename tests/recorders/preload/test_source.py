@@ -61,7 +61,7 @@ def test_calls_are_recorded_on_aarch64(tmp_path: Path) -> None:
 
 
 def _run(program: Path, recordings: Path, names: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a program that contains the recorder; `names` are its settings that are on."""
+    """Run a program that contains the recorder; `names` are the recorder's settings that are on."""
     recordings.mkdir()
     options = {f"ALLOCSIM_RECORD_{name}": "1" for name in names}
     environment = {**os.environ, "ALLOCSIM_RECORD": str(recordings), **options}

@@ -1,4 +1,4 @@
-"""Recorded stacks equal those of libc's backtrace(), in frames of all shapes."""
+"""Recorded stacks equal those of libc's backtrace(), with stack frames of all kinds."""
 
 import os
 import subprocess
@@ -106,7 +106,7 @@ def test_without_the_option_there_are_no_stacks(chain: Chain, program: str) -> N
 
 
 def test_stacks_that_are_cut_off_or_zero_are_damage(chain: Chain, program: str) -> None:
-    """The header has the number of stacks, and each entry has its own number."""
+    """The header says how many stacks there are, and the number in each entry is never 0."""
     (image,) = chain(program, "kinds", sites=True).images
     content, whole = image.stacks.read_bytes(), Stacks(image)
     assert len(whole.rows) == image.header["stacks"] + 1

@@ -34,7 +34,7 @@ def records_of(lane: Path) -> Iterator[Record]:
 
 @pytest.mark.parametrize("tsc", [True, False], ids=["tsc", "ns"])
 def test_calls_of_two_threads_are_in_order(chain: Chain, program: str, tsc: bool) -> None:
-    """Those of each thread, and the allocation and the free of each object."""
+    """The records of each thread are in order, and each object is allocated before it is freed."""
     alone = Chain(chain.recorder, None, chain.place)
     (image,) = alone(program, "hands_over", tsc=tsc).images
     lanes = [[*records_of(lane)] for lane in image.lanes]

@@ -80,7 +80,7 @@ def test_file_keeps_the_description_of_the_trace(stored: Path) -> None:
 
 
 def test_file_keeps_the_figures_of_the_program(tmp_path: Path) -> None:
-    """A slice is a part of the program. The figures of this part are not known."""
+    """A slice is a part of the program's run, and the figures of this part are not known."""
     whole = Trace("a program", iter([no_events(1)]), {"kind": "trace"}, program_run=program_run())
     write_trace(whole, tmp_path / "whole")
     assert read_trace(tmp_path / "whole").program_run == program_run()

@@ -65,7 +65,7 @@ def open_files() -> int:
 
 
 def test_file_is_closed_with_its_trace(stored: Path) -> None:
-    gc.collect()  # what earlier tests have left
+    gc.collect()  # closes files of earlier tests
     before = open_files()
     traces = [read_trace(stored) for _ in range(3)]
     assert open_files() == before + 3

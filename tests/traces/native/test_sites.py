@@ -1,4 +1,4 @@
-"""Call sites in allocsim traces: read back in every way; damage is an error."""
+"""Call sites in allocsim traces are read back unchanged; damage is an error."""
 
 import gzip
 import io

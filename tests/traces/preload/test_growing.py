@@ -61,7 +61,7 @@ def test_growing_lanes_give_the_calls_of_the_whole_image(tmp_path: Path) -> None
 
 
 def test_record_after_the_look_waits_for_earlier_ones(tmp_path: Path) -> None:
-    """The second lane gets its record late, although its stamp is the earlier one."""
+    """The record with stamp 25 is written late, but has to precede the one with stamp 30."""
     write_image(tmp_path)
     write_lane(tmp_path, 1, [(Code.MALLOC, 10, 0x100, 10), (Code.MALLOC, 30, 0x200, 30)])
     reader = GrowingReader(IDENTITY)

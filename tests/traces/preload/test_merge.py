@@ -42,7 +42,7 @@ def test_lanes_come_in_the_order_of_their_stamps(tmp_path: Path, seed: int) -> N
 
 
 def test_call_has_the_number_of_its_stack(tmp_path: Path) -> None:
-    """The first record of a realloc has the stack. Another thread's call is between its records."""
+    """The first of a realloc's two records has the stack. Between them is another thread's call."""
     one: list[Record] = [
         (Code.MALLOC | WITH_SITE, 1, 0x100, 10, 7),
         (Code.REALLOC | WITH_SITE, 2, 0x100, 20, 8),
@@ -69,7 +69,7 @@ def test_impossible_number_of_a_stack_is_unknown(tmp_path: Path, number: int) ->
 
 
 def test_alignment_in_the_record_of_a_calloc_is_ignored(tmp_path: Path) -> None:
-    """The program may have overwritten it. An event with both would be refused in a trace."""
+    """The program may have overwritten it. A calloc with an alignment is not a valid event."""
     lane: list[Record] = [(code, 1, 0x100 | 5 << 56, 10) for code in (Code.CALLOC, Code.MEMALIGN)]
     reader = ImageReader(write_image(tmp_path, lane))
     calls = [call for batch in reader.batches() for call in batch.copy()]

@@ -13,7 +13,7 @@ from allocsim.traces.preload.untouched import UntouchedBlocks
 from tests.driving import Call, free, malloc, realloc, stream
 
 NOTE = Op.RELEASE
-"""Its operation is replaced by TOUCHED, which is not an Op."""
+"""Stands for TOUCHED, which is not an Op; `collected` replaces it."""
 
 
 def touched(number: int, size: int) -> Call:

@@ -32,7 +32,7 @@ def write_image(
     parent: int = 0,
     identity: int = IDENTITY,
 ) -> Image:
-    """Write an image with these lanes. Lane N begins with a BEGIN of thread N, from 1."""
+    """Write an image with these lanes. Lane N, from 1 on, begins with the BEGIN of thread N."""
     header = np.zeros(1, HEADER)
     header["magic"], header["version"] = MAGIC, VERSION
     header["process"], header["identity"], header["parent"] = process, identity, parent

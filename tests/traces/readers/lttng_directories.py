@@ -68,7 +68,7 @@ def packet(events: Sequence[Event], number: int = 0, discarded: int = 0) -> byte
 
 
 def write_directory(place: Path, streams: Sequence[bytes], metadata: str = METADATA) -> Path:
-    """Write a trace directory with these files of streams."""
+    """Write a trace directory: the metadata, and a file for each stream."""
     directory = place / "ust" / "uid" / "0" / "64-bit"
     (directory / "index").mkdir(parents=True)
     (directory / "metadata").write_bytes(metadata_packets(metadata))

@@ -99,7 +99,7 @@ DROPPED = {
     "alignment of 18 digits": ("5: memalign 0x20 999999999999999999 1", "impossible size"),
     "end of an unknown thread": ("6: thread_done 0x0", ""),
 }
-"""Lines after BEFORE without an event, with the reason, or None if a number is too long."""
+"""Lines after BEFORE that make no event, with the reason, or "" if the line is not counted."""
 
 dropped_lines = {name: found for name, found in DROPPED.items() if found[1] is not None}
 

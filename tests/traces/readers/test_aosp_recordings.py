@@ -1,4 +1,4 @@
-"""AOSP text in many blocks: a plain reader gives the same events, wherever blocks and cuts are."""
+"""AOSP text in many blocks: a plain reader gives the same events, wherever a block or file ends."""
 
 import gzip
 import random

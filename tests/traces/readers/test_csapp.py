@@ -66,7 +66,7 @@ def test_id_is_reused_after_its_free() -> None:
 
 @pytest.mark.parametrize("blank", ["", " ", " \r", "\t \r"])
 def test_call_without_size_takes_that_of_the_call_before(blank: str) -> None:
-    """In the lab's driver, scanf finds no number and leaves the variable unchanged."""
+    """In the driver of the CS:APP lab, scanf finds no number and leaves the variable unchanged."""
     content = f"{MODERN}a 0 512\na 1{blank}\nr 0 640\nf 1\nr 0{blank}\n"
     events, trace = read_bytes(content.encode(), csapp.FORMAT)
     assert [event[1] for event in events] == [512, 512, 640, 0, 640]

@@ -145,7 +145,7 @@ def test_file_is_known_by_its_version(head: str, known: bool) -> None:
 
 
 def count_raw(content: bytes) -> Count:
-    """Split each line; a dictionary by address."""
+    """Count the calls in a raw file, with a dictionary of live blocks by address."""
     count = Count()
     for line in content.split(b"\n"):
         fields = line.split()
@@ -157,7 +157,7 @@ def count_raw(content: bytes) -> Count:
 
 
 def count_interpreted(content: bytes) -> Count:
-    """Split each line; a queue by site."""
+    """Count the calls in an interpreted file, with a queue of live blocks for each site."""
     count, sizes = Count(), list[int]()
     queues = dict[bytes, deque[int]]()
     for number, line in enumerate(content.split(b"\n")):
@@ -176,8 +176,8 @@ TOTALS = {
     "sqlite": Totals(3585, 3583, 1_136_671, 400_788, 2, 8192),
     "ls": Totals(240, 73, 151_982, 138_765, 167, 33_787),
 }
-"""Output of `heaptrack_print` of heaptrack 1.4: 3585 calls to allocation functions, a peak
-of 400.79K, 8.19K left; 240, 138.76K, 33.79K."""
+"""Output of `heaptrack_print` of heaptrack 1.4. sqlite: 3585 calls to allocation functions, a peak
+of 400.79K, 8.19K left. ls: 240 calls, a peak of 138.76K, 33.79K left."""
 
 POOL = 72_704
 """Bytes that libstdc++, which heaptrack loads into every program, keeps for exceptions."""

@@ -1,4 +1,4 @@
-"""Invented addresses of sites: FIFO within a site, and reuse of numbers."""
+"""Addresses that the reader invents for blocks: FIFO within a site, and reuse of numbers."""
 
 import random
 from collections import deque

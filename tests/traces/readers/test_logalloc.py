@@ -27,7 +27,7 @@ GOOD: dict[str, tuple[str, Event]] = {
     "realloc of no slot": ("realloc(#0,24)=#17", (Op.MALLOC, 24, 0, 0, 1)),
     "free of a slot": ("free(#16)", (Op.FREE, 0, 0, 0, 0)),
 }
-"""Calls after BEFORE, whose address is also that of slot 16."""
+"""Calls after BEFORE, with the event of each. Slot #16 is the address in BEFORE, 0x10."""
 
 
 @pytest.mark.parametrize("ids", ["9 9", "9 0"], ids=["same thread", "thread 0"])

@@ -76,7 +76,7 @@ def test_every_kind_of_call_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_streams_are_merged_in_the_order_of_time(tmp_path: Path, seed: int) -> None:
     chance, count = random.Random(seed), 200 if PURE else 5000
-    step = chance.choice([3, SECOND, 3 * SECOND, 10 * SECOND])  # the low 32 bits are 4.3 s
+    step = chance.choice([3, SECOND, 3 * SECOND, 10 * SECOND])  # 2**32 ns are 4.3 s
     time, events = SECOND, []
     for number in range(count):
         time += chance.randint(1, step)

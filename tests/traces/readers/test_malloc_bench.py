@@ -16,7 +16,7 @@ FORMAT = malloc_bench.FORMAT
 MALLOC, FREE, REALLOC, CALLOC = 1, 2, 3, 4
 
 WRITTEN = "sqlite.malloc-bench.gz"
-"""Figures of sqlite.valgrind.gz as converted by malloc-bench, counted by `protoc --decode`."""
+"""sqlite.valgrind.gz, converted by malloc-bench. Its totals were counted by `protoc --decode`."""
 
 
 def varint(value: int) -> bytes:
@@ -34,7 +34,7 @@ def message(number: int, content: bytes) -> bytes:
 
 
 def line(kind: int, *fields: int | None) -> bytes:
-    """A line with one call, whose fields are numbered from 1; None omits one."""
+    """A line with one call. The call's fields are numbered from 1; None omits a field."""
     numbered = enumerate(fields, start=1)
     content = b"".join(varint(n << 3) + varint(v) for n, v in numbered if v is not None)
     return message(1, message(kind, content))

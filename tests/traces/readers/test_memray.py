@@ -1,4 +1,4 @@
-"""Captures of memray: calls of one domain, errors, damage in the child process."""
+"""Captures of memray: which calls are used, errors, and failures of the child process."""
 
 import gzip
 import subprocess
@@ -24,16 +24,16 @@ DEFAULT, PYTHON = SAMPLES / "memray-default.bin", SAMPLES / "memray-python.bin"
 
 
 def records_of(path: Path) -> list[tuple[int, int, int, int]]:
-    """Return allocator, thread, address and size of each record; skip the test if memray cannot."""
+    """Return allocator, thread, address and size of each record, or skip if memray cannot read."""
     try:
         records = FileReader(path).get_allocation_records()
     except OSError as error:
-        pytest.skip(f"the memray here reads another version's captures: {error}")
+        pytest.skip(f"the installed memray does not read this capture: {error}")
     return [(record.allocator, record.tid, record.address, record.size) for record in records]
 
 
 def count(records: list[tuple[int, int, int, int]]) -> tuple[Count, int]:
-    """Return live objects by address, without mappings, and the number of unknown frees."""
+    """Count the calls, without mappings; return the count, and the number of unknown frees."""
     counted, unknown = Count(), 0
     for allocator, _, address, size in records:
         if allocator in (1, 5):

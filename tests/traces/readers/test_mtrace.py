@@ -1,4 +1,4 @@
-"""The reader of glibc's mtrace: each kind of line, also broken, and callers of every form."""
+"""The reader of glibc's mtrace: each kind of line, broken lines, and callers of every form."""
 
 import pytest
 

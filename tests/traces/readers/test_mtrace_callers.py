@@ -69,7 +69,7 @@ def test_calls_by_caller_are_those_of_a_plain_count(program: str) -> None:
         for op, _, stack in stacks_of(trace):
             if op <= Op.REALLOC:
                 found[stack[0].module, stack[0].function] += 1
-    # Libraries that are installed here may name more functions, and lines.
+    # The libraries of this machine may give names of functions and lines that mtrace lacks.
     by_module, expected_by_module = Counter[str](), Counter[str]()
     for (module, _), count in found.items():
         by_module[module] += count

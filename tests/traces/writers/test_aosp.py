@@ -47,7 +47,7 @@ def test_any_valid_stream_is_read_back_with_other_ids(tmp_path: Path, seed: int)
     write_aosp(trace_of(calls), path)
     lives: dict[int, int] = {}
     expected: list[tuple[int, int, int, int, int]] = []
-    for allocation, call in enumerate(calls):  # each object by the number of the call that made it
+    for allocation, call in enumerate(calls):  # the object is named by its allocating call
         lives[call.object] = allocation if call.op < Op.REALLOC else lives[call.object]
         row = (call.op, call.request, call.alignment, call.thread, lives[call.object])
         expected.append(row)
