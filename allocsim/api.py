@@ -124,8 +124,8 @@ def replay(
     length = checked_bytes("replay", "reserve", reserve)
     with _opened(workload, seed) as trace:
         design = default_design(trace) if design is None else design
-        # Heap checks the parameters too, but takes a wrong key such as `reserve` as its own
-        # argument.
+        # Heap checks the parameters too, but it would take a key such as `reserve` for an argument
+        # of its own.
         find_design(design).checked(parameters)
         with Heap(design, reserve=length, **parameters) as heap:
             events = on_one_thread(trace) if threads == "one" else trace
@@ -160,8 +160,9 @@ def compare(
     or on one ("one"); designs are timed on one thread only. `timeout` is the maximum time of each
     process, in seconds. An allocator whose footprint exceeds `limit` is not measured further.
     `reserve` is the address space of a design's heap. `limit` and `reserve` are bytes, or text such
-    as "64MiB". `reference` is the allocator whose relative figures are 1.00, by default the first.
-    `sort` is the key of the column to sort by.
+    as "64MiB". With `keep_settings`, the malloc settings in the environment stay in effect.
+    `reference` is the allocator whose relative figures are 1.00, by default the first. `sort` is
+    the key of the column to sort by. `seed` and `touch` mean the same as in `replay`.
     """
     arguments = locals()
     call = call_text(compare, arguments)

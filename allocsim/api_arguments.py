@@ -1,4 +1,4 @@
-"""Arguments of the functions in `api`: shared checks, and the text of a call."""
+"""Checks of the arguments of the functions in `api`, and Python text that repeats a call."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def call_text(function: Callable[..., Any], values: Mapping[str, Any]) -> str:
             arguments += [f"{key}={object_repr(each)}" for key, each in value.items()]
         elif name in ("workload", "workloads"):
             arguments.append(_argument_text(value))
-        # The texts are compared, because == between two arrays of NumPy is an array.
+        # The texts are compared, because == between two arrays of NumPy returns an array.
         elif (text := _argument_text(value)) != _argument_text(parameter.default):
             arguments.append(f"{name}={text}")
     return f"allocsim.{function.__name__}({', '.join(arguments)})"

@@ -43,17 +43,17 @@ def explain(
     reserve: int | str = RESERVE,
     keep_settings: bool = False,
 ) -> ExplanationResult:
-    """Explain the footprint of a design or a library at a moment of a workload.
+    """Explain the footprint of a design or a library: which objects own it at a moment.
 
     `on` names the allocator as `allocsim compare --on` does; by default, it is the allocator of the
     recorded program: "go" for a trace of Go's runtime, otherwise "lib:glibc". `at` is a moment:
     "peak", "live-peak", "worst", "end", a number of events, a share of them ("50%"), or a time if
-    the recording has times ("3.5s"). `by` names the groupings of the owners: "site", "size",
-    "thread", "age" or "lifetime". `what_if` names groups to experiment with; by default, the
-    largest owner of the first grouping. No experiment is started after `seconds`; 0 means no
-    experiments. `stacks` computes the owners by stack too, for `pprof`; the recording must have
-    call sites. `timeout` is the maximum time of a process that replays on a library. The other
-    arguments are those of `compare`.
+    the recording has times ("3.5s"). An owner is a group of objects; `by` says how objects are
+    grouped: by "site", "size", "thread", "age" or "lifetime". `what_if` names owners. For each, an
+    experiment measures the footprint without its objects; by default, this is done for the largest
+    owner. No experiment is started after `seconds`; 0 means no experiments. `stacks` computes the
+    owners by stack too, for `pprof`; the recording must have call sites. `timeout` is the maximum
+    time of a process that replays on a library. The other arguments are those of `compare`.
     """
     arguments = locals()
     call = call_text(explain, arguments)

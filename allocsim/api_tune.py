@@ -51,9 +51,9 @@ def tune(
     only, and the workloads in `hold_back` are then replayed under it. Without `hold_back`, each of
     several workloads is also left out once, and replayed under a table for the others. `floor` is
     the maximum share of an object that rounding may take, or None for no limit. Then a random
-    search with the random seed `seed` looks for a better table, for `seconds`. Each call is made
-    `scale` times. `parameters` are the design's parameters; by default startup="none" for tcmalloc,
-    and direct=1 for go. The other arguments are those of `replay`.
+    search with the random seed `seed` looks for a better table, for `seconds`. Each call of a
+    workload is made `scale` times. `parameters` are the design's; by default startup="none" for
+    tcmalloc, and direct=1 for go. The other arguments are those of `replay`.
     """
     named, others = _listed("workloads", workloads), _listed("hold_back", hold_back)
     arguments = {"workloads": _one_or_all(named), "hold_back": _one_or_all(others)}

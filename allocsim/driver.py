@@ -44,7 +44,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
     # stored for every event, because any write to the heap might change them.
     position, replayed, due = start, driver.events, next_due(run)
     while position < len(events):
-        event = events[np.uint64(position)]  # unsigned: a signed index costs a test
+        event = events[np.uint64(position)]  # unsigned: no test for a negative index
         if event.op > Op.FREE:
             _replay_note(heap, driver, event)
             position += 1

@@ -30,7 +30,7 @@ def next_due(run: Run) -> int:
 def handle_due(heap: HeapState, run: Run, events: np.recarray, position: int) -> int:
     """Sample, record moments and prefetch before the event at `position`; return `next_due`."""
     driver, footprint = run.driver[0], operations.footprint(heap)
-    if driver.moments and footprint > 0:  # always 0 for a library, so its loop lacks this block
+    if driver.moments and footprint > 0:  # a library has the constant 0: the block is not compiled
         _note_moments(driver, events[position - 1], footprint)
     if driver.events == driver.due or footprint > driver.peak_footprint:
         _take_due_samples(heap, run)
@@ -41,7 +41,7 @@ def handle_due(heap: HeapState, run: Run, events: np.recarray, position: int) ->
 
 @kernel
 def _note_moments(driver: Driver, event: Record, footprint: int) -> None:
-    """Add to the sums, and record the moments of peak live bytes and of maximum footprint - live.
+    """Sum live bytes and footprint; record the moments of peak live and maximum footprint - live.
 
     The fields `later_*` describe the maximum of footprint - live so far. The fields `worst_*`
     describe its maximum up to the last allocation. If a program frees everything at its end,

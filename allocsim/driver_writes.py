@@ -44,7 +44,8 @@ def write_object(
 ) -> bool:
     """Write to an object (see Touch and `benchmark.untouched`).
 
-    Returns False if the replay must stop (see driver.stop).
+    `fresh` is True for a new object, and False after a realloc. Returns False if the replay must
+    stop (see driver.stop).
     """
     if target.request > TOUCH_STEP and _exceeds_limit(heap, driver):
         return False
@@ -63,7 +64,7 @@ def write_object(
 @cold
 def _touch_pages(target: Object, event: Record, next_page: int) -> None:
     """Write one byte in each page of an object from `next_page` on."""
-    # In other events than MEMALIGN, the field `alignment` is the untouched share of the object, in
+    # In events other than MEMALIGN, the field `alignment` is the untouched share of the object, in
     # units of 1/256 (see `benchmark.untouched`).
     untouched = 0 if event.op == Op.MEMALIGN else target.request * int(event.alignment) >> 8
     for address in range(next_page, target.address + target.request - untouched, TOUCH_STEP):

@@ -52,7 +52,7 @@ class Event(Struct):
     object: UInt32  # object id, dense from 0; 0 for notes
     thread: UInt16  # thread number, dense from 0 in order of appearance
     op: UInt8  # an Op
-    alignment: UInt8  # MEMALIGN: log2 of the alignment in bytes; else 0 (see benchmark.untouched)
+    alignment: UInt8  # MEMALIGN: log2 of the alignment in bytes; else 0, or as benchmark.untouched
 
 
 EVENT = Event.dtype
@@ -147,7 +147,7 @@ def not_empty(chunks: Iterator[Any], complaint: str) -> Iterator[Any]:
 
 
 def _read_stream() -> Iterator[Any]:
-    """Return a stream that counts as read to its end."""
+    """Return an empty stream that is already consumed (see `Trace.is_used`)."""
 
     def no_chunks() -> Generator[Any, None, None]:
         """Yield nothing."""

@@ -63,7 +63,7 @@ class ExplanationResult:
     def table(self) -> np.ndarray:
         """A structured array with a row for each owner; in each grouping, the largest is first.
 
-        The fields are those of `Owner`. `slabs` is -1 if the slabs are not known.
+        The fields are those of `Owner`; `slabs` is -1 where `Owner.slabs` is None.
         """
         rows = [asdict(owner) for owner in self.explanation.owners]
         widths = {name: max((len(row[name]) for row in rows), default=1) for name in TEXTS}

@@ -19,8 +19,8 @@ def html_table(
 ) -> Markup:
     """Return a table; all text is escaped. Columns are right-aligned except those in `left`.
 
-    The CSS classes of the table stop MathJax from typesetting a name with dollar signs as a
-    formula: a formula may contain a link. `right` are the attributes of a right-aligned cell.
+    MathJax would typeset a name with dollar signs as a formula, and a formula may contain a link.
+    The CSS classes of the table prevent this. `right` has the attributes of a right-aligned cell.
     """
     head = _row("th", titles, left, right)
     body = joined(*(_row("td", row, left, right) for row in rows))

@@ -3,9 +3,9 @@
 Every limit that the user gives yields a Finding. A figure that was not measured fails its limit, so
 that a missing measurement never makes a check pass.
 
-Times vary from run to run. A time fails if the whole middle half of its runs is above the bound. If
-the bound is within the middle half, and the runs vary by more than MAX_SPREAD, the time fails too,
-because such runs would hide any regression.
+Times vary from run to run. A time fails if the whole interquartile range of its runs is above the
+bound. If the bound is within this range, and the runs vary by more than MAX_SPREAD, the time fails
+too, because such runs would hide any regression.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Range:
-    """A value, and the range of the middle half of its repeated measurements."""
+    """A value, and the interquartile range of its repeated measurements."""
 
     value: float
     low: float
@@ -76,8 +76,8 @@ class Range:
     def of(cls, figure: Figure, figures: SubjectFigures, value: float) -> Range:
         """Return the range of a figure.
 
-        For a time with at least two runs, the range is the middle half of the runs. Otherwise it is
-        the value alone.
+        For a time with at least two runs, it is the interquartile range of the runs. Otherwise, it
+        is the value alone.
         """
         if figure is not TIME or len(figures.runs) < 2:
             return cls(value, value, value)

@@ -119,8 +119,8 @@ def event_at(
 ) -> int:
     """Return the number of events before the moment `chosen`.
 
-    `times` has the times of the recording (see `Trace.times`). Raises InputError for the mean,
-    for a number that exceeds the number of all events, and for a time that `times` does not have.
+    `times` has the times of the recording (see `Trace.times`). Raises InputError for the mean, for
+    a number above the number of all events, and for a time if `times` is empty or ends before it.
     """
     events = {moment.name: moment.event for moment in moments}
     last = events["end"] or 0

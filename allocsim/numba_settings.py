@@ -1,4 +1,4 @@
-"""Guard the settings of Numba: ignore its file in the current directory, report bad variables.
+"""Guard Numba's settings: ignore its settings file, and report bad environment variables.
 
 When Numba is imported, it reads the variables NUMBA_* of the environment. If PyYAML is installed,
 it also reads `.numba_config.yaml` in the current directory. This file may have come with a
@@ -84,9 +84,9 @@ class _Loader(SourceFileLoader):
 
 
 def _keep_settings(module: ModuleType) -> None:
-    """Prevent Numba from reading the file or a hidden variable later.
+    """Prevent Numba from reading its settings file or its variables again.
 
-    Whenever Numba compiles, it looks for the file again, and reads all variables again if one has
+    Otherwise, whenever Numba compiles, it looks for the file, and it reads all variables if one has
     changed.
     """
     module.__dict__["_config_fname"] = ""

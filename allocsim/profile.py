@@ -191,8 +191,7 @@ def require_exact(samples: np.ndarray) -> None:
             f"the parts do not sum to the heap of {first['heap']} bytes {when}: {parts}"
         )
     for name in PARTS:
-        # The sum does not show that objects are smaller than requested, but then `rounding` is
-        # negative.
+        # If objects are smaller than requested, the sum is still right, but `rounding` is negative.
         negative = samples[samples[name] < 0]
         if len(negative):
             raise Corruption(

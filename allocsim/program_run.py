@@ -1,4 +1,4 @@
-"""Figures of a program's run, from the operating system. Predictions are compared with them.
+"""Figures of a program's run, from the operating system. Reports compare replays with them.
 
 `allocsim record` stores a ProgramRun in the header of the trace. It describes the run of the whole
 program, so the trace of a slice or sample does not have one.

@@ -37,8 +37,8 @@ _TALKING = {
 }
 """Environment variables that children do not get. With PYTHONINSPECT, Python goes on after an
 error, reads standard input and ends with status 0. PYTHONWARNINGS can make a library's warning an
-error. With the other variables, Python writes to standard error, and its last line is reported as
-the reason of a failure."""
+error. With the other variables, Python writes more to standard error, whose last line is reported
+as the reason of a failure."""
 
 _RUN = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "

@@ -1,9 +1,9 @@
 """Times of the events of a recording. Only some recordings have times.
 
 `allocsim record` stores at most 1,024 points in the description of a trace (see
-`traces.preload.time_table`): a point is a row of the trace and its time in ns. Rows include notes,
-which are not events; `Trace.times` has the same points with numbers of events. A time between two
-points is interpolated.
+`traces.preload.time_table`). A point is a number of rows of the trace and the time in ns after
+them. Rows are events and notes; `Trace.times` has the same points, but counts events only. A time
+between two points is interpolated.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Saved results: the figures that `check` and `compare A B` read from --export-json files.
 
-A file contains the JSON of a run or of a comparison. InputError is raised if the file contains
-neither, has no subject, or lacks a figure that can be checked; the message names the key of the
-figure.
+A file contains the JSON of a replay or of a comparison. Its subjects are the designs and libraries
+that were measured. InputError is raised if the file contains neither JSON, has no subject, or lacks
+a figure that can be checked; the message names the key of the figure.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _subject(row: Field) -> SubjectFigures:
 
 
 def _fragmentation(memory: Field) -> float:
-    """Return the fragmentation; negative if more bytes are live than the program has touched."""
+    """Return the fragmentation; negative if untouched live bytes make `live` exceed the footprint."""
     return memory["fragmentation"].number(low=-MAX_FIGURE, high=1.0)
 
 

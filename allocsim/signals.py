@@ -132,10 +132,10 @@ class InterruptConfirmed(SignalsRedirected):
         self.warned = False
 
     def _warn(self, number: int) -> None:
-        """Print the warning. From the second signal on, first do the signal's previous action."""
+        """Print the warning. From the second signal on, do the signal's previous action before."""
         if self.warned and callable(before := self.before[number]):
             before(number, None)
-        elif self.warned:  # SIG_DFL, in a Python program that imports allocsim
+        elif self.warned:  # `before` is SIG_DFL, in a Python program that imports allocsim
             signal.signal(number, before)
             signal.raise_signal(number)
         self.warned = True

@@ -36,7 +36,7 @@ class SiteTotal(NamedTuple):
     """The calls that allocate at one line of the program, through any stack."""
 
     frame: Frame
-    """The first own frame of these stacks; UNKNOWN for calls whose site is not known."""
+    """The first own frame of these stacks (see `call_sites.own_frame`), or UNKNOWN."""
     callers: list[Frame]
     """Callers of this frame, in the stack that allocates the most bytes."""
     calls: int

@@ -70,7 +70,7 @@ class TraceStats:
     live_bytes: int
     """Bytes of the objects that are never freed."""
     frees_by_another: int
-    """Number of frees by another thread than the one that last allocated or resized the object."""
+    """Number of frees by a thread other than the one that last allocated or resized the object."""
     lifetimes: int
     """Sum of the lifetimes of the freed objects. A lifetime is the number of events from
     allocation to free."""

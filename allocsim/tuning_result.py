@@ -28,7 +28,7 @@ class TuningResult:
 
     @property
     def rows(self) -> list[Row]:
-        """The workloads: those tuned for, those held back, and those left out."""
+        """A row for each workload: first those tuned for, then those held back, then left out."""
         return [*self.tuning.rows, *self.tuning.held_back, *self.tuning.left_out]
 
     @property

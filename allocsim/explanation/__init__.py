@@ -1,7 +1,8 @@
 """Explain the footprint at one moment: which objects own it, and which changes would reduce it.
 
-1. A subject (`on_design`, `on_library`) replays the workload and returns its moments. For one
-   moment it returns a map of the heap (`heap_map`): the live objects and the units that hold them.
+1. A subject, which is a design (`on_design`) or a malloc library (`on_library`), replays the
+   workload and returns its moments. For one moment it returns a map of the heap (`heap_map`): the
+   live objects, and the units (spans or pages) that contain them.
 2. `shares` divides the free bytes of each unit among its objects. `labels` groups the objects, and
    `owners` sums the bytes of each group. The sums are exact, and are checked.
 3. `what_if` makes experiments, and `sentences` states the conclusions.

@@ -17,7 +17,10 @@ from allocsim.explanation.labels import Labels
 
 @dataclass(frozen=True)
 class HeapTop:
-    """The end of a heap and the group of the last live object. Sizes are in bytes."""
+    """The end of a heap and the group of the last live object: the one with the highest address.
+
+    Sizes are in bytes.
+    """
 
     length: int
     """Bytes from the start of the heap to the program break."""

@@ -108,7 +108,7 @@ class OnDesign:
             yield heap, play_until(heap, trace, event, self._options())
 
     def _threaded(self, trace: Trace) -> Trace:
-        """Return the trace with its recorded threads, or all on one thread (see Conditions)."""
+        """Return the trace with its recorded threads, or with all events on one thread."""
         return trace if self.conditions.recorded else on_one_thread(trace)
 
     def _heap(self) -> Heap:

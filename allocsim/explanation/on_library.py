@@ -43,12 +43,12 @@ COLUMNS = 5
 bytes, and share of a slab in bytes."""
 
 ROOM_FOR_EACH = 8
-"""Replays run at once only if this multiple of the workload's peak footprint is available for each
-of them, because a variant or another setting may take more memory."""
+"""Several replays run at once only if, for each, the available memory is this many times the
+workload's peak footprint. A variant of the workload or another setting may take more memory."""
 
 ROOM_FOR_EVENT = EVENT.itemsize + TABLE_BYTES
-"""Bytes that must also be available to each replay for each event of the workload: for the file of
-a variant's events, and for the tables of the replay if every event allocates a new object."""
+"""Further bytes that each replay needs per event of the workload: the file of a variant's events,
+and the tables of the replay if every event allocates a new object."""
 
 ONE_THREAD_SNAPSHOTS = (
     "the timeline and the heap map come from a replay on one thread; all other figures come from a "
@@ -202,7 +202,7 @@ class OnLibrary:
             os.close(descriptor)
 
     def _read(self, descriptor: int, measured: Pages, events: int) -> list[np.ndarray]:
-        """Return the arrays of an answer; raise Corruption with the library's name if invalid."""
+        """Return the arrays of an answer. If they are invalid, the error names the library."""
         try:
             return read_checked(descriptor, measured, events)
         except Corruption as failure:
@@ -265,9 +265,9 @@ def moments_of(measured: Pages) -> tuple[Moment, ...]:
 
 
 def read_checked(descriptor: int, measured: Pages, events: int) -> list[np.ndarray]:
-    """Return the arrays of the answer to a replay of `events` events.
+    """Read the arrays that a child process sent after it replayed `events` events.
 
-    A library in the child process may have written anything into them. Raises Corruption if there
+    A library in the child may have written anything into them. Raises Corruption if there
     are more objects than events or more pages than the machine has, if ids or pages are not in
     ascending order, or if a value is out of range.
     """

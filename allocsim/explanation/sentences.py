@@ -27,8 +27,8 @@ ROUNDED = 20
 """The rounding of a size is mentioned if it is at least footprint / ROUNDED bytes."""
 
 HELD = 10
-"""The last live object of a heap is mentioned if free memory of at least footprint / HELD bytes is
-below it."""
+"""The live object with the highest address is mentioned if free memory of at least footprint / HELD
+bytes is below it."""
 
 EXPLAINED = 2
 """If a separate heap for a group saves more than EXPLAINED times the group's pinned bytes, or less
@@ -76,7 +76,7 @@ def _capitalised(phrase: str) -> str:
 def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
     """Name the groups that pin much memory, if a separate heap for the group saves much.
 
-    If no separate heap was measured, state the footprint without the group.
+    If no experiment used a separate heap, state the footprint without the group.
     """
     replays = {(each.kind, each.group): each for each in what_ifs}
     for owner in owners:
@@ -124,7 +124,7 @@ def _pinning(owner: Owner) -> str:
 
 
 def _on_top(footprint: int, top: HeapTop | None, what_ifs: list[WhatIf]) -> Iterator[str]:
-    """Name the group of the last live object, and the memory that freeing it releases at once."""
+    """Name the group of the highest live object, and the memory that freeing the group releases."""
     measured = next((each for each in what_ifs if each.kind == "unasked"), None)
     if top is None or measured is None or top.free_below * HELD < footprint:
         return
@@ -137,7 +137,7 @@ def _on_top(footprint: int, top: HeapTop | None, what_ifs: list[WhatIf]) -> Iter
 
 
 def _without_top(footprint: int, top: HeapTop, measured: WhatIf) -> str:
-    """State how much memory freeing the group of the last live object releases at once."""
+    """State how much memory is released as soon as all objects of the group are freed."""
     freeing = f"Freeing all of {top.group}"
     if not measured.is_noise():
         return f"{freeing} releases {format_bytes(-measured.change)} at once"
@@ -187,7 +187,7 @@ def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:
 
 
 def _nothing_to_gain(footprint: int, parts: Mapping[str, int], what_ifs: list[WhatIf]) -> str:
-    """Return the sentence of an explanation without other sentences.
+    """Return the only sentence of an explanation that has no conclusions.
 
     It says "nothing to gain" only if pinned bytes and units without live objects are both a small
     part of the footprint (see PINNED).

@@ -29,7 +29,7 @@ class Snapshot:
     parts: Mapping[str, int]
     """The footprint by part, as `Explanation.parts`; "untouched" is negative."""
     regions: np.ndarray
-    """Rows of int64 for the bytes in units, by region number (see `Occupancy.regions`)."""
+    """int64: the bytes of units and of objects in each region (see `Occupancy.regions`)."""
 
     @property
     def footprint(self) -> int:

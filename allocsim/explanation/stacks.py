@@ -30,7 +30,7 @@ MAX_FRAMES = 1 << 24
 or hostile tables exceed it, and these lose the outermost frames of deep stacks."""
 
 MIN_DEPTH = 32
-"""A row may have at least this many frames, however many rows there are."""
+"""Number of frames that a row may always have, even if all rows together exceed MAX_FRAMES."""
 
 NO_OBJECT = Frame("[no live object]")
 """The outermost frame of bytes that no object owns."""
@@ -42,7 +42,8 @@ class Stacks:
 
     table: SiteTable
     owners: list[Owner]
-    """The owner of each node with live objects; its name is the number of the node."""
+    """An owner for each stack with live objects. Its name is the number of the stack's innermost
+    frame in the tree of `table`."""
     nobody: Mapping[str, int]
     """Bytes that no object owns, by part."""
 
@@ -77,7 +78,7 @@ def _match_nodes(table: SiteTable, nodes: np.ndarray) -> Callable[[int], Match]:
     """Return a function that matches the calls of a stack."""
 
     def match_of(index: int) -> Match:
-        """Match the calls whose first own frame is the node."""
+        """Match the calls whose stack begins at the frame `nodes[index]`."""
 
         def match(_calls: Any, _first: int, sites: np.ndarray) -> np.ndarray:
             """Return a flag for each call."""

@@ -32,7 +32,9 @@ class WhatIf:
     """An experiment and its result."""
 
     kind: str
-    """"release", "freed", "unasked", "never", "own heap" or "setting"."""
+    """"release": free pages are released. "freed": the group is freed, and then free pages are
+    released. "unasked": the group is freed, without a release. "never": the group is not allocated.
+    "own heap": the group is in a separate heap. "setting": other settings."""
     group: str
     """Name of the group of objects; "" for the kinds "release" and "setting"."""
     what: str
@@ -97,9 +99,9 @@ class Experiments:
         return len(self._skipped)
 
     def results(self, groups: list[Group], top: Group | None = None) -> list[WhatIf]:
-        """Make the experiments and return their results: release, each group, each setting.
+        """Make the experiments: a release, then those for each group, then those for each setting.
 
-        `top` is the group of the last live object in a heap that shrinks only at its end.
+        `top` is the group of the highest live object in a heap that shrinks only at its end.
         """
         steps: list[list[Step]] = [[partial(self._released, groups, top)]]
         steps += [[self._never(group), self._own_heap(group)] for group in groups]
@@ -107,7 +109,7 @@ class Experiments:
         return [result for one in self._side_by_side(steps) for result in one]
 
     def _side_by_side(self, steps: list[list[Step]]) -> list[list[WhatIf]]:
-        """Return the results of each list of steps; lists run at once if the subject allows it.
+        """Return the results of each list of steps; lists run in parallel if the subject allows it.
 
         Threads suffice, because each only waits for the process that replays.
         """
@@ -173,7 +175,7 @@ class Experiments:
         """
 
         def replay() -> list[WhatIf]:
-            """Replay three times, each on a new heap: nothing, the other objects, the group."""
+            """Replay three times, each on a new heap: no event, the other objects, the group."""
             start = self._start
             footprint = self._part(group, False) + self._part(group, True) - start
             name = group.owner.name

@@ -20,7 +20,7 @@ GO_VARIABLES = ("GOGC", "GOMEMLIMIT")
 
 
 def line_of(results: Results, name: str) -> str:
-    """Return the result of `line_for`. It is kept for all workloads, because it takes 1 ms."""
+    """Return `line_for` of a subject. It takes 1 ms, so it is called once for all workloads."""
     if name not in results.lines:
         results.lines[name] = line_for(name, results.subjects[name])
     return results.lines[name]
@@ -48,7 +48,7 @@ def _assigned(name: str, subject: Subject) -> list[tuple[str, str]]:
 
 
 def _preload(library: str) -> list[tuple[str, str]]:
-    """Return LD_PRELOAD for a library, or nothing for the glibc that programs use anyway."""
+    """Return LD_PRELOAD for a library, or [] for the system's glibc, which programs use anyway."""
     if is_own_glibc(library):
         return []
     file = split_prefix(library)[0] if is_path(library) else find_library(library)

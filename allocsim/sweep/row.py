@@ -80,7 +80,7 @@ class Row(msgspec.Struct, kw_only=True):
     replay: Literal["recorded", "one"]
     """Whether the events were replayed on their recorded threads, or on one."""
     limit: Count | None = None
-    """Maximum footprint; None for a share of the available memory."""
+    """Maximum footprint. If None, it is a share of the available memory."""
     reserve: Count | None = None
     """Address space of a design's heap; None for a library."""
     timeout: Seconds | None = None
