@@ -49,11 +49,12 @@ def explain(
     recorded program: "go" for a trace of Go's runtime, otherwise "lib:glibc". `at` is a moment:
     "peak", "live-peak", "worst", "end", a number of events, a share of them ("50%"), or a time if
     the recording has times ("3.5s"). An owner is a group of objects; `by` says how objects are
-    grouped: by "site", "size", "thread", "age" or "lifetime". `what_if` names owners. For each, an
-    experiment measures the footprint without its objects; by default, this is done for the largest
-    owner. No experiment is started after `seconds`; 0 means no experiments. `stacks` computes the
-    owners by stack too, for `pprof`; the recording must have call sites. `timeout` is the maximum
-    time of a process that replays on a library. The other arguments are those of `compare`.
+    grouped: by "site", "size", "thread", "age" or "lifetime". Experiments measure the footprint
+    without the objects of the owners that `what_if` names, or with these objects in a separate
+    heap; the default is the largest owner of the first grouping. No experiment is started after
+    `seconds`; 0 means no experiments. `stacks` computes the owners by stack too, for `pprof`; the
+    recording must have call sites. `timeout` is the maximum time of a process that replays on a
+    library. The other arguments are those of `compare`.
     """
     arguments = locals()
     call = call_text(explain, arguments)

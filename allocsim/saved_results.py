@@ -145,7 +145,7 @@ def _subject(row: Field) -> SubjectFigures:
 
 
 def _fragmentation(memory: Field) -> float:
-    """Return the fragmentation; negative if untouched live bytes make `live` exceed the footprint."""
+    """Return the fragmentation; negative if `live` exceeds the footprint (untouched objects)."""
     return memory["fragmentation"].number(low=-MAX_FIGURE, high=1.0)
 
 

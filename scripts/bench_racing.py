@@ -33,12 +33,12 @@ WARM_RUNS = 8
 
 
 def uniform(max_size: int) -> dict[str, object]:
-    """Return a job of 2^20 events over 1,000 slots with sizes up to `max_size` bytes."""
+    """Return a job of 2^20 events on 1,000 slots, each for one object of up to `max_size` bytes."""
     return {"kind": "random", "size": {"distribution": "uniform", "max": max_size}}
 
 
 def warm(times: list[float]) -> float:
-    """Return the median of the runs of a process except the first, which is cold."""
+    """Return the median time of a process's runs without the first run, which is cold."""
     return statistics.median(times[1:])
 
 
@@ -75,7 +75,7 @@ def report(console: Console, title: str, times: dict[str, float]) -> None:
 def compare_with_c(console: Console, name: str, trace: Trace, rounds: int) -> None:
     """Print each library's time in allocsim's driver and in a plain loop in C.
 
-    Fresh processes take turns; each figure is the median of the rounds' warm medians. The C program
+    Fresh processes take turns; each figure is the median of `warm` over the rounds. The C program
     has the library preloaded. It shares only the file of events with allocsim.
     """
     compiler = shutil.which("cc")

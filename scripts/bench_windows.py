@@ -1,10 +1,11 @@
 """Benchmark: the driver on several threads, compared with a loop in C on pthreads.
 
-Within a window, a number of events, the threads run freely (see `benchmark.threads`). The driver
-and the loop replay the same windows on the same loaded library, in one process for each library. A
-pair is a replay by each, one after the other. The times of a replay depend on the order in which
-threads get the locks of the library. They vary by up to 20 ns/event on glibc, so the result is the
-median difference of the pairs, with a confidence interval.
+A window is a number of events during which the threads run freely (see `benchmark.threads`). The
+driver and the loop replay the same windows on the same loaded library, in one process for each
+library. A pair is a replay by the driver and then one by the loop, or the other way round. The
+times of a replay depend on the order in which threads get the locks of the library. They vary by up
+to 20 ns/event on glibc, so the result is the median difference of the pairs, with a confidence
+interval.
 """
 
 from __future__ import annotations

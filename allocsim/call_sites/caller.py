@@ -22,7 +22,7 @@ class Caller(NamedTuple):
     """The function, if the recording names it."""
 
     def place(self) -> Place:
-        """Return the file and the offset of the call instruction, which ends at the return address."""
+        """Return the place of the call instruction, which ends at the return address."""
         return Place(self.path, max((self.address or 0) - 1, 0))
 
 

@@ -54,13 +54,14 @@ def sweep(
 def _run(
     plan: Plan, file: RowsFile, place: Place, keep: Callable[[Row], None], retry: bool
 ) -> None:
-    """Run the cells that measure memory, many at once, then those that measure times, one by one."""
+    """Run the cells that measure memory, many at once; then time the others one at a time."""
     tried = _compile_once(plan, file, place, keep, retry)
     for measure in (MEMORY, TIMES):
         width = QUEUE * place.slots if measure == MEMORY else 1
         sharers = place.sharers if measure == MEMORY else 1
         cells = missing(plan.cells(measure, sharers), file, retry)
-        new = (cell for cell in cells if cell.key not in tried)  # a cell may have failed again
+        # With `retry`, a cell of `tried` that has failed again is not run a second time.
+        new = (cell for cell in cells if cell.key not in tried)
         run_cells(new, place.submit, width, keep, place.require_alive)
 
 

@@ -11,7 +11,7 @@ GIB = 1 << 30
 
 
 def system(root: Path, **files: object) -> Path:
-    """A directory with the given files of /proc and /sys; __ separates names."""
+    """A directory with files of /proc and /sys; __ in a name means a slash, and _dot_ a dot."""
     for name, text in files.items():
         path = root / name.replace("__", "/").replace("_dot_", ".")
         path.parent.mkdir(parents=True, exist_ok=True)

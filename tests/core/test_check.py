@@ -1,4 +1,4 @@
-"""Invariants of any design: the maximum number of sentences, and the equation of the footprint."""
+"""Invariants of any design: the limit on reported violations, and the sum of the footprint."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from allocsim.errors import Corruption
 
 
 def always_broken(heap: object, memory: Reservation) -> Iterator[str]:
-    """Seven sentences."""
+    """An invariant with seven violations in every heap."""
     yield from map(str, range(7))
 
 

@@ -18,7 +18,7 @@ def add_square(numbers: np.ndarray, number: int) -> None:
 
 @cold
 def add_squares(numbers: np.ndarray, first: int, second: int) -> int:
-    """Add two squares by another cold kernel; return the new sum."""
+    """Add two squares by calling another cold kernel; return the new sum."""
     add_square(numbers, first)
     add_square(numbers, second)
     return int(numbers[0])

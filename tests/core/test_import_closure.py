@@ -34,7 +34,7 @@ CLOSURE = {
 }
 
 FUTURE = 1 << 62
-"""A start time of the process after every edit, so that the files are taken as they are."""
+"""A start time of the process after every edit. A file edited after the start has no digest."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def toy(tmp_path: Path) -> Path:
 
 
 def digest(toy: Path, module: str = "toy.kernels") -> str:
-    """Return the digest of a module in a fresh process, which has the memo of earlier processes."""
+    """Return the digest of a module as a new process computes it from the memo of earlier ones."""
     return ImportClosure(toy.parent / "memo", toy, FUTURE).digest([module])
 
 
@@ -212,7 +212,7 @@ def imports(module: str) -> dict[str, set[str]]:
 
 
 def homes(module: str, name: str) -> set[str]:
-    """Return the modules of the package that define `name` of `module`."""
+    """Return the modules of the package that may define `name`, which `module` uses."""
     value = getattr(sys.modules[module], name, None)
     if isinstance(value, ModuleType):
         found = {value.__name__}

@@ -207,7 +207,7 @@ def test_unwritable_places_give_no_directory(places: Path) -> None:
 
 @pytest.fixture
 def others(places: Path) -> Path:
-    """The user's cache with directories of other copies, used one after another long ago."""
+    """The user's cache with directories of other copies of allocsim, each last used long ago."""
     parent = places / "cache" / "allocsim"
     for age in range(MAX_UNUSED + 3):
         (parent / f"kernels-{age}").mkdir(parents=True)

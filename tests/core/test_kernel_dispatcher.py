@@ -1,4 +1,4 @@
-"""The dispatcher of a kernel: what surrounds its compilation."""
+"""The dispatcher of a kernel: it pauses the garbage collector during compilation."""
 
 import gc
 

@@ -49,7 +49,7 @@ def kernels(place: Path) -> dict[str, int]:
 
 
 def edit(place: Path, name: str, old: str, new: str) -> None:
-    """Replace text of a file, which must have it."""
+    """Replace text of a file; the file must contain this text."""
     file = place / "allocsim" / name
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new))

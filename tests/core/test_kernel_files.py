@@ -56,7 +56,7 @@ def hits(fresh: Any) -> int:
 
 
 def kept(place: Path) -> Path:
-    """Return the only file."""
+    """Return the only file of a compiled kernel."""
     (found,) = place.rglob("*.nbc")
     return found
 
@@ -100,7 +100,7 @@ def test_kernel_of_unknown_source_is_not_saved(place: Path) -> None:
 
 
 def test_saved_replay_of_a_design_is_found() -> None:
-    """Then the notice says that only more of the design's kernels are compiled."""
+    """If one is found, the notice says that only further kernels of the design are compiled."""
     with Heap(reserve=16 << 20) as heap:
         replay_trace(heap, trace_of([malloc(0, 8), free(0)]), Options())
     dispatcher: Any = replay

@@ -19,7 +19,7 @@ class Toy(NamedTuple):
 
 @out_of_line
 def weighted_sum(heap: Toy, one: int, two: int, three: int) -> int:
-    """Return a sum that changes if two arguments are swapped, and with the heap's first number."""
+    """Return a sum that changes with the heap's first number and the order of the arguments."""
     return one + 10 * two + 100 * three + heap.numbers[0]
 
 
@@ -41,13 +41,13 @@ CODE = code_record(weighted_sum, twice_the_sum, no_arguments)
 
 @kernel
 def call_with_fields(heap: Toy, small: np.ndarray, place: int) -> int:
-    """A caller that passes integers of other widths, such as fields of records have."""
+    """A caller that passes integers of other widths, as fields of records may have."""
     return weighted_sum(heap, small[place], np.uint8(2), place)  # type: ignore[arg-type]
 
 
 @kernel
 def call_nested(heap: Toy, one: int) -> int:
-    """A caller of a caller."""
+    """A caller of a kernel that calls another one."""
     return twice_the_sum(heap, one) + no_arguments(heap)
 
 
@@ -72,7 +72,7 @@ def as_narrow(number: int) -> int:
 
 
 class Grid(NamedTuple):
-    """The state of a toy design whose table has two dimensions, and whose code is another field."""
+    """The state of a toy design with a table of two dimensions. `code` is not its first field."""
 
     numbers: np.ndarray
     code: np.recarray

@@ -88,4 +88,4 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str) -> 
 
 
 CACHE = REPOSITORY / ".mypy_cache"
-"""With the cache of the whole package, each of these runs takes only a second."""
+"""mypy's cache of the whole package. With it, each of these runs takes only a second."""

@@ -13,12 +13,12 @@ from allocsim.designs.go2008.size_classes import class_to_size, size_to_class
 
 
 def table_of(class_of: Callable[[int], int], sizes: list[int]) -> SizeClasses:
-    """Return a table of the given sizes; refills take 64 bytes, pages are 16."""
+    """Return a table of the given sizes; a refill takes 64 bytes, and a page has 16 bytes."""
     return SizeClasses(class_of, sizes.__getitem__, len(sizes), lambda _: 64, 16)
 
 
 def smallest_class(sizes: list[int]) -> Callable[[int], int]:
-    """Return the class of a request, found by its definition."""
+    """Return a function that finds the smallest class for a request."""
     return lambda request: bisect_left(sizes, request)
 
 

@@ -1,4 +1,4 @@
-"""Designs from outside that are incomplete: the defaults, and the errors."""
+"""Incomplete designs from files: defaults for what is missing, and errors."""
 
 from pathlib import Path
 

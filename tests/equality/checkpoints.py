@@ -1,9 +1,9 @@
 """Counters of the real tcmalloc at checkpoints of a stream of events, in a process of its own.
 
 Started by `equality` as `python -m tests.equality.checkpoints EVENTS RESULT EVERY`. The events are
-read and the kernel is compiled before the library is loaded: glibc's own use of brk between two
-growths of the library's heap would break its address range. A checkpoint includes a checksum of
-the addresses of all live objects, relative to the first object.
+read and the kernel is compiled before the library is loaded. Otherwise, glibc could move the
+program break between two growths of the library's heap, and leave a gap in the heap. A checkpoint
+includes a checksum of the addresses of all live objects, relative to the first object.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _records(objects: int) -> list[tuple[np.dtype[Any], int]]:
 
 
 def slices(length: int, every: int) -> list[tuple[int, int]]:
-    """Return (start, stop) of slices: the first event, then to each multiple of `every`."""
+    """Return (start, stop) of slices: the first event, then events up to multiples of `every`."""
     stops = [0, 1, *range(every, length, every), length]
     return [(a, b) for a, b in pairwise(stops) if a < b]
 
@@ -79,7 +79,7 @@ def replay_all(heap: Any, run: Run, events: Any) -> None:
 
 
 def _count(events: Any, every: int) -> tuple[Any, int]:
-    """Replay `events` on the real library; return a ROW per checkpoint and the first address."""
+    """Replay on the real library; return a ROW per checkpoint and the first object's address."""
     run = quiet_run(events)
     replay(Library(np.zeros(len(FUNCTIONS), np.int64)), run, no_events(), 0)  # compiles
     library = load("tcmalloc")

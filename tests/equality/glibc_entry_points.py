@@ -1,4 +1,4 @@
-"""Other functions of glibc that the comparison calls: for aligned objects, and malloc_info."""
+"""Functions of glibc that only the comparison calls: those for aligned objects, and malloc_info."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def functions_for(alignment: int, size: int) -> list[str]:
 def malloc_info(handle: ctypes.CDLL) -> dict[str, int]:
     """Return the output of malloc_info for each arena, under the names of the design's counters.
 
-    It prints to stderr, because opening a stream would allocate memory in the library.
+    malloc_info prints to the library's stderr, because opening a stream would allocate memory.
     """
     kept = os.dup(2)
     with TemporaryFile() as file:

@@ -1,9 +1,9 @@
 """Comparison of the design glibc with the library of this machine, address by address.
 
 The same events are replayed on the library, in a fresh process (`glibc_places`), and on the design.
-Compared are the fields of mallinfo2 at every checkpoint, the place and the head of the object
-that each event returns, and the output of malloc_info at the end. Used by scripts/verify-glibc and
-by the tests.
+The comparison covers the fields of mallinfo2 at every checkpoint, the place and the head of the
+object that each event returns (see `glibc_places.replay_places`), and the output of malloc_info at
+the end. Used by scripts/verify-glibc and by the tests.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Equality:
 
 
 def require_modelled_library() -> None:
-    """Raise EnvironmentLacks unless glibc has the modelled version, and a host serves Python."""
+    """Raise EnvironmentLacks if glibc has another version, or no other library can serve Python."""
     found = describe_libraries()["glibc"]
     if not found.startswith(MODELLED):
         raise EnvironmentLacks(f"the design glibc models glibc {MODELLED}; installed: {found}")
@@ -156,7 +156,7 @@ def tunables(parameters: dict[str, int]) -> str:
 
 
 def _replay_on_library(events: Any, every: int, parameters: dict[str, int]) -> tuple[Replayed, int]:
-    """Return the result of the library, and its first break."""
+    """Return the library's result, and the program break before the first event."""
     environment = dict(child_environment("glibc"))
     environment["GLIBC_TUNABLES"] += ":" + tunables(parameters) if parameters else ""
     with tempfile.TemporaryDirectory() as directory:

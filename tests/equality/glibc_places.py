@@ -42,9 +42,10 @@ HEAP, PAGE = 64 << 20, 4096
 def replay_places(heap: Any, run: Any, events: Any, places: np.ndarray, brk: int) -> int:
     """Replay events and note the place and the head of each object; return the number of events.
 
-    A place is an offset: from the first break for an object of the main arena, in the heap of 64
-    MiB for an object of another arena, in the page for a mapping. The third number is the address
-    of the mapping.
+    The head is the word before the object: size and flags of its chunk. The place is an offset:
+    from `brk`, the program break before the first event, for an object of the main arena; in the
+    heap of 64 MiB for an object of another arena; in the page for a mapping. The third number is
+    the address of the mapping.
     """
     for index in range(len(events)):
         if replay(heap, run, events[index : index + 1], 0) != 1:
@@ -99,7 +100,8 @@ def checkpoints(
 def _replay_library(events: Any, every: int) -> dict[str, Any]:
     """Replay `events` on the real library.
 
-    Returns a ROW per checkpoint, the places, the first break, and the counters of malloc_info.
+    Returns a ROW per checkpoint, the places, the program break before the first event, and the
+    counters of malloc_info.
     """
     sbrk = ctypes.CDLL(None).sbrk
     sbrk.restype, sbrk.argtypes = ctypes.c_int64, (ctypes.c_int64,)

@@ -34,7 +34,7 @@ def fifo(steps: int, live: int, sizes: SizeLaw, seed: int) -> Workload:
 
 
 def equal_large_sizes(steps: int, seed: int) -> Workload:
-    """Few large sizes: leaders of a size, the second place, the end of a bin."""
+    """A few large sizes: large bins with many chunks of equal size."""
     workload = Workload(seed)
     sizes = sizes_of(1040, 1056, 1072, 1088, 3136, 3200, 3600, 12_300, 12_800, 41_000, 41_008)
     for _ in range(steps):

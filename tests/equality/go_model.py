@@ -51,8 +51,8 @@ def replay(
 ) -> None:
     """Replay rows of (object, size), where size -1 is a free; fill in the address of each event.
 
-    `changes` is the field of a Recording. A real process has roots, objects and memory that the
-    design does not have.
+    `changes` is the field of a Recording. It has the roots, objects and memory of the real process
+    that the design does not have.
     """
     controller = heap.gc_controller[0]
     for place in range(len(events)):

@@ -126,10 +126,10 @@ class Recording:
     addresses: np.ndarray
     """For each event, the address of the object that it allocates, or -1 for a free."""
     changes: np.ndarray
-    """For each event four numbers of the runtime's own memory, all 0 unless there was a collection
-    or the memory has changed: bytes of roots that the collection scanned (0 without one); bytes
-    that it marked and that are not counted as allocated (the same); bytes mapped apart from spans
-    of objects and free pages before the sweep; the same after the event."""
+    """For each event, four numbers of bytes of the runtime's own memory: roots that a collection
+    scanned; bytes that it marked and that are not counted as allocated; and bytes mapped besides
+    spans of objects and free pages, first before the sweep, then after the event. Without a
+    collection, the first two are 0. If the memory has not changed either, all four are 0."""
     events: np.ndarray
     """Events before each checkpoint."""
     rows: np.ndarray
@@ -148,7 +148,8 @@ class Running:
     """Stop the world during collections, which then shrink no stacks.
 
     A stack that shrinks may take a span while a collection marks. Go's goals at the end of marking
-    depend on it, and the replayer reads the runtime's own memory only before and after."""
+    would depend on this span, but the replayer reads the runtime's own memory only before and after
+    the collection."""
     scavenging: int = 0
     """Events between two steps of the background scavenger. 0: all steps after each collection;
     RUNS_FREE: the runtime decides."""

@@ -18,7 +18,7 @@ BOUNDARIES = (
 
 
 def allocations(count: int, sizes: made.SizeLaw, seed: int) -> made.Workload:
-    """Allocate only."""
+    """Allocate objects and free none."""
     workload = made.Workload(seed)
     for _ in range(count):
         workload.allocate(sizes(workload.random))
@@ -31,7 +31,8 @@ def queue(count: int, length: int, sizes: made.SizeLaw, seed: int) -> made.Workl
     for step in range(count):
         workload.allocate(sizes(workload.random))
         if step >= length:
-            # The last object takes the place of the one that is freed, so the oldest moves on.
+            # `free_at` moves the last object to the place of the freed one, so the place of the
+            # oldest object advances by one in each step.
             workload.free_at((step - length) % length)
     return workload
 

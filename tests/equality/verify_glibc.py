@@ -1,9 +1,9 @@
 """scripts/verify-glibc: compare the design glibc with the malloc of this machine.
 
-Every workload is replayed on both; workloads of several threads run on OS threads in lock step.
-Compared are the fields of mallinfo2 at checkpoints, the place and the head of each event's object,
-and the output of malloc_info at the end. Exits with 1 unless all are equal, and with 3 if this
-machine has another version of glibc.
+Every workload is replayed on both; workloads of several threads run on OS threads in lock step. The
+comparison covers the fields of mallinfo2 at checkpoints, the place and the head of each event's
+object (see `glibc_places.replay_places`), and the output of malloc_info at the end. Exits with 1
+unless all are equal, and with 3 if this machine has another version of glibc.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ THREADED: dict[str, Callable[[], made.Workload]] = {
 
 
 def cases(seeds: int) -> Iterator[Case]:
-    """Yield every workload with its settings, and `seeds` random ones."""
+    """Yield every workload with its settings, and `seeds` random workloads."""
     for name, make in {**WORKLOADS, **THREADED}.items():
         yield name, lambda make=make: make().events(), {}  # type: ignore[misc]
     for setting in SETTINGS:

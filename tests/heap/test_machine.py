@@ -175,7 +175,7 @@ class HeapMachine(RuleBasedStateMachine):
 
 
 def rejects(call: Callable[[int], object], address: int) -> None:
-    """The call raises InvalidFree for the address."""
+    """Require that the call raises InvalidFree for the address."""
     with pytest.raises(InvalidFree) as raised:
         call(address)
     assert raised.value.address == address

@@ -37,8 +37,8 @@ def in_heap() -> Iterator[Arm]:
             file = frame.f_code.co_filename
             if HEAP not in file:
                 return None
-            # Python handles signals after calls, so never between the end of a block and __exit__.
-            # The event at this point has the line of the `with`.
+            # At the end of a `with` block, before __exit__, Python reports the line of the `with`
+            # once more. No signal is handled there, because Python handles signals after calls.
             if event == "line" and " with " not in linecache.getline(file, frame.f_lineno):
                 left[0] -= 1
                 if left[0] == 0:
@@ -99,7 +99,7 @@ def test_exception_at_any_line_leaves_a_heap_that_works(design: str, in_heap: Ar
 
 @pytest.mark.parametrize("design", ["go2008", "tcmalloc"])
 def test_call_from_inside_a_call_is_an_error_or_works(design: str, in_heap: Arm) -> None:
-    """The inner call comes at every line, like that of a signal handler or a finaliser."""
+    """The inner call is made at each line in turn, as by a signal handler or a finaliser."""
     ended: list[str] = []
 
     def use() -> None:

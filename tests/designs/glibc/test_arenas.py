@@ -36,7 +36,8 @@ def test_arenas_beyond_the_limit_are_shared_from_the_newest(
 def test_limit_is_eight_for_each_core(make_glibc: MakeHeap) -> None:
     state = make_glibc(cores=1).state
     arenas(state, *range(20))
-    assert int(state.mp_[0].narenas) == 9  # arena_test lets nine be made before it is set
+    # The limit is computed only when there are more than arena_test arenas: 8 by default.
+    assert int(state.mp_[0].narenas) == 9
     state = make_glibc(cores=2).state
     arenas(state, *range(20))
     assert int(state.mp_[0].narenas) == 16
@@ -78,7 +79,7 @@ def test_new_heap_has_room_for_the_request_its_header_and_the_padding(
 ) -> None:
     state = make_glibc(mmap_threshold=1 << 30, trim_threshold=1 << 30).state
     arenas(state, 0, 1)
-    chunk = (40 << 20) - 64  # with its header and 32 bytes of top, 16 bytes over a page
+    chunk = (40 << 20) - 64  # with the heap's header and 32 bytes of top: 16 bytes over 40 MiB
     malloc(state, chunk - 8, chunk - 8, thread=1)
     newest = slots_of(state, 1)[0]
     assert int(state.heap_info[newest].size_) == (40 << 20) + 4096 + 131_072
@@ -102,7 +103,7 @@ def test_heap_stays_while_the_one_before_it_has_no_room_for_a_top(make_glibc: Ma
     arenas(state, 0, 1)
     malloc(state, 40 << 20, thread=1)
     left = (64 << 20) - int(state.arena[1].top) % (64 << 20)
-    (last,) = malloc(state, left - 32 - 8, thread=1)  # to the last byte but those of top
+    (last,) = malloc(state, left - 32 - 8, thread=1)  # leaves the 32 bytes of the smallest top
     (other,) = malloc(state, 1 << 20, thread=1)
     free(state, other)
     assert len(slots_of(state, 1)) == 2
@@ -113,7 +114,7 @@ def test_heap_stays_while_the_one_before_it_has_no_room_for_a_top(make_glibc: Ma
 
 def test_top_of_another_arena_is_trimmed_from_the_threshold_on(make_glibc: MakeHeap) -> None:
     def after(threshold: int) -> tuple[int, int]:
-        """Return the bytes of top and of the arena after freeing most of it."""
+        """Return the bytes of top and of the arena after most of the arena was freed."""
         state = make_glibc(trim_threshold=threshold).state
         arenas(state, 0, 1)
         objects = malloc(state, *[100_000] * 4, thread=1)

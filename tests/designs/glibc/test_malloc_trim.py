@@ -28,7 +28,7 @@ def test_release_of_an_empty_heap_does_nothing(make_glibc: MakeHeap) -> None:
 
 
 def test_release_consolidates_fastbins_into_top_first() -> None:
-    """Therefore, more can be released than top had."""
+    """More bytes are released than top had before."""
     with Heap("glibc") as heap:
         first, second = heap.malloc(3401), heap.malloc(0)
         heap.free(second)

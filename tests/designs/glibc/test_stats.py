@@ -68,7 +68,8 @@ def test_heap_that_has_not_grown_counts_one_free_block(glibc: HeapState) -> None
 def test_mallinfo_sums_over_the_arenas(busy_heap: Heap) -> None:
     state, counters = busy_heap.state, busy_heap.native_counters()
     assert counters["arena"] == sum(counters[f"heap{n}.system.current"] for n in range(3))
-    flags = sum(counters[f"heap{n}.rest.count"] - 1 for n in range(3))  # malloc_info adds up heads
+    # malloc_info sums the size fields of chunks together with their flag bits.
+    flags = sum(counters[f"heap{n}.rest.count"] - 1 for n in range(3))
     assert flags > 0
     assert counters["fordblks"] + flags == sum(
         counters[f"heap{n}.{kind}.size"] for n in range(3) for kind in ("fast", "rest")

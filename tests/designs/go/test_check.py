@@ -58,7 +58,7 @@ def test_every_invariant_has_a_corruption() -> None:
 
 
 COUNTED = ("tails", "partial", "cached")
-"""Results of the last measurement."""
+"""Fields that the last measurement of the heap has set."""
 
 UNCHECKED = {
     "mheap": {"arenas", "scav", "direct", "freegc", "taken", "start", *COUNTED},
@@ -68,7 +68,7 @@ UNCHECKED = {
     "scav_chunk": {"last_in_use", "gen", "has_free"},
     "mspan": {"offset"},
 }
-"""Fields that no invariant covers: settings, and numbers that are right in any state."""
+"""Fields that no invariant covers: settings, and numbers that may have any value."""
 
 RECORDS = {
     "mheap": MHeap, "gc_controller": GcController, "scavenger": Scavenger, "mcentral": MCentral,

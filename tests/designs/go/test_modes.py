@@ -67,7 +67,7 @@ def test_memory_limit_is_read_as_go_reads_it(text: str, limit: int, shown: int |
 
 
 REFUSED = ["64MB", "64M", "64mib", "1.5GiB", "-1", " 1", "KiB", "1e6", "", "1_0", "\u0661"]
-"""Sizes that Go does not accept: they end its programs."""
+"""Sizes that Go does not accept: a Go program with such a GOMEMLIMIT ends at once."""
 
 
 @pytest.mark.parametrize("text", [*REFUSED, "8388608TiB", "9223372036854775808", "9" * 5000])
@@ -132,9 +132,9 @@ def test_pacer_collects_when_the_heap_has_grown() -> None:
 
 
 def released(scavenger: int | str, events: int) -> int:
-    """Return the bytes released by the end of some events, of which the first frees 32 MiB.
+    """Return the bytes released after `events` events, of which the first collects 32 MiB.
 
-    The collection at that event makes the heap grow by a chunk of 4 MiB for its work buffers.
+    The collection makes the heap grow by a chunk of 4 MiB for its work buffers.
     """
     space = 256 << 20
     with Heap("go", reserve=space, GOGC="off", collect=1025, scavenger=scavenger) as heap:

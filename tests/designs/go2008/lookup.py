@@ -22,7 +22,7 @@ LARGE_SIZE = 32768
 
 
 def slot(size: int) -> int:
-    """Return the usable bytes of an object for a request, from the description."""
+    """Return the usable bytes of an object for a request, found in SIZES."""
     if size >= LARGE_SIZE:
         return -(-size // PAGE) * PAGE
     return next(known for known in SIZES if known >= size)

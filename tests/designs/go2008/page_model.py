@@ -1,7 +1,7 @@
-"""A slow and simple model of go2008's pages, written from the description alone.
+"""A slow and simple model of go2008's pages, which uses no kernel or record of allocsim.
 
-It has no addresses of objects: a span is its first page and its length, and free small objects are
-a count for each thread and size. No kernel or record of allocsim is used.
+It has no addresses of objects. A span is its first page and its length. Free small objects are a
+count for each thread and size.
 """
 
 from dataclasses import dataclass, field

@@ -13,7 +13,7 @@ from tests.conftest import PAGE, Unsound, contents
 from tests.designs.go2008.lookup import SIZES, links
 
 SOME = [0, 1, 2, 14, 15, 46, 47, 59, 60, 100, 167]
-"""Classes whose chunks end with an object, and classes whose chunks have a tail; short and long."""
+"""Classes with short and long chunks. Some chunks end with an object, others have a tail."""
 
 some_classes = pytest.mark.parametrize("size_class", SOME, ids=lambda c: f"{SIZES[c]} bytes")
 
@@ -102,6 +102,7 @@ def test_reciprocal_divides_every_offset_of_a_chunk_exactly(state: Go2008) -> No
         central_grab(state, 0, size_class)
         span = span_of(state, int(state.free_list[0, size_class].fresh))
         starts = np.arange(0, int(state.span[span].pages) * PAGE, size)
-        for offsets in (starts, starts + 1, starts + size - 1):  # the quotient never falls between
+        # Three offsets of each object suffice: for larger offsets, the quotient is never smaller.
+        for offsets in (starts, starts + 1, starts + size - 1):
             quotients = offsets * state.span[span].reciprocal >> RECIPROCAL_SHIFT
             assert (quotients == offsets // size).all()

@@ -13,10 +13,10 @@ from tests.conftest import PAGE, Unsound
 from tests.designs.go2008.lookup import LARGE_SIZE, SIZES, links, records
 
 ROUNDS = 40
-"""Calls of each kind, which are enough to use up the free memory."""
+"""Number of calls of each kind. They use up the free memory."""
 
 Call = Callable[[Go2008, int], int]
-"""A call by its round; the result is an address, or 0 on failure."""
+"""Makes the call of a round; the result is an address, or 0 on failure."""
 
 CALLS: dict[str, Call] = {
     "malloc of a class in use": lambda state, n: malloc(state, 3000 if n < 20 else 5000),

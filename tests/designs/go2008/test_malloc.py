@@ -84,7 +84,7 @@ def test_large_object_has_a_span_of_its_own(state: Go2008) -> None:
 
 
 def free_span_address(state: Go2008) -> int:
-    """Return an address in the rest of the first growth."""
+    """Return an address in the free span that the first allocation leaves."""
     malloc(state, 8)
     return int(state.system[0].next) - PAGE
 

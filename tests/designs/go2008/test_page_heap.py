@@ -245,7 +245,7 @@ def test_pages_before_and_after_an_aligned_span_are_free(state: Go2008) -> None:
 def test_aligned_span_fails_in_a_frozen_heap_that_stays_valid(
     heap: Heap, state: Go2008, unsound: Unsound, ahead: int
 ) -> None:
-    first = -(heap.memory.address // PAGE) % 4  # pages ahead of a multiple of four
+    first = -(heap.memory.address // PAGE) % 4  # pages before the first page number divisible by 4
     freed(state, *[pages for pages in (first + ahead,) if pages], 7)
     state.system[0].frozen = 1
     before = counters(state)

@@ -1,4 +1,4 @@
-"""Size classes of go2008: the closed forms against the original's table."""
+"""Size classes of go2008: the formulas, compared with the original's table."""
 
 from bisect import bisect_left
 

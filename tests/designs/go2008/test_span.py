@@ -11,7 +11,7 @@ from tests.conftest import PAGE
 from tests.designs.go2008.lookup import span_list
 
 FIRST = 1 << 40
-"""Address of spans of which no byte is touched."""
+"""Address of the first span. No byte there is touched."""
 
 
 def extent(state: Go2008, span: int) -> tuple[int, int]:

@@ -36,7 +36,7 @@ def cached_size(state: HeapState) -> int:
 
 
 def with_list(state: HeapState, length: int, max_length: int, size_class: int = CLASS) -> list[int]:
-    """Give thread 0 a list of a length and max_length, in a cache with a high max_size.
+    """Give thread 0 a list with this length and max_length, in a cache with a high max_size.
 
     Returns further objects, which are in use.
     """

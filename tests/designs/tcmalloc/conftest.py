@@ -26,9 +26,10 @@ def put_back(state: HeapState, thread: int, addresses: list[int]) -> None:
 
 @pytest.fixture
 def busy_heap() -> Iterator[Heap]:
-    """A heap with used and free objects in every tier, large ones, stacks, free spans of all kinds.
+    """A heap with small and large objects, stacks, and free spans of all kinds.
 
-    A large RETURNED span comes right before a FREE one.
+    Free objects are in thread caches, in the transfer cache and in spans. A large RETURNED span
+    comes right before a FREE one.
     """
     with Heap("tcmalloc", reserve=64 << 20, startup="none") as heap:
         keep_busy(heap.state)
@@ -53,7 +54,7 @@ def keep_busy(state: HeapState) -> None:
     put_back(state, 0, [one, *shorter[::4]])
     release_at_least_n_pages(state, 1 << 20)
     put_back(state, 0, [two, *shorter[2::4]])
-    # From the released span, and from growth at the end of the heap.
+    # One object comes from the released span, the other from growth at the end of the heap.
     operations.free(state, 0, many(state, 2, 300 * PAGE)[0])
     for thread in (1, 0):
         put_back(state, thread, many(state, 8, 2800)[:3])

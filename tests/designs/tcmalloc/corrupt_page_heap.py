@@ -21,7 +21,7 @@ FIRST = LIST_HEADS + 1
 
 
 def some(state: HeapState, wanted: SpanState, long: bool = False, classed: bool = False) -> int:
-    """Return a span in a state that is large or not, and that has a size class or not."""
+    """Return a span in the state `wanted`, large if `long`, with a size class if `classed`."""
     return next(
         span.number
         for span in spans_of(state).values()

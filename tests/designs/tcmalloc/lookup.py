@@ -63,7 +63,7 @@ def give_back(state: HeapState, *spans: int) -> None:
 
 
 def returned(state: HeapState, *spans: int) -> None:
-    """Free spans, each released to the OS at once; no other span is FREE."""
+    """Free spans and release each to the OS at once. No other span may be FREE."""
     for span in spans:
         delete_run(state, span)
         release_at_least_n_pages(state, EVERYTHING)

@@ -162,7 +162,7 @@ def test_steal_gives_up_after_ten_caches(tcmalloc: HeapState) -> None:
     begin(tcmalloc, MAX_PROBES + 1)
     tcmalloc.static[0].unclaimed_cache_space = 0
     tcmalloc.cache[1].max_size = 20 * STEAL_AMOUNT
-    tcmalloc.static[0].next_memory_steal = 1  # then the newest, and thread 1 last
+    tcmalloc.static[0].next_memory_steal = 1  # thread 0, then from the newest down to thread 1
     increase_cache_limit(tcmalloc, 3)
     assert limits(tcmalloc, 1, 3) == [20, 1]
     increase_cache_limit(tcmalloc, 3)

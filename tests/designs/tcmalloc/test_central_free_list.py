@@ -100,9 +100,8 @@ def test_span_that_gets_its_first_object_back_is_put_in_front(tcmalloc: HeapStat
     release_list_to_spans(tcmalloc, CLASS, link(two[3]))
     release_list_to_spans(tcmalloc, CLASS, link(one[3]))
     assert listed(tcmalloc, NONEMPTY_HEAD + CLASS) == spans
-    release_list_to_spans(
-        tcmalloc, CLASS, link(two[4])
-    )  # it has some already and stays where it is
+    # The second span has a free object already, so it stays where it is on the list.
+    release_list_to_spans(tcmalloc, CLASS, link(two[4]))
     assert listed(tcmalloc, NONEMPTY_HEAD + CLASS) == spans
     assert take(tcmalloc, 1) == [one[3]]
     assert listed(tcmalloc, EMPTY_HEAD + CLASS) == [spans[0]]

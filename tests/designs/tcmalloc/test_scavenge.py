@@ -38,7 +38,8 @@ def test_overflow_of_a_cache_above_its_limit_scavenges_it_too(tcmalloc: HeapStat
     tcmalloc.static[0].unclaimed_cache_space = STEAL_AMOUNT
     tcmalloc.cache[0].max_size = 1
     free(tcmalloc, extra)
-    # The list releases a batch for its length, then half of its low-water mark for its bytes.
+    # The list is too long and releases a batch. Then the cache is too large, and the list releases
+    # half of its low-water mark.
     assert list_of(tcmalloc)[0] == 2 * BATCH + 1 - BATCH // 2
     assert tcmalloc.cache[0].max_size == 1 + STEAL_AMOUNT
 
