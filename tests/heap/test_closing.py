@@ -9,7 +9,7 @@ import pytest
 
 from allocsim import Heap
 from allocsim.designs import SUMMARIES
-from allocsim.errors import InputError, OutOfMemory, UnknownName
+from allocsim.errors import AddressSpaceError, InputError, OutOfMemory, UnknownName
 from tests.core.test_memory import is_mapped
 
 
@@ -28,6 +28,23 @@ def test_smallest_reservation_holds_an_object_or_is_used_up(design: str) -> None
                 heap.malloc(1)
         else:
             assert heap.malloc(1)
+        assert heap.check() == []
+
+
+@pytest.mark.parametrize("design", SUMMARIES)
+def test_largest_heap_can_be_used_and_measured(design: str) -> None:
+    try:
+        heap = Heap(design, reserve=1 << 45)
+    except AddressSpaceError as refused:
+        pytest.skip(str(refused))
+    with heap:
+        addresses = [heap.malloc(size) for size in (100, 50_000, 5 << 20)]
+        assert heap.check() == []
+        assert heap.profile().live == heap.live == 100 + 50_000 + (5 << 20)
+        for address in addresses:
+            heap.free(address)
+        heap.release(1 << 45)
+        assert heap.resident() < 1 << 30
         assert heap.check() == []
 
 
