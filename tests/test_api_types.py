@@ -67,6 +67,9 @@ def test_time_is_a_number_of_python_or_numpy_but_no_bool() -> None:
         for wrong in (True, False, np.True_, "2", None, 2j, math.nan, np.float32("nan"), 10**400):
             with pytest.raises(InputError, match=r"seconds$"):
                 time(wrong)
+        for wrong in (np.timedelta64(2), np.timedelta64("NaT"), np.datetime64("NaT")):
+            with pytest.raises(InputError, match=r"seconds$"):
+                time(wrong)
     assert checked_budget("tune", "seconds", np.float64(0)) == 0
 
 

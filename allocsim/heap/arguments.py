@@ -146,5 +146,5 @@ def _checked_number(
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    """Return whether `value` is a real number of Python or NumPy; bool is not accepted."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+    """Return whether `value` is a real number of Python or NumPy, but neither bool nor a time."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
