@@ -9,10 +9,11 @@ not the address of an object raises InvalidFree.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import nan
 from numbers import Real
 from operator import index
 from os import PathLike, fspath
-from typing import TypeGuard, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def checked_seconds(call: str, name: str, value: object) -> float:
 
 def checked_budget(call: str, name: str, value: object) -> float:
     """Return a time in seconds that a search may take; 0 means no search."""
-    return 0.0 if _is_number(value) and value == 0 else checked_seconds(call, name, value)
+    return 0.0 if _number(value) == 0 else checked_seconds(call, name, value)
 
 
 def checked_share(call: str, name: str, value: object) -> float:
@@ -140,11 +141,17 @@ def _checked_number(
     call: str, name: str, value: object, bounds: tuple[float, float], expected: str
 ) -> float:
     """Return a number between two bounds, both included."""
-    if not _is_number(value) or not bounds[0] <= value <= bounds[1]:
+    number = _number(value)
+    if not bounds[0] <= number <= bounds[1]:
         raise InputError(f"{call}: {name} is {object_text(value)}; expected {expected}")
-    return float(value)
+    return number
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    """Return whether `value` is a real number of Python or NumPy, but neither bool nor a time."""
-    return isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
+def _number(value: object) -> float:
+    """Return a number of Python or NumPy as a float, or NaN for a bool, a time or anything else."""
+    if isinstance(value, bool | np.timedelta64) or not isinstance(value, Real):
+        return nan
+    try:
+        return float(value)
+    except OverflowError:  # an integer above 10**308
+        return nan
