@@ -6,7 +6,7 @@
  *   output     When the recorder opens the file $ALLOCSIM_OUTPUT, the descriptor gets a high
  *              number, and the program can neither close nor replace it. After a write has failed,
  *              no more is written to the file, and the lost bytes are counted.
- *   page       The file $ALLOCSIM_GUARD has one page, in which the guard counts (see guard.py).
+ *   page       The file $ALLOCSIM_GUARD is one page, which has the guard's counts (see guard.py).
  *   aligned    Allocation functions that the recorder does not know call one that it knows.
  *
  * The functions here replace functions of libc. They behave as the manual pages say, and call the
@@ -35,8 +35,8 @@ struct page {
 
 static struct page nowhere, *page = &nowhere;
 static int output = -1, statm = -1, unwinding[2] = {-1, -1};
-static FILE *stream; /* mtrace's */
-static int64_t room = INT64_MAX; /* bytes that RLIMIT_FSIZE leaves: one more raises SIGXFSZ */
+static FILE *stream; /* to which mtrace writes */
+static int64_t room = INT64_MAX; /* bytes that fit below RLIMIT_FSIZE; one more raises SIGXFSZ */
 
 #define NEXT(name) \
     static __typeof__(name) *next; \
@@ -61,7 +61,7 @@ static void __attribute__((constructor)) begin(void) {
     if (is_own_process()) page->images++;
 }
 
-/* Record that the last image has ended under the recorder, and write mtrace's buffer. */
+/* Record that the current image has ended normally, and write mtrace's buffer to its file. */
 static void __attribute__((destructor)) end(void) {
     if (!is_own_process()) return;
     page->ended = page->images;
@@ -77,7 +77,7 @@ void _exit(int status) {
 void _Exit(int status) { _exit(status); }
 
 #ifdef FOR_HEAPTRACK
-void heaptrack_stop(void) __attribute__((weak)); /* writes its buffer */
+void heaptrack_stop(void) __attribute__((weak)); /* writes heaptrack's buffer */
 #endif
 
 /* libc's daemon() ends the calling process by libc's own _exit, and does not call ours. */
@@ -123,7 +123,8 @@ static int moved_high(int fd) {
     return high >= 0 ? high : fd;
 }
 
-/* Take over the descriptor of a file that the recorder has just opened. */
+/* Return the descriptor of a file that has just been opened. If it is a file of the recorder, move
+ * the descriptor to a high number and protect it. */
 static int taken(const char *path, int fd) {
     const char *wanted = output < 0 ? getenv("ALLOCSIM_OUTPUT") : NULL;
     struct rlimit limit;
@@ -165,7 +166,8 @@ FILE *fopen(const char *path, const char *mode) {
 #endif
 
 #ifdef FOR_HEAPTRACK
-/* libunwind probes addresses by writing from them into a pipe of its own. */
+/* To test whether an address is readable, libunwind writes the bytes there to a pipe of its own.
+ * Protect this pipe. */
 int pipe2(int ends[2], int flags) {
     NEXT(pipe2);
     Dl_info caller;
@@ -198,8 +200,8 @@ int dup3(int from, int to, int flags) {
     return -1;
 }
 
-/* Close descriptors one by one, so that close() can spare the recorder's. This calls no malloc,
- * because malloc is recorded. */
+/* Close descriptors one by one, so that close() can spare the recorder's descriptors. This calls
+ * no malloc, because malloc is recorded. */
 static int close_each(unsigned first, unsigned last) {
     struct { uint64_t inode, offset; uint16_t length; uint8_t type; char name[]; } *entry;
     char list[4096] __attribute__((aligned(8)));

@@ -40,7 +40,7 @@ class Linkage(NamedTuple):
 
 
 def why_not_preloaded(request: Request) -> str | None:
-    """Return why a preloaded malloc would not replace the program's, or None if it would."""
+    """Return why a preloaded malloc would not replace the program's malloc, else None."""
     file = _executable(request.program.file)
     elf = read_elf(file, (MALLOC,))
     if elf is None:
@@ -135,9 +135,9 @@ def _uses_new(program: ElfFile, libraries: dict[str, ElfFile], allocator: str) -
 
 
 def _gains_rights(file: str) -> bool:
-    """Return whether the program gains rights, in which case the loader ignores LD_PRELOAD.
+    """Return whether the program gains privileges, so that the loader ignores LD_PRELOAD.
 
-    A program gains rights if it is set-uid or set-gid to another user or group, or has file
+    A program gains privileges if it is set-uid or set-gid to another user or group, or has file
     capabilities.
     """
     status = Path(file).stat()

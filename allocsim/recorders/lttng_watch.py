@@ -39,7 +39,7 @@ REASONS: Mapping[str, str] = {
 def watched_session(
     directory: Path, daemon: int | None, stop: Callable[[], None]
 ) -> Iterator[None]:
-    """End the tracing session if it can no longer write during the block.
+    """During the block, end the tracing session as soon as it can no longer write.
 
     If the disk is nearly full, `stop` is called. If the consumer has died, the daemon is killed.
     `daemon` is the process id of the session daemon, or None if the daemon is not private. Raises
@@ -63,7 +63,7 @@ def watched_session(
             if reason:
                 (directory / GOING_ON).rename(directory / reason)
                 if reason == "dead" and daemon is not None:
-                    _kill(daemon)  # the program is released when its connection ends
+                    _kill(daemon)  # the program stops waiting when its connection ends
                 else:
                     stop()
                 return

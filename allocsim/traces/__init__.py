@@ -44,7 +44,7 @@ def open_trace(
 
 
 def _open(source: Source, path: str, form: str | None, process: int | None, sites: bool) -> Trace:
-    """Return the trace in a source, which is an allocsim trace or a recording."""
+    """Return the trace of a source, which contains an allocsim trace or a recording."""
     if source.head(len(MAGIC)) == MAGIC:
         _require_own_format(path, form, process)
         return file.read_stream(source, sites)

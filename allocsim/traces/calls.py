@@ -46,13 +46,13 @@ class Call(NamedTuple):
 
 
 MOVE = 8
-"""Operation of a call that only changes the address of an object; it becomes no event. The number
-of MOVE is the first that is not an Op. Only `preload.merge` makes such calls."""
+"""Operation of a call that only changes the address of an object. Such a call becomes no event. 8
+is the first number that is not an Op. Only `preload.merge` makes such calls."""
 
 TOUCHED = 9
-"""Operation of a call that reports how many bytes of the object at `address` are in memory. Its
-`request` is this number. Only `preload.merge` makes such calls. `object_ids` turns them into events
-with the same operation, which only `preload.untouched` understands."""
+"""Operation of a call that reports how many bytes of the object at `address` are in memory. The
+field `request` has this number. Only `preload.merge` makes such calls. `object_ids` turns them into
+events with the same operation. Only `preload.untouched` reads these events."""
 
 ADDRESS_BITS = 60
 """Number of low bits of an address that are kept. The top four bits are dropped, because on some
@@ -67,10 +67,10 @@ HUGE = 1 << 62
 many bytes, so `object_ids` drops the call."""
 
 PAGE = 4096
-"""Alignment of valloc and pvalloc."""
+"""Alignment of blocks from valloc and pvalloc, in bytes."""
 
 BATCH = 1 << 14
-"""Calls in a full batch, which takes 1 MiB."""
+"""Number of calls in a full batch. Such a batch takes 1 MiB."""
 
 
 class Halt(IntEnum):

@@ -1,7 +1,8 @@
 """Decompression of .zst, .xz and .bz2 as a stream of bytes, in bounded memory.
 
 A decompressor returns no more bytes than the caller requests, so a decompression bomb costs no
-extra memory. Its window is limited, so a header that demands a window of gigabytes is rejected.
+extra memory. The size of a decompressor's window is limited too: a file whose header demands a
+window of gigabytes is rejected.
 """
 
 from __future__ import annotations

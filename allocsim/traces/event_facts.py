@@ -51,9 +51,9 @@ def collect_times(trace: Trace) -> None:
 def _counted(
     chunks: Iterator[Any], points: np.ndarray, times: list[tuple[int, int]]
 ) -> Iterator[Any]:
-    """Yield the same chunks, then store `points` in `times`, with numbers of calls instead of rows.
+    """Yield the same chunks, then store `points` in `times`.
 
-    A call's number is the number of calls before it.
+    The row of each point is replaced by the number of calls before the row.
     """
     before, calls = CallsBefore(points[:, 0]), 0
     with closing_chunks(chunks):
@@ -66,7 +66,7 @@ def _counted(
 
 
 class CallsBefore:
-    """Converts rows of a trace to numbers of calls, while the chunks of the trace are read."""
+    """Counts the calls before each of the given rows, while the chunks of a trace are read."""
 
     def __init__(self, rows: np.ndarray) -> None:
         """`rows` is ascending."""
@@ -77,7 +77,7 @@ class CallsBefore:
         self._read = 0  # rows of the chunks so far
 
     def add(self, is_call: np.ndarray, before: int) -> None:
-        """Add a chunk, which has `before` calls before it; `is_call` says which rows are calls."""
+        """Add the next chunk, after `before` calls; `is_call` says which of its rows are calls."""
         first = int(np.searchsorted(self._rows, self._read))
         inside = np.minimum(self._rows[first:] - self._read, len(is_call))
         if not is_call.all():  # notes are rare, and a sum over each chunk takes time

@@ -35,7 +35,7 @@ class EventMaker:
         buffers: int = 1,
         sites: CallSites | None = None,
     ) -> None:
-        """Convert the calls of `process`, or of the process of the first call if it is None.
+        """Convert the calls of `process`; None means the process that made the first call.
 
         `name` is the recording's name in error messages. `events` yields arrays of events, called
         chunks, and reuses each array for the chunk that comes `buffers` chunks later. Unless
@@ -66,7 +66,7 @@ class EventMaker:
                 raise TraceError(f"{self._name}: more than {MAX_THREADS} threads")
 
     def forget_threads(self) -> None:
-        """Forget the threads and the dropped calls so far, but not the live objects.
+        """Reset the threads and the counts of dropped calls, but keep the live objects.
 
         A forked child starts with its parent's objects, but its own threads are numbered from 0.
         """

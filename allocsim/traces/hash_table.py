@@ -45,7 +45,7 @@ def capacity_of(table: Table[Entry]) -> int:
 
 @kernel
 def _home(table: Table[Entry], key: int) -> int:
-    """Return the slot where the search for `key` starts: a keyed hash, mixed in two steps.
+    """Return the slot where the search for `key` starts: a keyed hash of `key`.
 
     Each half of the key is multiplied by one of the table's two random numbers. A multiplication by
     a public constant would not be enough, and neither would adding a random number: an attacker

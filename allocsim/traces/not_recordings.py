@@ -42,7 +42,7 @@ def _is_table_of_rates(head: bytes) -> bool:
 
 
 def _matches(expression: bytes) -> Callable[[bytes], Any]:
-    """Return a function that matches the beginning of a file."""
+    """Return a function that matches the beginning of a file with a regular expression."""
     return pattern(expression).match
 
 

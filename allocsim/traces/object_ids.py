@@ -238,7 +238,7 @@ def _touched(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
 
 @kernel
 def _free_place(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> int:
-    """Return a free slot for the call's address, after freeing an object that is live there."""
+    """Return a free slot for the call's address; first free an object that is live there."""
     slot = find_place(ids.objects, call.address)
     if ids.objects[slot].key != 0:
         ids.dropped[Reason.OVERLAP] += 1  # the recording lost the free of this object

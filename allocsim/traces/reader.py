@@ -37,7 +37,7 @@ class Reader:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the source, which was read to its end, was empty."""
+        """Whether the source was empty; final after the last batch."""
         return False
 
     @property
@@ -47,7 +47,7 @@ class Reader:
 
     @property
     def unknown_is_null(self) -> bool:
-        """Whether an address without a live object means NULL; final after the last batch."""
+        """Whether an address without a live object stands for NULL; final after the last batch."""
         return False
 
     def batches(self) -> Iterator[Any]:

@@ -266,8 +266,8 @@ _FRAMES = {
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, IndexError)
 """Errors raised for damaged or unsupported containers. zipfile raises RuntimeError for an encrypted
-member, and its subclass NotImplementedError for an unsupported compression. In Python 3.11, it
-raises IndexError for an encrypted member without a name."""
+member, and its subclass NotImplementedError for an unsupported compression. The zipfile of Python
+3.11 raises IndexError for an encrypted member without a name."""
 
 
 def open_source(path: str) -> Source:

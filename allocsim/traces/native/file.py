@@ -2,8 +2,8 @@
 
 An allocsim trace consists of a header (see `header`) and the events (see `allocsim.events`), in the
 layout that they have in memory. The events need no parsing, but this module validates every event.
-A plain file is read by offset (see `open_file`). A compressed file or standard input is read from
-beginning to end.
+A plain file can be read at any offset (see `open_file`). A compressed file or standard input is
+read from beginning to end.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def write_trace(trace: Trace, path: Path) -> None:
             if column is not None:
                 column.add(count_allocating(chunk))
         collector.require_valid(trace.name)
-        # This looks up names and may add notes to the trace, so it must precede the header.
+        # Writing the call sites may add notes to the trace, so it must precede the header.
         sites = NO_SITES if column is None else column.write(file)
         description = _description(trace, collector)
         if not is_dense(description.objects, rows):
@@ -131,7 +131,7 @@ def _column(file: OpenFile, layout: Layout, name: str) -> ColumnReader:
 
 
 def read_stream(source: Source, sites: bool = False) -> Trace:
-    """Return the trace in a source (see `traces.source`), which is closed at the trace's end.
+    """Return the trace in a source (see `traces.source`). The end of the trace closes the source.
 
     If site numbers are requested, the source is first copied to an unnamed file, because a trace
     has its site numbers after the events.

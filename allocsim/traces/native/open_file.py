@@ -1,4 +1,4 @@
-"""A plain file that is read by offset.
+"""A plain file that is read at given offsets.
 
 The file is not mapped, because SIGBUS ends the process if a mapped file shrinks. Mapping would also
 save no time: reading and validating an event of an allocsim trace takes 4.4 ns either way.

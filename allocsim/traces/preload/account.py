@@ -27,7 +27,7 @@ def account_notes(reader: ImageReader, inherited: int) -> Iterator[str]:
     if siteless := int(image.header["siteless"]):
         yield f"the stacks of {counted(siteless, 'call')} could not be recorded"
     if image.has(Flag.DEEPBIND):
-        yield "a library was opened with RTLD_DEEPBIND, which was ignored so as to record its calls"
+        yield "a library was opened with RTLD_DEEPBIND; this flag was ignored to record its calls"
     if image.has(Flag.USABLE_SIZE):
         yield "the program calls malloc_usable_size, so it may use more bytes than it requested"
 
@@ -83,5 +83,5 @@ def _unrecorded(started: list[Started]) -> str:
     text = ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")
     if any(not program.keeps_preload for program in started):
         return f"not recorded, because LD_PRELOAD was removed from the environment: {text}"
-    kinds = "it is static, set-uid or not a 64-bit program"
-    return f"not recorded; {kinds}, or its file could not be made (ulimit, full disk): {text}"
+    reasons = "static, set-uid or 32-bit program, ulimit, full disk"
+    return f"not recorded: {text}; possible reasons: {reasons}"

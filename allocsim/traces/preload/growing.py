@@ -45,7 +45,7 @@ class GrowingReader:
     """The calls of one image so far."""
 
     def __init__(self, identity: int) -> None:
-        """`identity` is the identity of the image."""
+        """`identity` is the image's `Image.identity`."""
         self.identity = identity
         self._merge = new_merge(identity, 0, 0)
         self._lanes: list[GrowingLane] = []

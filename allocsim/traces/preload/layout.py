@@ -55,7 +55,7 @@ class Code(IntEnum):
     REALLOC = 12
     """First record of a realloc, written before the call: the old address and the new size."""
     REALLOCARRAY = 13
-    """First record of a reallocarray, with the same words."""
+    """First record of a reallocarray, with the same words as REALLOC."""
     RESIZED = 14
     """Second record of a realloc or a reallocarray, written after the call: the new address, 0 on
     failure."""
@@ -113,7 +113,7 @@ WORDS = np.array([0, *map(_words, Code)], np.int64)
 LOST = (
     "the file-size limit of the program (ulimit -f)",
     "no free descriptor (ulimit -n)",
-    "its file could not be opened",
+    "a file of the recording could not be opened",
     "the disk is full",
     "no address space (ulimit -v)",
     "too many threads at once",

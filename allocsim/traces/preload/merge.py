@@ -2,7 +2,7 @@
 
 `layout` defines program images, lanes, records and stamps. The lanes are in a binary heap, ordered
 by the stamp of their next record. The merge reads a lane until another lane has an earlier record.
-Therefore this order does not change while only one thread is busy.
+Therefore the binary heap does not change while only one thread is busy.
 
 A realloc has two records, with stamps before and after the call. Between the two stamps, another
 thread may get the old address from malloc, or free the block that was at the new address. If no
@@ -59,7 +59,7 @@ def merge_lanes(merge: Merge, calls: Table[CallRecord]) -> int:
     # One pass of the inner loop makes at most two calls, and `_park` after the loop one more.
     while state.open and state.calls + 3 <= len(calls):
         lane = merge.lanes[merge.order[0]]
-        # The second earliest lane is a child of the first one, so at index 1 or 2.
+        # The lane with the second earliest record is a child of the root: at index 1 or 2.
         bound = min(_stamp_at(merge, 1), _stamp_at(merge, 2))
         if lane.stamp > state.until or lane.stamp == NEVER:
             break
@@ -181,7 +181,7 @@ def _size(word: int) -> int:
 
 @kernel
 def _stack(word: int) -> int:
-    """Return the number of a stack in a word, or 0 (unknown) if no recording has so many stacks."""
+    """Return the stack's number in a word; return 0 (unknown) for a number that is too large."""
     return word if 0 < word < MAX_NODES else 0
 
 

@@ -38,7 +38,8 @@ class Started(NamedTuple):
     process: int
     program: str
     keeps_preload: bool
-    """Whether the program's environment loads the recorder: LD_PRELOAD and ALLOCSIM_RECORD."""
+    """Whether the program's environment has LD_PRELOAD and ALLOCSIM_RECORD, which load the
+    recorder."""
     stamp: int
     """Stamp before the call, minus the image's first stamp."""
 

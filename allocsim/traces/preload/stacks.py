@@ -147,7 +147,7 @@ def site_table(image: Image) -> tuple[SiteTable, list[str], list[str]]:
 
 
 def _damage(known: int) -> str:
-    """Return a sentence that stacks after the first `known` ones cannot be read."""
+    """Return the loss for a recording of which only the first `known` stacks can be read."""
     return (
         f"the call sites after the first {counted(known, 'stack')} are unknown: the program has "
         "overwritten a part of the recording"

@@ -1,4 +1,4 @@
-"""The trace of one program image, with the times of some events and what the recording lacks.
+"""The trace of one program image, with the times of some events and with notes and losses.
 
 A program image is a process until it calls exec (see `layout`). A forked child inherits the objects
 that are live in its parent, so the child's trace begins with an allocation of each of them. To find
@@ -107,7 +107,7 @@ def _own(
 def _inherited(
     sites: CallSites | None, maker: EventMaker, image: Image, images: list[Image]
 ) -> Iterator[Any]:
-    """Yield allocations of the objects that are live when an image is forked.
+    """Yield allocations of the objects that were live when the image was forked.
 
     To find these objects, the calls of the image's ancestors are read: those of the first ancestor
     up to the first fork, those of the next ancestor up to the next fork, and so on. The sites of

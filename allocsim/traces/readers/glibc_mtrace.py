@@ -1,8 +1,8 @@
 """Raw traces of glibc's trace-utils: the .mtrace files that its libmtrace writes.
 
 A file is an array of 64-byte records, little-endian. The first record identifies the file by its
-type, MAGIC, and by two known numbers. An unused record has type 0. There are unused records at the
-end of the file, and also between other records, where a thread lost the race for a record.
+type, MAGIC, and by two known numbers. Unused records, which have type 0, are at the end of the file
+and may also be between other records.
 
     type 1 malloc 2 calloc 3 free 4 realloc 5 memalign 6 valloc 7 pvalloc 8 posix_memalign
 

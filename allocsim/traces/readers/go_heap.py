@@ -70,7 +70,7 @@ class GoHeap:
         return notes
 
     def _describe(self, payload: bytes) -> None:
-        """Read the heap's lowest address from a description, unless it describes Go's types."""
+        """Read the heap's lowest address from a payload, unless the payload lists Go's types."""
         if payload[:1] == b"\1":
             self._base, _ = number_at(np.frombuffer(payload, np.uint8), 1)
 
@@ -89,9 +89,9 @@ class GoHeap:
     def _slot(self, number: int) -> tuple[int, int]:
         """Return the address and the length of the slot of an object id; length 0 if unknown.
 
-        A sweep reports the id of a slot. The id of an allocation may differ from it: an object of
-        more than 512 bytes that has pointers comes after a header of 8 bytes, and a tiny object may
-        be anywhere in its block.
+        A sweep reports the id of a slot. An allocation may report another id: an object of more
+        than 512 bytes that has pointers comes after a header of 8 bytes, and a tiny object may be
+        anywhere in its block.
         """
         offset = number * OBJECT_UNIT
         start, size = self._slots_of_page.get(offset // PAGE, (0, 0))

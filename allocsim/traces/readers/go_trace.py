@@ -64,7 +64,7 @@ def looks_like(head: bytes) -> bool:
 
 
 class _Bytes:
-    """Reads the bytes of a source as numbers and blocks, and counts them."""
+    """Reads numbers and blocks from a source, and counts the bytes."""
 
     def __init__(self, source: Source) -> None:
         self.source, self.offset = source, 0

@@ -98,7 +98,7 @@ def add_row(stacks: Stacks, text: np.ndarray, state: ScanState, position: int) -
 
 @kernel
 def site_of(stacks: Stacks, row: int) -> int:
-    """Return the site number of a call whose stack is at `row`, or 0 if it is not known."""
+    """Return the site number of a call whose stack is at `row`, or 0 if the stack is unknown."""
     if not stacks.counts[0].wanted or not 0 <= row <= stacks.counts[0].rows:
         return 0
     return row if row < len(stacks.rows) else 0

@@ -165,7 +165,7 @@ class LogallocReader(LineReader):
 
     @property
     def unknown_is_null(self) -> bool:
-        """Whether an address without a live object means NULL. This is true for a munged log."""
+        """Whether an address without a live object stands for NULL: true for a munged log."""
         return bool(self._scan.log[0].is_munged)
 
 

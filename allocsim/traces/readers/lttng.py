@@ -224,7 +224,7 @@ def _usual_fields(scan: LttngScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _value(scan: LttngScan, name: int, position: int, call: CallRecord) -> None:
-    """Read the value at `position` if calls need its field.
+    """Read the value at `position` if its field belongs to a call; else read nothing.
 
     The field's name is at `name`. Sets state.position to the end of the value, or to -1 if the
     value is wrong.

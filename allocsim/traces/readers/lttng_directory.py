@@ -63,7 +63,8 @@ class DirectorySource:
 
     def _new_streams(self) -> Any:
         """Return the state before the first event of each file."""
-        # `read_events` needs at least one stream; without a file, that stream is empty.
+        # `read_events` needs at least one stream. If the directory has no files, it gets an empty
+        # stream.
         streams = records(Stream, max(len(self._arrays), 1))
         streams.number[:] = -1
         for stream, array in zip(streams, self._arrays, strict=False):

@@ -23,7 +23,7 @@ class GoEvent(Struct):
 
     time: Int64
     kind: Int64  # the event's type
-    first: Int64  # the event's first argument after the time; then the second and the third
+    first: Int64  # the event's first argument after the time
     second: Int64
     third: Int64
 

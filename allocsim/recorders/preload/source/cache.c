@@ -1,6 +1,6 @@
-/* Caches: tables from a key to a value that is not 0. Threads use them without a lock. If two write
- * a slot at once, or one reads a slot that another has half written, then the key does not match,
- * and the slot counts as another key's. */
+/* Caches: tables from a key to a value that is not 0. Threads use them without a lock. If two
+ * threads write to a slot at once, or one reads a slot that another one has half written, the key
+ * in the slot differs from the key that is looked up, and the slot is passed over. */
 
 enum { WAYS = 4 }; /* slots that a key may be in; they fill a cache line */
 

@@ -1,13 +1,14 @@
 /* The files of a recording. allocsim/traces/preload/layout.py has the same definitions.
  *
- * A process is one program image until it calls exec, and from then on another one. Each image has
- * a file PID-STAMP with one struct header, and a file PID-STAMP.N for each of its lanes. A lane is
- * a sequence of records, in chunks of CHUNK bytes; the unused end of a chunk is zero. One thread at
- * a time writes to a lane. When the thread ends, the next new thread takes over the lane.
+ * A program image is a process until it calls exec; each exec begins another image. An image has a
+ * file PID-STAMP with one struct header, and a file PID-STAMP.N for each of its lanes. A lane is a
+ * sequence of records, in chunks of CHUNK bytes; the unused end of a chunk is zero. One thread at a
+ * time writes to a lane. When the thread ends, the next new thread takes over the lane.
  *
- * A record is a few words. The first has the operation and a stamp, the others have an address and
- * further arguments. The first word is UNWRITTEN until the others are written; it is never 0. A
- * record is in the file before the program gets the result of the call, so it survives SIGKILL. */
+ * A record is a few words. The first word has the operation and a stamp. The other words have an
+ * address and further arguments. The first word is never 0; it is UNWRITTEN until the others are
+ * written. A record is in the file before the program gets the result of the call, so it survives
+ * SIGKILL. */
 #define HEADER 4096 /* bytes of the file of a header */
 #define CHUNK (128 << 10)
 #define SLACK 512 /* bytes at a chunk's end, into which a cursor may run (see reserve) */
@@ -24,7 +25,7 @@ enum op {
     EXEC, EXEC_FAILED,
     UNWRITTEN, /* put() did not finish, because of SIGKILL or longjmp in a signal handler */
     TOUCHED,   /* before the end of a large block: its address, and the bytes in memory */
-    WITH_SITE = 128, /* added to an operation: the record has another word, the call's site */
+    WITH_SITE = 128, /* added to an operation: one more word follows, the call's site */
 };
 
 /* Kinds of entries of lane 0, which has no records. The low byte of an entry's first word is the

@@ -36,7 +36,8 @@ EXPORT void *HOOK(mremap)(void *old, size_t length, size_t size, int flags, ...)
     return (void *)result;
 }
 
-/* Return the end of a mapping of the recorder, and set `start`; 0 if it does not exist. */
+/* Return the end of one of the recorder's mappings, and set `start`. If the mapping does not exist,
+ * `start` becomes 0. */
 static uintptr_t own_mapping(uint32_t number, uintptr_t *start)
 {
     *start = number == 0   ? (uintptr_t)process.header

@@ -1,4 +1,4 @@
-/* Hooks: exec and posix_spawn, so that programs which run without the recorder are known. */
+/* Hooks: exec and posix_spawn. Their records show which programs ran without the recorder. */
 
 /* Record that a process starts a program, and whether the environment loads the recorder. */
 static void note_exec(uint64_t when, pid_t started, const char *program, char *const *environment)

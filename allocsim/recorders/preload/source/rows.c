@@ -11,8 +11,8 @@ union row {
 };
 
 /* Return the frame description entry (FDE) of the last function that begins at or before an
- * address, and set `function` to the function's address. Return NULL if there is none. `index` is
- * the object's .eh_frame_hdr, a sorted table, in the form that every linker writes. */
+ * address, and set `function` to the function's address. Return NULL if no function does. `index`
+ * is the object's .eh_frame_hdr, a sorted table, in the form that every linker writes. */
 static const uint8_t *find_fde(uint64_t address, const uint8_t *index, uint64_t *function)
 {
     struct { int32_t function, fde; } const *table = (const void *)(index + 12);

@@ -62,7 +62,7 @@ static __thread struct {
     uint64_t lost;      /* records lost in a row because there was no room */
     enum lost reason;   /* why there is no room */
     uint64_t allocated; /* address of the last recorded allocation */
-    void *deleting;     /* address recorded by operator delete; free skips it */
+    void *deleting;     /* address recorded by operator delete; free does not record it again */
     bool is_deleting;
     bool has_failed;    /* a call was recorded as failed; see operators.c */
     bool has_ended;

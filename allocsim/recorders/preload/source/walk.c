@@ -2,8 +2,8 @@
  *
  * A thread's memo has the frames of its last walk. If a frame is in the memo with the same
  * registers, the frames of its callers are valid too, as long as the stack words from which they
- * were read have not changed. Comparing these words is several times faster than looking up rows,
- * because no comparison waits for another.
+ * were read have not changed. Comparing these words is several times faster than looking up rows
+ * (see rows.c), because no comparison waits for another one.
  *
  * A signal handler may interrupt a walk and walk itself. The interrupted walk is then repeated. */
 
@@ -22,10 +22,10 @@ struct known {
 };
 
 struct stack {
-    uint64_t number; /* of the entry, if the cache has it; else 0, and the other fields are set */
+    uint64_t number; /* of the entry; 0 if the cache does not have it */
     uint64_t hash;   /* of the addresses */
     size_t depth;
-    uint64_t addresses[MAX_DEPTH]; /* the innermost first */
+    uint64_t addresses[MAX_DEPTH]; /* the innermost first; set only if `number` is 0 */
 };
 
 struct memo {
@@ -79,7 +79,7 @@ static bool step(struct known *known, struct frame *caller)
     return caller->ip != 0;
 }
 
-/* Return the number of the memo's outermost valid frame. Frame number `last` must be valid. */
+/* Return the index of the memo's outermost valid frame. The frame at index `last` must be valid. */
 static size_t unchanged(const struct memo *memo, size_t last)
 {
     const struct known *known = memo->frames + last;
