@@ -128,11 +128,11 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
 def command(names: tuple[str, ...], **options: Any) -> None:
     """Show which objects own the footprint, and what would change it.
 
-    WORKLOAD is a trace, a job file or a bundled workload. It is replayed up to the moment --at.
-    Every object that is live at that moment owns its bytes, its rounding, and its share of the free
-    bytes in the spans or pages that live objects keep in use. The rest of the footprint belongs to
-    no object: caches, free memory, metadata. Each experiment replays the workload with one change
-    and measures the footprint.
+    WORKLOAD is a trace, a job file or a bundled workload. It is replayed up to the moment that
+    --at names. Every object that is live at that moment owns its bytes, its rounding, and its share
+    of the free bytes in the spans or pages that live objects keep in use. The rest of the footprint
+    belongs to no object: caches, free memory, metadata. Each experiment replays the workload with
+    one change and measures the footprint.
 
     Two workloads, such as recordings before and after an edit of a program, are compared: the
     output says how the footprint changed and which owners grew or shrank.

@@ -88,9 +88,10 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     """Find the best table of size classes for given workloads.
 
     WORKLOAD is a trace, a job file or a bundled workload. The workloads are replayed under the
-    current table of the design, and under new tables that minimise rounding, tails and a charge for
-    each class in use. The best table is shown. It is recommended only if the gain in the replay is
-    above noise, no footprint grows, and the workloads that were held back do not get worse.
+    current table of the design, and under new tables. A new table minimises the bytes lost to
+    rounding and at the ends of spans, plus a cost for each class in use. The best table is shown.
+    It is recommended only if the gain in the replay is above noise, no footprint grows, and the
+    workloads that were held back do not get worse.
     """
     if options["source"] and options["json"]:
         raise click.UsageError("use either --source or --json, not both")
