@@ -42,9 +42,10 @@ def complete(design: object, source: str) -> Design:
 def _make_names_unique(state: type) -> None:
     """Prefix the names of the NamedTuples in the module of `state` with the module's name.
 
-    Numba names a NamedTuple's type, and the compiled kernels that take one, after the class alone.
-    If the states of two designs had the same name, the second design would run the machine code of
-    the first. `__qualname__` does not change: pickles and cached kernels find a class by it.
+    Numba names the type of a NamedTuple, and the kernels compiled for it, by the name of the class
+    without its module. If the states of two designs had the same name, the second design
+    would run the machine code of the first. `__qualname__` does not change: pickles and cached
+    kernels find a class by it.
     """
     module = sys.modules.get(state.__module__)
     for each in (state, *vars(module).values()) if module else (state,):
@@ -105,4 +106,4 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "spans": (lambda value: isinstance(value, str) and value.isidentifier(), "a plural noun"),
     "parts": (_are_parts, f"a dict with keys among {', '.join(PARTS)}, metadata"),
 }
-"""For each field of Design: a check of its value, and the expected value in words, for messages."""
+"""For each field of Design: a check of its value, and what messages say that it should be."""

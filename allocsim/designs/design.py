@@ -68,8 +68,8 @@ class Units:
     length: np.ndarray
     """int64: bytes of each unit."""
     part: np.ndarray
-    """int64: for each unit, the part of the heap that it belongs to if it has no live object, as an
-    index into `names`."""
+    """int64: an index into `names` for each unit. A unit without a live object belongs to this part
+    of the heap."""
     names: tuple[str, ...]
     """Names of parts of the heap."""
     rest: Mapping[str, int] = field(default_factory=dict)

@@ -21,7 +21,7 @@ After every call, every object has the same address as in the library, relative 
 heap, and mallinfo2 and malloc_info have the same values; scripts/verify-glibc checks both. Not
 modelled: a break that other code moves, huge pages, memory tagging, lock contention, and the
 addresses that Linux chooses for mappings. Unlike the library's heap, this heap can be frozen:
-it then obtains no more memory, but free never fails. `release` is a call of malloc_trim(0).
+it then obtains no more memory, but free still succeeds. `release` is a call of malloc_trim(0).
 
 Other versions differ. Thread caches exist since 2.26. In 2.37 and 2.38, a realloc that fits returns
 the object unchanged. Since 2.41, calloc uses the thread cache, and free puts small chunks directly

@@ -93,7 +93,7 @@ def _fixed_bytes(region: Region, top: int) -> int:
 
 
 def arenas_know_their_threads(heap: Glibc, memory: Reservation) -> Sentences:
-    """All arenas are in one circular list; each counts its threads; unused ones have no threads."""
+    """All arenas are in one circular list and count their threads; unused arenas have no thread."""
     mp, ring, av = heap.mp_[0], list[int](), 0
     while av not in ring and 0 <= av < mp.narenas:
         ring.append(av)

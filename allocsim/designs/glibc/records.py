@@ -66,7 +66,7 @@ class MallocState(Struct):
     bins: Int64  # address of its bins, see `bins.bin_at`
     next: Int64  # next arena in the circular list of all arenas
     next_free: Int64  # next arena without threads, plus 1; 0 if none
-    attached_threads: Int64  # threads that allocate here
+    attached_threads: Int64  # number of threads that use this arena
     system_mem: Int64  # bytes obtained from the operating system
     max_system_mem: Int64  # maximum of system_mem
     used: Int64  # bytes of chunks in use, among them those in thread caches

@@ -87,7 +87,7 @@ PARAMETERS: Mapping[str, Parameter] = {
         0, 0, REGION // PAGE - 1, "page of a 1 GiB region at which brk starts; affects memalign"
     ),
     "startup": Parameter(
-        0, 0, 2, "other users of the heap; linked: each new thread, for its dtv", names=STARTUPS
+        0, 0, 2, "calls besides the events; linked: one for each new thread (dtv)", names=STARTUPS
     ),
 }
 

@@ -124,7 +124,7 @@ def live_slots_are_taken(heap: Go, memory: Reservation) -> Iterator[str]:
         central = heap.mcentral[span.size_class]
         live, taken = slots_of(heap, span, 0), slots_of(heap, span, 8)
         if live >> int(central.nelems):
-            yield f"span {span.number} has a live slot beyond its {central.nelems}"
+            yield f"span {span.number} has a live slot beyond its {central.nelems} slots"
         if central.alloc == span.number:
             continue
         if direct and live.bit_count() != span.alloc_count:

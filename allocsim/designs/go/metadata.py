@@ -1,9 +1,9 @@
 """The memory of Go's own records, outside the heap, as Go obtains it.
 
-This module counts the span records, which Go obtains 16 KiB at a time and never releases. For each
-arena of 64 MiB, it counts the page map (heapArena), and the bitmaps and summaries of the arena's
-chunks of 4 MiB. Mark bits outside spans are small and not counted. A memory limit covers the rest
-of the runtime too (`mapped_ready`).
+This module counts the bytes of span records, which Go obtains 16 KiB at a time and never releases.
+For each arena of 64 MiB, it adds the page map (heapArena), and the bitmaps and summaries of the
+arena's chunks of 4 MiB. Mark bits outside spans are small and not counted. A memory limit
+covers the rest of the runtime too (`mapped_ready`).
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def pace_scavenger(heap: Go, in_use: int, heap_goal: int, last_goal: int) -> Non
     """Set the goals after a collection (gcPaceScavenger).
 
     The heap may keep 1.1 times the memory that the next cycle needs. `in_use` is the bytes in
-    spans, `last_goal` the goal of the cycle that has ended.
+    spans, and `last_goal` is the goal of the cycle that has ended.
     """
     scavenger = heap.scavenger[0]
     scavenger.gc_percent_goal = scavenger.memory_limit_goal = NO_GOAL

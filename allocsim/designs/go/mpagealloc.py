@@ -75,8 +75,8 @@ def take(heap: Go, first: int, npages: int) -> int:
 def page_free(heap: Go, first: int, npages: int) -> None:
     """Mark pages as free and not released (pageAlloc.free).
 
-    A sweep frees many pages of a chunk and searches for none, so it updates each summary only once,
-    at its end.
+    A sweep frees many pages and searches for none. During a sweep, this kernel therefore leaves the
+    summaries unchanged; they are updated once, at the end of the sweep.
     """
     mheap = heap.mheap[0]
     mheap.search_addr = min(mheap.search_addr, first)

@@ -80,7 +80,7 @@ def count_classes(heap: Go) -> int:
 
 @kernel
 def cached_slots(heap: Go, size_class: int) -> int:
-    """Return the free slots of the cached span of a class, including those passed over."""
+    """Return the number of free slots of a class's cached span, those already passed included."""
     central = heap.mcentral[size_class]
     if central.alloc == 0:
         return 0

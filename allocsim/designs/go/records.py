@@ -41,7 +41,7 @@ class SpanSet(Struct):
 
 
 class MCentral(Struct):
-    """A size class and its spans (mcentral), and the class's row of the cache (mcache).
+    """A size class: its spans (mcentral), and the span that the P caches (mcache).
 
     The cached span is searched 64 slots at a time, forwards only.
     """
@@ -82,7 +82,7 @@ class MHeap(Struct):
     tinyoffset: Int64  # bytes of that block in use (mcache.tinyoffset)
     tails: Int64  # bytes of span ends, when they were last counted (mstats)
     partial: Int64  # bytes of free slots of partial spans, counted with `tails`
-    cached: Int64  # the same of cached spans and of objects to reuse (freegc)
+    cached: Int64  # bytes of free slots of cached spans, and of objects to reuse (freegc)
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     sweeping: Int64  # 1: a sweep is running; the summaries of chunks are updated at its end
@@ -123,7 +123,7 @@ class Scavenger(Struct):
     awake: Int64  # 1: there may be more to release
     due: Int64  # the event after which the next step may be taken
     gc_percent_goal: Int64  # bytes of the heap that may stay unreleased; NO_GOAL: no limit
-    memory_limit_goal: Int64  # the same for all memory of the runtime (mapped_ready)
+    memory_limit_goal: Int64  # bytes of runtime memory that may stay unreleased (mapped_ready)
     free_hwm: Int64  # highest page freed in this generation; -1 if none (freeHWM)
     gen: Int64  # the generation: collections so far
     huge_pages: Int64  # pages of a huge page
@@ -145,7 +145,7 @@ class ScavChunkData(Struct):
     """The scavenger's record of a chunk (scavChunkData)."""
 
     in_use: Int32  # pages in use, those in the page cache included
-    last_in_use: Int32  # the same before the first change in generation `gen`
+    last_in_use: Int32  # value of in_use before the first change in generation `gen`
     gen: Int32  # generation of the last change
     has_free: Int32  # 1: it may have pages to release
 

@@ -79,7 +79,7 @@ def span_of(heap: Go, address: int) -> int:
 def prefetch_span(heap: Go, span: int) -> None:
     """Prefetch the record and the bits of a span that will be used soon.
 
-    In a large heap, a span is used so rarely that the CPU's caches do not hold them.
+    In a large heap, a span is used so rarely that the CPU's caches do not hold this data.
     """
     prefetch(heap.mspan, span)
     prefetch(heap.gc_bits, span << BITS_SHIFT)

@@ -132,7 +132,7 @@ def _require_collections(parameters: Mapping[str, int]) -> None:
 
 
 def _init_modes(heap: Go, parameters: Mapping[str, int]) -> None:
-    """Set the modes that the parameters decide."""
+    """Set the modes that the parameters select."""
     mheap, controller, scavenger = heap.mheap[0], heap.gc_controller[0], heap.scavenger[0]
     mheap.taken = 0 if parameters["direct"] else TAKEN
     mheap.direct, mheap.freegc = parameters["direct"], parameters["freegc"]

@@ -40,7 +40,7 @@ class Span(Struct):
     reciprocal: Int64  # ceil(2**RECIPROCAL_SHIFT / object_size): divides by multiplying
     objects: Int32  # floor(bytes / object_size); the rest of the span is its tail
     size_class: Int32  # LARGE, or the class of its objects (cl)
-    next: UInt32  # next span on the same list; 0 ends it
+    next: UInt32  # next span on the same list; 0 at its end
     state: Int32  # a SpanState
 
 
