@@ -45,7 +45,7 @@ def write_sets(descriptor: int, sets: Sequence[np.ndarray]) -> None:
 
 
 def read_set(descriptor: int, index: int, numbers: np.ndarray) -> np.ndarray:
-    """In the child: return, for each object id in `numbers`, whether it is in the set `index`."""
+    """In the child: return, for each object id in `numbers`, whether it is in set `index`."""
     if not len(numbers):
         return np.zeros(0, np.bool_)
     with mmap.mmap(
@@ -59,7 +59,7 @@ def read_set(descriptor: int, index: int, numbers: np.ndarray) -> np.ndarray:
 def write_arrays(descriptor: int, arrays: Sequence[np.ndarray], offset: int = 0) -> None:
     """In the child: write arrays one after the other, as int64.
 
-    The first array begins at `offset`, a multiple of the OS page in bytes.
+    The first array begins `offset` bytes after the start, at a multiple of the OS page size.
     """
     length = sum(len(array) for array in arrays) * 8
     if not length:

@@ -1,4 +1,4 @@
-"""Occupancy of a heap at one moment: the parts of its footprint, and its live bytes by address.
+"""Occupancy of a heap at one moment: the parts of its footprint, and live bytes in each region.
 
 The figures are sums over objects and over units of memory, such as pages (see
 `explanation.heap_map`). No unit is divided among the objects in it, so the figures are cheap enough

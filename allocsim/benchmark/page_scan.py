@@ -1,4 +1,4 @@
-"""The resident anonymous pages of this process, by address.
+"""The addresses of this process's resident anonymous pages.
 
 PAGEMAP_SCAN (an ioctl on /proc/self/pagemap since Linux 6.7) returns ranges of pages that are
 present, belong to no file and are not the zero page. Anonymous RSS counts exactly these pages. On

@@ -20,8 +20,8 @@ from allocsim.libraries.state import FUNCTIONS
 from allocsim.text import counted
 
 PROBE_SIZE = 64 << 20
-"""Size in bytes of the blocks whose allocation must make the library's counter of allocated bytes
-rise. mimalloc's counter grows in steps of 32 MiB; this is twice as much."""
+"""Size in bytes of a block that the check allocates. The library's counter of allocated bytes must
+rise by this much. mimalloc's counter rises in steps of 32 MiB, half of PROBE_SIZE."""
 
 SLACK = 1 << 20
 """The counter's rise may fall short of PROBE_SIZE by this many bytes, because reading jemalloc's

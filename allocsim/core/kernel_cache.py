@@ -1,8 +1,8 @@
 """The directory where compiled kernels, and other compiled files, are kept between runs.
 
-Each copy of the package has a directory for each combination of the versions of Python, Numba and
-NumPy and of the settings that change machine code. `kernel_files` names the files in a directory by
-everything else that a kernel depends on.
+Each copy of the package has several directories: one for each combination of versions (of Python,
+Numba and NumPy) and of settings that change machine code. `kernel_files` names the files in a
+directory by everything else that a kernel depends on.
 """
 
 from __future__ import annotations

@@ -28,9 +28,8 @@ from allocsim.core.import_closure import ImportClosure
 from allocsim.core.kernel_cache import replace_file
 
 DIGEST_BYTES = 32
-"""Length in bytes of the SHA-256 digest at the end of a file. Numba does not check what it loads,
-and machine code with a flipped bit would run, so a file whose digest does not match counts as
-missing."""
+"""Length in bytes of the SHA-256 digest at the end of a file. Numba does not check what it loads:
+machine code with a flipped bit would run. A file whose digest does not match counts as missing."""
 
 REPLAY, RUN = "allocsim.driver.replay", "allocsim.driver_records"
 """REPLAY is the replay loop, which is saved after all the kernels that it calls. RUN is the

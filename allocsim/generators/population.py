@@ -1,9 +1,10 @@
 """A population of objects in a steady state: each size is allocated and freed at its own rate.
 
 By Little's law, a size that is allocated at rate r with n live objects has a mean lifetime of
-n / r. So an allocation picks a size with a probability proportional to r, and a free picks a size
-with a probability proportional to its current number of live objects divided by its mean lifetime.
-All draws are integer arithmetic on random words, so a seed gives the same events on every machine.
+n / r. So the probability that an allocation picks a size is proportional to the size's r. The
+probability that a free picks a size is proportional to the size's current number of live objects,
+divided by its mean lifetime. All draws are integer arithmetic on random words, so a seed gives the
+same events on every machine.
 
 A row holds the objects of one size. It owns `capacity` object ids, which occupy the positions of
 `ids` from `first` on. The ids of its `count` live objects come first. An allocation takes the next
@@ -57,7 +58,7 @@ class Population(NamedTuple):
 
     state: np.recarray  # one STATE
     rows: np.recarray  # ROW
-    frees: np.ndarray  # int64, a Fenwick tree of count * free by row, 1-based
+    frees: np.ndarray  # int64, a Fenwick tree, from 1 on, of `count * free` of the rows
     ids: np.ndarray  # uint32, the object ids of all rows, see the module's docstring
 
 

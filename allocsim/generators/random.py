@@ -2,8 +2,8 @@
 
 Each step picks a slot at random. If the slot holds an object, the step frees it; otherwise the step
 allocates an object of random size there. On average, half of the slots are full. With several
-threads, each step runs on a random thread: with two threads, half of the objects are freed by the
-thread that did not allocate them.
+threads, each step runs on a random thread. With two threads, for example, half of the objects are
+freed by the thread that did not allocate them.
 
 The workload `server` takes the same steps, but chooses the slots itself.
 """

@@ -1,7 +1,7 @@
 """The workload `repeat`: testrepeat of Go's first malloc.
 
-Each round allocates and frees one object of every size. After the first round the heap is frozen:
-it may obtain no more memory, so the run fails unless the allocator reuses the memory that it has.
+Each round allocates and frees one object of every size. After the first round the heap is frozen,
+so it obtains no more memory. The run fails unless the allocator reuses the memory that it has.
 """
 
 from __future__ import annotations

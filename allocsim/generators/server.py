@@ -1,6 +1,6 @@
 """The workload `server`: populations of objects with different lifetimes.
 
-Each step picks a population by weight, then a slot of that population, as in the workload `random`:
+Each step picks a population by weight, then a slot of that population. As in the workload `random`,
 it frees the object in the slot, or allocates one there. Many slots and a small weight give long
 lifetimes; few slots and a large weight give short ones. Long-lived and short-lived objects share
 the heap, so one long-lived object can keep a span in use whose other objects have been freed.

@@ -149,9 +149,9 @@ class Heap(Measured):
     def view(self, address: int) -> memoryview:
         """Return a view of the requested bytes of a live object or stack segment, not a copy.
 
-        A view outlives its object, as a pointer in C does. After free(), the view can still be read
-        without a fault, but shows whatever the allocator or the next owner of the memory writes;
-        writing through the view corrupts the heap. After close(), the view keeps the memory mapped.
+        A view outlives its object, as a pointer in C does. After free(), the view can still be
+        read, but shows what the allocator or the next owner of the memory writes. Writing through
+        the view then corrupts the heap. After close(), the view keeps the memory mapped.
         """
         target = checked_integer("view", "address", address)
         with self._lock:

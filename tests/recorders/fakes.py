@@ -40,7 +40,7 @@ def fake(
 ) -> Recorder:
     """Return a recorder whose program makes `events` events and exits with `status`.
 
-    `children` are the numbers of events of other processes, by process id.
+    `children` maps the ids of other processes to their numbers of events.
     """
 
     def run(_: Request, directory: Path) -> Outcome:

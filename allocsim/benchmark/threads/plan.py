@@ -50,7 +50,7 @@ class Cursor(Struct):
 
 
 class PlannedObject(Struct):
-    """An object, by object id."""
+    """The object that has a given object id now. The table has a row for each id."""
 
     slot: Int64  # slot, with the bit SHARED if several threads use the object; NO_SLOT: not live
     request: Int64  # bytes requested; 0 if it is not live
@@ -75,7 +75,7 @@ class Plan(NamedTuple):
     turns: Table[Turn]
     epochs: Table[Epoch]
     threads: Table[ThreadProgress]
-    due: np.ndarray  # int64, by step: the epoch at whose end the step's readings are due
+    due: np.ndarray  # int64, for each step: the epoch at whose end its readings are taken
     slots: Slots
     objects: Table[PlannedObject]  # at the end of the plan
 

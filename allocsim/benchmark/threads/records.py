@@ -102,8 +102,8 @@ class Stage(NamedTuple):
     control: Table[Control]  # one row
     requests: np.ndarray  # int64: requests to the supervisor
     free_stacks: np.ndarray  # int64: numbers of stacks not in use
-    due: np.ndarray  # int64, by step: the epoch at whose end memory is read
-    resident: np.ndarray  # int64, by step: anonymous RSS in bytes
-    times: np.ndarray  # int64, by step: as `Step.time`
+    due: np.ndarray  # int64, for each step: the epoch at whose end memory is read
+    resident: np.ndarray  # int64, for each step: anonymous RSS in bytes
+    times: np.ndarray  # int64, for each step: see `Step.time`
     settings: Table[MeterSettings]
     function: np.ndarray  # int64: addresses of the library's functions

@@ -45,8 +45,8 @@ class Slots(NamedTuple):
 
     counts: Table[SlotCounts]  # one row
     threads: Table[OwnSlots]
-    own_links: np.ndarray  # int64, by slot: the next free one
-    shared_links: np.ndarray  # int64, by slot: the next free one
+    own_links: np.ndarray  # int64, for each slot: link to the next free slot
+    shared_links: np.ndarray  # int64, for each slot: link to the next free slot
 
 
 def new_slots(threads: int, lives: int) -> Slots:

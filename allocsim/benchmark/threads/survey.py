@@ -25,7 +25,7 @@ class Counts(Struct):
 
 
 class User(Struct):
-    """The thread that allocated an object, by object id."""
+    """The thread that allocated an object. The table has a row for each object id."""
 
     thread: Int64
     life: Int64  # see `Counts.lives`
@@ -36,7 +36,7 @@ class Survey(NamedTuple):
 
     counts: Table[Counts]  # one row
     calls: np.ndarray  # int64: calls of each thread
-    shared: np.ndarray  # uint8, by life: 1 if several threads use the object
+    shared: np.ndarray  # uint8, for each life: 1 if several threads use the object
 
 
 def survey(events: Table[Event], objects: int) -> Survey:

@@ -66,7 +66,7 @@ def highest_live(
 ) -> tuple[int, int]:
     """Return the recorded peak of live bytes, and an upper bound for the peak in windows.
 
-    `requests` (bytes by object) and `threads` must be zero. The bound is reached if all
+    `requests` (bytes of each object) and `threads` must be zero. The bound is reached if all
     threads are at their maxima at the same time.
     """
     live, recorded, highest, calls, number, bound = 0, 0, 0, 0, 1, 0

@@ -35,7 +35,7 @@ class Model:
     calls: list[Call]
     own: dict[int, int] = field(default_factory=dict)
     shared: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """By slot: the object id and the version."""
+    """For each slot: the object id and the version."""
     replayed: list[int] = field(default_factory=list)
     """Indices of the calls, in the order in which they were replayed."""
 

@@ -34,7 +34,7 @@ class Recorded:
     out: str
     images: list[Image]
     counted: dict[int, list[dict[str, int]]]
-    """Counters by process id, one dict for each image."""
+    """For each process id: a dict of counters for each image."""
 
     def trace(self, image: Image) -> ImageTrace:
         """Open the recorded trace of an image."""
@@ -87,7 +87,7 @@ class Chain:
 
 
 def _counters(directory: Path) -> dict[int, list[dict[str, int]]]:
-    """Return the pages that the counter has written, by process id."""
+    """Return the pages of counters that were written, for each process id."""
     found: dict[int, list[dict[str, int]]] = {}
     for path in sorted(directory.iterdir(), key=lambda path: [*map(int, path.name.split("."))]):
         values = struct.unpack_from(f"={len(FIELDS)}Q", path.read_bytes())

@@ -35,7 +35,7 @@ def recorded_stacks(
 
 
 def sites_by_size(recorded: Recorded) -> dict[int, set[int]]:
-    """Return the site numbers of the allocations of the only image, by requested size."""
+    """Return, for each requested size, the sites at which the only image allocates that size."""
     (image,) = recorded.images
     trace = recorded.trace(image)
     found: dict[int, set[int]] = {}
@@ -106,7 +106,7 @@ def test_without_the_option_there_are_no_stacks(chain: Chain, program: str) -> N
 
 
 def test_stacks_that_are_cut_off_or_zero_are_damage(chain: Chain, program: str) -> None:
-    """The header says how many stacks there are, and the number in each entry is never 0."""
+    """The header says how many stacks there are, so missing entries and zeros are noticed."""
     (image,) = chain(program, "kinds", sites=True).images
     content, whole = image.stacks.read_bytes(), Stacks(image)
     assert len(whole.rows) == image.header["stacks"] + 1

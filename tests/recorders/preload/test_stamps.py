@@ -1,7 +1,7 @@
 """Stamps order the calls of a thread, and the calls of two threads on one object.
 
-If free were stamped with rdtsc, which does not wait for the load of the address, then up to 1,188
-of the 30,000 frees of `hands_over` preceded the allocation (AMD EPYC, in three of six runs).
+rdtsc does not wait for the load of the address. When free was stamped with rdtsc, up to 1,188 of
+the 30,000 frees of `hands_over` preceded the allocation (AMD EPYC, in three of six runs).
 """
 
 from collections.abc import Iterator
