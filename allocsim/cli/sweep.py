@@ -127,7 +127,7 @@ def command(**options: Any) -> None:
     interrupted sweep. `allocsim sweep show FILE` shows the findings of a file again.
 
     For example, `--on lib:jemalloc -L dirty_decay_ms=default,0,1000` gives 3 subjects, and
-    `--on tcmalloc -P max_total_thread_cache_bytes=512KiB:64MiB:x2` has 8.
+    `--on tcmalloc -P max_total_thread_cache_bytes=512KiB:64MiB:x2` gives 8.
     """
     from allocsim.cli.sweep_run import run
 

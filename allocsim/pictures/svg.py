@@ -1,8 +1,8 @@
 """SVG for a page: the elements and attributes that pictures need, and nothing else.
 
 The renderer's output is parsed and built again from known elements and attributes. Therefore no
-script, link, style or event handler can reach a page, whatever the renderer makes of a name. The
-result is also shorter.
+script, link, style or event handler can reach a page, even if the renderer does not escape a name.
+The result is also shorter.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def timeline(points: Sequence[Point], marked: tuple[str, int]) -> Figure:
 
 
 def positive(parts: Mapping[str, int]) -> dict[str, int]:
-    """Return the parts, with "untouched", which is negative, added to "live"."""
+    """Return the parts. "untouched", which is negative, is added to "live"."""
     untouched = parts.get("untouched", 0)
     return {
         name: size + (untouched if name == "live" else 0)

@@ -13,7 +13,7 @@ from allocsim.libraries.counters import releases_by_clock
 from allocsim.reports.comparison import label
 
 SAME_TIME = 1.5
-"""Maximum ratio of two durations that are assumed to have the same effect on released memory."""
+"""Up to this ratio of two durations, a library is assumed to release about the same memory."""
 
 
 def recorded_time(comparison: Comparison) -> str:

@@ -28,8 +28,9 @@ other run."""
 def overlap_warning(comparison: Comparison) -> str:
     """Return the warning, or "" if threads do not come and go or were not slowed.
 
-    Measured with 200 short-lived threads: under glibc, 4.2 threads at once and a peak of 30 MiB
-    live; when recorded, 4.5 and 30.5 MiB; under mimalloc, 2.0 and 19 to 29 MiB.
+    A program with 200 short-lived threads had 4.2 threads at once and a peak of 30 MiB live under
+    glibc. These figures were 4.5 and 30.5 MiB when the program was recorded, and 2.0 and 19 to 29
+    MiB under mimalloc.
     """
     workload, run = comparison.workload, comparison.workload.trace.program_run
     if run is None or run.recorder is None or not workload.recorded:
