@@ -72,7 +72,7 @@ class Request:
 
 
 Read = Callable[[Path, Outcome], AbstractContextManager[Trace]]
-"""A function that opens the trace of an outcome's process, from a work directory."""
+"""Opens the trace of the process in an Outcome, from the recording in a work directory."""
 
 
 def suits_every_program(_: Request) -> str | None:

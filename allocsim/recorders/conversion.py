@@ -27,8 +27,8 @@ Progress = Callable[[Trace], AbstractContextManager[None]]
 """Returns a context manager that shows a progress bar on a terminal while a trace is read."""
 
 KEEP_CHILDREN = ": --children keeps each in its own file"
-"""Advice for a recording with other processes. In notes, it replaces the advice to use --process,
-an option that `record` does not have."""
+"""Advice for a recording with the calls of other processes. In notes, it replaces the advice to use
+--process, an option that `record` does not have."""
 
 NOT_INHERITED = (
     "unless the process executed another program after its fork, it inherited objects that are "

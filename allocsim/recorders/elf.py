@@ -1,4 +1,4 @@
-"""Read an ELF file: its loader, and which of some symbols it defines or imports.
+"""Read an ELF file: its loader, and which of the given symbols it defines or imports.
 
 Only the file's tables are read; the file is not run. A file without section headers counts as a
 file without any of the symbols.

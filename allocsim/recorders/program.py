@@ -96,7 +96,10 @@ def run_program(
     watch: Watch = unwatched,
     arguments: Sequence[str] | None = None,
 ) -> Outcome:
-    """Run the program with `added` in its environment; `arguments`, if given, replace its own."""
+    """Run the program with `added` in its environment.
+
+    If given, `arguments` replace `program.arguments`.
+    """
     peak_watch = PeakWatch()
     running: list[subprocess.Popen[bytes]] = []
     early: list[int] = []

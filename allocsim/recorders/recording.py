@@ -27,7 +27,7 @@ Notify = Callable[[str], None]
 
 
 class Choice(NamedTuple):
-    """The user's options for a recording, apart from what is recorded."""
+    """The user's options for a recording, apart from those in `Request`."""
 
     recorder: str | None = None
     """A recorder's name; None for the best installed one."""

@@ -101,7 +101,7 @@ def _watch(request: Request, images: Path, clock: TickClock, samples: MemoryWatc
 
 
 def _with_mapped(outcome: Outcome, mapped: int) -> Outcome:
-    """Add the bytes that the program mapped itself, as by mmap, to the figures of its run."""
+    """Add the bytes that the program obtained without malloc to the figures of its run."""
     run = outcome.run
     if run is None:
         return outcome

@@ -41,7 +41,7 @@ class LiveWatch:
     """Seconds after which a record that a thread has begun counts as written."""
 
     def __init__(self, images: Path, clock: TickClock, view: LiveView) -> None:
-        """`images` is the directory of the images."""
+        """`images` is the directory of the program images (see `traces.preload.layout`)."""
         self._images, self._clock, self._view = images, clock, view
         self._reader: GrowingReader | None = None
         self._forget()

@@ -37,8 +37,9 @@ class MemoryWatch:
     def __init__(self, images: Path) -> None:
         self.samples: list[tuple[int, int, int]] = []
         self.mapped = 0
-        """Maximum, over the samples, of the bytes that the process had mapped itself, as by mmap.
-        The recorder counts these bytes in the headers of the images in the directory `images`."""
+        """Maximum, over the samples, of the bytes that the process had obtained without malloc, for
+        example by mmap. The recorder counts these bytes in the header of the process's program
+        image (see `traces.preload.layout`), a file in the directory `images`."""
         self._images = images
 
     @contextmanager

@@ -62,7 +62,7 @@ def _census(reader: ImageReader) -> str:
 
 
 def _mapped(header: Any) -> str:
-    """Return a phrase on the memory that the program obtained without malloc, as by mmap."""
+    """Return a phrase on the memory that the program obtained without malloc (see `HEADER`)."""
     text = f"the program itself mapped {format_bytes(int(header['mapped']))}"
     return f"{text} in {counted(int(header['maps']), 'call')}"
 

@@ -1,5 +1,7 @@
 """Reader of a program image whose program still runs: its files grow while they are read.
 
+`layout` defines program images, lanes, records and stamps.
+
 A thread reserves room for a record before it writes the record, and may be interrupted in between.
 Therefore `look` stores the current ends of the lanes, and `batches`, which is called some time
 later, reads up to these ends. By then, the records before the ends are written. If a thread takes

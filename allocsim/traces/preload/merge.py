@@ -155,8 +155,8 @@ def _new_call(state: MergeState, lane: Lane, op: int, calls: Table[CallRecord]) 
 def _allocation(state: MergeState, lane: Lane, position: int, calls: Table[CallRecord]) -> None:
     """Append the allocation whose record is at `position`.
 
-    The address's word also has log2 of the alignment in bits 56 to 61, or 0. A calloc has no
-    alignment, so these bits of its record are ignored.
+    Bits 56 to 61 of the address's word are log2 of the alignment, or 0. A calloc has no alignment,
+    so these bits of its record are ignored.
     """
     word = load_word(position + 8)
     shift = (word >> 56) & 63

@@ -170,7 +170,7 @@ def _remove_last(programs: list[Started], process: int) -> None:
 
 
 def mapped_words(path: Path, start: int = 0) -> Any:
-    """Return the complete chunks of a lane's file, which is mapped, as an array of words.
+    """Map a lane's file; return the complete chunks in it as an array of words.
 
     `start` is the offset of the first chunk in the file.
     """
@@ -186,7 +186,8 @@ def mapped_words(path: Path, start: int = 0) -> Any:
 def count_chunks(words: Any) -> int:
     """Return the number of chunks of a lane up to the last one in use, plus one if another follows.
 
-    A program that is killed may leave a chunk that was mapped but has no record yet.
+    If the program was killed, this next chunk may be one that the recorder had mapped and counted
+    in the header, but not yet used.
     """
     used = -(-8 * count_used(words) // CHUNK)
     return min(used + 1, 8 * len(words) // CHUNK)

@@ -65,11 +65,11 @@ class UntouchedBlocks:
         sentences = []
         if self._dropped:
             blocks = counted(self._dropped, "more large block")
-            sentences.append(f"{blocks} touched only in part by the program count as touched")
+            sentences.append(f"{blocks} touched only in part count as touched in full")
         if self._begun and not has_ended:
             sentences.append(
                 "the program was killed or called _exit, so large blocks that were live at the end "
-                "count as touched"
+                "count as touched in full"
             )
         return sentences
 

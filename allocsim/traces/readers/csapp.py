@@ -3,6 +3,8 @@
 A file has a header of numbers, one per line, and then one call per line. Lines that begin with #
 are comments. The .script files of Stanford's CS107 have the same calls and no header.
 
+    numbers of the header                              calls
+
     2002: suggested heap, ids, operations, weight      a ID SIZE     malloc
     2016: weight 0 to 3, ids, operations, peak bytes   r ID SIZE     realloc; the block keeps its ID
     others: ids, operations; or nothing                f ID          free; of NULL if ID is negative

@@ -1,6 +1,7 @@
 """Files of heaptrack: raw files (`heaptrack -r`) and interpreted files, the default.
 
-A file is text with one record per line. All numbers are hexadecimal, without 0x:
+A file is text with one record per line. All numbers are hexadecimal, without 0x. TRACE is the
+number of a stack, and SITE the number of an allocation site:
 
     v VERSION FORMAT        first; the format of interpreted files is 0 to 3
     + SIZE TRACE PTR        raw, and format 0: an allocation              - PTR   a free

@@ -57,7 +57,7 @@ def test_blocks_with_the_most_untouched_bytes_are_kept() -> None:
     kept = {2 * index for index, size in enumerate(sizes) if size > LARGE + 4096}
     assert {row for row, _ in blocks.pairs()} == kept
     assert blocks.notes(has_ended=True) == [
-        "2 more large blocks touched only in part by the program count as touched"
+        "2 more large blocks touched only in part count as touched in full"
     ]
 
 
@@ -66,6 +66,6 @@ def test_live_blocks_of_a_killed_program_are_unknown() -> None:
     assert blocks.notes(has_ended=True) == []
     assert blocks.notes(has_ended=False) == [
         "the program was killed or called _exit, so large blocks that were live at the end "
-        "count as touched"
+        "count as touched in full"
     ]
     assert collected([malloc(0, 8)])[0].notes(has_ended=False) == []
