@@ -25,6 +25,8 @@ import copyreg
 from collections.abc import Iterable
 from typing import Any
 
+from allocsim.text import shortened, with_short_names
+
 
 class AllocsimError(Exception):
     """The base of all errors; the command line exits with `exit_status`."""
@@ -33,8 +35,6 @@ class AllocsimError(Exception):
 
     def __init__(self, *arguments: object) -> None:
         """Shorten the message if there is one, because a wrong value in it may have any length."""
-        from allocsim.text import with_short_names  # imported here: it imports this module
-
         super().__init__(*(with_short_names(x) if isinstance(x, str) else x for x in arguments))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -85,8 +85,6 @@ class UnknownName(InputError):
     def __init__(self, kind: str, name: str, known: Iterable[str], other: str = "") -> None:
         """`other` says what is accepted besides the names, such as "a file"."""
         import difflib  # imported here, because --help does not need it
-
-        from allocsim.text import shortened  # imported here: it imports this module
 
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1)

@@ -25,7 +25,7 @@ from allocsim.generators.repeat import Repeat
 from allocsim.generators.server import Server
 from allocsim.generators.sweep import Sweep
 from allocsim.input_file import is_file
-from allocsim.text import Size, parse_size
+from allocsim.quantities import Size, parse_size
 
 KINDS: dict[str, type[Generator]] = {
     "random": Random,

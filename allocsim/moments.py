@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from allocsim.errors import InputError
+from allocsim.quantities import parse_count, parse_percent
 from allocsim.recorded_times import event_at_time
-from allocsim.text import parse_count, parse_percent
 
 NAMES = ("peak", "live-peak", "worst", "end", "mean")
 """The moments of a replay, in the order in which they are shown."""

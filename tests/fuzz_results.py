@@ -23,6 +23,7 @@ from allocsim.generators.empirical import Empirical
 from allocsim.limits import Tolerance
 from allocsim.pictures.sweep_page import sweep_page
 from allocsim.player import Options, replay_trace
+from allocsim.quantities import Size
 from allocsim.reports.comparison_text import comparison_json
 from allocsim.reports.run_text import json_text
 from allocsim.reports.sweep_screen import print_sweep
@@ -30,7 +31,6 @@ from allocsim.reports.sweep_text import rows_csv, sweep_json
 from allocsim.saved_results import read_saved
 from allocsim.sweep.results import collect
 from allocsim.sweep.rows_file import read_rows
-from allocsim.text import Size
 from tests.mutations import mutated
 from tests.reports.comparisons import compared
 from tests.reports.results import small_result

@@ -20,7 +20,7 @@ from allocsim.jobs import (
     opening_comment,
     read_job,
 )
-from allocsim.text import Size
+from allocsim.quantities import Size
 from tests.conftest import REPOSITORY
 
 NAMES = [path.stem for path in bundled_jobs()]

@@ -90,4 +90,4 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_quantities_load_nothing_heavy() -> None:
-    assert loaded("import allocsim.text").isdisjoint(HEAVY)
+    assert loaded("import allocsim.quantities").isdisjoint(HEAVY)

@@ -99,7 +99,7 @@ def complete_column(incomplete: str) -> list[str]:
 @_completer
 def complete_topic(incomplete: str) -> list[str]:
     """Complete a topic of `allocsim help`."""
-    from allocsim.cli.help import TOPICS
+    from allocsim.cli.topics import TOPICS
 
     return _matching(TOPICS, incomplete)
 

@@ -11,7 +11,6 @@ import click
 
 from allocsim.benchmark.comparison import Conditions
 from allocsim.cli.drive import command_line
-from allocsim.cli.explain import EXPORTS
 from allocsim.cli.output import log
 from allocsim.cli.picture_options import PICTURES
 from allocsim.driver import Touch
@@ -79,7 +78,7 @@ def explain_two(names: tuple[str, ...], options: dict[str, Any]) -> None:
 def _question(options: Mapping[str, Any], seconds: float) -> Question:
     """Return the Question that the options define; `seconds` limits the time for experiments."""
     by = [each.strip() for each in (options["by"] or "").split(",") if each.strip()]
-    stacks = any(options[name] is not None for name in EXPORTS)
+    stacks = options["pprof"] is not None or options["collapsed"] is not None
     pictures = options["map"] or any(options[name] is not None for name in PICTURES)
     return Question(options["at"], by, options["what_if"], seconds, stacks, pictures)
 

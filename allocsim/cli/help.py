@@ -7,18 +7,7 @@ from importlib.resources import files
 import click
 
 from allocsim.cli.completion import complete_topic
-
-TOPICS = {
-    "figures": "Meaning of each figure in a report.",
-    "workloads": "Recordings, jobs and bundled workloads.",
-    "formats": "Trace formats that can be read and written.",
-    "designs": "The simulated allocators, and adding your own.",
-    "comparing": "Method of `compare`, and limits of its figures.",
-    "sizes": "Notation of sizes, counts and percentages.",
-    "exit-status": "Meaning of each exit status.",
-    "completion": "Completion of commands in a shell.",
-}
-"""One-line summaries of the pages. Their texts are files in the package `allocsim.cli.topics`."""
+from allocsim.cli.topics import TOPICS
 
 
 @click.command("help")

@@ -19,6 +19,7 @@ from allocsim.cli.sweep_progress import cell_bar
 from allocsim.cli.sweep_show import report, require_exports
 from allocsim.errors import InputError
 from allocsim.libraries.environment import removed_settings
+from allocsim.quantities import parse_count
 from allocsim.sweep.axis import list_axis, range_axis
 from allocsim.sweep.checks import require_installed, require_no_file
 from allocsim.sweep.executors import Place, this_machine
@@ -28,7 +29,7 @@ from allocsim.sweep.results import collect
 from allocsim.sweep.rows_file import RowsFile, read_rows, require_rows
 from allocsim.sweep.sweep import missing, outdated, sweep
 from allocsim.sweep.workload import read_workloads
-from allocsim.text import counted, parse_count
+from allocsim.text import counted
 
 
 def run(options: dict[str, Any]) -> None:

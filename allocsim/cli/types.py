@@ -8,16 +8,16 @@ from typing import Any
 import click
 
 from allocsim.errors import InputError
-from allocsim.text import (
+from allocsim.quantities import (
     MAX_SECONDS,
     MAX_SIZE,
     MIN_SECONDS,
-    format_bytes,
     parse_count,
     parse_float,
     parse_percent,
     parse_size,
 )
+from allocsim.text import format_bytes
 
 
 class SizeType(click.ParamType[int]):

@@ -7,7 +7,8 @@ from operator import index
 from typing import Any
 
 from allocsim.errors import InputError
-from allocsim.text import integer_text, object_text, parse_count, parse_size, shortened
+from allocsim.quantities import parse_count, parse_size
+from allocsim.text import integer_text, object_text, shortened
 
 SWITCH = {"no": 0, "off": 0, "false": 0, "yes": 1, "on": 1, "true": 1}
 """Words accepted for a parameter whose values are 0 and 1."""

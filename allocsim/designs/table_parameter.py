@@ -18,7 +18,8 @@ from allocsim.designs.parameter import Parameter, setting_text
 from allocsim.errors import InputError
 from allocsim.input_file import names_file, require_regular
 from allocsim.json_fields import read_json
-from allocsim.text import parse_count, shortened
+from allocsim.quantities import parse_count
+from allocsim.text import shortened
 
 KEY = "size_classes"
 """The name of the parameter."""

@@ -19,7 +19,8 @@ from allocsim.events import CHUNK, MAX_OBJECTS, Trace, no_events
 from allocsim.generators import Count, Generator, Share, Threads, pick, random_bits
 from allocsim.generators.population import Population, capacity, fill, populate, step, words_of
 from allocsim.generators.rates import Rate, is_usable, read_table
-from allocsim.text import Size, counted, format_bytes
+from allocsim.quantities import Size
+from allocsim.text import counted, format_bytes
 
 
 class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="empirical"):

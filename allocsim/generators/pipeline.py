@@ -17,7 +17,7 @@ from allocsim.core.jit import kernel
 from allocsim.events import CHUNK, Op, no_events
 from allocsim.generators import Count, Generator, Objects, random_bits
 from allocsim.generators.sizes import SizeLaw, Uniform
-from allocsim.text import Size
+from allocsim.quantities import Size
 
 PRODUCER, CONSUMER = 0, 1
 """Thread numbers."""

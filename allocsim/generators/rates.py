@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.errors import InputError
-from allocsim.text import MAX_SIZE
+from allocsim.quantities import MAX_SIZE
 
 MAX_TABLE = 16 << 20
 """Maximum size of a table, in bytes; the tables of fleetbench have 50 KiB."""

@@ -15,7 +15,7 @@ import numpy as np
 from allocsim.errors import InputError
 from allocsim.events import CHUNK, Op, no_events
 from allocsim.generators import Count, Generator
-from allocsim.text import Size
+from allocsim.quantities import Size
 
 POWERS = 23
 """Number of sizes in a round by default: 1, 2, 4 ... 2**22 bytes."""

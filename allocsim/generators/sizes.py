@@ -14,7 +14,7 @@ import numpy as np
 
 from allocsim.errors import InputError
 from allocsim.generators import pick
-from allocsim.text import Size
+from allocsim.quantities import Size
 
 MAX_SIZE = 1 << 32
 """Maximum size, 4 GiB: its product with 31 random bits stays below 2**63."""

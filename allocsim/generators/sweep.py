@@ -14,7 +14,7 @@ import numpy as np
 from allocsim.errors import InputError
 from allocsim.events import CHUNK, Op, no_events
 from allocsim.generators import Count, Generator, Objects
-from allocsim.text import Size
+from allocsim.quantities import Size
 
 
 class Sweep(Generator, frozen=True, kw_only=True, tag_field="kind", tag="sweep"):

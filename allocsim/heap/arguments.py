@@ -18,7 +18,8 @@ from typing import TypeVar
 import numpy as np
 
 from allocsim.errors import InputError, OutOfMemory
-from allocsim.text import MAX_SECONDS, MIN_SECONDS, integer_text, object_text, parse_size
+from allocsim.quantities import MAX_SECONDS, MIN_SECONDS, parse_size
+from allocsim.text import integer_text, object_text
 
 T = TypeVar("T")
 

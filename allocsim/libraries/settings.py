@@ -16,7 +16,7 @@ from allocsim.errors import InputError, UnknownName
 from allocsim.libraries.find import find_library
 from allocsim.libraries.known_settings import FAMILIES, Family, Setting
 from allocsim.libraries.names import is_path, split_prefix, split_settings
-from allocsim.text import parse_size
+from allocsim.quantities import parse_size
 
 SWITCH = {"0": 0, "no": 0, "off": 0, "false": 0, "1": 1, "yes": 1, "on": 1, "true": 1}
 """Words accepted for a setting that is on or off."""

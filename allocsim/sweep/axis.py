@@ -11,7 +11,7 @@ from allocsim.designs import find_design
 from allocsim.errors import InputError
 from allocsim.libraries.names import split_settings
 from allocsim.libraries.settings import available_settings
-from allocsim.text import parse_count, parse_size
+from allocsim.quantities import parse_count, parse_size
 
 UNSET = "default"
 """The value that leaves a setting out, so that the allocator uses its default."""

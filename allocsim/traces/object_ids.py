@@ -28,7 +28,7 @@ from allocsim.core.jit import kernel
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import grown, records
 from allocsim.events import MAX_THREADS, Event, Op
-from allocsim.text import MAX_SIZE
+from allocsim.quantities import MAX_SIZE
 from allocsim.traces.calls import MOVE, TOUCHED, CallRecord, Halt
 from allocsim.traces.hash_table import (
     Entry,

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from allocsim.cli import COMMANDS, cli, trace
-from allocsim.cli.help import TOPICS
+from allocsim.cli.topics import TOPICS
 from allocsim.profile import PART_MEANINGS
 from tests.cli.conftest import Run
 

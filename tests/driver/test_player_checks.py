@@ -8,7 +8,7 @@ from allocsim.errors import Corruption
 from allocsim.generators.random import Random
 from allocsim.generators.sizes import LogUniform
 from allocsim.player import Options, Player, replay_trace
-from allocsim.text import Size
+from allocsim.quantities import Size
 from tests.conftest import SCALE
 from tests.driving import free, malloc, random_calls, realloc, stream, stream_of
 from tests.playing import QUIET, toggling, trace_of

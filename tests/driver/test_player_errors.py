@@ -22,8 +22,8 @@ from allocsim.errors import (
 from allocsim.events import Op, Trace
 from allocsim.generators.repeat import Repeat
 from allocsim.player import Options, Player, replay_trace
+from allocsim.quantities import Size
 from allocsim.replay_errors import replay_error
-from allocsim.text import Size
 from allocsim.traces import open_trace
 from tests.driving import Call, free, malloc, realloc, stream
 from tests.playing import QUIET, cut, toggling, trace_of

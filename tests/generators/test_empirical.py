@@ -12,7 +12,8 @@ from allocsim.events import CHUNK, MAX_OBJECTS, Op
 from allocsim.generators import empirical
 from allocsim.generators.empirical import Empirical
 from allocsim.jobs import find_job, read_job
-from allocsim.text import Size, format_bytes
+from allocsim.quantities import Size
+from allocsim.text import format_bytes
 from tests.conftest import SCALE
 from tests.fuzz import cases
 from tests.generators.streams import assert_valid, digest, events_of

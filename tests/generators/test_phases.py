@@ -7,7 +7,7 @@ from allocsim.events import CHUNK, Op
 from allocsim.generators import phases
 from allocsim.generators.phases import Phase, Phases
 from allocsim.generators.sizes import Fixed, LogUniform
-from allocsim.text import Size
+from allocsim.quantities import Size
 from tests.conftest import SCALE
 from tests.generators.streams import (
     assert_deterministic,

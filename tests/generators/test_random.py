@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from allocsim.events import CHUNK, Op, no_events
 from allocsim.generators.random import Random, toggle
 from allocsim.generators.sizes import Fixed
-from allocsim.text import Size
+from allocsim.quantities import Size
 from tests.conftest import SCALE
 from tests.generators.streams import (
     assert_deterministic,

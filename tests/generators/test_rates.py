@@ -8,7 +8,7 @@ from allocsim.errors import InputError
 from allocsim.generators import rates
 from allocsim.generators.empirical import Empirical
 from allocsim.generators.rates import Rate, read_table
-from allocsim.text import Size
+from allocsim.quantities import Size
 
 GOOD = {
     "fleetbench's form": ("8, 2323.17, 17155.9\n16, 1, 2\n", [(8, 2323.17, 17155.9), (16, 1, 2)]),

@@ -8,7 +8,7 @@ import pytest
 from allocsim.errors import InputError
 from allocsim.events import CHUNK, Op
 from allocsim.generators.repeat import Repeat
-from allocsim.text import Size
+from allocsim.quantities import Size
 from tests.conftest import SCALE
 from tests.generators.streams import assert_valid, chunk_lengths, digest, events_of
 

@@ -7,7 +7,7 @@ from allocsim.errors import InputError
 from allocsim.events import CHUNK, MAX_OBJECTS, Op
 from allocsim.generators.server import Population, Server
 from allocsim.generators.sizes import Fixed, LogUniform
-from allocsim.text import Size
+from allocsim.quantities import Size
 from tests.conftest import SCALE
 from tests.generators.streams import (
     assert_deterministic,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from allocsim.errors import InputError
 from allocsim.generators import random_bits
 from allocsim.generators.sizes import MAX_SIZE, Fixed, LogUniform, SizeLaw, Uniform
-from allocsim.text import Size
+from allocsim.quantities import Size
 
 WORDS = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=50)
 SIZES = st.integers(1, MAX_SIZE)

@@ -5,7 +5,7 @@ import pytest
 from allocsim.errors import InputError
 from allocsim.events import CHUNK, Op
 from allocsim.generators.sweep import Sweep
-from allocsim.text import Size
+from allocsim.quantities import Size
 from tests.generators.streams import assert_valid, chunk_lengths, digest, events_of
 
 

@@ -7,8 +7,8 @@ from allocsim.events import Trace
 from allocsim.generators.random import Random
 from allocsim.generators.sizes import LogUniform
 from allocsim.player import Options, replay_trace
+from allocsim.quantities import Size
 from allocsim.reports import Result
-from allocsim.text import Size
 from tests.conftest import RESERVE
 
 

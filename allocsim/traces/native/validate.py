@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from allocsim.core.jit import kernel
 from allocsim.core.records import Table
 from allocsim.events import MAX_OBJECTS, MAX_THREADS, Event, Op
-from allocsim.text import MAX_SIZE
+from allocsim.quantities import MAX_SIZE
 from allocsim.traces.object_ids import MAX_ALIGNMENT
 
 _MAX_SHIFT = MAX_ALIGNMENT.bit_length() - 1
