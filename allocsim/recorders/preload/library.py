@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from pathlib import Path
 
 from allocsim.core.kernel_cache import cache_directories, replace_file
@@ -23,6 +24,9 @@ OPTIONS = (
 )
 """Options of the compiler. Without -fno-builtin, the compiler may assume what malloc does, even in
 the library's own malloc. With -fexceptions, a hook sees the exception of a failed operator new."""
+
+_LOADER = ("LD_AUDIT", "LD_DEBUG", "LD_PRELOAD")
+"""Variables with which the loader can write process ids and errors to the compiler's output."""
 
 LIBRARIES = ("-ldl", "-lpthread")
 """Libraries to link. Since glibc 2.34 both are empty, because their functions are in libc."""
@@ -51,7 +55,8 @@ def recorder_library(work: Path) -> Path:
 
 def _key() -> str:
     """Return sixteen hex digits that identify the sources, the compiler and the options."""
-    version = run_command("cc", "-v").stderr
+    quiet = {name: value for name, value in os.environ.items() if name not in _LOADER}
+    version = run_command("cc", "-v", env={**quiet, "LC_ALL": "C"}).stderr
     sources = (path.read_text("utf-8") for path in sorted(SOURCE.parent.glob("*.[ch]")))
     facts = (*sources, version, *OPTIONS, *LIBRARIES)
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
