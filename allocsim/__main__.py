@@ -2,7 +2,7 @@
 
 Ctrl-C may come while Python is still loading, and Python's own handler would then print a traceback
 in the middle of an import. Therefore this module imports only what Python has loaded already, and
-`main` changes what SIGINT does before it imports anything else. A Ctrl-C that comes earlier, while
+`main` first changes what SIGINT does, then imports the rest. A Ctrl-C that comes earlier, while
 the interpreter itself starts (10 to 20 ms), is handled by Python. scripts/allocsim prevents this by
 blocking SIGINT; a blocked signal takes effect when `main` unblocks SIGINT.
 

@@ -38,5 +38,5 @@ def prefetch_ahead(
 
 @kernel
 def _object_at(events: np.recarray, position: int) -> int:
-    """Return the object of the event at `position`, or of the last event."""
+    """Return the object of the event at `position`, or of the last event if there is none."""
     return int(events[min(position, len(events) - 1)].object)

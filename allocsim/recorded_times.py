@@ -1,8 +1,8 @@
 """Times of the events of a recording. Only some recordings have times.
 
 `allocsim record` stores at most 1,024 points in the description of a trace (see
-`traces.preload.time_table`). A point is a number of rows of the trace and the time in ns after
-them. Rows are events and notes; `Trace.times` has the same points, but counts events only. A time
+`traces.preload.time_table`). A point is a number of rows of the trace, and the time of the next row
+in ns. Rows are events and notes; `Trace.times` has the same points, but counts events only. A time
 between two points is interpolated.
 """
 

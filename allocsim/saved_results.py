@@ -1,8 +1,8 @@
 """Saved results: the figures that `check` and `compare A B` read from --export-json files.
 
 A file contains the JSON of a replay or of a comparison. Its subjects are the designs and libraries
-that were measured. InputError is raised if the file contains neither JSON, has no subject, or lacks
-a figure that can be checked; the message names the key of the figure.
+that were measured. InputError is raised if the file contains anything else, has no subject, or
+lacks a figure that can be checked; the message names the key of the figure.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Run a tool, such as the C compiler, addr2line or a command of LTTng, and return its output.
 
-Use it instead of `subprocess.run`: an interrupt ends allocsim at once, and would leave the tool
-running.
+With `subprocess.run`, the tool would continue to run after an interrupt has ended allocsim.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ def run_tool(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command with `given` on its standard input; return its exit status and output.
 
-    If a signal ends this process meanwhile, the command is killed. Raises OSError if it cannot be
-    run, and subprocess.TimeoutExpired if it takes more than `seconds`; it is then killed too.
+    The command is killed if a signal ends this process meanwhile, or after `seconds`. Raises
+    OSError if it cannot be run, and subprocess.TimeoutExpired if it was killed after `seconds`.
     """
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     options: dict[str, Any] = pipes if environment is None else {**pipes, "env": environment}

@@ -20,10 +20,10 @@ from allocsim.explanation.what_if import WhatIf
 from allocsim.moments import Choice, Moment, Share
 
 MOVED = " -> "
-"""Separates the old line from the new one in the name of a call site whose line has moved."""
+"""Separates the old line number from the new one in the name of a call site that has moved."""
 
 _MOVED_LINE = re.compile(rf"(.*):(\d+){MOVED}(\d+)", re.DOTALL)
-"""The name of a call site whose line has moved. The name of a function may contain an arrow too."""
+"""The name of a call site that has moved. The name of a function may contain an arrow too."""
 
 _LINE = re.compile(r":\d+$")
 """The line number at the end of a call site's name."""

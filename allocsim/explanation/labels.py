@@ -24,7 +24,7 @@ LONG = 10
 """A lifetime of more than 1/LONG of the events of the trace is long."""
 
 MAX_EXACT_SIZE = 1 << 15
-"""Maximum allocated size in bytes that has its own group. Larger objects are grouped by powers of
+"""Each allocated size up to this one, in bytes, is a group. Larger objects are grouped by powers of
 two, because they have too many different sizes."""
 
 

@@ -50,8 +50,8 @@ class Stacks:
     def rows(self) -> Iterator[tuple[list[Frame], dict[str, int]]]:
         """Yield the frames of each stack, innermost first, and its figures by MEASURES.
 
-        Bytes that no object owns have a stack for each part. It has two frames, the part and
-        NO_OBJECT, and all its figures except `owned` are 0.
+        Bytes that no object owns have a stack for each part. Such a stack has two frames, the part
+        and NO_OBJECT, and all its figures except `owned` are 0.
         """
         depth = max(MAX_FRAMES // max(len(self.owners), 1), MIN_DEPTH)
         for owner in self.owners:

@@ -38,7 +38,7 @@ def seconds_by_allocator(plan: Plan, place: Place) -> Iterator[tuple[str, float]
 def total_seconds(plan: Plan, seconds_of: dict[str, float], slots: int) -> float:
     """Return the seconds of the sweep.
 
-    `slots` cells measure memory at once. The cells that measure times run one at a time.
+    Cells that measure memory run `slots` at a time, and cells that measure times one at a time.
     """
     replays = plan.settings.runs + plan.settings.warmup + TIMED_REPLAYS
     one_replay = sum(seconds_of.values()) / plan.count(MEMORY)

@@ -113,7 +113,7 @@ def _conditions(cell: Cell) -> Conditions:
 
 
 def _footprint(memory: Memory) -> Footprint:
-    """Return the memory figures of a row, from those of a library."""
+    """Convert the memory figures of a library into those of a row."""
     return Footprint(
         peak=memory.peak,
         peak_event=memory.peak_event,

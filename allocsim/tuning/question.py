@@ -59,7 +59,7 @@ class Question:
 
     @cached_property
     def all_settings(self) -> dict[str, Any]:
-        """The user's settings, and DEFAULTS for the others."""
+        """The user's settings, and those of DEFAULTS that the user has not given."""
         defaults = {key: DEFAULTS[key] for key in DEFAULTS if key in self.design.parameters}
         return defaults | dict(self.settings)
 

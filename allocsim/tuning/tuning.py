@@ -50,7 +50,7 @@ class Tuning:
     """The workloads that were tuned for."""
     held_back: list[Row]
     left_out: list[Row]
-    """Each workload under a table for the others. Empty if workloads were held back."""
+    """Each workload, replayed under a table for all others. Empty if workloads were held back."""
     proposals: list[Candidate]
     search: Search | None
     objective: tuple[float, float]
