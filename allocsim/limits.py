@@ -76,8 +76,8 @@ class Range:
     def of(cls, figure: Figure, figures: SubjectFigures, value: float) -> Range:
         """Return the range of a figure.
 
-        For a time with at least two runs, it is the interquartile range of the runs. Otherwise, it
-        is the value alone.
+        For a time with at least two runs, this is the interquartile range of the runs. Otherwise,
+        it is the value alone.
         """
         if figure is not TIME or len(figures.runs) < 2:
             return cls(value, value, value)

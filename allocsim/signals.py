@@ -33,8 +33,8 @@ _progress: list[Callable[[], str]] = []
 """Functions that describe how far the run got. Their results are appended to the message."""
 
 _deferring = RLock()
-"""Held by the thread that is in a block of SignalsDeferred. The signal handler holds it until the
-process has ended, so that other threads start no further processes."""
+"""Held by the thread that is in a block of SignalsDeferred. The signal handler takes it too, and
+keeps it until the process has ended, so that no thread enters such a block any more."""
 
 
 def handle_signals() -> None:
@@ -100,9 +100,9 @@ class SignalsRedirected:
 class SignalsDeferred(SignalsRedirected):
     """Context manager: signals of MESSAGES that arrive in its block take effect at its end.
 
-    Use it for a step that must not be left half done, such as starting a process and registering
-    the cleanup that ends the process. In a thread other than the main thread, the process ends only
-    after the block. Threads wait for each other at the beginning of the block.
+    Use it for a step that must not be left half done, such as starting a child process and
+    registering the cleanup that kills it. Only one thread at a time can be in such a block. If it
+    is not the main thread, a signal ends the process only after the block.
     """
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class InterruptConfirmed(SignalsRedirected):
         self.warned = False
 
     def _warn(self, number: int) -> None:
-        """Print the warning. From the second signal on, do the signal's previous action before."""
+        """Print the warning; from the second signal on, after the signal's previous action."""
         if self.warned and callable(before := self.before[number]):
             before(number, None)
         elif self.warned:  # `before` is SIG_DFL, in a Python program that imports allocsim

@@ -1,4 +1,4 @@
-"""Workloads for scripts/verify-go: each rule of the design go is reached by one of them."""
+"""Workloads for scripts/verify-go. Together they reach every rule of the design go."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def phases(seed: int, scale: int = 10) -> Workload:
 
 
 def reallocs(steps: int, seed: int) -> Workload:
-    """Objects that grow, by at least a quarter, and shrink, in place while half of one is used."""
+    """Objects that grow by at least a quarter, and that shrink in place if half of each is used."""
     workload, sizes = Workload(seed), log_uniform(1 << 20)
     for _ in range(steps):
         choice = workload.random.random()

@@ -38,7 +38,7 @@ def equal_sizes(state: HeapState, memory: Reservation) -> list[int]:
 
 
 def cached(state: HeapState) -> tuple[int, int]:
-    """The index of a list of thread 0's cache that has chunks, and its newest object."""
+    """The index of a list in thread 0's cache that is not empty, and the list's newest object."""
     index = int(np.flatnonzero(state.tcache[0].head)[0])
     return index, int(state.tcache[0, index].head)
 

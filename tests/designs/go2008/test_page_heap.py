@@ -49,7 +49,8 @@ def taken(state: Go2008, *lengths: int) -> list[int]:
 def freed(state: Go2008, *lengths: int) -> list[int]:
     """Make free spans of exactly these lengths, freed in this order, and no other free span.
 
-    They are split from one growth, which leaves a rest only if it is shorter than LARGE_LIST.
+    The pages that growth leaves free are allocated too; each span of them must be shorter than
+    LARGE_LIST.
     """
     spans = taken(state, *lengths)
     while state.static[0].free_pages:
