@@ -105,9 +105,9 @@ def _store(summary: PallocSum, start: int, longest: int, run: int) -> bool:
 def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
     """Return how many chunks, beginning with `chunk`, a search for `npages` free pages can skip.
 
-    `before` is the number of free pages right before the chunk. The chunks of one summary are
-    skipped: the widest summary that begins at `chunk` and in which no run of `npages` free pages
-    ends. Returns 0 if there is no such summary.
+    `before` is the number of free pages right before the chunk. If no run of `npages` free pages
+    ends in the chunks of a summary that begins at `chunk`, these chunks can be skipped. The widest
+    such summary is used. Returns 0 if no such summary exists.
     """
     for level in range(LEVELS - 1, -1, -1):
         shift = LEVEL_SHIFT * level

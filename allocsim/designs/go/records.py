@@ -86,7 +86,7 @@ class MHeap(Struct):
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     sweeping: Int64  # 1: a sweep is running; the summaries of chunks are updated at its end
-    taken: Int64  # distance in gc_bits from a word of live slots to that of slots taken: 8 or 0
+    taken: Int64  # distance in gc_bits from a word of live slots to its word of taken slots: 8 or 0
 
 
 class GcController(Struct):
