@@ -113,8 +113,7 @@ def guard_losses(directory: Path, outcome: Outcome) -> list[str]:
             f"the recorder could not write its file ({reason}): the last "
             f"{format_bytes(page.lost)} of the recording are lost{more}"
         )
-    # A program killed by a signal does not set `ended`, so `ended` is compared only without a
-    # signal.
+    # A program that a signal kills does not set `ended`, so `ended` says nothing about it.
     if page.process and page.images != page.ended and outcome.status <= 128:
         losses.append(
             "the program executed another program without the recorder: the calls of the other "

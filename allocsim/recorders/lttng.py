@@ -3,9 +3,9 @@
 It records threads and every call with its arguments. LTTng does not know aligned_alloc, valloc or
 pvalloc; the guard turns these calls into calls of memalign. The events go through the daemon of
 `lttng_daemon` into the work directory, where allocsim reads them. If their layout is not the usual
-one, babeltrace2 prints the events for allocsim. It also does so if call sites are requested,
-because it knows the file of each address. No event is lost silently: the program waits while the
-buffers are full, and if the tracer has discarded events, the trace says so.
+one, babeltrace2 prints the events for allocsim. babeltrace2 also prints them if call sites are
+requested, because it knows the file of each address. No event is lost silently: the program waits
+while the buffers are full, and if the tracer has discarded events, the trace says so.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TOOLS = ("lttng", "lttng-sessiond", "babeltrace2")
 
 LIBRARIES = ("lttng-ust-libc-wrapper", "lttng-ust-fork", "lttng-ust-fd")
 """Libraries to preload. lttng-ust-fork reports forked children to the tracer; without it, their
-calls would count as their parent's. lttng-ust-fd keeps the program from closing the tracer's
+calls would count as calls of their parent. lttng-ust-fd keeps the program from closing the tracer's
 descriptors; without it, the tracer would abort a program that closes them."""
 
 WAITING = {"LTTNG_UST_ALLOW_BLOCKING": "1", "LTTNG_UST_REGISTER_TIMEOUT": "10000"}

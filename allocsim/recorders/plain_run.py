@@ -1,4 +1,4 @@
-"""The run of a program without a recorder, which shows how much the recorder slows it down.
+"""The run of a program without a recorder, to find how much a recorder slows the program down.
 
 This run is made only on request (--cost), because not every program can be run twice.
 """

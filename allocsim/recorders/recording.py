@@ -89,8 +89,8 @@ def _run(session: Session, candidates: list[Recorder]) -> tuple[Recorder, Outcom
     """Run the program under the first recorder that works.
 
     If a recorder does not work, the next one is tried, but only if it sees everything that the
-    failed one sees. Otherwise RecorderFailed is raised, so that the user can decide whether less is
-    enough.
+    failed one sees. Otherwise RecorderFailed is raised, so that the user can decide whether a
+    recorder that sees less is good enough.
     """
     first = candidates[0]
     for position, recorder in enumerate(candidates):

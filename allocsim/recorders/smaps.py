@@ -51,7 +51,7 @@ class MemoryMap(NamedTuple):
     """The files whose code is mapped."""
 
     def outside(self, excluded: Collection[str]) -> int:
-        """Return the bytes of the stack and of static data, except of the `excluded` files."""
+        """Return the bytes of the stack, and of the static data of files not in `excluded`."""
         return sum(size for path, size in self.static.items() if path not in excluded)
 
 

@@ -21,9 +21,10 @@ TIMES = "times"
 
 UNTOUCHED = "untouched"
 """Key of the objects of at least LARGE bytes that were touched only in part. The value is a list of
-pairs: the row in which the object was allocated or last resized, and the bytes of the object that
-were in memory when it was freed or resized again, or when the program ended. All other objects
-count as touched in full. Without this key, it is not known which memory was touched."""
+pairs. The first number is the row in which the object was allocated or last resized. The second
+number is the bytes of the object that were in memory when it was freed or resized again, or when
+the program ended. All other objects count as touched in full. Without this key, it is not known
+which memory was touched."""
 
 LARGE = 128 << 10
 """Minimum size in bytes of an object whose touched bytes are recorded."""

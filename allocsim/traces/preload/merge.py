@@ -56,7 +56,7 @@ def merge_lanes(merge: Merge, calls: Table[CallRecord]) -> int:
     """Fill `calls` with the next calls of all lanes; return their number, 0 at the end."""
     state = merge.state[0]
     state.calls = 0
-    # One pass of the inner loop makes at most two calls, and `_park` after the loop one more.
+    # One pass of the inner loop makes at most two calls. `_park` then makes one more.
     while state.open and state.calls + 3 <= len(calls):
         lane = merge.lanes[merge.order[0]]
         # The lane with the second earliest record is a child of the root: at index 1 or 2.

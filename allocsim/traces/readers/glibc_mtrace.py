@@ -24,7 +24,7 @@ from allocsim.traces.scan.block_reader import BlockReader, Scanned
 RECORD = np.dtype(
     [
         ("thread", "<i4"),
-        ("type", "<u4"),  # in the low 8 bits; the other bits say which path the call took
+        ("type", "<u4"),  # in the low 8 bits; the other bits say which path in malloc was taken
         ("pointer1", "<u8"),  # free, realloc: the address passed; posix_memalign: the error
         ("pointer2", "<u8"),  # the address returned
         ("size", "<u8"),  # requested bytes; calloc: the product

@@ -131,7 +131,7 @@ def run_threads(state: Threads, calls: Table[CallRecord]) -> int:
         start = thread.position
         step = _step(state, thread, calls[run.calls])
         run.read += thread.position - start
-        # In a valid file, the threads do not read more bytes than the file has (see the module).
+        # In a valid file, the threads together read no more bytes than the file has.
         if step == Stop.BROKEN or run.read > run.length:
             run.position = start
             return Stop.BROKEN

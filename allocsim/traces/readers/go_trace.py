@@ -27,7 +27,7 @@ from allocsim.traces.scan.python_reader import PythonReader
 from allocsim.traces.source import Source
 
 HEADER = 16
-"""Length of the header in bytes. It is `go 1.NN trace`, padded with zeros."""
+"""Length of the header in bytes. The header is `go 1.NN trace`, padded with zeros."""
 
 EVENT_BATCH, EXPERIMENTAL_BATCH, END_OF_GENERATION = 1, 49, 52
 """First bytes of a batch, of an experimental batch, and of the event that ends a generation."""

@@ -47,7 +47,7 @@ RECORD = NUMBER * memray_child.COLUMNS
 _NOT_A_CALL = -1
 _OPS = np.full(64, _NOT_A_CALL, np.int64)
 _OPS[[1, 5]] = Op.FREE
-_OPS[[2, 4, 6, 7]] = Op.MALLOC  # 4 and 7 are the result of a realloc
+_OPS[[2, 4, 6, 7]] = Op.MALLOC  # 4 and 7: the allocation made by a realloc
 _OPS[[3, 8]] = Op.CALLOC
 _OPS[9:14] = Op.MEMALIGN
 """For each of memray's allocator numbers, the Op of a call, or _NOT_A_CALL.

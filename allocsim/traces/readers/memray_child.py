@@ -2,15 +2,15 @@
 
 memray's reader is native code, which a damaged capture may crash, so it runs in a separate process.
 This program imports nothing from allocsim. Its standard input is the capture, which must be a
-regular file. It writes int64 numbers to standard output. The first number is 1 if Python's own
-allocator was traced, else 0. Then come five numbers for each record: allocator, thread, address,
-size and the number of its stack. The exit status is 0 on success, NO_MEMRAY if memray is not
-installed, or UNREADABLE with the reason on standard error.
+regular file. The program writes int64 numbers to standard output. The first number is 1 if Python's
+own allocator was traced, else 0. Then come five numbers for each record: allocator, thread,
+address, size and the number of its stack. The exit status is 0 on success, NO_MEMRAY if memray is
+not installed, or UNREADABLE with the reason on standard error.
 
 With the argument STACKS, a last record with the allocator TABLE follows, and then the stacks as a
-JSON object: `frames`, a list of [function, file, line, whether it is native], and a tree of rows,
-`parents` and `frame_of`. Row N of the tree is the stack with the number N. Without the argument,
-all numbers of stacks are 0.
+JSON object. Its key `frames` has a list of [function, file, line, whether it is native]. The keys
+`parents` and `frame_of` have a tree of rows. Row N of the tree is the stack with the number N.
+Without the argument, all numbers of stacks are 0.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class TextCounts(Struct):
     """Counters of a table."""
 
     texts: Int64  # texts so far
-    bytes: Int64  # their length in bytes
+    bytes: Int64  # length of all texts in bytes
     factor: Int64  # this and the next field are random numbers of 31 bits, for the hash
     other_factor: Int64
 

@@ -1,7 +1,7 @@
 """Writer of Parquet: the events as columns, for notebooks.
 
 The columns are the fields of an event (see `events.Event`), with two changes: the operation is
-given by name, and the alignment in bytes. pyarrow, an optional dependency, writes the file.
+a name, and the alignment is in bytes. pyarrow, an optional dependency, writes the file.
 """
 
 from __future__ import annotations
