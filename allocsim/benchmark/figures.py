@@ -106,14 +106,14 @@ class Times(msgspec.Struct, kw_only=True):
     subtracted."""
     driver: float | None = None
     """The driver's share of a library's time, in ns/event: the time of a replay in which malloc and
-    free do nothing and no object is written. It is not subtracted. None for a design."""
+    free do nothing and no object is written. `runs` includes this share. None for a design."""
     threads: Count = 1
     """Maximum number of threads that are alive at once."""
     window: Count | None = None
     """Number of events in a window. Within a window, the threads run freely. None on one thread."""
     stray: float | None = None
     """Upper bound for the excess of the live bytes over the recorded peak, as a share of that peak.
-    Live bytes exceed it if a thread runs ahead of the others within a window."""
+    Live bytes exceed the peak if a thread runs ahead of the others within a window."""
 
     @property
     def ns(self) -> float:

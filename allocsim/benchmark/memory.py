@@ -46,8 +46,8 @@ from allocsim.libraries.virtual_clock import VirtualClock, virtual_clock
 from allocsim.player import NEVER
 
 POINTS = 2000
-"""Number of evenly spaced events at which memory is read and the virtual clock is set. The peak of
-live bytes is an additional such event. A reading takes 2 us."""
+"""Number of evenly spaced events at which memory is read and the virtual clock is set. Both are
+also done at the peak of live bytes. A reading takes 2 us."""
 
 SLOW_POINTS = 40
 """Used in place of POINTS if reading memory is slow (see `meter`)."""

@@ -62,7 +62,7 @@ class Struct:
         fields = [(name, _type_of(field)) for name, field in cls.__annotations__.items()]
         cls.dtype = np.dtype(fields, align=True)
 
-    if TYPE_CHECKING:  # NumPy's records have these too
+    if TYPE_CHECKING:  # methods that NumPy's records have
 
         def __getitem__(self, field: str) -> int: ...
         def __setitem__(self, field: str, value: int) -> None: ...

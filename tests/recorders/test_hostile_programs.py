@@ -78,7 +78,7 @@ int main(void) {
 
 
 def sizes(path: Path, low: int, high: int) -> int:
-    """Count the allocations of `low` to `high` bytes, exclusive, in a trace."""
+    """Count the allocations of at least `low` and less than `high` bytes in a trace."""
     chunks = open_trace(str(path)).chunks
     return sum(
         int(((chunk.op <= Op.MEMALIGN) & (chunk.request >= low) & (chunk.request < high)).sum())

@@ -1,4 +1,4 @@
-"""`allocsim record`: the program runs as it does without a recorder, and can be replayed."""
+"""`allocsim record`: the program runs as without a recorder, and its trace can be replayed."""
 
 import os
 import shutil
@@ -125,7 +125,7 @@ def test_interrupt_goes_to_the_program_and_its_trace_is_written(
         cwd=record.place,
         env=record.environment,
         preexec_fn=default_signals,
-        start_new_session=True,  # no terminal: the signal has to be passed on
+        start_new_session=True,  # no terminal: only allocsim gets the signal
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"1\n"

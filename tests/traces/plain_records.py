@@ -94,7 +94,7 @@ def glibc_wl(content: bytes) -> Iterator[Row]:
 
 
 def _row(code: int, thread: str, stream: Stream) -> Row:
-    """The call of a code."""
+    """Return the call that a code stands for."""
     if code == 1:
         return "thread_done", thread, 0, 0, 0
     slot = stream.number()

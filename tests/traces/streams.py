@@ -14,14 +14,14 @@ SIZES = (0, 1, 24, 4096, 100_000, LARGEST)
 
 
 def trace_of(calls: Iterable[Call], chunk: int = 5, **known: Any) -> Trace:
-    """The calls as a trace that comes in chunks of a few."""
+    """The calls as a trace, in chunks of `chunk` calls."""
     events = stream_of(calls)
     chunks = (events[start : start + chunk] for start in range(0, len(events), chunk))
     return Trace("calls", chunks, {"kind": "trace", "file": "calls", "format": "test"}, **known)
 
 
 def valid_calls(seed: int, count: int, freezes: bool = True) -> list[Call]:
-    """Calls and notes as a reader makes them: ids of freed objects are reused, the last one first.
+    """Calls and notes as a reader makes them. The id of the last freed object is reused first.
 
     Threads are numbered in order of appearance, and only threads that have made a call end.
     """

@@ -1,7 +1,7 @@
 """Android's recording of its system UI: 786,454 lines, 393 threads.
 
 It belongs to the Android Open Source Project (system/extras, memory_replay/traces), not to this
-repository. Tests that read it skip where it has not been downloaded.
+repository. Tests that read it are skipped if it has not been downloaded.
 """
 
 import os

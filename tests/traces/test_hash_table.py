@@ -61,9 +61,10 @@ def test_removal_keeps_the_other_keys_of_a_run() -> None:
 
 
 def spread(keys: list[int]) -> float:
-    """Return distinct home slots among 1,024 / number of keys; 0.79 for 512 random keys.
+    """Return the number of distinct home slots, of 1,024 slots, divided by the number of keys.
 
-    It is the best of three tables, because one table in hundreds has secrets that spread keys less.
+    For 512 random keys, this is 0.79. The result is the best of three tables, because one table in
+    hundreds has secrets that spread keys less.
     """
     tables = [new_hash_table(1024) for _ in range(3)]
     return max(len({int(_home(ours, key)) for key in keys}) for ours in tables) / len(keys)

@@ -151,7 +151,7 @@ def test_copy_for_which_there_is_no_room_is_what_the_machine_lacks(path: Path) -
 
 
 def test_damaged_containers_give_events_or_a_trace_error(path: Path) -> None:
-    """Changed bytes or a cut give no other error than an AllocsimError."""
+    """If bytes are changed or cut off, the only possible error is an AllocsimError."""
     rng = random.Random(2008)
     originals = [CONTAINERS[name](SHORT) for name in CONTAINERS if name != "plain"]
     unexpected = []

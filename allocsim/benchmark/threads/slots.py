@@ -109,7 +109,7 @@ def free_slot(slots: Slots, thread: int, epoch: int, slot: int) -> None:
 
 @kernel
 def _release_freed(slots: Slots) -> None:
-    """Push the slots that were freed in an earlier epoch on the list of free ones."""
+    """Move the slots that were freed in an earlier epoch to the list of free slots."""
     counts = slots.counts[0]
     while counts.freed:
         slot = counts.freed - 1

@@ -14,7 +14,7 @@ PROGRAMS = "programs"
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with `counter.so`, the executable `programs`, and `programs.so`, its library."""
+    """A directory with `counter.so`, and with `programs` as an executable and as a library."""
     reason = why_no_compiler()
     if reason is not None:
         pytest.skip(reason)

@@ -42,7 +42,7 @@ def test_process_that_has_ended_has_no_more_samples(tmp_path: Path) -> None:
 
 
 def test_ticks_are_calibrated(library: object) -> None:
-    """A tick of a processor's clock is between 0.1 and 100 ns; without one, ticks are ns."""
+    """A tick of a processor's clock is 0.1 to 100 ns; if there is no such clock, a tick is 1 ns."""
     clock = TickClock(library)  # type: ignore[arg-type]
     time.sleep(0.01)
     assert 0.1 < clock.ns_per_tick() < 100

@@ -1,4 +1,4 @@
-"""The program image of a recording that a number refers to."""
+"""A number selects one of the program images in a recording."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.traces.preload.writing import write_image
 
 
 def choices(directory: Path) -> Choices:
-    """Process 7 executes three programs, and process 8 one, which makes two calls."""
+    """Process 7 executes three programs. Process 8 executes one program, which makes two calls."""
     for identity in (1000, 2000, 3000):
         write_image(directory, [], process=7, identity=identity)
     write_image(

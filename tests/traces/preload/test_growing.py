@@ -12,7 +12,7 @@ LATE = IDENTITY + (1 << 40)
 """A stamp that is later than all records."""
 
 RECORD = 24
-"""Bytes of a MALLOC."""
+"""Length of a MALLOC record in bytes."""
 
 
 def requests(reader: GrowingReader) -> list[int]:

@@ -1,4 +1,4 @@
-"""Merging of lanes: compared with a sort, and cases that a sort does not cover."""
+"""Merging lanes: the result equals that of a sort; other tests are of cases that no sort covers."""
 
 import random
 import struct
@@ -69,7 +69,7 @@ def test_impossible_number_of_a_stack_is_unknown(tmp_path: Path, number: int) ->
 
 
 def test_alignment_in_the_record_of_a_calloc_is_ignored(tmp_path: Path) -> None:
-    """The program may have overwritten it. A calloc with an alignment is not a valid event."""
+    """The program may have overwritten the record. A calloc with an alignment is no valid event."""
     lane: list[Record] = [(code, 1, 0x100 | 5 << 56, 10) for code in (Code.CALLOC, Code.MEMALIGN)]
     reader = ImageReader(write_image(tmp_path, lane))
     calls = [call for batch in reader.batches() for call in batch.copy()]

@@ -1,4 +1,4 @@
-"""Trace directories of LTTng: compared with a model, and damaged ones."""
+"""Trace directories of LTTng: they give the calls of a model, and damaged ones do no harm."""
 
 import random
 from pathlib import Path

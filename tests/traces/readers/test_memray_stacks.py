@@ -45,7 +45,7 @@ def test_own_frame_of_a_capture_is_a_line_of_the_program() -> None:
 
 
 class Record:
-    """A record of memray with native frames."""
+    """Stands for a record of memray that has native frames."""
 
     allocator, stack_id, native_stack_id, native_segment_generation = 6, 1, 2, 3
 

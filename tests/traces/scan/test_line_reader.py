@@ -101,7 +101,7 @@ def test_shown_text_of_a_long_line_is_short() -> None:
 
 
 def test_rest_of_a_longer_block_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a block was longer before, the rest after its last line is not part of the new block."""
+    """If the block before was longer, its end is still in memory, but not part of the new block."""
     monkeypatch.setattr(line_reader, "BLOCK", 100)
     content = b"1: malloc 0x10 111111 22222222 33333333\n" * 2 + b"1: malloc 0x10 1\n1: free 0x10\n"
     found = calls_of(reader_of(content))
