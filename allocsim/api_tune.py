@@ -52,8 +52,9 @@ def tune(
     several workloads is also left out once, and replayed under a table for the others. `floor` is
     the maximum share of an object that rounding may take, or None for no limit. Then a random
     search with the random seed `seed` looks for a better table, for `seconds`. Each call of a
-    workload is made `scale` times. `parameters` are the design's; by default startup="none" for
-    tcmalloc, and direct=1 for go. The other arguments are those of `replay`.
+    workload is made `scale` times. `parameters` are the parameters of the design; the defaults
+    include startup="none" for tcmalloc, and direct=1 for go. The other arguments are those of
+    `replay`.
     """
     named, others = _listed("workloads", workloads), _listed("hold_back", hold_back)
     arguments = {"workloads": _one_or_all(named), "hold_back": _one_or_all(others)}

@@ -112,7 +112,7 @@ NO_TIME = "it was not measured: designs are timed on one thread only (--threads 
 """The reason why a design may have no time: simulated threads do not contend for locks."""
 
 NOT_MEASURED = "in the baseline but not measured: add it to --on"
-"""The reason why a subject of the baseline has no new figures, if the result lacks the subject."""
+"""The reason for missing figures if the result does not have a subject of the baseline."""
 
 
 def check_baseline(
@@ -134,7 +134,7 @@ def check_baseline(
 def _compare(
     figure: Figure, before: SubjectFigures, after: SubjectFigures, allowed: float
 ) -> Finding:
-    """Check a figure against its value in the baseline, which must not be missing."""
+    """Check a figure against its value in the baseline; the baseline must have this value."""
     old, new = figure.of(before) or 0.0, figure.of(after)
     base = Range.of(figure, before, old)
     bound = base.raised_by(allowed)

@@ -1,4 +1,4 @@
-"""Guard Numba's settings: ignore its settings file, and report bad environment variables.
+"""Guard the settings of Numba: ignore the settings file, and report bad environment variables.
 
 When Numba is imported, it reads the variables NUMBA_* of the environment. If PyYAML is installed,
 it also reads `.numba_config.yaml` in the current directory. This file may have come with a

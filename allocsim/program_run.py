@@ -25,8 +25,9 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a program. Only `cpu_seconds` includes its child processes. Sizes are in bytes."""
 
     anonymous_peak: Count
-    """Peak of the anonymous RSS, without the recorder's own memory: the highest sample, or the
-    kernel's peak (VmHWM) minus the maximum of file pages in any sample, whichever is higher."""
+    """Peak of the anonymous RSS, without the recorder's own memory. It is the higher of two
+    figures: the highest sample; and the kernel's peak (VmHWM) minus the maximum of file pages in
+    any sample."""
     outside_malloc: Count = 0
     """The part of the peak that is known not to come from malloc: stack, static data, and memory
     that the program mapped itself."""

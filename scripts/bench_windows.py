@@ -102,7 +102,7 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
     """Return a confidence interval of the median, for CONFIDENCE; there should be 6 values or more.
 
     The ends of the interval are among the values (sign test): the number of values below the median
-    has the distribution of the heads of n coins. Nothing else is assumed about the values.
+    is binomially distributed with probability 1/2. Nothing else is assumed about the values.
     """
     ordered, count = sorted(values), len(values)
     tails = accumulate(2 * comb(count, heads) / 2**count for heads in range(count // 2))

@@ -81,7 +81,7 @@ def _match_nodes(table: SiteTable, nodes: np.ndarray) -> Callable[[int], Match]:
         """Match the calls whose stack begins at the frame `nodes[index]`."""
 
         def match(_calls: Any, _first: int, sites: np.ndarray) -> np.ndarray:
-            """Return a flag for each call."""
+            """Return a flag for each call: whether its stack matches."""
             is_same: np.ndarray = table.own_nodes_of(sites) == nodes[index]
             return is_same
 

@@ -15,7 +15,7 @@ class Threads:
     """Whether each event is replayed on its own thread: with a thread cache on a design, and with
     an OS thread on a library. Otherwise, all events are replayed on one thread."""
     ends: str | None = None
-    """For a library: the origin of the ends of threads (see `EventFile.ends`)."""
+    """For a library: "recorded" or "inferred" ends of threads (see `EventFile.ends`)."""
 
     def sentence(self) -> str:
         """Return a sentence about the threads of the replay; "" for a workload with one thread."""

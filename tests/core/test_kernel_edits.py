@@ -1,4 +1,4 @@
-"""An edited kernel is compiled again; an edited comment, or another design, compiles nothing."""
+"""An edited kernel is compiled again; editing a comment or another design compiles nothing."""
 
 import json
 import os

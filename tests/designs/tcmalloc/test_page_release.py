@@ -25,7 +25,7 @@ def freed(state: HeapState, *lengths: int) -> list[int]:
 
 
 def released_in_turn(state: HeapState, times: int) -> list[int]:
-    """Return the pages released by each of `times` requests for one page."""
+    """Request the release of a page `times` times; return the pages released by each request."""
     return [int(release_at_least_n_pages(state, 1)) for _ in range(times)]
 
 
