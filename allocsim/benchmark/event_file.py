@@ -48,8 +48,8 @@ class EventFile:
     """The trace, kept for its description and its `notes`. Its events have been read."""
     descriptor: int
     events: int
-    """Number of events that are replayed, in the whole file or in its `first` rows. The ends of
-    threads do not count."""
+    """Number of events that are replayed: those in the whole file, or in its first rows if `first`
+    is set. The ends of threads do not count."""
     threads: int = 1
     """Number of threads in the workload, even if its events were put on one thread."""
     recorded: bool = False

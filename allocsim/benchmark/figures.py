@@ -155,4 +155,4 @@ class Row(msgspec.Struct, kw_only=True):
     failure: str | None = None
     """The error that ended the measurement of the subject. None if no error occurred."""
     real: RealRuns | None = None
-    """Runs of the program itself with this library; None for a design, or if it was not run."""
+    """Runs of the program itself with this library. None for a design, or if there are no runs."""

@@ -58,7 +58,7 @@ because some libraries check their timers only during a call."""
 
 ASSUMED_NS = 1000
 """Nanoseconds of program time per event if the workload has no times. A program that mainly
-allocates takes about this long."""
+allocates takes about this long for an event."""
 
 
 class Pace(NamedTuple):
@@ -71,7 +71,7 @@ class Pace(NamedTuple):
     from a virtual clock."""
 
     def times_at(self, events: np.ndarray) -> np.ndarray:
-        """Return the time in ns after each number of events."""
+        """Return, for each number of events, the time in ns at which so many are done."""
         if not self.times:
             return ASSUMED_NS * events
         known, times = np.array(self.times, np.int64).T

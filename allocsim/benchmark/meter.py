@@ -76,7 +76,7 @@ class Meter(NamedTuple):
 
 
 def open_meter(memory: bool = True) -> Meter:
-    """Open a meter of this process; raise PlatformError if /proc lacks the file or line it reads.
+    """Open a meter of this process; raise PlatformError if /proc lacks a file or line it needs.
 
     With `memory`, the replay reads the memory and the clock at each step, otherwise only the clock.
     """

@@ -33,7 +33,8 @@ FIRST, END = 1 << 12, (1 << (48 if platform.machine() == "aarch64" else 47)) - O
 """The range of addresses that a program can use; END is exclusive."""
 
 PRESENT_BIT, FILE_BIT = 63, 61
-"""Bits of an entry of pagemap: the page is in memory; it belongs to a file or is shared."""
+"""Bits of an entry of pagemap. PRESENT_BIT: the page is in memory. FILE_BIT: the page belongs to a
+file or is shared."""
 
 MAX_RANGES = 1 << 18
 """Maximum number of ranges of pages that a scan can return."""

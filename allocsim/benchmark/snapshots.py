@@ -38,8 +38,8 @@ PARTS = 2
 """Number of parts of the footprint that hold no live object: empty pages, and startup state."""
 
 HEADER = 1 + len(HELD) + PARTS
-"""Number of integers before the regions of a snapshot. They are the number of regions and the bytes
-of each part."""
+"""Number of integers before the regions of a snapshot. These integers are the number of regions and
+the bytes of each part."""
 
 
 class Snapshots(msgspec.Struct, kw_only=True):

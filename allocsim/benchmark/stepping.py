@@ -32,8 +32,8 @@ class Step(Struct):
     """A part of a replay, and the readings at its end."""
 
     event: Int64  # events (not notes) replayed by the end of the step
-    begun: Int64  # nanoseconds of CPU time (see `meter.now`): when its first event began
-    ended: Int64  # nanoseconds: when its last event was done
+    begun: Int64  # CPU time in ns (see `meter.now`) when its first event began
+    ended: Int64  # CPU time in ns when its last event was done
     live: Int64  # live bytes
     footprint: Int64  # bytes; 0 for a library
     resident: Int64  # anonymous RSS of the process, bytes, if the meter reads memory

@@ -150,7 +150,7 @@ class ImportClosure:
         return f"{path}.py" if f"{name}.py" in self._list(directory) else None
 
     def _list(self, directory: str) -> frozenset[str]:
-        """Return the names of the Python files in a directory; none if it is not a package."""
+        """Return the names of the Python files in a directory; no names if it is not a package."""
         if directory not in self._listings:
             try:
                 names = frozenset(filter(_is_source, os.listdir(directory)))  # noqa: PTH208 - fast

@@ -157,7 +157,7 @@ class KernelFiles(_Cache):
         return False
 
     def _delete_outdated(self, file: Path) -> None:
-        """Delete the files of the same kernel and states that have another digest of sources."""
+        """Delete outdated files: of the same kernel and states, with another digest of sources."""
         kernel, states, sources, _ = file.stem.rsplit("-", 3)
         for other in self._directory.glob(f"{kernel}-{states}-*.nbc"):
             if other.stem.rsplit("-", 2)[1] != sources:

@@ -80,7 +80,7 @@ def take_slot(slots: Slots, thread: int, epoch: int, is_shared: int) -> int:
 
 @kernel
 def _take_shared(slots: Slots, epoch: int) -> int:
-    """Return a slot for a shared object: one that was not in use in this epoch."""
+    """Return a slot that has not been in use in this epoch, for a shared object."""
     counts = slots.counts[0]
     if counts.free_shared == 0 and counts.epoch != epoch:
         counts.free_shared, counts.freed = counts.freed, 0

@@ -29,7 +29,7 @@ class Window(NamedTuple):
 
     events: int
     stray: float
-    """Maximum excess of the live bytes over the recorded peak, relative to that peak."""
+    """Upper bound for the excess of live bytes over the recorded peak, as a share of that peak."""
 
 
 class Ahead(Struct):
