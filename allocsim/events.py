@@ -52,7 +52,7 @@ class Event(Struct):
     object: UInt32  # object id, dense from 0; 0 for notes
     thread: UInt16  # thread number, dense from 0 in order of appearance
     op: UInt8  # an Op
-    alignment: UInt8  # MEMALIGN: log2 of the alignment in bytes; else 0, or as benchmark.untouched
+    alignment: UInt8  # MEMALIGN: log2 of the bytes; else 0 (another use: benchmark.untouched)
 
 
 EVENT = Event.dtype

@@ -38,6 +38,6 @@ def test_kernels_are_cached_until_the_file_is_edited(tmp_path: Path) -> None:
 
     before = Path(design).stat()
     write_design(tmp_path, ("SLOT = 0x10000", "SLOT = 0x20000"))
-    os.utime(design, ns=(before.st_atime_ns, before.st_mtime_ns))  # as an archive restores it
+    os.utime(design, ns=(before.st_atime_ns, before.st_mtime_ns))  # as unpacking an archive does
     assert Path(design).stat().st_size == before.st_size
     assert footprint(design, cache) == 2 * first

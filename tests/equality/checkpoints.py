@@ -81,7 +81,7 @@ def replay_all(heap: Any, run: Run, events: Any) -> None:
 def _count(events: Any, every: int) -> tuple[Any, int]:
     """Replay on the real library; return a ROW per checkpoint and the first object's address."""
     run = quiet_run(events)
-    replay(Library(np.zeros(len(FUNCTIONS), np.int64)), run, no_events(), 0)  # compiles
+    replay(Library(np.zeros(len(FUNCTIONS), np.int64)), run, no_events(), 0)  # compiles the kernel
     library = load("tcmalloc")
     if not library.address("MallocExtension_GetNumericProperty"):
         raise EnvironmentLacks(f"{library.path} reports no properties")

@@ -79,7 +79,7 @@ def parse_malloc_info(text: str) -> dict[str, int]:
         found: dict[str, Any] = dict(_ATTRIBUTE.findall(attributes))
         if tag.endswith("heap"):
             heap = f"heap{found['nr']}" if found else ""
-        elif heap:  # after the arenas come their sums
+        elif heap:  # the sums after the last arena are skipped
             name = found["type"] if tag == "total" else f"{tag}.{found['type']}"
             values = {key: int(value) for key, value in found.items() if key != "type"}
             if tag == "total":

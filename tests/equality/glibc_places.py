@@ -106,7 +106,7 @@ def _replay_library(events: Any, every: int) -> dict[str, Any]:
     sbrk = ctypes.CDLL(None).sbrk
     sbrk.restype, sbrk.argtypes = ctypes.c_int64, (ctypes.c_int64,)
     nothing = Library(np.zeros(len(FUNCTIONS), np.int64))
-    Log(nothing, events[:0], 0).replay(events[:0])  # compiles
+    Log(nothing, events[:0], 0).replay(events[:0])  # compiles the kernel
     library = load("glibc")
     aligned = AlignedCalls(library.handle)
     library.state.function[FUNCTIONS.index("memalign")] = aligned.address

@@ -20,7 +20,8 @@ FORKS = 20
 def exit_status_of(work: Callable[[], bool]) -> int:
     """Run `work` in a forked child; return 0 if it returned True, -1 if it hangs."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: fork with threads
+        # Python 3.12 warns of a fork of a process with threads.
+        warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
         status = 1

@@ -65,7 +65,7 @@ def test_consolidation_starts_with_the_smallest_chunks(make_glibc: MakeHeap) -> 
     free(heap.state, large, small)
     malloc_consolidate(heap.state, 0)
     listed = listed_in_bin(heap.state, Words(heap.memory), 0, UNSORTED)
-    assert listed == [large - 16, small - 16]  # the one merged last is in front
+    assert listed == [large - 16, small - 16]  # the chunk merged last is in front
 
 
 def test_top_of_the_threshold_is_trimmed_to_the_padding(glibc: HeapState) -> None:

@@ -23,7 +23,7 @@ def test_growth_counts_what_top_has(glibc: HeapState) -> None:
 
 @pytest.mark.parametrize(("size", "mapped"), [(131_048, False), (131_049, True)])
 def test_chunk_of_the_threshold_gets_a_mapping(glibc: HeapState, size: int, mapped: bool) -> None:
-    malloc(glibc, 10_000, size)  # the first one leaves too little of top
+    malloc(glibc, 10_000, size)  # the first object leaves too little memory in top
     assert int(glibc.mp_[0].n_mmaps) == mapped
     assert int(glibc.mp_[0].mmapped_mem) == 135_168 * mapped
 

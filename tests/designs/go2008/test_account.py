@@ -31,7 +31,7 @@ def counted(state: Go2008, live: int) -> dict[str, int]:
 @pytest.mark.parametrize("sizes", [few_sizes, mixed_sizes], ids=["few sizes", "mixed sizes"])
 def test_parts_are_what_a_walk_over_the_heap_counts(state: Go2008, seed: int, sizes: Sizes) -> None:
     run = new_run()
-    run.driver[0].threads = 2  # begun by the fixture
+    run.driver[0].threads = 2  # the fixture has begun two threads
     play(state, run, stream_of(random_calls(seed, 25 * SCALE, threads=2, sizes=sizes)))
     sample = records(Sample)[0]
     account(state, int(run.driver[0].live), sample)

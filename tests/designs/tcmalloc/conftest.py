@@ -47,7 +47,7 @@ def keep_busy(state: HeapState) -> None:
     for thread in (0, 1):
         live = [operations.malloc(state, thread, size) for size in SIZES_OF_THREADS * 6]
         put_back(state, 1 - thread, live[::2])
-    put_back(state, 0, many(state, 60, 9216))  # until batches go into the transfer cache
+    put_back(state, 0, many(state, 60, 9216))  # some go into the transfer cache in batches
     one, two = many(state, 2, 200 * PAGE)
     shorter = many(state, 16, 40 * PAGE)
     operations.allocate_stack(state, 2 * PAGE)

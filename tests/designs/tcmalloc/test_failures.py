@@ -58,7 +58,7 @@ def test_request_beyond_the_reservation_fails_and_the_heap_stays_valid(
             live.append(address)
         assert operations.refusal(state) == Status.OUT_OF_MEMORY
         assert small_tcmalloc_heap.check() == []
-    if call is not REQUESTS["memalign of pages"]:  # it allocates more than it keeps
+    if call is not REQUESTS["memalign of pages"]:  # memalign allocates more pages than it keeps
         assert state.system[0].heap == small_tcmalloc_heap.memory.length
     free = operations.free_stack if call is REQUESTS["stack"] else None
     for address in live:

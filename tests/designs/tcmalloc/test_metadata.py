@@ -34,7 +34,7 @@ def test_metadata_is_not_part_of_the_heap(tcmalloc: HeapState) -> None:
 def test_full_area_leaves_a_gap_in_the_addresses(tcmalloc: HeapState) -> None:
     page_heap, system = tcmalloc.page_heap[0], tcmalloc.system[0]
     first, left = int(system.next), int(page_heap.area_left)
-    start = 3 * ALLOC_INCREMENT  # of span records, growths and caches
+    start = 3 * ALLOC_INCREMENT  # chunks of span records, growths and caches
     assert left == METADATA_ALLOC_CHUNK_SIZE - start
     assert allocate_metadata(tcmalloc, left)
     assert (system.next, page_heap.area_left) == (first, 0)

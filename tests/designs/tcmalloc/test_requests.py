@@ -93,7 +93,7 @@ def test_realloc_allocates_the_new_object_before_it_frees_the_old(tcmalloc: Heap
 def test_realloc_falls_back_to_the_requested_size(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     address, other = malloc(tcmalloc, 112), malloc(tcmalloc, 128)
     operations.freeze(tcmalloc)
-    while malloc(tcmalloc, PAGE):  # until no pages are left for the class of a quarter more
+    while malloc(tcmalloc, PAGE):  # until no pages are left for a class with a quarter more
         pass
     operations.free(tcmalloc, 0, other)
     moved = operations.realloc(tcmalloc, 0, address, 113)
