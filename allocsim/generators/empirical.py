@@ -31,7 +31,7 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
     heap: Size = Size(64 << 20)
     """Live bytes, on average."""
     ops: Count = 1 << 20
-    """Events after the initial population is allocated."""
+    """Number of events after the initial population has been allocated."""
     threads: Threads = 1
     largest: Share = 0.05
     """Maximum size of an object, as a share of the heap."""

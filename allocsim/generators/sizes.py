@@ -1,8 +1,8 @@
 """Distributions of the sizes of a workload's objects.
 
 In a job file a distribution is a table: { distribution = "uniform", ... }. Sizes are drawn for many
-events at once. Each is computed from one word of random bits, with integer arithmetic only, so that
-sizes are the same on every machine.
+events at once. A size is computed from one word of random bits, with integer arithmetic only, so
+that sizes are the same on every machine.
 """
 
 from __future__ import annotations

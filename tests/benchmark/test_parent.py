@@ -1,4 +1,4 @@
-"""Children that fail: the error names the failure, and no process or file remains."""
+"""Child processes that fail: the error names the failure, and no process or file remains."""
 
 import contextlib
 import os

@@ -17,7 +17,7 @@ MORE = (Call(Op.CALLOC, 2, 2 * LARGE), Call(Op.CALLOC, 3, LARGE - 1), free(1), f
 
 
 def shares(**source: Any) -> list[int]:
-    """Return `alignment` of the events in the file of a trace whose source has this description."""
+    """Write events of a trace with this source to a file; return their `alignment` in the file."""
     trace = Trace("t", iter([stream(*CALLS), stream(*MORE)]), {"source": source})
     file = write_events(trace)
     events = np.frombuffer(os.pread(file.descriptor, 1 << 20, 0), EVENT)

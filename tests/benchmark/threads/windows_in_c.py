@@ -74,7 +74,7 @@ def compile_loop(compiler: str, path: Path) -> Path:
 
 
 def measure_pairs(loop: Path, library: str, descriptor: int, pairs: int) -> dict[str, list[float]]:
-    """Return ns/event of `pairs` replays of a file of events in the driver and in the loop.
+    """Replay a file of events `pairs` times with the driver and with the loop; return the ns/event.
 
     The keys "driver" and "loop" have the CPU time of the turns; "driver_all" and "loop_all" have
     the CPU time of the process. The first replay of each is a warm-up, and is left out.

@@ -97,7 +97,7 @@ def _counters(directory: Path) -> dict[int, list[dict[str, int]]]:
 
 
 def calls_of(trace: ImageTrace) -> dict[str, int]:
-    """Return the numbers of recorded calls by the counter's names, after the trace was read."""
+    """Return the number of recorded calls of each kind of the counter; the trace has been read."""
     kinds = dict(trace.reader.calls_by_kind)
     kinds["realloc"] = kinds.pop("realloc", 0) + kinds.pop("reallocarray", 0)
     kinds["new"] = kinds.pop("operator new", 0) + kinds.pop("operator new(align_val_t)", 0)

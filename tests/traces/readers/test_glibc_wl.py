@@ -224,7 +224,7 @@ def test_huge_number_is_huge(tmp_path: Path) -> None:
 
 
 def written(events: list[Event]) -> bytes:
-    """Return the events as a workload: a slot for each object id, a sync if its thread changes."""
+    """Return the events as a workload: a slot for each id, a sync where the id's thread changes."""
     streams, last, syncs = dict[int, bytearray](), dict[int, int](), 0
     for op, request, shift, thread, number in events:
         stream, slot = streams.setdefault(thread, bytearray()), number + 1

@@ -25,7 +25,7 @@ def line(event: str, fields: str, address: str = "") -> str:
 
 
 def frames(*lines: str) -> list[Frame | None]:
-    """Return the frame of each event; None without one."""
+    """Return the frame of each event, or None for an event without a frame."""
     rows, _ = stacks_in("".join(lines).encode(), lttng.FORMAT)
     return [stack[0] if stack else None for *_, stack in rows]
 

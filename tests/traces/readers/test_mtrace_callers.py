@@ -14,7 +14,7 @@ from tests.traces.totals import SAMPLES, contents
 
 
 def frames(text: str) -> list[Frame | None]:
-    """Return the frame of each event; None without one."""
+    """Return the frame of each event, or None for an event without a frame."""
     rows, _ = stacks_in(text.encode("utf-8", "surrogateescape"), mtrace.FORMAT)
     assert all(len(stack) <= 1 for *_, stack in rows)
     return [stack[0] if stack else None for *_, stack in rows]
