@@ -188,11 +188,13 @@ def _call_from_python(address: int, heap: HeapState, arguments: tuple[int, ...])
 
 
 def _call(context: Any, builder: Any, called: Signature, address: Any, arguments: Any) -> Any:
-    """Generate a call in Numba's calling convention; the callee never raises."""
-    convention = context.call_conv.get_function_type(called.return_type, called.args)
-    pointer = builder.inttoptr(address, convention.as_pointer())
-    result = cgutils.alloca_once(builder, convention.args[0].pointee)
-    error = cgutils.alloca_once(builder, convention.args[1].pointee)
-    packed = context.get_arg_packer(called.args).as_arguments(builder, arguments)
-    builder.call(pointer, [result, error, *packed])
-    return builder.load(result)
+    """Generate a call in Numba's calling convention; the caller raises what the callee raises."""
+    convention = context.call_conv
+    code = convention.get_function_type(called.return_type, called.args).as_pointer()
+    function = builder.inttoptr(address, code)
+    status, result = convention.call_function(
+        builder, function, called.return_type, called.args, arguments
+    )
+    with cgutils.if_unlikely(builder, status.is_error):
+        convention.return_status_propagate(builder, status)
+    return result

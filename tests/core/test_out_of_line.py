@@ -201,10 +201,29 @@ def test_kernel_called_by_address_must_return_64_bits() -> None:
         address_of(as_narrow, 1)
 
 
-@pytest.mark.skipif(PURE, reason="Python raises the exception itself")
-def test_exception_of_an_out_of_line_kernel_is_not_lost() -> None:
+@kernel
+def call_raising(heap: Linked, number: int) -> int:
+    """A caller of an out-of-line kernel that raises if the number is negative."""
+    return raise_if_negative(heap, number) + 1
+
+
+def linked() -> Linked:
+    """Return the state of the toy design, with the kernel's address."""
     state = Linked(np.zeros(1, code_record(raise_if_negative)).view(np.recarray))
     link(state)
+    return state
+
+
+def test_compiled_caller_raises_the_exception_of_an_out_of_line_kernel() -> None:
+    state = linked()
+    assert call_raising(state, 1) == 2
+    with pytest.raises(ValueError, match="negative"):
+        call_raising(state, -1)
+
+
+@pytest.mark.skipif(PURE, reason="Python raises the exception itself")
+def test_exception_of_an_out_of_line_kernel_is_not_lost() -> None:
+    state = linked()
     assert raise_if_negative(state, 1 << 40) == 1 << 40
     with pytest.raises(RuntimeError, match="raised an exception"):
         raise_if_negative(state, -1)
