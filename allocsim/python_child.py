@@ -42,22 +42,23 @@ as the reason of a failure."""
 
 _RUN = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "from allocsim.python_child import die_with_parent; die_with_parent(int(sys.argv.pop(1))); "
     "from allocsim.numba_settings import guard_numba; guard_numba(lambda _: None); "
     "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
-"""Program of the child process: append a directory to sys.path, and run a module. It ignores bad
-variables of Numba, because its parent has warned of them."""
+"""Program of the child process: append a directory to sys.path, and run a module. The process does
+not outlive its parent. It ignores bad variables of Numba, because its parent has warned of them."""
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module of allocsim.
+    """Return the command that runs a module of allocsim in a child of this process.
 
     `python -m` is not used, because it puts the current directory first on sys.path, and a file
     msgspec.py next to a downloaded trace would be imported. -P leaves the current directory out,
     and the directory that contains this package is added at the end.
     """
     root = str(Path(__file__).parents[1])
-    return [sys.executable, "-P", "-c", _RUN, root, module, *arguments]
+    return [sys.executable, "-P", "-c", _RUN, root, str(os.getpid()), module, *arguments]
 
 
 def script_command(path: str) -> list[str]:
@@ -107,9 +108,11 @@ def _kill_all(children: list[subprocess.Popen[bytes]], awaited: int) -> None:
                 os.waitid(os.P_PID, child.pid, awaited)
 
 
-def die_with_parent() -> None:
-    """In a child: make Linux kill this process when its parent ends, in whatever way."""
+def die_with_parent(parent: int) -> None:
+    """In a child: kill this process when its parent, which has the id `parent`, ends in any way."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent:  # it ended before the call, so Linux sends no signal
+        signal.raise_signal(signal.SIGKILL)
 
 
 def limit_output() -> None:

@@ -52,6 +52,25 @@ def test_module_runs_nothing_of_the_current_directory(trap: Path) -> None:
     subprocess.run(command, cwd=trap, capture_output=True, check=True)
 
 
+def test_child_is_killed_when_its_parent_is_killed() -> None:
+    child = "'timeit', '-s', 'print(5, flush=True)', 'import time; time.sleep(900)'"
+    starting = "import subprocess; from allocsim.python_child import module_command\n"
+    code = f"{starting}subprocess.run(module_command({child}))"
+    with subprocess.Popen(python(code), stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"5\n"
+        parent.kill()
+        assert parent.stdout.read() == b""  # the end of the pipe: the child is gone too
+
+
+def test_child_whose_parent_ended_before_it_could_ask_for_a_signal_is_killed() -> None:
+    """The shell is the child's parent, as process 1 would be if this process had ended."""
+    command = module_command("timeit", "-s", "print(5, flush=True)", "pass")
+    shell = ["sh", "-c", '"$@"; echo $?', "sh", *command]
+    output = subprocess.run(shell, capture_output=True, check=True).stdout
+    assert output == b"%d\n" % (128 + signal.SIGKILL)
+
+
 def test_script_runs_nothing_of_the_current_directory(trap: Path) -> None:
     script = trap / "elsewhere" / "script.py"
     script.parent.mkdir()

@@ -38,7 +38,7 @@ from allocsim.libraries.environment import host_of
 from allocsim.libraries.load import load
 from allocsim.libraries.start import start_address
 from allocsim.libraries.virtual_clock import virtual_clock
-from allocsim.python_child import die_with_parent, limit_output
+from allocsim.python_child import limit_output
 from allocsim.text import format_bytes
 
 TABLE_BYTES = OBJECT.itemsize + 8
@@ -128,7 +128,6 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 def main(request: Request) -> None:
     """Make the requested measurement, and send the figures or the error."""
-    die_with_parent()
     compile_notice.write = lambda line: _send(request, Message(stage="compiling", notice=line))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no core file
     try:

@@ -18,7 +18,7 @@ from allocsim.libraries.counters import mallctl
 from allocsim.libraries.environment import child_environment
 from allocsim.libraries.find import KNOWN, find_library
 from allocsim.libraries.load import LoadedLibrary, load
-from allocsim.python_child import die_with_parent, limit_output, module_command, output_of
+from allocsim.python_child import limit_output, module_command, output_of
 
 TIMEOUT = 60.0
 """Seconds that the child process may take. After that, the list is shown without versions."""
@@ -114,7 +114,6 @@ def main(names: list[str]) -> None:
 
     Output of a library to standard output is redirected to standard error.
     """
-    die_with_parent()
     limit_output()
     standard_output = os.dup(1)
     os.dup2(2, 1)

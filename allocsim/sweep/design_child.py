@@ -26,7 +26,6 @@ from allocsim.designs.explain import explain
 from allocsim.driver import Touch
 from allocsim.errors import AllocsimError
 from allocsim.player import NEVER, Options, Player
-from allocsim.python_child import die_with_parent
 from allocsim.sweep.row import Footprint
 
 PART = 1 << 18
@@ -64,7 +63,6 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 def main(answers: int) -> None:
     """Serve requests until there are no more; write the answers to the descriptor `answers`."""
-    die_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no core file
 
     def send(answer: Answer) -> None:
