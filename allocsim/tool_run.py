@@ -19,14 +19,17 @@ def run_tool(
     environment: Mapping[str, str] | None = None,
     given: bytes = b"",
     seconds: float | None = None,
+    directory: Path | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command with `given` on its standard input; return its exit status and output.
 
-    The command is killed if a signal ends this process meanwhile, or after `seconds`. Raises
-    OSError if it cannot be run, and subprocess.TimeoutExpired if it was killed after `seconds`.
+    The command's current directory is `directory`, or by default that of this process. The command
+    is killed if a signal ends this process meanwhile, or after `seconds`. Raises OSError if it
+    cannot be run, and subprocess.TimeoutExpired if it was killed after `seconds`.
     """
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     options: dict[str, Any] = pipes if environment is None else {**pipes, "env": environment}
+    options["cwd"] = directory
     with running(command, **options) as child:
         try:
             output, errors = child.communicate(given, seconds)

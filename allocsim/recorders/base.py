@@ -199,10 +199,10 @@ def reads_file(name: str, sites: bool = False) -> Read:
 
 
 def run_command(
-    *command: str | Path, env: Mapping[str, str] | None = None
+    *command: str | Path, env: Mapping[str, str] | None = None, directory: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command without input and return its exit status and output."""
-    ended = run_tool(command, env)
+    """Run a command without input, in `directory` if given; return its exit status and output."""
+    ended = run_tool(command, env, directory=directory)
     output, errors = (text.decode(errors="replace") for text in (ended.stdout, ended.stderr))
     return subprocess.CompletedProcess(ended.args, ended.returncode, output, errors)
 

@@ -10,6 +10,10 @@ from allocsim.recorders.base import RecorderFailed, run_command
 
 INSTALL = "apt install gcc libc6-dev"
 
+SEARCH_PATHS = ("COMPILER_PATH", "CPATH", "C_INCLUDE_PATH", "GCC_EXEC_PREFIX", "LIBRARY_PATH")
+"""Variables in which gcc finds headers, libraries and programs. An empty element of a list, as in
+":/opt/include", is the current directory."""
+
 SHARED = ("-shared", "-fPIC")
 """Options that make a shared library."""
 
@@ -25,7 +29,10 @@ def can_load_from(directory: Path) -> bool:
 
 
 def compile_library(library: Path, *arguments: str | Path) -> None:
-    """Compile a shared library. The compiler's temporary files are in the library's directory.
+    """Compile a shared library in its directory, where the compiler's temporary files are too.
+
+    An empty or relative element of a variable of SEARCH_PATHS therefore names no file of the user's
+    current directory, such as a header there.
 
     Raises RecorderFailed if the compiler fails, or if no library can be loaded from the directory.
     """
@@ -36,7 +43,10 @@ def compile_library(library: Path, *arguments: str | Path) -> None:
     # If PATH is not set, Python finds cc in the default path, but gcc does not find ld there.
     default = {"PATH": os.defpath}
     variables = {**default, **os.environ, "LC_ALL": "C", "TMPDIR": str(library.parent)}
-    result = run_command("cc", *SHARED, *arguments, "-o", library, env=variables)
+    found = shutil.which("cc")
+    compiler = Path(found).absolute() if found else "cc"  # the path may be relative
+    command = (compiler, *SHARED, *arguments, "-o", library)
+    result = run_command(*command, env=variables, directory=library.parent)
     if result.returncode != 0:
         lines = result.stderr.strip().splitlines() or [f"status {result.returncode}"]
         message = next((line for line in lines if "error" in line), lines[-1])[-200:]

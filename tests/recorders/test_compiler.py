@@ -34,7 +34,7 @@ def test_failure_is_one_line_and_a_missing_file_has_a_remedy(
 ) -> None:
     variables: list[Any] = []
 
-    def fail(*_: object, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def fail(*_: object, env: dict[str, str], directory: Path) -> subprocess.CompletedProcess[str]:
         variables.append(env)
         return subprocess.CompletedProcess([], 1, "", output)
 
@@ -53,6 +53,22 @@ def test_compiler_works_without_path_variable(
     (tmp_path / "a.c").write_text("int a;\n", encoding="ascii")
     compile_library(tmp_path / "a.so", tmp_path / "a.c")
     assert (tmp_path / "a.so").stat().st_size > 0
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.parametrize("path", [":/none", "", "."])
+def test_headers_of_the_current_directory_are_not_compiled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str
+) -> None:
+    """An empty element of CPATH is the current directory."""
+    for directory in ("place", "source", "work"):
+        (tmp_path / directory).mkdir()
+    (tmp_path / "place" / "stdint.h").write_text("#error it was read\n")
+    (tmp_path / "source" / "a.c").write_text("#include <stdint.h>\nuint32_t a;\n")
+    monkeypatch.chdir(tmp_path / "place")
+    monkeypatch.setenv("CPATH", path)
+    compile_library(tmp_path / "work" / "a.so", tmp_path / "source" / "a.c")
+    assert (tmp_path / "work" / "a.so").stat().st_size > 0
 
 
 def test_work_directory_that_is_mounted_noexec_is_named(

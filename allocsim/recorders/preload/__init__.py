@@ -71,11 +71,12 @@ def run(request: Request, directory: Path) -> Outcome:
         raise RecorderFailed(f"cannot write in '{directory}': {error.strerror}") from error
     library = recorder_library(directory)
     clock, samples = TickClock(library), MemoryWatch(images)
-    variables = preload(library) | {"ALLOCSIM_RECORD": str(images)}
-    if is_tsc_trusted():
-        variables["ALLOCSIM_RECORD_TSC"] = "1"
-    if request.sites:
-        variables["ALLOCSIM_RECORD_SITES"] = "1"
+    variables = preload(library) | {
+        "ALLOCSIM_RECORD": str(images),
+        # Always set, because this process may itself be recorded, with other settings.
+        "ALLOCSIM_RECORD_TSC": "1" if is_tsc_trusted() else "",
+        "ALLOCSIM_RECORD_SITES": "1" if request.sites else "",
+    }
     outcome = request.runner(request.program, variables, _watch(request, images, clock, samples))
     if request.wait:
         wait_for_leftovers(directory)

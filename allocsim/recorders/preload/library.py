@@ -1,7 +1,7 @@
 """The recorder's C library: compiled when it is first used, and kept in the user's cache.
 
-The name of the compiled file contains a digest of the sources, the compiler and the options. A file
-with this name was therefore compiled from exactly these sources.
+The name of the compiled file contains a digest of the sources, the compiler, its search paths and
+the options. A file with this name was therefore compiled from exactly these sources.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from allocsim.core.kernel_cache import cache_directories, replace_file
 from allocsim.recorders.base import run_command
-from allocsim.recorders.compiler import can_load_from, compile_library
+from allocsim.recorders.compiler import SEARCH_PATHS, can_load_from, compile_library
 
 SOURCE = Path(__file__).with_name("source") / "recorder.c"
 """The file to compile. It includes the other files of its directory."""
@@ -54,9 +54,10 @@ def recorder_library(work: Path) -> Path:
 
 
 def _key() -> str:
-    """Return sixteen hex digits that identify the sources, the compiler and the options."""
+    """Return sixteen hex digits for the sources, the compiler, its search paths and the options."""
     quiet = {name: value for name, value in os.environ.items() if name not in _LOADER}
     version = run_command("cc", "-v", env={**quiet, "LC_ALL": "C"}).stderr
     sources = (path.read_text("utf-8") for path in sorted(SOURCE.parent.glob("*.[ch]")))
-    facts = (*sources, version, *OPTIONS, *LIBRARIES)
+    paths = (f"{name}={os.environ[name]}" for name in SEARCH_PATHS if name in os.environ)
+    facts = (*sources, version, *paths, *OPTIONS, *LIBRARIES)
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]

@@ -73,6 +73,16 @@ def test_sites_lead_to_the_line_that_allocates(
     assert trace.sites.table.describe(site, callers=1) == "hold holds.c:5 < main holds.c:9"
 
 
+def test_settings_of_an_outer_recording_have_no_effect(
+    record: Record, tmp_path: Path, program: str
+) -> None:
+    """As in `allocsim record --sites -- sh -c 'allocsim record -o out -- PROGRAM'`."""
+    outer = record.environment | {"ALLOCSIM_RECORD_SITES": "1"}
+    ended = record("-o", "out", "--", program, "pool", env=outer)
+    assert ended.status == 0, ended.err
+    assert open_trace(str(tmp_path / "place" / "out"), sites=True).sites is None
+
+
 @pytest.mark.parametrize(
     ("version", "is_missing"),
     [("2.34", True), ("2.35", False), ("2.41", False), ("3.0", False), ("", True)],

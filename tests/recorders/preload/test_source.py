@@ -122,6 +122,18 @@ def test_library_is_compiled_once_whatever_the_loader_prints(
     assert first.is_relative_to(tmp_path / "cache")
 
 
+def test_library_compiled_with_other_headers_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "compile_library", lambda output, *_: output.touch())
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler is installed")
+    first = recorder_library(tmp_path)
+    monkeypatch.setenv("CPATH", "/opt/include")
+    assert recorder_library(tmp_path) != first
+
+
 def test_library_is_not_kept_where_code_cannot_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

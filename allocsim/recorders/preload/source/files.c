@@ -115,7 +115,7 @@ static bool start(void)
         if (length == 0 || length > MAX_DIRECTORY)
             return false;
         memcpy(kept.path, directory, length);
-        kept.is_tsc = getenv("ALLOCSIM_RECORD_TSC") != NULL;
+        kept.is_tsc = is_set("ALLOCSIM_RECORD_TSC");
         kept.directory = length;
     }
     uint64_t parent = kept.identity, number = getpid();

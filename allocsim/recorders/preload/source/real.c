@@ -9,6 +9,12 @@
 #define FIELD(name) __typeof__(name) *name;
 static struct { FOR_EACH_FUNCTION(FIELD) } real;
 
+static bool is_set(const char *variable)
+{
+    const char *value = getenv(variable);
+    return value && *value;
+}
+
 /* Find the functions. Return false if a call of resolve() is still under way. */
 static bool resolve(void)
 {
@@ -18,7 +24,7 @@ static bool resolve(void)
     is_resolving = true;
 #define FIND(name) real.name = dlsym(RTLD_NEXT, #name);
     FOR_EACH_FUNCTION(FIND)
-    kept.has_sites = getenv("ALLOCSIM_RECORD_SITES") != NULL;
+    kept.has_sites = is_set("ALLOCSIM_RECORD_SITES");
     is_resolving = false;
     return real.malloc != NULL;
 }
