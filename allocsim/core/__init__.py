@@ -19,8 +19,8 @@ address that can be written. This package has no allocator code. Its modules, fr
   defaults       kernels for the operations that a design may omit
   system         pages and metadata from the operating system, released pages, freezing
   size_classes   the table of a design's size classes, and its check
-  class_rules    rules for a table that replaces the design's own
-  check          invariants, in plain Python
+  class_rules    rules for a table of size classes that replaces the design's own
+  check          the invariants of a heap, checked in plain Python
 
 `available_memory` computes how much memory a run may use. It uses none of these modules.
 
@@ -45,8 +45,9 @@ How the parts work together:
      is compiled, which design's kernel is called; nothing is looked up at run time.
   5. A design obtains all memory through `system`, which counts it. `operations.freeze` freezes a
      heap: every later request to `system` fails.
-  6. `operations.measure` fills a sample. The parts of a sample must sum to the bytes of the heap.
-     Invariants check the records themselves, and share no code with the kernels.
+  6. `operations.measure` measures the heap. The result, a sample, says how many bytes are used for
+     what; these parts must sum to the bytes of the heap. Invariants check the records themselves,
+     and share no code with the kernels.
 
 Where to read on: each design's `__init__` describes the path of malloc step by step, and the path
 of free.

@@ -103,9 +103,10 @@ class MemoryBound:
         )
 
     def require_left(self, footprint: Callable[[], int], interval: float = INTERVAL) -> None:
-        """Raise OutOfMemory if memory runs short; check this at most once in `interval` seconds.
+        """Raise OutOfMemory if memory runs short.
 
-        `footprint` returns the footprint of the run's own heap in bytes.
+        A call less than `interval` seconds after the last reading of the available memory does
+        nothing. `footprint` returns the footprint of the run's own heap in bytes.
         """
         if time.monotonic() < self._next_reading:
             return

@@ -59,7 +59,7 @@ def announce(module: str, is_more: bool = False) -> None:
 
 
 def write_once(line: str) -> None:
-    """Write a notice of this process or a child, unless the same kernels were announced."""
+    """Write a notice of this process or a child, unless it names kernels announced before."""
     kernels = re.sub(r"more of |: about \d+ s", "", line)
     if kernels not in _announced:
         _announced.add(kernels)

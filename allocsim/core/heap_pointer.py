@@ -5,7 +5,7 @@ every call (20 ns for eleven arrays). A kernel that is called by its address (se
 takes the address of the heap's record `code` instead. The record holds the addresses of kernels,
 followed by a copy of the data that Numba needs for each array (address, shape, strides). The copy
 never changes. The same source can be compiled for the state and for the pointer. Through the
-pointer, reading a field of the heap loads only the words of the array that are used.
+pointer, reading a field of the heap loads only those words of the copy that are used.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ COLD = ("cold", "noinline")
 function apart from the code that runs often."""
 
 _numbers = count(1)
-"""Numbers of libraries, in the order in which they were finalised: callees before callers."""
+"""Counter that numbers the libraries in the order of their completion: callees before callers."""
 
 
 class LinkedLibrary(JITCodeLibrary):

@@ -122,8 +122,8 @@ class KernelFiles(_Cache):
     def _file(self, sig: Any, codegen: Any) -> Path:
         """Return the file for a signature.
 
-        The file's name consists of the kernel's name and digests of the state types, of the sources
-        and of everything else.
+        The file's name consists of the kernel's name and three digests: of the modules of the state
+        types, of the sources, and of everything else that determines the machine code.
         """
         states = self._state_modules(sig)
         sources = self._closure.digest([self._function.__module__, *states])

@@ -115,7 +115,7 @@ class System(Struct):
     """The memory that a heap has obtained from the operating system."""
 
     next: Int64  # address of the first unused byte of the heap's reservation
-    limit: Int64  # end of the unused range: the lowest mapping, or the end of the reservation
+    limit: Int64  # end of the unused range: the lowest mmapped address, or the reservation's end
     heap: Int64  # bytes obtained for spans
     metadata: Int64  # bytes obtained for the allocator's own records
     released: Int64  # bytes of the heap that are released and not yet reused

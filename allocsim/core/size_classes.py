@@ -63,7 +63,7 @@ class SizeClasses:
         return ClassRow(size_class, size, chunk, objects, tail, worst)
 
     def mean_waste(self) -> float:
-        """Return the share of an object that was not requested: the mean over all request sizes."""
+        """Return the mean share of an object that is not requested, over all request sizes."""
         sizes = self.sizes()
         wasted = sum(
             (size - request) / size

@@ -235,7 +235,10 @@ class Heap(Measured):
         return failure(self.state, self.design.name, self.memory.length, size)
 
     def _require_live(self, address: int, freed: type[InvalidFree] = DoubleFree) -> None:
-        """Raise `freed` if the object at `address` was freed, or InvalidFree if none was there."""
+        """Raise an error unless the object at `address` is live.
+
+        The error is `freed` if the object was freed, or InvalidFree if none was there.
+        """
         if address not in self._objects:
             raise not_live(self.state, address, freed)
 
@@ -255,8 +258,8 @@ class Heap(Measured):
     def _end_thread(self, thread: int) -> None:
         """Call the design's `thread_done` for a thread that has ended, unless the heap is closed.
 
-        The garbage collector may call this function in the middle of a call to the heap. It then
-        only queues the thread's number, and the next call to the heap calls `thread_done`.
+        The garbage collector may call this function in the middle of a call to the heap. In that
+        case, the thread's number is only queued, and the next call to the heap calls `thread_done`.
         """
         self._ended.append(thread)
         if not self._mutex._is_owned():

@@ -28,10 +28,10 @@ def failure(state: HeapState, design: str, reserve: int, size: int) -> AllocsimE
 
 
 def not_live(state: HeapState, address: int, freed: type[InvalidFree]) -> InvalidFree:
-    """Return the error for an address that is not a live object, of type `freed` if it was freed.
+    """Return the error for an address that is not a live object.
 
-    A freed large object cannot be distinguished from memory that never was an object, so its error
-    is InvalidFree.
+    It is of type `freed` if the object at the address was freed. A freed large object cannot be
+    distinguished from memory that never was an object, so its error is InvalidFree.
     """
     valid = 0 < address < 1 << 63  # a kernel takes the address as an int64
     status = operations.inspect(state, address) if valid else Status.UNKNOWN_POINTER
@@ -41,7 +41,7 @@ def not_live(state: HeapState, address: int, freed: type[InvalidFree]) -> Invali
 
 
 def rejected(address: int, design: str, status: int | None) -> AllocsimError:
-    """Return the error for the free of a live object that returned `status` instead of OK."""
+    """Return the error for a free() of a live object, if free() returned `status` and not OK."""
     if status is not None and status in REASONS:
         return InvalidFree(address, REASONS[Status(status)])
     return InputError(

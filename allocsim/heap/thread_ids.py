@@ -23,8 +23,8 @@ class ThreadIds:
     def add(self, on_end: Callable[[int], None]) -> int:
         """Number the calling thread, and return the number. `on_end` runs when the thread ends.
 
-        `on_end` is a bound method. Its object is referenced weakly, so a thread does not keep a
-        heap alive.
+        `on_end` is a bound method. The object that it is bound to, such as a heap, is referenced
+        weakly, so the thread does not keep it alive.
         """
         number = self.count
         token = _Token()

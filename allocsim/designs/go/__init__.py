@@ -9,13 +9,14 @@ malloc of a small object, up to 32,760 bytes:
 1. `size_classes` rounds the size up to one of 67 classes. Requests below 16 bytes share blocks of
    16 bytes (`malloc.malloc_tiny`).
 2. `mcache.next_free_fast` takes the next free slot of the class's cached span. Most calls end here.
-3. If that span has no more free slots, `mcache.refill` replaces it by the first span of the class's
-   partial set (`mcentral`), or by a new span.
+3. If that span has no more free slots, `mcache.refill` replaces it by the first of the other
+   spans of the class with a free slot (`mcentral`), or by a new span.
 4. A new span's pages come from the page cache, a block of 64 pages, or from the page allocator
-   (`mpagealloc`), which uses summaries to find the lowest free run. If none fits, the heap grows by
-   chunks of 4 MiB.
-5. If a span was taken and the heap has reached the pacer's trigger (`mgcpacer`), a collection runs
-   (`mgc`): every span is swept (`mgcsweep`) and the scavenger releases pages (`mgcscavenge`).
+   (`mpagealloc`), which uses summaries to find the lowest free run. If no run is long enough, the
+   heap grows by chunks of 4 MiB.
+5. If a span was taken and the heap has reached the trigger, the size at which the next collection
+   is due (`mgcpacer`), a collection runs (`mgc`): every span is swept (`mgcsweep`) and the
+   scavenger releases pages (`mgcscavenge`).
 
 A large object has a span of its own. Go has no free; the module `malloc` says what a free means
 here.
@@ -24,9 +25,10 @@ With the same events, every object's address relative to the heap's start, the p
 page cache, the pacer's numbers and the number of collections equal those of Go 1.27.3;
 scripts/verify-go checks this. A memory limit (GOMEMLIMIT) also covers the memory that the runtime
 has mapped for itself. verify-go reads the size of that memory from the real process; other commands
-use a constant (`metadata.RUNTIME_MAPPED`). The mode `direct` has no counterpart in Go: it is
-derived from the rules of sweeping. Go's concurrent collector lets a program allocate during a
-collection. A collection takes no time here, so a real heap is larger than this one; see `mgcpacer`.
+use a constant (`metadata.RUNTIME_MAPPED`). The mode `direct`, in which a free takes effect at once,
+has no counterpart in Go: it is derived from the rules of sweeping. Go's concurrent collector lets a
+program allocate during a collection. A collection takes no time here, so a real heap is larger than
+this one; see `mgcpacer`.
 """
 
 from __future__ import annotations
@@ -110,7 +112,7 @@ def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> 
     """Return an empty heap over `memory`; all threads share one P."""
     heap = new_state(memory, threads, parameters, CODE)
     link(heap)
-    mgcpacer.commit(heap)  # the first goal
+    mgcpacer.commit(heap)  # sets the first heap goal
     return heap
 
 

@@ -1,5 +1,9 @@
 """Invariants of classes, slots and dead objects, checked in plain Python.
 
+A slot has room for one object. It is live if it holds an object that is not dead, and taken if it
+was in use when its span was last swept (see `spans`). An object is dead if the program has freed it
+and no collection has swept it yet.
+
 Nothing here is compiled or calls a kernel, so a mistake in a kernel is not repeated here. A check
 reads the records and changes nothing.
 """
@@ -35,7 +39,7 @@ WHOLE = 1 << 16
 
 
 def slots_of(heap: Go, span: SpanCopy, first: int) -> int:
-    """Return a bit for each slot: set if it is live (`first` = 0) or taken (`first` = 8)."""
+    """Return an int with bit i set if slot i is live (`first` = 0) or taken (`first` = 8)."""
     words = heap.gc_bits[span.number * 16 + first :][: 8 if span.size_class else 1].tolist()
     return sum((word & ALL) << 64 * index for index, word in enumerate(words))
 
@@ -73,8 +77,8 @@ def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
         counted[int(central.alloc)] += central.alloc != 0
     for span in spans_of(heap):
         expected = 0 if span.size_class < 0 or _is_full_directly(heap, span) else 1
-        if counted.pop(span.number, 0) != expected:
-            yield f"span {span.number} of class {span.size_class} is not in one set"
+        if (found := counted.pop(span.number, 0)) != expected:
+            yield f"span {span.number} is cached or in a set {found} times, expected {expected}"
         yield from _misplaced(heap, span, column_of.get(span.number))
     if any(counted.values()):
         yield f"span {next(iter(counted))} is in a set, but not in use"
@@ -88,7 +92,10 @@ def _misplaced(heap: Go, span: SpanCopy, column: int | None) -> Iterator[str]:
     central = heap.mcentral[max(span.size_class, 0)]
     nelems = int(central.nelems) if span.size_class > 0 else 1
     if column is not None and (span.alloc_count == nelems) != (column == FULL):
-        yield f"span {span.number} with {span.alloc_count} of {nelems} slots is in set {column}"
+        yield (
+            f"span {span.number} with {span.alloc_count} of {nelems} slots allocated is in set "
+            f"{column} ({PARTIAL}: some slots are free, {FULL}: none is free)"
+        )
     lost = column is None and span.size_class > 0 and central.alloc != span.number
     if lost and not _is_full_directly(heap, span):
         yield f"span {span.number} is in no set and not cached"
@@ -103,7 +110,7 @@ def _is_full_directly(heap: Go, span: SpanCopy) -> bool:
 
 
 def classes_count_their_slots(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A class counts its spans, and the free slots of the spans in the partial set."""
+    """A class's counts are right: its spans, and the free slots of the spans in its partial set."""
     spans = list(small_spans(heap))
     for number, central in enumerate(heap.mcentral[1:], start=1):
         members = [span for span in spans if span.size_class == number]
@@ -179,8 +186,8 @@ def dead_objects_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
     controller = heap.gc_controller[0]
     if (controller.dead_objects, controller.dead_bytes) != (dead, size):
         yield (
-            f"{controller.dead_objects} dead objects of {controller.dead_bytes} bytes counted, "
-            f"found {dead} of {size}"
+            f"{controller.dead_objects} dead objects with {controller.dead_bytes} bytes in total "
+            f"are counted, but {dead} with {size} bytes were found"
         )
 
 
@@ -227,7 +234,7 @@ def tiny_parts_are_live(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def reusable_objects_are_dead(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A reusable list counts its objects, which belong to its class and are not live."""
+    """The objects on a class's reusable list are dead and of the class; their count is right."""
     spans = list(small_spans(heap))
     for number, central in enumerate(heap.mcentral[1:], start=1):
         address, length, visited = int(central.reusable), 0, set[int]()

@@ -58,7 +58,7 @@ def chunks_of(heap: Go) -> int:
 
 
 def bits_of(heap: Go, first: int) -> np.ndarray:
-    """Return a bit for each page: set if it is in use (`first` = 0) or released (`first` = 8)."""
+    """Return 1 or 0 for each page: whether it is in use (`first` = 0) or released (`first` = 8)."""
     words = heap.palloc_bits[: chunks_of(heap) * 16].reshape(-1, 16)[:, first : first + 8]
     return np.unpackbits(np.ascontiguousarray(words).view(np.uint8), bitorder="little")
 
@@ -71,7 +71,7 @@ def cached_pages(heap: Go) -> list[int]:
 
 
 def chunks_are_what_was_obtained(heap: Go, memory: Reservation) -> Iterator[str]:
-    """The heap is a whole number of chunks, from the start of the reservation on."""
+    """The heap begins at the start of the reservation, and consists of whole chunks."""
     system, mheap = heap.system[0], heap.mheap[0]
     length = int(system.next) - memory.address
     if mheap.start != memory.address or not length == system.heap == int(mheap.chunks) * 4 << 20:
@@ -96,16 +96,16 @@ def pages_in_use_belong_to_one_span(heap: Go, memory: Reservation) -> Iterator[s
     wrong = np.flatnonzero(expected != bits_of(heap, 0))
     if len(wrong):
         yield (
-            f"page {wrong[0]} is in {expected[wrong[0]]} spans (or the page cache), but its bit "
-            "disagrees"
+            f"page {wrong[0]} is in {expected[wrong[0]]} spans (or the page cache), but its bit in "
+            "the page bitmap disagrees"
         )
     counted = int(heap.mheap[0].pages_in_use) + int(heap.mheap[0].manual_pages)
     if counted != in_spans:
-        yield f"{counted} pages in use counted, {in_spans} in spans"
+        yield f"{counted} pages are counted as in use, but spans have {in_spans} pages"
 
 
 def released_pages_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A released page is free, and the released pages sum to the bytes released."""
+    """A released page is free, and as many bytes are released as are counted as released."""
     released = bits_of(heap, 8)
     both = np.flatnonzero(released & bits_of(heap, 0))
     if len(both):
@@ -117,7 +117,7 @@ def released_pages_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
     if (int(released.sum()) + cached) * PAGE != heap.system[0].released:
         yield (
             f"{heap.system[0].released} bytes are counted as released, but "
-            f"{released.sum() + cached} pages are"
+            f"{released.sum() + cached} pages are released"
         )
 
 
@@ -132,7 +132,11 @@ def no_page_below_the_search_address_is_free(heap: Go, memory: Reservation) -> I
 
 
 def summaries_describe_the_bitmap(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A summary has the lengths of the longest run of free pages and of the runs at both ends."""
+    """A summary has the lengths of the first, longest and last run of free pages of its chunks.
+
+    The first run begins at the first page, and the last run ends at the last page; either may have
+    length 0.
+    """
     if heap.mheap[0].sweeping:
         yield "a sweep has not ended, so the summaries are out of date"
     bits = bits_of(heap, 0)
@@ -194,14 +198,20 @@ def spans_are_mapped(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def records_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
-    """Each span record is in use or listed as unused; spans, pages and metadata are counted."""
+    """Each span record is in use or listed as unused; no spans overlap.
+
+    The counts of spans, of pages of large objects and of metadata are right.
+    """
     spans, mheap, counters = spans_of(heap), heap.mheap[0], heap.counters[0]
     unused, number = set[int](), int(mheap.unused_span)
     while 0 < number <= mheap.last_span and number not in unused:
         unused.add(number)
         number = int(heap.mspan[number].next)
     if number or len(unused) + len(spans) != mheap.last_span:
-        yield f"{mheap.last_span} span records, {len(spans)} in use and {len(unused)} unused"
+        yield (
+            f"there are {mheap.last_span} span records, but {len(spans)} are in use and "
+            f"{len(unused)} are listed as unused"
+        )
     if counters.spans != len(spans) or unused & {span.number for span in spans}:
         yield f"{counters.spans} spans counted, {len(spans)} found"
     large = sum(span.npages for span in spans if span.size_class in (0, STACK))
@@ -210,7 +220,10 @@ def records_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
     chunks = -(-int(mheap.last_span) // SPANS_PER_CHUNK)
     arenas = -(-chunks_of(heap) // 16)
     if heap.system[0].metadata != chunks * FIXALLOC_CHUNK + arenas * ARENA_BYTES:
-        yield f"metadata of {heap.system[0].metadata} bytes, {chunks} chunks and {arenas} arenas"
+        yield (
+            f"metadata of {heap.system[0].metadata} bytes does not match {chunks} chunks of span "
+            f"records and {arenas} arenas"
+        )
     for one, two in pairwise(spans):
         if one.end > two.start_addr:
             yield f"span {one.number} overlaps span {two.number}"

@@ -50,12 +50,12 @@ def _span_of(size: int, parameters: Mapping[str, int]) -> ClassSpan:
 
 
 def _source(sizes: Sequence[int], parameters: Mapping[str, int]) -> str:
-    """Return Go source for makeClasses, in place of the loop over `size`."""
+    """Return Go source for makeClasses, in place of its loops over sizes."""
     rows = [f"\t\t{{{size}, {fitted(size).pages}}}," for size in sizes]
     return "\n".join(
         [
             "\t// Replaces both loops over sizes in makeClasses (mksizeclasses.go, Go 1.27).",
-            f"\t// {len(sizes)} size classes: bytes of an object, pages of {PAGE} bytes of a span.",
+            f"\t// {len(sizes)} size classes: object size, pages of a span ({PAGE} bytes each).",
             f"\t// The check of the number of classes must expect {len(sizes) + 1}.",
             "\tfor _, c := range []struct{ size, npages int }{",
             *rows,

@@ -1,7 +1,8 @@
-"""The cache of the only P: a span for each class, and how slots are taken (runtime/mcache.go).
+"""The span cache: one span of each class, and how slots are taken from it (runtime/mcache.go).
 
-A slot of the cached span is free if it was free at the last sweep and the search for free slots has
-not passed it since.
+In Go, each P (a virtual processor, on which threads run) has such a cache; this design has one P. A
+slot is the place of one object in a span. A slot of the cached span is free if it was free at the
+last sweep and the search for free slots has not passed it since.
 """
 
 from __future__ import annotations
@@ -70,7 +71,10 @@ def _refill_alloc_cache(heap: Go, central: MCentral) -> bool:
 
 @kernel
 def free_slots(heap: Go, central: MCentral, word: int) -> int:
-    """Return a word of the cached span, with a bit set for each slot free at the last sweep."""
+    """Return a word with a bit for each of 64 slots of the cached span.
+
+    A bit is 1 if the slot was free at the last sweep. `word` is the index of the word in the span.
+    """
     row = (central.alloc << BITS_SHIFT) + word + heap.mheap[0].taken
     return ~int(heap.gc_bits[row]) & ones(0, min(64, central.nelems - (word << 6)))
 
@@ -101,7 +105,7 @@ def refill(heap: Go, size_class: int) -> int:
 
 @kernel
 def uncache(central: MCentral) -> None:
-    """Leave a class without a cached span."""
+    """Record that no span of the class is cached."""
     central.alloc = central.alloc_cache = 0
     central.alloc_word = central.alloc_bit = -1
 
@@ -130,7 +134,7 @@ def alloc_large(heap: Go, length: int) -> int:
 
 @kernel
 def add_reusable(heap: Go, size_class: int, address: int) -> None:
-    """Push a freed object on the list of its class (addReusableNoscan)."""
+    """Push a freed object on the list of its class's reusable objects (addReusableNoscan)."""
     central = heap.mcentral[size_class]
     store_word(address, central.reusable)
     central.reusable = address
@@ -139,7 +143,7 @@ def add_reusable(heap: Go, size_class: int, address: int) -> None:
 
 @kernel
 def next_reusable(heap: Go, size_class: int) -> int:
-    """Pop the most recently freed object of a class, or return 0 (nextReusableNoScan)."""
+    """Pop the newest reusable object of a class; return 0 if it has none (nextReusableNoScan)."""
     central = heap.mcentral[size_class]
     address = central.reusable
     if address:

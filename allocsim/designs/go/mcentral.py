@@ -1,8 +1,8 @@
 """The spans of a class, in two sets: those with a free slot, and full ones (runtime/mcentral.go).
 
 Invariant: a span of a class is cached (`alloc`) or in exactly one of the two sets. The spans of
-large objects are in the full set of class 0. With `direct`, nothing is swept, and full spans are in
-no set.
+large objects are in the full set of class 0. With the parameter `direct`, a free takes effect at
+once, nothing is swept, and full spans are in no set.
 """
 
 from __future__ import annotations

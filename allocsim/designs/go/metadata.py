@@ -3,7 +3,7 @@
 This module counts the bytes of span records, which Go obtains 16 KiB at a time and never releases.
 For each arena of 64 MiB, it adds the page map (heapArena), and the bitmaps and summaries of the
 arena's chunks of 4 MiB. Mark bits outside spans are small and not counted. A memory limit
-covers the rest of the runtime too (`mapped_ready`).
+also covers the other memory of the runtime (`mapped_ready`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ its bitmaps, its summary and its scavenger record."""
 
 
 RUNTIME_MAPPED = 3_900_000
-"""Bytes that a small Go program has mapped apart from its heap and the records counted here: mostly
-page map indexes, stacks and buffers. Measured with Go 1.27.3 on Linux, with one P."""
+"""Number of bytes that a small Go program has mapped, without its heap and without the records that
+this module counts: mostly page map indexes, stacks and buffers. Measured with Go 1.27.3 on Linux,
+with one P."""
 
 
 @kernel

@@ -63,7 +63,7 @@ def _free_directly(heap: Go, span: int, size_class: int, slot: int) -> None:
 
 @kernel
 def _offer_again(central: MCentral, slot: int) -> None:
-    """Offer a slot of the cached span again, unless the cache has passed it."""
+    """Make a freed slot of the cached span available, unless the search for slots has passed it."""
     if slot >> 6 == central.alloc_word and slot & 63 > central.alloc_bit:
         central.alloc_cache |= shift_left(1, slot & 63)
 

@@ -1,4 +1,4 @@
-"""A collection, from the trigger to the next goal (runtime/mgc.go).
+"""Garbage collections: when one is due, and what it does (runtime/mgc.go).
 
 All dead objects are freed at once. The program is stopped, and marking takes no time, because the
 live bits are already right.
@@ -20,7 +20,7 @@ from allocsim.designs.go.scavenge_index import next_gen
 from allocsim.designs.go.size_classes import PAGE_SHIFT, TINY_SIZE
 
 WORK_BUFFER_PAGES = 4
-"""Pages of the work buffers for the collection of a heap without pointers (workbufAlloc)."""
+"""Number of pages of work buffers that collecting a heap without pointers takes (workbufAlloc)."""
 
 
 @out_of_line
@@ -103,7 +103,7 @@ def _mark_tiny_block(heap: Go) -> int:
 
 @kernel
 def _unmark_tiny_block(heap: Go, block: int) -> None:
-    """Make a block dead again that `_mark_tiny_block` has marked; the next collection frees it."""
+    """Undo `_mark_tiny_block`, so that the next collection frees the block; `block` may be 0."""
     if block:
         controller = heap.gc_controller[0]
         set_live(heap, block, 0)

@@ -1,8 +1,10 @@
-"""The pacer: when the next collection begins (runtime/mgcpacer.go).
+"""The pacer: decides when the next collection begins (runtime/mgcpacer.go).
 
-The goal follows from the bytes marked and GOGC. A memory limit lowers the goal to the memory that
-the limit leaves for objects. How much is left depends on the memory in use, so the goal is computed
-whenever the trigger is tested.
+The goal is the size that the heap should have when the next collection ends; the trigger is the
+size at which this collection begins. The goal follows from the bytes that the last collection has
+marked and from GOGC. A memory limit lowers the goal to the memory that the limit leaves for
+objects. How much is left depends on the memory in use, so the goal is computed whenever the heap is
+compared with the trigger.
 
 The program is stopped during a collection, as with GODEBUG=gcstoptheworld=2. Nothing is allocated
 meanwhile, so the trigger is the highest that the pacer allows. A real program continues during a
@@ -29,7 +31,8 @@ HEADROOM_PERCENT = 3
 (memoryLimitHeapGoalHeadroomPercent)."""
 
 MIN_HEADROOM = 1 << 20
-"""Minimum of the same difference, in bytes (memoryLimitMinHeapGoalHeadroom)."""
+"""Minimum number of bytes by which the goal is below that memory
+(memoryLimitMinHeapGoalHeadroom)."""
 
 HEAP_MINIMUM = 4 << 20
 """Smallest goal at GOGC=100, in bytes (defaultHeapMinimum)."""

@@ -1,11 +1,16 @@
 """The scavenger: releases free pages, the highest first (runtime/mgcscavenge.go).
 
-After each collection, a goal for the retained memory is set. While the goal is exceeded, the
-background scavenger takes a step of 64 KiB now and then, and pages are also released when the heap
-grows. Pages freed since the last collection are left alone, and so are chunks that are nearly full,
-because both are likely to be needed again. An allocation that would exceed the memory limit
-releases free pages of any kind. Go does not release them while the collector uses more than half of
-the CPU time (gcCPULimiter). This limiter is not simulated, because it depends on time.
+The scavenger has two goals, set after each collection. One is for the retained memory: the spans of
+objects, and the free pages that are not released. The other follows from the memory limit, and is
+for all memory of the runtime. Both differ from the pacer's heap goal (`mgcpacer`), which says when
+to collect.
+
+While a goal is exceeded, the background scavenger takes a step of 64 KiB now and then. Growth of
+the heap beyond the first goal also releases pages. Pages freed since the last collection are left
+alone, and so are chunks that are nearly full, because both are likely to be needed again. An
+allocation that would exceed the memory limit releases free pages of any kind. Go does not release
+them while the collector uses more than half of the CPU time (gcCPULimiter). This limiter is not
+simulated, because it depends on time.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
 from allocsim.designs.go.sys import WORD_BITS, leading_zeros64, shift_left
 
 NO_GOAL = (1 << 63) - 1
-"""The goal if no page has to be released."""
+"""The value of a goal for which no page has to be released."""
 
 QUANTUM = 64 << 10
 """Bytes that the background scavenger releases in a step (scavengeQuantum)."""
@@ -36,12 +41,13 @@ QUANTUM = 64 << 10
 PERIOD = 10_000
 """Events between two steps, unless a parameter says otherwise.
 
-Go lets the background scavenger use 1% of the CPU time (scavengePercent), so the time between
-two steps is about 100 times the duration of one. With Go 1.27.3, a step takes about 10 us for pages
-that were written, and an event about 0.1 us. In eight replays of systemui, Go's own scavenger, with
-the concurrent collector and one P, released 233 to 1,598 pages (median 564). With this period, the
-simulated scavenger releases 496 pages; without a pause between steps, it releases 16,298. For a
-program that does much work between two events, a shorter period is realistic."""
+Go lets the background scavenger use 1% of the CPU time (scavengePercent), so the time between two
+steps is about 100 times the duration of one. With Go 1.27.3, a step takes about 10 us for pages
+that were written, and an event about 0.1 us. The trace systemui was replayed eight times in Go
+1.27.3 with its concurrent collector and one P: Go's scavenger released 233 to 1,598 pages (median
+564). With this period, the simulated scavenger releases 496 pages; without a pause between steps,
+it releases 16,298. For a program that does much work between two events, a shorter period is
+realistic."""
 
 PHYS_PAGE_SIZE = 4096
 """Bytes of a page of the operating system."""
@@ -53,7 +59,10 @@ LIMIT_SHARE = 0.95
 
 @kernel
 def heap_retained(heap: Go) -> int:
-    """Return the bytes of spans and of free pages that are not released (heapRetained)."""
+    """Return the retained memory in bytes (heapRetained).
+
+    It consists of the spans of objects, and of the free pages that are not released.
+    """
     system, mheap = heap.system[0], heap.mheap[0]
     return system.heap - system.released - (mheap.manual_pages << PAGE_SHIFT)
 
@@ -106,8 +115,8 @@ def scavenge_quantum(heap: Go) -> bool:
 def scavenge_assist(heap: Go, growth: int, reused: int) -> None:
     """Release the bytes by which an allocation exceeds the limit or a goal (mheap.allocSpan).
 
-    The heap has grown by `growth` bytes. Of the allocated pages, `reused` bytes had been released
-    and are not yet counted as in use.
+    The allocation has made the heap grow by `growth` bytes. `reused` is the bytes of those
+    allocated pages that were released before. `mapped_ready` does not contain these bytes yet.
     """
     scavenger, length, kind = heap.scavenger[0], 0, BACKGROUND
     over = mapped_ready(heap) - (heap.gc_controller[0].memory_limit - reused)
@@ -122,10 +131,12 @@ def scavenge_assist(heap: Go, growth: int, reused: int) -> None:
 
 @kernel
 def pace_scavenger(heap: Go, in_use: int, heap_goal: int, last_goal: int) -> None:
-    """Set the goals after a collection (gcPaceScavenger).
+    """Set the scavenger's two goals after a collection (gcPaceScavenger).
 
-    The heap may keep 1.1 times the memory that the next cycle needs. `in_use` is the bytes in
-    spans, and `last_goal` is the goal of the cycle that has ended.
+    The goal for the retained memory is 1.1 times the memory that the next cycle needs. That is
+    estimated as `in_use`, the bytes in spans, times the ratio of two goals of the pacer:
+    `heap_goal` for the next cycle, and `last_goal` for the cycle that has ended. A goal that is not
+    exceeded is set to NO_GOAL.
     """
     scavenger = heap.scavenger[0]
     scavenger.gc_percent_goal = scavenger.memory_limit_goal = NO_GOAL
@@ -186,10 +197,10 @@ def _last_run(heap: Go, page: int) -> tuple[int, int]:
 
 @kernel
 def _whole_huge_page(heap: Go, low: int, end: int, maximum: int) -> int:
-    """Return the first of the pages to release at the end of the run from `low` to `end`.
+    """Return the first page to release in the run of free pages from `low` to `end`, exclusive.
 
-    At most `maximum` pages are released, or more if this limit would split a huge page that the
-    run contains whole (findScavengeCandidate).
+    All pages from there to the end of the run are released: at most `maximum`, or more if this
+    limit would split a huge page that lies entirely in the run (findScavengeCandidate).
     """
     start, huge = max(low, end - maximum), heap.scavenger[0].huge_pages
     if huge > 1:

@@ -35,7 +35,7 @@ def sweep(heap: Go) -> int:
 
 @kernel
 def sweep_class(heap: Go, size_class: int) -> int:
-    """Sweep the cached, the full and the partial spans; return the number of live objects."""
+    """Sweep all spans of a class: cached, full and partial. Returns the number of live objects."""
     central = heap.mcentral[size_class]
     full, partial = heap.span_set[size_class, FULL], heap.span_set[size_class, PARTIAL]
     cached, first, second = central.alloc, full.head, partial.head

@@ -31,7 +31,7 @@ def alloc_pages(heap: Go, npages: int) -> int:
     """Allocate a run of pages; return its first page, or -1 on failure (mheap.allocSpan).
 
     The caller counts the pages. If the allocation exceeds the memory limit, or if the heap grows
-    beyond the scavenger's goal, other pages are released.
+    beyond the scavenger's goal for retained memory, other pages are released.
     """
     first, growth = -1, 0
     if npages < CACHED_PAGES:

@@ -1,7 +1,8 @@
-"""Page bitmaps: 512 pages of a chunk in 8 words (runtime/mpallocbits.go).
+"""Page bitmaps: a bit for each of the 512 pages of a chunk (runtime/mpallocbits.go).
 
-A chunk has 8 words of pages in use (pallocBits), then 8 of released pages (scavenged). The pages of
-the page cache count as in use here.
+A chunk has two bitmaps of 8 words each. A bit of the first says that a page is in use (pallocBits);
+a bit of the second says that it is released (scavenged). The pages of the page cache count as in
+use here.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ CHUNK_SHIFT = 9
 """Log2 of CHUNK_PAGES."""
 
 CHUNK_WORDS = CHUNK_PAGES // WORD_BITS
-"""Words with a bit for each page of a chunk."""
+"""Number of words of one bitmap of a chunk."""
 
 SCAVENGED = CHUNK_WORDS
-"""Distance from a word of pages in use to the word of released pages for the same pages."""
+"""Distance from a word of the first bitmap to the word of the second for the same pages."""
 
 
 @kernel
@@ -77,7 +78,7 @@ def find_in_chunk(heap: Go, chunk: int, npages: int) -> int:
     Returns -1 if the chunk has no such run.
     """
     first = chunk << CHUNK_SHIFT
-    before = 0  # free pages right before the word
+    before = 0  # number of free pages right before the pages of the word
     for index in range(CHUNK_WORDS):
         page = first + index * WORD_BITS
         word = word_of(heap, row_of(page))

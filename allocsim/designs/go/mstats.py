@@ -80,7 +80,10 @@ def count_classes(heap: Go) -> int:
 
 @kernel
 def cached_slots(heap: Go, size_class: int) -> int:
-    """Return the number of free slots of a class's cached span, those already passed included."""
+    """Return the number of free slots of a class's cached span.
+
+    With `direct`, free slots that the search for slots has passed count too.
+    """
     central = heap.mcentral[size_class]
     if central.alloc == 0:
         return 0

@@ -11,8 +11,8 @@ from allocsim.designs.go.spans import BITS_SHIFT, CLASS_MASK, SPAN_SHIFT, page_o
 from allocsim.designs.go.sys import shift_left, shift_right, trailing_zeros64
 
 WHOLE = 1 << 16
-"""Value in `tiny_parts` of a block that is one object. In other values, each of bits 0 to 15 says
-whether a live part starts at that byte."""
+"""The entry in `tiny_parts` of a 16-byte block that is one object. In any other entry, bit i, 0 to
+15, says whether a live part of the block starts at byte i."""
 
 
 @kernel

@@ -1,8 +1,9 @@
 """Summaries of free pages, with which a search skips short runs (runtime/mpagealloc.go).
 
-A summary describes one chunk on level 0, 8 chunks on level 1, and 64 chunks on level 2. A chunk
-that is not mapped has no free page. Go has five levels for 48-bit addresses; the number of levels
-does not change the result of a search.
+A summary has three lengths of runs of free pages: at the start, the longest, and at the end. It
+describes one chunk on level 0, 8 chunks on level 1, and 64 chunks on level 2. A chunk that is not
+mapped has no free page. Go has five levels for 48-bit addresses; the number of levels does not
+change the result of a search.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ class MSpan(Struct):
     npages: Int64  # length in pages
     size_class: Int32  # class of its objects; 0: one large object; STACK: a stack segment
     alloc_count: Int32  # slots allocated and not swept; not updated while the span is cached
-    next: Int32  # next span of the same set; of an unused record, the next unused one
+    next: Int32  # next span of the same set; in an unused record: the next unused record
     prev: Int32  # previous span of the same set
-    offset: Int64  # pages before a large object that is aligned to more than a page
+    offset: Int64  # number of pages before the large object, if it is aligned to more than a page
 
 
 class SpanSet(Struct):
@@ -46,14 +46,14 @@ class MCentral(Struct):
     The cached span is searched 64 slots at a time, forwards only.
     """
 
-    alloc_cache: Int64  # bits of the current 64 slots that can be taken (mspan.allocCache)
+    alloc_cache: Int64  # a bit for each of the current 64 slots: 1 if it is free (mspan.allocCache)
     alloc_base: Int64  # address of the first of these 64 slots
     alloc_row: Int64  # row of their live bits in gc_bits
-    alloc_bit: Int64  # the slot taken last, of these 64; -1 if none
+    alloc_bit: Int64  # index, in these 64, of the slot taken last; -1 if none
     elemsize: Int64  # bytes of an object
     div_mul: Int64  # 2**32 / elemsize, rounded up: an offset becomes an index without a division
     alloc: Int64  # the cached span; 0 if none (mcache.alloc)
-    alloc_word: Int64  # index of these 64 slots in the cached span; -1 if none yet
+    alloc_word: Int64  # which 64 slots of the cached span these are, from 0 on; -1 if none yet
     npages: Int64  # pages of a span
     nelems: Int64  # objects of a span
     reusable: Int64  # address of the object freed last, with freegc (mcache.reusableNoscan)
@@ -71,13 +71,13 @@ class MHeap(Struct):
     search_addr: Int64  # page below which no page is free (pageAlloc.searchAddr)
     pages_in_use: Int64  # pages of all spans of objects (gcController.heapInUse)
     manual_pages: Int64  # pages of stack segments and work buffers
-    scav: Int64  # released pages among those that were allocated last
+    scav: Int64  # number of released pages in the run of pages allocated last
     last_span: Int64  # highest span number used so far
     unused_span: Int64  # first unused span record; 0 if none
     arenas: Int64  # arenas of 64 MiB for which metadata was counted
     page_cache_base: Int64  # first page of the block of 64 pages that the page cache takes from
-    page_cache: Int64  # word of the block's pages that are free (pageCache.cache)
-    page_cache_scav: Int64  # word of the block's pages that are free and released (pageCache.scav)
+    page_cache: Int64  # a bit for each page of the block: 1 if it is free (pageCache.cache)
+    page_cache_scav: Int64  # a bit for each page: 1 if it is free and released (pageCache.scav)
     tiny: Int64  # address of the current tiny block; 0 if none (mcache.tiny)
     tinyoffset: Int64  # bytes of that block in use (mcache.tinyoffset)
     tails: Int64  # bytes of span ends, when they were last counted (mstats)
@@ -86,7 +86,7 @@ class MHeap(Struct):
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     sweeping: Int64  # 1: a sweep is running; the summaries of chunks are updated at its end
-    taken: Int64  # distance in gc_bits from a word of live slots to its word of taken slots: 8 or 0
+    taken: Int64  # 8: distance in gc_bits from live bits to taken bits; 0: live bits serve for both
 
 
 class GcController(Struct):
@@ -99,16 +99,16 @@ class GcController(Struct):
     gc_percent_heap_goal: Int64  # heap_goal if there were no memory limit (gcPercentHeapGoal)
     heap_goal: Int64  # size that the heap should have when the next collection ends
     trigger: Int64  # heap_live at which the next collection starts
-    allocated: Int64  # bytes allocated and not swept, without slots taken since the span was cached
+    allocated: Int64  # bytes allocated, not swept; except slots taken since their span was cached
     runtime_live: Int64  # live bytes of the runtime itself; 0, except to match a real process
     runtime_allocated: Int64  # part of runtime_live that Go's counts of allocated bytes contain
     runtime_mapped: Int64  # bytes of the runtime's memory that `metadata` does not count
     runtime_growth: Int64  # the next sweep adds it to runtime_mapped; 0, except to match a process
     scannable: Int64  # bytes of stacks and globals; 0, except to match a real process
     num_gc: Int64  # collections so far
-    should_help: Int64  # 1: a span was taken since the trigger was last compared
+    should_help: Int64  # 1: a span was taken since heap_live was last compared with the trigger
     dead_bytes: Int64  # bytes of the dead objects that are not swept
-    dead_objects: Int64  # number of the objects in dead_bytes
+    dead_objects: Int64  # number of the dead objects that are not swept
     collect: Int64  # events between two forced collections
     next_collection: Int64  # event after which the next forced collection is due; NEVER if none is
     events: Int64  # events so far
@@ -131,7 +131,7 @@ class Scavenger(Struct):
 
 BACKGROUND, FORCED = 0, 1
 """Kinds of search for pages to release, which are rows of `Go.scav_search`. BACKGROUND skips chunks
-that are dense or were dense when the generation began; FORCED skips no free pages."""
+that are dense (nearly full), or were when the generation began; FORCED skips no free pages."""
 
 
 class SearchAddr(Struct):
@@ -177,7 +177,7 @@ class Go(NamedTuple):
     mspan: Table[MSpan]  # by span number
     spans: np.ndarray  # by page, an entry (see `entry_of`): int64
     gc_bits: np.ndarray  # by span: 8 words of live slots, 8 of slots taken at the last sweep: int64
-    tiny_parts: np.ndarray  # by 16 bytes of the heap: where live objects start: uint32
+    tiny_parts: np.ndarray  # by 16-byte block of the heap: where live parts of it start: uint32
     palloc_bits: np.ndarray  # by chunk: 8 words of pages in use, 8 of released pages: int64
-    summary: Grid[PallocSum]  # by level and chunk, 8 chunks or 64 chunks
+    summary: Grid[PallocSum]  # by level, then by chunk (level 0), 8 chunks (1) or 64 chunks (2)
     scav_chunk: Table[ScavChunkData]  # by chunk

@@ -1,4 +1,8 @@
-"""The scavenger's record of each chunk, and where its searches begin (runtime/mgcscavenge.go)."""
+"""The scavenger's record of each chunk, and where searches begin (runtime/mgcscavenge.go).
+
+The scavenger searches downwards for pages to release. A generation is the time from one collection
+to the next; pages freed in the current generation are left alone.
+"""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ MIN_MARKED, MAX_MARKED = 16, 512
 """Smallest and largest object size for which spans have inline mark bytes."""
 
 MARK_BYTES = 128
-"""Inline mark bytes and scan bytes at the end of a span (spanInlineMarkBits)."""
+"""Length of the marks at the end of such a span, in bytes (spanInlineMarkBits)."""
 
 
 class SizeClass(NamedTuple):
@@ -120,7 +120,7 @@ def fitted(size: int) -> SizeClass:
 
 
 def _step_from(size: int, step: int) -> int:
-    """Return the distance from `size` to the next candidate; it changes at powers of two only."""
+    """Return the step from `size` to the next size to try; it changes at powers of two only."""
     if size & (size - 1):
         return step
     if size >= 2048:
@@ -136,7 +136,7 @@ def _fits_as_many(smaller: SizeClass, larger: SizeClass) -> bool:
 
 
 def _widened(info: SizeClass) -> SizeClass:
-    """Raise the size to the largest multiple of 128 that leaves the number of objects unchanged."""
+    """Raise the size to the largest multiple of 128 that keeps the number of objects of a span."""
     largest = info.pages * PAGE // objects_of(info, False) // 128 * 128
     return SizeClass(max(info.object_size, largest), info.pages)
 

@@ -6,7 +6,8 @@ two entries: for the first page of its span, and for the page at which the objec
 
 Each span has two bits for each slot. The live bit says that the slot holds an object that is not
 dead; it takes the place of Go's mark bit. The other bit says that the slot was taken when the span
-was last swept (allocBits). With `direct` nothing is swept, and the live bits serve for both.
+was last swept (allocBits). With the parameter `direct`, nothing is swept, and the live bits serve
+for both.
 """
 
 from __future__ import annotations

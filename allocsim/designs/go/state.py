@@ -51,7 +51,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "freegc": Parameter(0, 0, 1, "1: new objects reuse freed ones (runtimefreegc)"),
     "direct": Parameter(0, 0, 1, "1: a free takes effect at once; nothing is collected"),
     "scavenger": Parameter(
-        PERIOD, -1, 1 << 40, "events between steps of the scavenger; 0: all at a collection", off=-1
+        PERIOD, -1, 1 << 40, "events between scavenger steps; 0: all steps at a collection", off=-1
     ),
     "greenteagc": Parameter(1, 0, 1, "1: spans of small objects contain their mark bytes"),
     KEY: table_parameter(RULES),
@@ -62,7 +62,7 @@ HUGE_PAGES = (2 << 20) // PAGE
 
 
 def placement(parameters: Mapping[str, int]) -> tuple[int, int]:
-    """Return (alignment, offset): a heap starts at an arena, 64 MiB aligned."""
+    """Return (alignment, offset): a heap starts at a multiple of 64 MiB, the size of an arena."""
     return 64 << 20, 0
 
 

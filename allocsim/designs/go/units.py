@@ -1,4 +1,4 @@
-"""The units of a go heap: its spans. Pages outside all spans are free."""
+"""The units of a go heap (see `designs.Units`): its spans. Pages outside all spans are free."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from allocsim.designs.go.records import STACK, Go
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
 
 NAMES = ("dead_or_free_objects", "dead_large_objects", "stacks")
-"""Contents of a span without a live object: free slots and dead objects that no collection has
-swept yet, a dead large object, or a stack segment."""
+"""Names of the parts to which spans without a live object belong. "dead_or_free_objects": spans of
+small objects. All their slots are free, or hold objects that no collection has swept yet.
+"dead_large_objects": spans of a dead large object. "stacks": stack segments."""
 
 
 def units(heap: Go) -> Units:

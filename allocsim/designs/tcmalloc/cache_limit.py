@@ -3,8 +3,8 @@
 All caches together may hold `overall_thread_cache_size` bytes. Each cache has a share of these
 bytes, its `max_size`, which grows by STEAL_AMOUNT at a time. The cache takes the amount from the
 unclaimed space or, if none is left, steals it from the `max_size` of another cache. The other cache
-gives up objects when it is next scavenged. Caches form a linked list, newest first; a cache has the
-number of its thread.
+gives up objects at its next scavenge, which releases idle objects. Caches form a linked list,
+newest first; a cache has the number of its thread.
 
 Invariant: unclaimed_cache_space + the sum of max_size = overall_thread_cache_size.
 """
@@ -26,7 +26,7 @@ MAX_PROBES = 10
 """Maximum number of caches inspected in one attempt to steal."""
 
 CACHES_PER_CHUNK = 31
-"""Thread caches in a chunk of metadata."""
+"""Number of thread cache records in a chunk of metadata."""
 
 
 @kernel

@@ -174,7 +174,7 @@ def release_list_to_spans(heap: Tcmalloc, size_class: int, chain: int) -> int:
             record.objects = address
             info.free_objects += 1
         else:
-            info.free_objects -= info.objects - 1  # the span's others; this one is not counted yet
+            info.free_objects -= info.objects - 1  # the object freed last was never counted
             info.num_spans -= 1
             dll_remove(heap, span)
             delete_run(heap, span)

@@ -104,7 +104,10 @@ def _object_problem(
 
 
 def classes_count_their_spans(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """A class counts its spans and their free objects, and lists each span under the right head."""
+    """A class's counts of its spans and of their free objects are right.
+
+    Each span is on the right one of the class's two lists: spans with and without free objects.
+    """
     spans = spans_of(heap)
     for number, info in enumerate(heap.size_class):
         class_spans = [s for s in spans.values() if s.size_class == number and number]
@@ -144,8 +147,8 @@ def caches_share_the_limit(heap: Tcmalloc, memory: Reservation) -> Iterator[str]
     limits = sum(int(heap.cache[thread].max_size) for thread in threads)
     if limits + static.unclaimed_cache_space != static.overall_thread_cache_size:
         yield (
-            f"the caches' limits of {limits} bytes and the {static.unclaimed_cache_space} "
-            f"unclaimed bytes do not sum to {static.overall_thread_cache_size}"
+            f"the caches' limits ({limits} bytes in total) and the {static.unclaimed_cache_space} "
+            f"unclaimed bytes do not sum to {static.overall_thread_cache_size} bytes"
         )
 
 

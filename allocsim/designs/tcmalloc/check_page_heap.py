@@ -124,7 +124,7 @@ def mapped(heap: Tcmalloc, address: int) -> tuple[int, int]:
 
 
 def null_span_is_untouched(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """Span 0 and leaf 0 of the page map, to which unknown pages are mapped, are all zeros."""
+    """Span 0 and leaf 0 of the page map, which stand for unknown pages, are all zeros."""
     if any(heap.span[0].tobytes()):
         yield f"the null span was written: {heap.span[0]}"
     if heap.page_map[ROOT_ROWS : ROOT_ROWS + LEAF_ROWS].any():
@@ -151,7 +151,8 @@ def free_spans_are_listed_once(heap: Tcmalloc, memory: Reservation) -> Iterator[
                 listings[number] += 1
                 span = spans.get(number)
                 if span is None or (span.state, span.pages) != (state, length):
-                    yield f"{_named(span, number)} is on the list of state {state}, {length} pages"
+                    where = f"is on the list of state {state} and length {length}"
+                    yield f"{_named(span, number)} {where}"
         members = _in_order(spans, int(root))
         listings.update(members)
         yield from _set_problems(spans, members, state)
@@ -244,7 +245,10 @@ def _resident_problems(
 
 
 def metadata_covers_the_records(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """Metadata: the page map's leaves, and chunks for the maximum number of records so far."""
+    """The metadata is the page map's leaves, and chunks of records.
+
+    For each kind of record, the chunks hold the maximum number of records so far.
+    """
     page_heap = heap.page_heap[0]
     needed = (
         (int(page_heap.last_span) - LIST_HEADS + RESERVED_SPANS, SPANS_PER_CHUNK),

@@ -1,9 +1,10 @@
 """The tables of size classes that the library can have, and their source text.
 
-gperftools has no list of classes: SizeMap::Init computes them in a loop, which another table
-replaces. The library's class index has a row for every 8 bytes of size up to 1,024 and for every
-128 bytes above. The grid (the sizes that a class may have) has the sizes at which a row ends. From
-16 bytes on it has only multiples of 16, because objects of 16 bytes and more are 16-byte aligned.
+gperftools has no list of classes: SizeMap::Init computes them in a loop. The source text of another
+table takes the place of this loop. The library's class index has a row for every 8 bytes of size up
+to 1,024 and for every 128 bytes above. The grid (the sizes that a class may have) has the sizes at
+which a row ends. From 16 bytes on it has only multiples of 16, because objects of 16 bytes and more
+are 16-byte aligned.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def _source(sizes: Sequence[int], parameters: Mapping[str, int]) -> str:
     return "\n".join(
         [
             "  // Replaces the loop over `size` in SizeMap::Init (src/common.cc, gperftools 2.10).",
-            f"  // {len(sizes)} size classes: bytes of an object, pages of {PAGE} bytes of a span.",
+            f"  // {len(sizes)} size classes: object size, pages of a span ({PAGE} bytes each).",
             "  static const struct { size_t size, pages; } kClasses[] = {",
             *rows,
             "  };",

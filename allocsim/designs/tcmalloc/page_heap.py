@@ -36,7 +36,8 @@ from allocsim.designs.tcmalloc.span_set import (
 from allocsim.designs.tcmalloc.system_alloc import commit_span, decommit_span
 
 NODES_PER_CHUNK = 2730
-"""Nodes of the library's span sets in a chunk of metadata."""
+"""Number of span set nodes in a chunk of metadata. The library has one node for each large free
+span; see `prepend_to_free_list`."""
 
 
 @kernel
@@ -83,7 +84,7 @@ def _carve(heap: Tcmalloc, span: int, pages: int) -> int:
         rest = new_span(heap, record.address + (pages << PAGE_SHIFT), record.pages - pages, state)
         if rest == 0:
             return 0
-    remove_from_free_list(heap, span)  # before its state and length change, which select the list
+    remove_from_free_list(heap, span)  # needs the old state and length, which select the list
     record.state = SpanState.IN_USE
     if rest:
         prepend_to_free_list(heap, rest)
@@ -174,8 +175,9 @@ def prepend_to_free_list(heap: Tcmalloc, span: int) -> None:
         return
     insert_span(heap, root_of(int(record.state)), span)
     page_heap.large_spans += 1
-    # The library allocates a node for each span in a set. Here a set has no nodes, so a node is
-    # only accounted for. A frozen heap does not account for it, because freeing must not fail.
+    # The library allocates a node for each span in a set. Here a set has no nodes; their memory is
+    # only counted as metadata. A frozen heap obtains no metadata, so this would fail. Freeing must
+    # not fail, so the node is not counted then.
     if page_heap.large_spans > page_heap.max_large_spans and not heap.system[0].frozen:
         page_heap.max_large_spans = page_heap.large_spans
         allocate_record(heap, page_heap.large_spans, NODES_PER_CHUNK)

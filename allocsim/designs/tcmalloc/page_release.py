@@ -29,7 +29,8 @@ MIN_SYSTEM_ALLOC = 128
 """Minimum heap growth in pages: 1 MiB (kMinSystemAlloc)."""
 
 DEFAULT_RELEASE_DELAY = 1 << 18
-"""Pages to be freed before the first release, and after an attempt that released nothing: 2 GiB."""
+"""Number of pages (2 GiB) to be freed before the first release, and before the next attempt after
+one that released nothing."""
 
 MAX_RELEASE_DELAY = 1 << 20
 """Maximum number of pages to be freed between two releases."""
@@ -39,7 +40,7 @@ FORCED_COALESCE_INTERVAL = 128 << 20
 that they coalesce."""
 
 GROWTHS_PER_CHUNK = 496
-"""Records of heap growth (StackTrace) in a chunk of metadata."""
+"""Number of records of heap growth (StackTrace) in a chunk of metadata."""
 
 ALL_PAGES = 0x7FFFFFFF
 """More pages than a heap has."""

@@ -19,23 +19,23 @@ from allocsim.designs.tcmalloc.records import Tcmalloc
 from allocsim.designs.tcmalloc.size_classes import PAGE_SHIFT
 
 ROOT_BITS, LEAF_BITS = 17, 18
-"""Bits of a page number that index the root, and those that index a leaf."""
+"""Number of bits of a page number that index the root, and number of those that index a leaf."""
 
 ROOT_ROWS = 1 << ROOT_BITS
 LEAF_ROWS = 1 << LEAF_BITS
-"""Rows of the root, and of a leaf."""
+"""Number of rows of the root, and of a leaf."""
 
 LEAF_BYTES = 8 * LEAF_ROWS
 """Bytes of a leaf."""
 
 LEAF_SPAN = LEAF_ROWS << PAGE_SHIFT
-"""Bytes of addresses that a leaf maps: 2 GiB."""
+"""Length in bytes of the address range that a leaf maps: 2 GiB."""
 
 CLASS_BITS = 8
-"""Low bits of an entry that hold the class."""
+"""Number of low bits of an entry that hold the class."""
 
 ADDRESS_BITS = ROOT_BITS + LEAF_BITS + PAGE_SHIFT
-"""Bits of an address that the page map covers: 48."""
+"""Number of address bits that the page map covers: 48."""
 
 
 @kernel

@@ -39,7 +39,7 @@ class Span(Struct):
     pages: Int64  # length in pages, >= 1
     size_class: Int64  # the class of its objects; 0 if the span is not carved into objects
     state: Int64  # a SpanState
-    refcount: Int64  # its objects that are not on its own free list
+    refcount: Int64  # number of its objects that are not on its own free list
     objects: Int64  # address of the first object on its own free list; 0 if empty
     next: Int64  # next span of the same list, which is circular through its head
     previous: Int64  # previous span of the same list
@@ -55,7 +55,7 @@ class PageHeap(Struct):
     large_normal: Int64  # root of the set of large FREE spans
     large_returned: Int64  # root of the set of large RETURNED spans
     large_spans: Int64  # spans in the two sets together
-    max_large_spans: Int64  # maximum of large_spans; metadata includes this many nodes
+    max_large_spans: Int64  # maximum of large_spans; metadata has a node of a set for each of them
     last_span: Int64  # highest span number used so far
     unused_span: Int64  # first unused span record, linked by `next`; 0 if none
     area_left: Int64  # bytes left in the current 8 MiB area of metadata

@@ -42,9 +42,9 @@ class SizeClass(NamedTuple):
 
 
 def num_move_size(size: int, transfer_num_obj: int) -> int:
-    """Return the number of objects in a batch: about 64 KiB, but at least 2 (NumMoveSize).
+    """Return the number of objects in a batch (NumMoveSize).
 
-    The maximum is `transfer_num_obj`.
+    The batch has about 64 KiB, but at least 2 and at most `transfer_num_obj` objects.
     """
     return min(max(BATCH_BYTES // size, 2), transfer_num_obj)
 

@@ -39,10 +39,10 @@ LIST_HEADS = EMPTY_HEAD + MAX_CLASSES
 """Number of list heads, which is also the highest span number of a head."""
 
 SPANS_PER_CHUNK = 2730
-"""Span records in a chunk of metadata: 48 bytes each in the library."""
+"""Number of span records in a chunk of metadata. A record has 48 bytes in the library."""
 
 RESERVED_SPANS = 2
-"""Span records that the library reserves for internal use."""
+"""Number of span records that the library reserves for internal use."""
 
 
 @kernel

@@ -4,9 +4,9 @@ Here a set is a treap (Seidel and Aragon, 1996) keyed by (pages, address). Its l
 the span records, so it needs no memory of its own. The priority of a span is a hash of its number,
 which keeps the treap shallow whatever the order of calls.
 
-An integer names each link, so that roots and children share code. Links 2*span and 2*span+1 lead to
-the left and right child of `span`. Span 0 does not exist, so links 0 and 1 are free to lead to the
-roots of the FREE and RETURNED sets.
+Each link has a number, so that the same code can change the link to a root or to a child. Links
+2*span and 2*span+1 lead to the left and right child of `span`. Span 0 does not exist, so links 0
+and 1 are free to lead to the roots of the FREE and RETURNED sets.
 """
 
 from __future__ import annotations

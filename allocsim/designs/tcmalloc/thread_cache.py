@@ -1,9 +1,10 @@
 """Thread caches, as in gperftools 2.10 (src/thread_cache.cc).
 
 Each thread has a LIFO free list per size class, linked through the free objects. The `max_length`
-of a list adapts. Below the batch size, a miss or an overflow adds one (slow start). From the batch
-size on, a miss adds a batch; every fourth overflow, and every scavenge that finds idle objects,
-removes a batch. `max_size` bounds the bytes of the whole cache; see `cache_limit`.
+of a list adapts. Below the batch size, a miss or an overflow raises it by one (slow start). From
+the batch size on, a miss raises it by a batch; every fourth overflow, and every scavenge that finds
+idle objects, lowers it by a batch. `max_size` bounds the bytes of the whole cache; see
+`cache_limit`.
 
 Invariant: outside this module, `cache.size_` is the sum of length * object_size over all lists.
 """
@@ -25,7 +26,7 @@ from allocsim.designs.tcmalloc.central_free_list import insert_range, remove_ran
 from allocsim.designs.tcmalloc.records import Tcmalloc
 
 MAX_OVERAGES = 3
-"""Overflows of a list that leave its `max_length` unchanged; the next overflow reduces it."""
+"""Number of overflows that leave a list's `max_length` unchanged; the next overflow reduces it."""
 
 MAX_DYNAMIC_FREE_LIST_LENGTH = 8192
 """Maximum of a list's `max_length`."""

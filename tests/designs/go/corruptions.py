@@ -22,12 +22,12 @@ def count_a_chunk_too_many(heap: Go, memory: Reservation) -> None:
     heap.mheap[0].chunks += 1
 
 
-@breaks(check_pages.pages_in_use_belong_to_one_span, "its bit disagrees")
+@breaks(check_pages.pages_in_use_belong_to_one_span, "the page bitmap disagrees")
 def free_a_page_in_use(heap: Go, memory: Reservation) -> None:
     heap.palloc_bits[0] &= ~1
 
 
-@breaks(check_pages.pages_in_use_belong_to_one_span, "pages in use counted")
+@breaks(check_pages.pages_in_use_belong_to_one_span, "pages are counted as in use")
 def count_a_page_in_use_too_many(heap: Go, memory: Reservation) -> None:
     heap.mheap[0].pages_in_use += 1
 
@@ -188,7 +188,7 @@ def take_slots_from_elsewhere(heap: Go, memory: Reservation) -> None:
     heap.mcentral[CLASS].alloc_base += 8
 
 
-@breaks(check_classes.dead_objects_are_counted, "dead objects of")
+@breaks(check_classes.dead_objects_are_counted, "dead objects with")
 def count_a_dead_object_too_many(heap: Go, memory: Reservation) -> None:
     heap.gc_controller[0].dead_objects += 1
 
