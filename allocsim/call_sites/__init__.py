@@ -3,7 +3,7 @@
 An event has no room for a stack. Instead, every allocating event (malloc, calloc, memalign or
 realloc) has a site number, and a `SiteTable` maps site numbers to stacks. `CallSites` holds the
 table and a stream of numbers, which runs in parallel to the stream of events. A trace has call
-sites only if its recording contains them and the caller of `open_recording` requests them. A replay
+sites only if its recording contains them and `open_recording` is called with sites=True. A replay
 does not need them, so it does not request them.
 
     with open_recording("server.allocsim", sites=True) as trace:

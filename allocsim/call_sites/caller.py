@@ -29,8 +29,8 @@ class Caller(NamedTuple):
 def caller_frames(callers: Sequence[Caller], recording: str) -> tuple[list[Frame], list[str]]:
     """Return the frame of each caller, and notes about symbols that could not be read.
 
-    If the file is on this machine, a frame has function and line. Otherwise it has the function
-    that the recording names. `recording` is as in `symbols.resolve`.
+    If the executable or library is on this machine, a frame has function and line. Otherwise it has
+    the function that the recording names. `recording` is as in `symbols.resolve`.
     """
     places = [caller.place() for caller in callers]
     resolved = resolve(places, recording)

@@ -26,7 +26,7 @@ _SYMBOL = np.dtype(
 """Elf64_Sym."""
 
 _NATIVE = b"\x7fELF\x02\x01"
-"""First bytes of a 64-bit little-endian file."""
+"""First bytes of a 64-bit little-endian ELF file."""
 
 _TABLES = (2, 11)
 """The section types SHT_SYMTAB and SHT_DYNSYM."""

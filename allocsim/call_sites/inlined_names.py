@@ -3,7 +3,7 @@
 If such a function is the innermost one at an address, addr2line (binutils 2.40) prints a wrong
 name. It reads the symbol table, which has only the function into which all others are inlined. If
 the file has no symbol table, addr2line reads the right name from the debug information. Therefore
-objcopy makes a copy without symbol table, and the names are read from this copy.
+objcopy makes a copy without a symbol table, and the names are read from this copy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_FILE = 256 << 20
 def with_inlined_names(
     path: bytes, offsets: list[int], chains: list[list[Frame]]
 ) -> list[list[Frame]]:
-    """Return the chains, with the innermost frame of each named after its own function.
+    """Return the chains, in which every innermost frame has the name of its own function.
 
     `chains` has the frames at the offsets in the file. A chain whose names cannot be read
     is returned unchanged.
@@ -46,7 +46,7 @@ def _is_doubtful(chain: list[Frame]) -> bool:
 
 
 def _renamed(chain: list[Frame], named: list[Frame]) -> list[Frame]:
-    """Return `chain` with the names in `named`, if the lines of the two are the same."""
+    """Return `chain` with the names in `named`, if both have the same files and lines."""
     lines = [[(frame.file, frame.line) for frame in each] for each in (chain, named)]
     if lines[0] != lines[1]:
         return chain
@@ -54,7 +54,7 @@ def _renamed(chain: list[Frame], named: list[Frame]) -> list[Frame]:
 
 
 def _without_symbols(path: bytes, offsets: list[int]) -> list[list[Frame]]:
-    """Return the frames at offsets in a copy of a file without symbol table; [] on failure."""
+    """Copy a file without its symbol table; return the frames at offsets in it, [] on failure."""
     try:
         if Path(os.fsdecode(path)).stat().st_size > MAX_FILE:
             return []

@@ -34,7 +34,7 @@ class CallSites:
 
     @property
     def table(self) -> SiteTable:
-        """The stacks of the numbers; complete at the end of the stream."""
+        """The stacks of the site numbers. The table is complete at the end of the stream."""
         if self._make is not None:
             self._table, self._make = self._make(), None
         return self._table
@@ -47,7 +47,7 @@ class CallSites:
     def make_table_later(self, make: Callable[[], SiteTable]) -> None:
         """Call `make` for the table when the table is first used.
 
-        A recording of addresses is much cheaper to read than the symbols of its modules. Many
+        Reading the symbols of addresses takes much longer than reading a recording, and many
         consumers use only the numbers.
         """
         self._make = make

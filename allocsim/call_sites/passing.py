@@ -29,7 +29,7 @@ class PassedSites:
             self._subset.put(numbers[events.op <= LAST_ALLOCATING])
 
     def end(self) -> None:
-        """Give the subset the table of the trace. The table is made when it is first used."""
+        """Set the subset's table to that of the trace. The table is made when it is first used."""
         if self._whole is not None and self._subset is not None:
             whole = self._whole
             self._subset.make_table_later(lambda: whole.table)

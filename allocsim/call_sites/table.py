@@ -21,8 +21,8 @@ from allocsim.call_sites.frame import UNKNOWN, Frame
 from allocsim.call_sites.own_frame import Rank, rank_of
 
 MAX_NODES = 1 << 24
-"""Maximum number of nodes. They take 128 MiB. A recording of 420,000 calls of a Python program had
-87,000 nodes."""
+"""Maximum number of nodes. Together they take 128 MiB. A recording of 420,000 calls of a Python
+program had 87,000 nodes."""
 
 MAX_FRAMES = 1 << 20
 """Maximum number of frames."""

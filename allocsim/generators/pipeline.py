@@ -51,8 +51,9 @@ class Pipeline(Generator, frozen=True, kw_only=True, tag_field="kind", tag="pipe
 def _fill(
     queue: np.ndarray, depth: int, coins: np.ndarray, sizes: np.ndarray, events: np.recarray
 ) -> None:
-    """Fill `events`: each coin picks the producer or the consumer, if the queue allows it.
+    """Fill `events`. Each of the `coins` (0 or 1) picks the consumer (0) or the producer (1).
 
+    If the queue is empty, the producer acts in any case; if the queue is full, the consumer.
     queue[0] counts the objects put in so far, and queue[1] the objects taken out. The id of an
     object is its position in the sequence of all objects, modulo `depth`.
     """

@@ -25,11 +25,11 @@ ROW = np.dtype(
     [
         ("request", np.int64),  # bytes of an object
         ("allocations", np.int64),  # weights of allocations, summed over this and earlier rows
-        ("initial", np.int64),  # the same sum for allocations of the initial population
+        ("initial", np.int64),  # the same sum of the weights for the initial population
         ("free", np.int64),  # weight of freeing one object of the row, scaled by 2**FREE_BITS
-        ("first", np.int64),  # first object id of the row
-        ("capacity", np.int64),  # object ids of the row: maximum number of live objects
-        ("count", np.int64),  # live objects
+        ("first", np.int64),  # first position of the row in `ids`
+        ("capacity", np.int64),  # number of object ids: the maximum of live objects
+        ("count", np.int64),  # number of live objects
     ],
     align=True,
 )
@@ -39,7 +39,7 @@ STATE = np.dtype(
     [
         ("frees", np.int64),  # weight of freeing any object: sum of `count * free` over the rows
         ("live", np.int64),  # live bytes
-        ("events", np.int64),  # events written to the current output
+        ("events", np.int64),  # number of events written to the current output
     ],
     align=True,
 )
@@ -49,8 +49,8 @@ TOTAL_WEIGHT = 1 << 31
 """Approximate sum of the weights of allocations. Each weight is rounded to an integer."""
 
 FREE_BITS = 12
-"""Fraction bits of the weights of frees. A weight is per object, so it is small if a size has many
-objects; without a fraction, rounding would change it too much."""
+"""Number of fraction bits in a weight of a free. Such a weight is per object, so it is small if a
+size has many objects; without a fraction, rounding would change it too much."""
 
 
 class Population(NamedTuple):
@@ -58,8 +58,8 @@ class Population(NamedTuple):
 
     state: np.recarray  # one STATE
     rows: np.recarray  # ROW
-    frees: np.ndarray  # int64, a Fenwick tree, from 1 on, of `count * free` of the rows
-    ids: np.ndarray  # uint32, the object ids of all rows, see the module's docstring
+    frees: np.ndarray  # int64: Fenwick tree of `count * free` over the rows; entry 0 is unused
+    ids: np.ndarray  # uint32: the object ids of all rows (see the module's docstring)
 
 
 def populate(rates: list[Rate], heap: int) -> Population:

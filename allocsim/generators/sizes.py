@@ -27,8 +27,8 @@ class LogUniform(
     """Small sizes are likelier than large ones, as in testrandom of Go's first malloc.
 
     `max` is halved k times, and a size below the result is drawn uniformly. k is drawn uniformly
-    too, from 0 to ceil(log2(max)) - 1. With a `max` of 1 MiB, a size is rand31 >> (11 + rand % 20).
-    Sizes are 0 to max - 1.
+    too, from 0 to ceil(log2(max)) - 1. With a `max` of 1 MiB, a size is a random number of 31 bits,
+    shifted right by 11 + k bits. Sizes are 0 to max - 1.
     """
 
     max: Size = Size(1 << 20)

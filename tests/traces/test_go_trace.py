@@ -67,7 +67,9 @@ def test_objects_have_the_sizes_of_their_classes_and_large_ones_of_their_pages()
         (Op.MALLOC, 16), (Op.MALLOC, 112), (Op.MALLOC, 5 * 8192), (Op.FREE, 0),
     ]  # fmt: skip
     assert [row[4] for row in found] == [0, 1, 2, 1]
-    assert notes == ["Go traces have no requested sizes: objects have the sizes of their classes"]
+    assert notes == [
+        "Go traces have no requested sizes: objects have the sizes of their size classes"
+    ]
 
 
 def test_parts_of_a_tiny_block_are_one_object() -> None:

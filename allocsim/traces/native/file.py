@@ -49,7 +49,7 @@ SUMMARY = "allocsim's own file, as `allocsim trace convert` writes it: read with
 """Description of the format for `allocsim list formats`."""
 
 CLAIMS = ("events", "objects", "threads", "requested", "peak_live")
-"""Figures in the header that `allocsim trace check` recomputes."""
+"""Names of the figures in the header that `allocsim trace check` recomputes."""
 
 
 def write_trace(trace: Trace, path: Path) -> None:
@@ -131,10 +131,10 @@ def _column(file: OpenFile, layout: Layout, name: str) -> ColumnReader:
 
 
 def read_stream(source: Source, sites: bool = False) -> Trace:
-    """Return the trace in a source (see `traces.source`). The end of the trace closes the source.
+    """Return the trace in a source (see `traces.source`). The caller need not close the source.
 
-    If site numbers are requested, the source is first copied to an unnamed file, because a trace
-    has its site numbers after the events.
+    If site numbers are requested, the source is first copied to an unnamed file, because an
+    allocsim trace has them after the events.
     """
     name = source.name
     with ExitStack() as on_error:
@@ -200,9 +200,9 @@ def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
 
 
 def _losses(description: Description) -> list[str]:
-    """Return the losses of the trace.
+    """Return sentences about calls that are known to be missing from the trace.
 
-    Older versions stored only the counts of dropped calls, from which the losses are computed here.
+    In a file of an older version, they are made from the counts of dropped calls.
     """
     if description.losses:
         return [printable(loss) for loss in description.losses]

@@ -7,10 +7,10 @@ All numbers are little-endian:
         12      4  VERSION of the format
         16      8  length of the JSON text in bytes
         24      8  length of the header, a multiple of 4096: the offset of the first event
-        32      8  events in the file, including notes (see `events.Op`); 16 bytes each
-        40      8  version 2: entries of the column of site numbers
-        48      8  version 2: bytes of the table of call sites
-        56      4  version 2: bytes of an entry of the column: 1, 2 or 4
+        32      8  number of events, including notes (see `events.Op`); 16 bytes each
+        40      8  version 2: number of entries in the column of site numbers
+        48      8  version 2: length of the table of call sites in bytes
+        56      4  version 2: length of an entry of the column: 1, 2 or 4 bytes
         60      4  CRC-32 of the whole header without these four bytes
         64         the JSON text of a Description, then zeros up to the first event
 
@@ -71,7 +71,7 @@ REMEDY = "recreate it from its recording with `allocsim trace convert`"
 
 _FIXED = struct.Struct("<12sIQQQQQII")
 FIXED_SIZE = _FIXED.size
-"""Bytes before the JSON text."""
+"""Number of bytes before the JSON text."""
 
 _CRC_OFFSET = FIXED_SIZE - 4
 
@@ -82,7 +82,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     tool: str
     """The program that wrote the file: allocsim and its version."""
     name: str
-    """The user's name for the source."""
+    """The name that the user gave for the recording or workload when the file was written."""
     source: dict[str, Any]
     """Origin of the events: format and file of a recording, or parameters of a generator."""
     seed: int | None = None
@@ -113,15 +113,15 @@ class SiteLayout(NamedTuple):
     """Sizes of the two parts of a file that store call sites; all are 0 in a file without them."""
 
     entries: int = 0
-    """Entries of the column of site numbers."""
+    """Number of entries in the column of site numbers."""
     width: int = 0
-    """Bytes of an entry."""
+    """Length of an entry in bytes."""
     table: int = 0
     """Bytes of the table."""
 
     @property
     def length(self) -> int:
-        """Bytes of both parts."""
+        """Length of both parts together, in bytes."""
         return self.entries * self.width + self.table
 
 
@@ -133,13 +133,13 @@ class Layout(NamedTuple):
     """Sizes and offsets of the parts of a file."""
 
     text: int
-    """Bytes of the JSON text."""
+    """Length of the JSON text in bytes."""
     begin: int
     """Offset of the first event."""
     rows: int
-    """Events in the file, including notes (see `events.Op`)."""
+    """Number of events in the file, including notes (see `events.Op`)."""
     sites: SiteLayout = NO_SITES
-    """Call sites in the file."""
+    """Sizes of the parts that store call sites."""
 
     @property
     def column(self) -> int:
@@ -148,7 +148,7 @@ class Layout(NamedTuple):
 
     @property
     def length(self) -> int:
-        """Bytes of the whole file."""
+        """Length of the whole file in bytes."""
         return self.column + self.sites.length
 
 

@@ -1,4 +1,4 @@
-"""The column of site numbers in an allocsim trace: a number for each allocating event.
+"""The column of site numbers in an allocsim trace: the call site of each event that allocates.
 
 A trace seldom uses more than 65,535 sites. The writer therefore renumbers the used sites without
 gaps, and stores each number in 1, 2 or 4 bytes. With 2 bytes, the column takes at most a ninth of
@@ -26,7 +26,7 @@ from allocsim.traces.native.open_file import OpenFile
 from allocsim.traces.native.site_table import encode_table
 
 BLOCK = 1 << 18
-"""Numbers that are copied at a time."""
+"""Number of site numbers that are copied at a time."""
 
 
 class ColumnWriter:
@@ -37,8 +37,8 @@ class ColumnWriter:
         self._sites = sites
         self._file = file
         self._entries = 0
-        self._numbers = np.zeros(1 << 10, np.uint32)  # by site number: number in the file, or 0
-        self._used = [0]  # site numbers by number in the file
+        self._numbers = np.zeros(1 << 10, np.uint32)  # site number -> number in the file, or 0
+        self._used = [0]  # number in the file -> site number
 
     def add(self, count: int) -> None:
         """Add the site numbers of the next `count` allocating events."""

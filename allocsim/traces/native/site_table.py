@@ -1,12 +1,13 @@
-"""The table of call sites (see `call_sites.table`) in an allocsim trace.
+"""The table of call sites in an allocsim trace: the encoding of a `SiteTable`.
 
-All numbers are little-endian:
+A call site is a stack of frames. The stacks form a tree of nodes: a node has a frame and the node
+of its caller (see `call_sites.table`). All numbers are little-endian:
 
     bytes
         4  CRC-32 of the bytes that follow
         4  number of sites, S, including site 0
         4  number of nodes, N, including node 0
-        4  bytes of the JSON text
+        4  length of the JSON text in bytes
       4*S  node of each site
       4*N  node of each node's caller
       4*N  frame of each node
@@ -80,7 +81,7 @@ def decode_table(content: bytes, name: str) -> SiteTable:
     )
     table = SiteTable(frames, parents, frame_of, node_of)
     if not _is_valid(table):
-        raise _damaged(name, "a number of a node or frame is out of range")
+        raise _damaged(name, "a node number or a frame number is out of range")
     return table
 
 

@@ -3,11 +3,11 @@
 A file has a header of numbers, one per line, and then one call per line. Lines that begin with #
 are comments. The .script files of Stanford's CS107 have the same calls and no header.
 
-    numbers of the header                              calls
+    numbers of the header, by year of the lab          calls
 
     2002: suggested heap, ids, operations, weight      a ID SIZE     malloc
     2016: weight 0 to 3, ids, operations, peak bytes   r ID SIZE     realloc; the block keeps its ID
-    others: ids, operations; or nothing                f ID          free; of NULL if ID is negative
+    others: ids, operations; or no header              f ID          free; of NULL if ID is negative
 
 From the header, the reader uses only the number of operations. If the file has a different number
 of calls, a note says so. A call without a size has the size of the previous call, as in the lab's
@@ -35,18 +35,18 @@ from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 MAX_HEADER = 4
-"""Numbers in the longest header. A header may also have two numbers, or none."""
+"""Count of numbers in the longest header. Other headers have two numbers, or none."""
 
 
 class RepFile(Struct):
     """State of a file that is being read."""
 
-    header: Int64  # numbers of the header read so far
-    promised: Int64  # operations according to the header, if it is complete
-    operations: Int64  # operations read so far
+    header: Int64  # count of header numbers read so far
+    promised: Int64  # number of operations that the header gives, once the whole header is read
+    operations: Int64  # number of operations read so far
     request: Int64  # size of the last call that has a size
-    sized: Int64  # calls with a size
-    unsized: Int64  # calls without a size, which took the size of the call before
+    sized: Int64  # number of calls with a size
+    unsized: Int64  # number of calls without a size; each took the size of the previous call
 
 
 _ALLOCATE, _REALLOCATE, _FREE, _MINUS, _TAB, _COMMENT = (ord(letter) for letter in "arf-\t#")

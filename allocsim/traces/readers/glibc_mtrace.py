@@ -1,8 +1,8 @@
 """Raw traces of glibc's trace-utils: the .mtrace files that its libmtrace writes.
 
-A file is an array of 64-byte records, little-endian. The first record identifies the file by its
-type, MAGIC, and by two known numbers. Unused records, which have type 0, are at the end of the file
-and may also be between other records.
+A file is an array of 64-byte records, little-endian. In the first record, the type is MAGIC, and
+`pointer1` and `size` have fixed values, by which the format is recognised. Unused records, which
+have type 0, are at the end of the file and may also be between other records. The types of calls:
 
     type 1 malloc 2 calloc 3 free 4 realloc 5 memalign 6 valloc 7 pvalloc 8 posix_memalign
 
@@ -35,7 +35,7 @@ RECORD = np.dtype(
 )
 
 UNUSED, FREE, REALLOC, MEMALIGN, VALLOC, PVALLOC, POSIX_MEMALIGN, MAGIC = 0, 3, 4, 5, 6, 7, 8, 255
-"""Types whose records need special treatment: some of their columns have another meaning."""
+"""Types that are not calls (UNUSED, MAGIC), or whose columns have a special meaning."""
 
 MAGIC_POINTER, MAGIC_SIZE = 0x1234, 8
 """`pointer1` and `size` of the first record."""
@@ -49,7 +49,7 @@ _OPS[1:9] = (
 
 
 def looks_like(head: bytes) -> bool:
-    """Return whether a file begins with the identifying record."""
+    """Return whether a file begins with the first record of a raw trace."""
     if len(head) < RECORD.itemsize:
         return False
     first = np.frombuffer(head, RECORD, 1)[0]

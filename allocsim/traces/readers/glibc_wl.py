@@ -1,14 +1,15 @@
 """Workloads of glibc's trace-utils: .wl files, which its trace2wl writes and its trace_run replays.
 
-The header gives the number of slots, syncs and threads, and the offset at which each thread's
-stream begins. A slot is a variable that holds one pointer; a call names a block by its slot instead
-of its address. If a pointer is stored into a slot that already has a block, this reader frees that
-block; trace_run does so too, unless a realloc stores the pointer. A sync is a point at which a
-thread waits for another thread; `glibc_wl_threads` uses the syncs to merge the streams into one.
+A workload has a stream of calls for each thread. Its header gives the offset at which each stream
+begins, and the numbers of threads, slots and syncs. A slot is a variable that holds one pointer; a
+call names a block by its slot instead of its address. If a pointer is stored into a slot that
+already has a block, this reader frees that block. trace_run frees it too, except when the pointer
+comes from a realloc. A sync is a point at which a thread waits for another thread;
+`glibc_wl_threads` uses the syncs to merge the streams into one.
 
 The streams may begin anywhere, so the file is read by offset. A compressed file or standard input
-is first copied to an unnamed file. Memory is bounded by the live blocks, 16 bytes for each sync,
-and WINDOWS.
+is first copied to an unnamed file. Memory use is bounded by the number of live blocks, 16 bytes for
+each sync, and WINDOWS.
 """
 
 from __future__ import annotations
@@ -37,18 +38,18 @@ from allocsim.traces.readers.glibc_wl_threads import (
 )
 
 MAX_SLOTS = 1 << 50
-"""Maximum number of slots that a header may promise. An address is SLOT_SIZE times the slot, so
-it has fewer than `calls.ADDRESS_BITS` bits."""
+"""Maximum number of slots that a header may promise. The address of a block is SLOT_SIZE times the
+number of its slot, so every address has fewer than `calls.ADDRESS_BITS` bits."""
 
 MAX_HEADER = 1 << 20
 """Maximum bytes of a header. A file with a longer header is not a workload."""
 
 WINDOWS = 64 << 20
-"""Maximum bytes of the windows of all threads. A thread's window is the part of its stream that is
-in memory."""
+"""Maximum bytes of all windows together. A window is the part of a thread's stream that is in
+memory."""
 
 MAX_WINDOW = 1 << 16
-"""Maximum bytes of a thread's window. With MAX_THREADS threads, a window has 1 KiB."""
+"""Maximum bytes of one window. With MAX_THREADS threads, a window has 1 KiB."""
 
 CODES = ", ".join(f"{code} {code.name.lower()}" for code in Code)
 """The byte codes and their names, for error messages."""
@@ -134,8 +135,8 @@ class WlReader(Reader):
         self._require_plausible(promised, starts, length)
         if len(starts) > 1:
             self.notes.append(
-                f"the file orders its {len(starts)} threads only by their syncs; between syncs, "
-                f"runnable threads took turns of {TURN} calls"
+                f"the file orders its {len(starts)} threads only by their syncs; where the "
+                f"order is open, the import took {TURN} calls of each thread in turn"
             )
         window = min(WINDOWS // len(starts), MAX_WINDOW)
         return start_threads(length, starts, promised[Code.SLOTS], promised[Code.SYNCS], window)
@@ -155,7 +156,7 @@ class WlReader(Reader):
             )
 
     def _error(self, stop: Stop, threads: Threads) -> TraceError:
-        """Return the error for a run that stopped before the end of all streams."""
+        """Return the error if `run_threads` stopped before the end of all streams."""
         if stop == Stop.DEADLOCK:
             return TraceError(
                 f"{self.source.name}: every remaining thread waits for a sync that none of them "
@@ -167,8 +168,8 @@ class WlReader(Reader):
     def _bad_code(self, position: int) -> TraceError:
         """Return the error for bytes that are not a valid call."""
         return TraceError(
-            f"{self.source.name}, byte {position}: not a call, or a call that is cut off or has a "
-            f"slot or sync above the header's number; expected one of {CODES}, and its operands"
+            f"{self.source.name}, byte {position}: not a call, a call that is cut off, or a slot "
+            f"or sync above the header's maximum; expected one of {CODES}, and its operands"
         )
 
 

@@ -2,8 +2,8 @@
 
 Each thread has a stream of byte codes (see `glibc_wl_codes`). The streams are ordered only by
 syncs: a thread that waits for a sync continues once another thread has written the sync. Runnable
-threads take turns of TURN calls. A run fails once all threads together have read more bytes than
-the file has. This bounds the time that a damaged file with overlapping streams can take.
+threads take turns of TURN calls. The import fails once all threads together have read more bytes
+than the file has. This bounds the time that a damaged file with overlapping streams can take.
 
 Each thread has a window, a buffer into which `glibc_wl` reads the next bytes of the thread's
 stream. The file is not mapped, because SIGBUS ends the process if a mapped file shrinks.
@@ -24,16 +24,16 @@ from allocsim.traces.calls import HUGE, PAGE, SLOT_SIZE, CallRecord
 from allocsim.traces.readers.glibc_wl_codes import Code
 
 TURN = 64
-"""Calls in one turn of a thread."""
+"""Number of calls that a thread makes in one turn."""
 
 MAX_GROUPS = 64
 """Maximum number of groups of 7 bits in a number; 64 bits need 10. Without this limit, many threads
-of a damaged file could each read a number as long as the file, and then wait for the same sync. The
-limit on the bytes read does not prevent this, because it ignores the bytes of a wait that blocks.
-"""
+of a damaged file could each read a number as long as the file, and then wait for the sync with this
+number. The limit on the bytes read does not prevent this, because the bytes of a wait code are not
+counted while its thread waits."""
 
 MAX_CALL = 1 + 3 * MAX_GROUPS
-"""Bytes of the longest call."""
+"""Length of the longest call in bytes."""
 
 
 class Stop(IntEnum):
@@ -62,18 +62,18 @@ class Stop(IntEnum):
 
 
 class Run(Struct):
-    """Counters of a run, and the queue of runnable threads, each given as its number + 1."""
+    """Counters of the import, and the queue of runnable threads, each given as its number + 1."""
 
     calls: Int64  # calls written to the current output
-    length: Int64  # bytes of the file
-    read: Int64  # bytes read by all threads
+    length: Int64  # length of the file in bytes
+    read: Int64  # number of bytes that all threads have read
     position: Int64  # end of the last number read; -1: the number was invalid
-    end: Int64  # end of the bytes that may be read at `position`
+    end: Int64  # end of the current thread's window, which a number must not cross
     slots: Int64  # highest valid slot
     first: Int64  # thread whose turn it is; 0: no thread is runnable
     last: Int64  # thread whose turn comes last
     left: Int64  # calls left in the current turn
-    done: Int64  # threads that are done
+    done: Int64  # number of threads that are done
 
 
 class Thread(Struct):
@@ -93,7 +93,7 @@ class Sync(Struct):
 
 
 class Threads(NamedTuple):
-    """State of a run."""
+    """State of the import."""
 
     content: np.ndarray  # uint8: the windows of all threads, of equal size
     run: Table[Run]  # one row
@@ -204,7 +204,7 @@ def _call(state: Threads, code: int, call: CallRecord) -> None:
 def _sync(state: Threads, thread: Thread, waits: bool) -> int:
     """If `waits`, wait for a sync; else write it and make the threads that wait for it runnable.
 
-    Returns a Stop. A wait for a sync that has been written passes at once.
+    Returns a Stop. If the sync has already been written, the thread does not wait.
     """
     run = state.run[0]
     number = read_number(state.content, run)
@@ -228,7 +228,7 @@ def _sync(state: Threads, thread: Thread, waits: bool) -> int:
 
 @kernel
 def _dequeue(state: Threads) -> int:
-    """Remove the current thread, the first one, from the queue; return the thread's number + 1."""
+    """Remove the first thread, which is the current one, from the queue; return its number + 1."""
     run = state.run[0]
     leaving = run.first
     run.first = state.threads[leaving - 1].following

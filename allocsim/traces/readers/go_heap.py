@@ -1,4 +1,9 @@
-"""The heap of a Go execution trace: its spans and objects, and the calls made from its events."""
+"""The heap that the events of a Go execution trace describe (see `go_trace`).
+
+`GoHeap` follows the spans and live objects, and turns the events into calls. A span is a run of
+pages. It has either one large object, or slots of one size; a slot has one object or several tiny
+objects.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +22,10 @@ OBJECT_EXISTS, OBJECT_ALLOC, OBJECT_FREE = 131, 132, 133
 """Types of events. EXISTS events describe spans and objects that are older than the trace."""
 
 ROWS = 1 << 16
-"""Events that are converted to Python objects at a time."""
+"""Number of events that are converted to Python objects at a time."""
 
 OBJECT_UNIT = 8
-"""Bytes between the addresses of consecutive object ids."""
+"""Unit of object ids in bytes. Id N is at N * OBJECT_UNIT bytes from the heap's lowest address."""
 
 
 class GoHeap:
@@ -33,8 +38,8 @@ class GoHeap:
         self._base = 0
         """Lowest address of the heap."""
         self._slots_of_page = dict[int, tuple[int, int]]()
-        """For each page of small objects, and for the first page of a large object: the offset of
-        the span from the heap's lowest address, and the length of its slots, both in bytes."""
+        """Key: a page of small objects, or the first page of a large object. Value: the offset of
+        the page's span from the heap's lowest address, and the length of a slot, both in bytes."""
         self._live = set[int]()
         """Addresses of the slots in use. Tiny objects that share a block have one slot."""
         self.has_events = False
@@ -57,16 +62,16 @@ class GoHeap:
 
     def notes(self) -> list[str]:
         """Return sentences about what the trace does not show."""
-        notes = ["Go traces have no requested sizes: objects have the sizes of their classes"]
+        notes = ["Go traces have no requested sizes: objects have the sizes of their size classes"]
         if self._shared:
             notes.append(
                 f"allocations below 16 bytes in a block that has another object: {self._shared:,}; "
-                "each block is one object"
+                "each block counts as one object"
             )
         if self._existing:
             notes.append(f"objects that existed when the trace began: {self._existing:,}")
         if self._strays:
-            notes.append(f"allocations in spans that the trace does not have: {self._strays:,}")
+            notes.append(f"allocations in spans that the trace does not describe: {self._strays:,}")
         return notes
 
     def _describe(self, payload: bytes) -> None:
@@ -75,7 +80,7 @@ class GoHeap:
             self._base, _ = number_at(np.frombuffer(payload, np.uint8), 1)
 
     def _add_span(self, span: int, npages: int, kind: int) -> None:
-        """Store where the slots of a span's pages are."""
+        """Store the offset of a span and the length of its slots, for each page of the span."""
         if kind & 1:  # the span is for stacks or work buffers, and has no objects
             return
         size_class = kind >> 2
@@ -87,7 +92,7 @@ class GoHeap:
             self._slots_of_page.update(slots)
 
     def _slot(self, number: int) -> tuple[int, int]:
-        """Return the address and the length of the slot of an object id; length 0 if unknown.
+        """Return address and length of the slot that has an object id; the length is 0 if unknown.
 
         A sweep reports the id of a slot. An allocation may report another id: an object of more
         than 512 bytes that has pointers comes after a header of 8 bytes, and a tiny object may be
@@ -119,7 +124,7 @@ class GoHeap:
 
 
 def _sorted(batches: list[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    """Yield (thread, event) of all events, by time; events of a thread keep their order."""
+    """Yield (thread, event) for all events, sorted by time; a thread's events keep their order."""
     threads = np.repeat(
         [thread % 2**31 for thread, _ in batches], [len(part) for _, part in batches]
     )

@@ -30,7 +30,7 @@ HEADER = 16
 """Length of the header in bytes. The header is `go 1.NN trace`, padded with zeros."""
 
 EVENT_BATCH, EXPERIMENTAL_BATCH, END_OF_GENERATION = 1, 49, 52
-"""First bytes of a batch, of an experimental batch, and of the event that ends a generation."""
+"""The first byte of a batch, of an experimental batch, and of the event that ends a generation."""
 
 ALLOC_FREE = 1
 """Number of the experiment AllocFree, the part of Go's tracer that traceallocfree=1 enables."""
@@ -40,10 +40,12 @@ HEAP_BOUNDS = b"\1"
 payloads of AllocFree's other batches list types."""
 
 MAX_EVENTS = 1 << 24
-"""Maximum events of a generation, which lasts about one second. Sorting them takes 1.5 GiB."""
+"""Maximum number of events of a generation, which lasts about one second. Sorting that many events
+takes 1.5 GiB of memory."""
 
 TABLES = {2, 4, 6, 8, 50}
-"""First bytes of payloads without events: stacks, strings, CPU samples, clocks."""
+"""A payload with one of these first bytes has no events, but stacks (2), strings (4), CPU samples
+(6), or clocks (8, 50)."""
 
 ARGUMENTS = np.zeros(256, np.int64)
 """Number of arguments of an event by its type, including the time; 0 for an unknown type."""
@@ -119,8 +121,8 @@ def go_calls(reader: PythonReader) -> Iterator[Call]:
 
 
 Generation = tuple[list[bytes], list[tuple[int, Any]]]
-"""A generation: a list with the payload of its last HEAP_BOUNDS batch, and a list with the thread
-and the events of each batch of events."""
+"""A generation. Its first list has the payload of the last HEAP_BOUNDS batch, if there is one. Its
+second list has the thread and the events of each batch of events."""
 
 
 def _generations(data: _Bytes) -> Iterator[Generation]:

@@ -3,20 +3,20 @@
 A file is text with one record per line. All numbers are hexadecimal, without 0x. TRACE is the
 number of a stack, and SITE the number of an allocation site:
 
-    v VERSION FORMAT        first; the format of interpreted files is 0 to 3
+    v VERSION FORMAT        the first line; the format of interpreted files is 0 to 3
     + SIZE TRACE PTR        raw, and format 0: an allocation              - PTR   a free
-    a SIZE TRACE            interpreted: defines the next allocation site, 0, 1, 2, ...
+    a SIZE TRACE            interpreted: the next allocation site; the first is site 0
     + SITE                  interpreted: an allocation at that site       - SITE  a free
-    t                       the next stack, see `heaptrack_stacks`
+    t IP PARENT             the next stack, see `heaptrack_stacks`
     s x m i                 names in stacks, see `heaptrack_names`
     c R I A S X #           times and the like: not used
 
-Interpreted files have no addresses. `heaptrack_sites` invents addresses, and assumes that a free
-frees the oldest block of its site. A note says that the result is approximate. For a run of
-sqlite3, the median lifetime was the same as in a raw file, and the p99 within 0.01%. If a free were
-assumed to free the youngest block, the median would be 5 instead of 7 events.
+Interpreted files of formats 1 to 3 have no addresses. `heaptrack_sites` invents them, and assumes
+that a free frees the oldest block of its site. A note says that the result is approximate. For a
+run of sqlite3, the median lifetime was 7 events, as in a raw file, and the 99th percentile differed
+by less than 0.01%. If the youngest block were assumed, the median would be 5 events.
 
-Memory is bounded by the blocks that are live in the program, a buffer of text, and 32 bytes for
+Memory use is bounded by the blocks that are live in the program, a buffer of text, and 32 bytes for
 each of at most MAX_SITES sites. Call sites, if requested, take more (see `heaptrack_stacks`).
 """
 
@@ -64,10 +64,10 @@ NEWEST_FORMAT = 3
 """Newest known format of interpreted files."""
 
 LAST_UNNUMBERED, ITS_FORMAT = 0x10200, 1
-"""The last version of heaptrack that writes no FORMAT, and the format of its files."""
+"""The last version of heaptrack that writes no FORMAT, and the format that this version writes."""
 
 MIN_SITE_LINE, MIN_BLOCK_LINE = len(b"a 1 1\n"), len(b"+ 0\n")
-"""Bytes of the shortest line that defines a site, and of the shortest that allocates a block."""
+"""Lengths in bytes of the shortest line that defines a site, and of the shortest allocation."""
 
 
 class HeaptrackFile(Struct):
@@ -149,8 +149,8 @@ def _known_line(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
 def _allocated(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
     """Read an allocation, which has either an address or a site.
 
-    A broken line must not allocate at a site, because the tables have room only for one block per
-    MIN_BLOCK_LINE bytes of valid lines.
+    A broken line must not allocate at a site. It may be shorter than MIN_BLOCK_LINE, and the tables
+    have room for only one block per MIN_BLOCK_LINE bytes of text.
     """
     text, state = scan.text, scan.state[0]
     number = hexadecimal(text, position, state)
@@ -176,7 +176,7 @@ def _allocated(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _freed(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
-    """Read a free, whose number is a site in an interpreted file with sites, else an address."""
+    """Read a free. Its number is a site in an interpreted file with sites, else an address."""
     number = hexadecimal(scan.text, position, scan.state[0])
     after = skip_line_end(scan.text, scan.state[0].position)
     call.op = Op.FREE
@@ -287,7 +287,7 @@ class HeaptrackReader(LineReader):
         )
         yield from super()._scan_block(arrays, end)
         file, stacks = self._scan.file[0], self._scan.stacks
-        file.string_end = max(int(file.string_end) - end, 0)  # as a position in the next block
+        file.string_end = max(int(file.string_end) - end, 0)  # relative to the next block of text
         self._names.add(stacks.names[: stacks.counts[0].names].tobytes(), int(file.format))
         stacks.counts[0].names = 0
 

@@ -6,10 +6,10 @@ All numbers are hexadecimal. LENGTH, the length of a text, is present only in fo
     m LENGTH PATH BASE [OFFSET SIZE]...        raw: a module at address BASE, and its segments; the
                                                executable has the path x, and "m 1 -" comes before a
                                                new list of modules
-    s LENGTH TEXT                              interpreted: the next string, from 1
-    i ADDRESS MODULE [FUNCTION [FILE LINE]]... interpreted: the next address, from 1; MODULE,
-                                               FUNCTION and FILE are numbers of strings; the first
-                                               function is inlined into the further ones
+    s LENGTH TEXT                              interpreted: the next string; the first is string 1
+    i ADDRESS MODULE [FUNCTION [FILE LINE]]... interpreted: the next address; the first is address
+                                               1. MODULE, FUNCTION and FILE are numbers of strings.
+                                               Each function is inlined into the one after it
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ MAX_TEXT = 1200
 """Maximum bytes kept of a string."""
 
 MAX_UNPARSED = 1 << 24
-"""Maximum bytes of lines that are kept unparsed until the table is made. Parsing is
+"""Maximum bytes of lines that are kept unparsed until the table of call sites is made. Parsing is
 delayed because, in a short interpreted file, it takes longer than parsing the calls."""
 
 LENGTH_FORMAT = 3
 """The first format in which the length of a text precedes the text."""
 
 EXECUTABLE, NEW_LIST = b"x", b"-"
-"""Paths of modules with a special meaning."""
+"""Special paths in an m line: the executable, and the start of a new list of modules."""
 
 
 class Segment(NamedTuple):
@@ -50,7 +50,7 @@ class Names:
     """The names read so far."""
 
     def __init__(self) -> None:
-        self._frames: list[list[Frame]] = [[]]  # interpreted files: by address number, from 1
+        self._frames: list[list[Frame]] = [[]]  # interpreted files: the frames of address N
         self._maps: list[list[Segment]] = [[]]
         self._strings = [b""]
         self._executable = b""
@@ -140,7 +140,7 @@ class Names:
         return self._strings[number] if 0 <= number < len(self._strings) else b""
 
     def table(self, rows: Any, recording: str) -> tuple[SiteTable, list[str]]:
-        """Return the table of call sites of the tree `rows`, and notes on missing names.
+        """Return the table of the call sites in the tree `rows`, and notes on missing names.
 
         `rows` are records of StackRow, and `recording` is the path of the file.
         """

@@ -3,8 +3,8 @@
     t IP PARENT      the next row of the tree, from 1: an address and the row of its caller
     m ... s ... x ... i ...   names: see `heaptrack_names`, which parses copies of these lines
 
-The tree and the names are collected only if call sites are requested. A call has site 0 if its
-stack is unknown, or is a row above MAX_NODES.
+The tree and the names are collected only if call sites are requested. The site number of a call is
+the row of its stack, or 0 if the stack is unknown or its row is MAX_NODES or higher.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from allocsim.traces.scan.lex import (
 from allocsim.traces.scan.state import ScanState
 
 MIN_ROW_LINE = len(b"t 1 0\n")
-"""Bytes of the shortest line that adds a row to the tree."""
+"""Length in bytes of the shortest line that adds a row to the tree."""
 
 _MODULE, _DASH = ord("m"), ord("-")
 

@@ -50,7 +50,8 @@ _CALL = (
     + rb"\((?P<arguments>(?:[^()\n]|\(nil\)){0,200}?)"
 )  # fmt: skip
 _RESULT = rb"(?P<result>\(nil\)|0x[0-9A-Fa-f]+|\d+|<void>)(?!\w)"
-# After a TID without brackets, a blank must precede the =. Firefox's logalloc writes none.
+# After a TID without brackets, a blank must precede the =. Lines of Firefox's logalloc have no
+# blank there, so they do not match.
 _END = (
     rb"(?:(?P<cut> <(?:unfinished|no return) \.\.\.>)|\)(?(tid) +| *)(?:=>?|->|:) *"
     + _RESULT
@@ -70,7 +71,8 @@ dropped.
 """
 
 MAX_THREADS = 1 << 12
-"""Maximum number of threads with unfinished calls, and of threads whose calls are counted."""
+"""Maximum number of threads with unfinished calls. Also the maximum number of threads whose calls
+are counted."""
 
 MAX_SHOWN = 5
 """Maximum number of thread ids that a note names."""
@@ -178,7 +180,10 @@ class Parser:
         return call
 
     def finish(self, reader: PythonReader) -> None:
-        """Add notes and losses to the reader: the counts of dropped calls and lines."""
+        """Add notes about dropped calls and skipped lines to the reader.
+
+        Sentences about calls that may be missing or mixed up go to `reader.losses` instead.
+        """
         self.dropped[INCOMPLETE] += sum(map(len, self.unfinished.values()))
         reader.notes += [f"{reason}: {count:,}" for reason, count in self.dropped.items() if count]
         reader.unreadable_calls = sum(

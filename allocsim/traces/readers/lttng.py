@@ -56,7 +56,8 @@ _OPERATIONS = (
     (word(b"memalig"), 7, int(Op.MEMALIGN)),
     (word(b"posix_m"), 7, int(Op.MEMALIGN)),
 )
-"""Prefix of each event's name, length of the prefix, and Op. Frequent events come first."""
+"""For each event: a prefix of its name, the length of the prefix, and the Op. Frequent events come
+first."""
 
 _VPID, _VTID, _SIZE, _PTR = word(b"vpid = "), word(b"vtid = "), word(b"size = "), word(b"ptr = 0")
 _IN_PTR, _OUT_PTR, _NMEMB = word(b"in_ptr "), word(b"out_ptr"), word(b"nmemb =")
@@ -212,7 +213,7 @@ def _usual_fields(scan: LttngScan, position: int, call: CallRecord) -> int:
         if state.position < 0:
             return name
         position = state.position
-        while ZERO <= text[position] <= _NINE:  # the number of a field that _value does not read
+        while ZERO <= text[position] <= _NINE:  # skip the number if _value did not read it
             position += 1
         if word_at(state, position, 2) == _COMMA:
             position += 2

@@ -1,9 +1,10 @@
 """Metadata of an LTTng trace directory (CTF 1.8): the offsets of the fields of each event.
 
-The directory's file `metadata` declares the layout of its streams. `read_layouts` accepts only the
-layout that LTTng-UST 2.10 to 2.13 writes on 64-bit machines for the libc wrapper with the contexts
-vpid and vtid. All fields are packed little-endian integers, so each field has a fixed offset. For
-any other layout, `read_layouts` returns None. Such a directory can be read by babeltrace2.
+The file `metadata` declares the layout of the other files, the streams of events. `read_layouts`
+accepts only the layout that LTTng-UST 2.10 to 2.13 writes on 64-bit machines for the libc wrapper
+with the contexts vpid and vtid. All fields are packed little-endian integers, so each field has a
+fixed offset. For any other layout, `read_layouts` returns None. Such a directory can be read by
+babeltrace2.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import records
 from allocsim.events import Op
 
-# A packet's header: magic number, UUID, checksum, size of the content and of the packet in bits.
+# The metadata file consists of packets of text. A packet begins with a header: magic number, UUID,
+# checksum, size of the content in bits, size of the packet in bits.
 _PACKET = struct.Struct("<I16xIII5x")
 _MAGIC = 0x75D11D57
 
@@ -59,7 +61,7 @@ CONTEXT = 8
 """Bytes of an event's context: vpid and vtid."""
 
 ABSENT = -1
-"""Value of an entry of EventLayout if the entry does not apply."""
+"""Value of an entry of EventLayout that does not apply to the event."""
 
 MAX_EVENTS = 1 << 10
 """All ids of events must be below this number."""
@@ -68,7 +70,7 @@ MAX_EVENTS = 1 << 10
 class EventLayout(Struct):
     """Layout of the events with one id.
 
-    The entries from `address` on are offsets of fields, in bytes after the event's header.
+    Each entry from `address` on is the offset of a field, in bytes after the event's header.
     """
 
     op: Int64  # an Op; ABSENT if the event is not a call of malloc's family

@@ -11,7 +11,8 @@ that `lttng_metadata` checks:
 
 The first event is at offset PACKET_HEADER. An event has a short or a long header. The short header
 is the event's id (2 bytes) and the low 32 bits of its time. The long header is EXTENDED (2 bytes),
-the event's id (4 bytes) and its time (8 bytes). The content includes the packet's header.
+the event's id (4 bytes) and its time (8 bytes). The size of the content includes the packet's
+header.
 
 The events are read in place, from the mapped files. The sizes in a damaged file may be wrong, so
 the kernels check every position against the ends of the packet and of the file.
@@ -55,10 +56,10 @@ class Stream(Struct):
     time: Int64  # time of the next event; NEVER at the end of the file
     event: Int64  # id of the next event
     number: Int64  # number that the next packet should have; -1 before the first
-    missing: Int64  # packets that are not in the file
-    discarded: Int64  # events that the tracer discarded
+    missing: Int64  # number of packets that are not in the file
+    discarded: Int64  # number of events that the tracer discarded
     is_cut: Int64  # 1 if the file ends within the current packet, else 0
-    broken: Int64  # packets that are damaged or cut off
+    broken: Int64  # number of packets that are damaged or cut off
 
 
 class Streams(NamedTuple):
@@ -97,10 +98,10 @@ def read_events(all_streams: Streams, calls: Table[CallRecord]) -> int:
 
 @kernel
 def _earliest(streams: Table[Stream]) -> tuple[int, int]:
-    """Return the stream whose next event is the earliest, and the time up to which to read it.
+    """Return the index of the stream with the earliest next event, and a time limit.
 
-    The second result is the time of the earliest next event in the other streams. Up to that time,
-    the stream can be read without another search.
+    The limit is the time of the earliest next event in all other streams. Until then, the stream
+    can be read without another search.
     """
     first, until = 0, NEVER
     for index in range(1, len(streams)):
@@ -114,7 +115,7 @@ def _earliest(streams: Table[Stream]) -> tuple[int, int]:
 
 @kernel
 def _advance(stream: Stream, layouts: Table[EventLayout]) -> None:
-    """Read the header of the event at stream.position, or of the next packet's first event.
+    """Read the header of the event at stream.position or, if the packet has ended, in the next one.
 
     At the end of the file, the stream's time becomes NEVER.
     """

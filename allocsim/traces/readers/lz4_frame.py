@@ -17,7 +17,7 @@ MAX_BLOCKS = 1 << 20
 memray's blocks have 64 KiB, so the limit is 64 GiB."""
 
 _HAS_DICTIONARY, _HAS_CHECKSUM, _HAS_LENGTH, _HAS_BLOCK_CHECKSUMS = 1, 4, 8, 16
-"""Bits of the byte after the magic number."""
+"""Flags: bits of the byte after the magic number."""
 
 _UNCOMPRESSED = 1 << 31
 """Bit of a block's size. If it is set, the block is not compressed."""

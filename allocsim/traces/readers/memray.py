@@ -42,7 +42,7 @@ CUT_AT_START = "it is cut off before its first call"
 
 NUMBER = 8
 RECORD = NUMBER * memray_child.COLUMNS
-"""Bytes of a number and of a record in the child's output (see `memray_child`)."""
+"""Length in bytes of a number, and of a record, in the child's output (see `memray_child`)."""
 
 _NOT_A_CALL = -1
 _OPS = np.full(64, _NOT_A_CALL, np.int64)

@@ -8,8 +8,9 @@ address, size and the number of its stack. The exit status is 0 on success, NO_M
 not installed, or UNREADABLE with the reason on standard error.
 
 With the argument STACKS, a last record with the allocator TABLE follows, and then the stacks as a
-JSON object. Its key `frames` has a list of [function, file, line, whether it is native]. The keys
-`parents` and `frame_of` have a tree of rows. Row N of the tree is the stack with the number N.
+JSON object. Its key `frames` has a list of [function, file, line, whether it is native]. The stacks
+are a tree: stack N is row N of the tree, `parents[N]` is the row of its caller, and `frame_of[N]`
+is the index of its innermost frame in `frames`.
 Without the argument, all numbers of stacks are 0.
 """
 
@@ -49,7 +50,7 @@ MAX_ROWS, MAX_NAME = 1 << 20, 1000
 the tree have the number 0."""
 
 BATCH = 1 << 13
-"""Records written at a time: 320 KiB."""
+"""Number of records written at a time: 320 KiB."""
 
 MASK = (1 << 60) - 1
 """Mask of the bits of a number that are kept, so that every number fits into an int64. A higher

@@ -13,7 +13,7 @@ MAX_TABLE = 1 << 30
 """Maximum bytes of the JSON text."""
 
 NATIVE = "[native]"
-"""The module of every native function, because memray does not record the module."""
+"""Module name of every native function, because memray does not record modules."""
 
 
 class _Stacks(msgspec.Struct, frozen=True):

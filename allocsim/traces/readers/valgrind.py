@@ -67,7 +67,7 @@ class ValgrindScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Return whether the beginning contains --PID-- and a call."""
+    """Return whether the beginning of a file contains --PID-- and a call."""
     return _CALL.search(head) is not None
 
 

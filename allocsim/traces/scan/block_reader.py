@@ -19,7 +19,7 @@ from allocsim.traces.reader import Reader
 from allocsim.traces.source import Source
 
 BLOCK = 1 << 20
-"""Bytes of the buffer that the source fills. No record may be longer."""
+"""Length in bytes of the buffer that the source fills. No record may be longer."""
 
 
 class Scanned(NamedTuple):

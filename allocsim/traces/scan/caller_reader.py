@@ -1,8 +1,8 @@
 """Caller reader: the base class of readers of text formats that name the caller of each call.
 
-A caller is one address, so a call site has one frame. The scanner has a field `callers`, in which a
-kernel stores the text of each new caller and gives it a number (see `text_numbers`). The field has
-room only if call sites are requested.
+A caller is one address, so a call site has one frame. The scanner (see `line_reader`) has a field
+`callers`, in which a kernel stores the text of each new caller and gives it a number (see
+`text_numbers`). The field has room only if call sites are requested.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from allocsim.traces.scan.line_reader import LineReader
 from allocsim.traces.scan.text_numbers import texts_of, with_room_for_texts
 
 MIN_LINE = 12
-"""Bytes of the shortest line that names a caller: mtrace's "@ x + 0x1 0" and its newline."""
+"""Length in bytes of the shortest line that names a caller: "@ x + 0x1 0" (mtrace) and newline."""
 
 
 CALLERS_ONLY = (
@@ -48,7 +48,7 @@ class CallerReader(LineReader):
         return table_of_addresses([0] * len(callers), range(len(callers)), chains)
 
     def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:
-        """Make room in the table for all callers, then yield batches of the calls before `end`."""
+        """Make room for the callers in the text, then yield batches of the calls before `end`."""
         if self.sites is not None:
             callers = with_room_for_texts(self._scan.callers, end // MIN_LINE + 1, end)
             self._scan = self._scan._replace(callers=callers)

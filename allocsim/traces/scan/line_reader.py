@@ -28,11 +28,11 @@ from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 BLOCK = 1 << 20
-"""Bytes of the buffer that the source fills. No line of a format may be longer."""
+"""Length in bytes of the buffer that the source fills. No line of a format may be longer."""
 
 PADDING = 32
-"""Bytes after the buffer that a kernel may read, because kernels load whole words and do not check
-for the end of the text."""
+"""Number of bytes after the buffer that a kernel may read, because kernels load whole words and do
+not check for the end of the text."""
 
 
 @dataclass(frozen=True)

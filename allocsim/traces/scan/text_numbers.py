@@ -33,16 +33,16 @@ MAX_BYTES = 64 << 20
 """Maximum length of all texts together, in bytes."""
 
 WORD = 7
-"""Bytes that `word_at` loads at a time."""
+"""Number of bytes that `word_at` loads at a time."""
 
 _LAST_KEY = (1 << 62) - 1
 """The largest hash."""
 
 
 class TextCounts(Struct):
-    """Counters of a table."""
+    """Counters, and the random numbers of the hash."""
 
-    texts: Int64  # texts so far
+    texts: Int64  # number of texts so far
     bytes: Int64  # length of all texts in bytes
     factor: Int64  # this and the next field are random numbers of 31 bits, for the hash
     other_factor: Int64

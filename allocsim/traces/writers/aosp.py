@@ -64,7 +64,7 @@ def write_aosp(trace: Trace, path: Path) -> None:
 
 
 def _texts(trace: Trace) -> Iterator[Any]:
-    """Yield the lines of all events as bytes, and count the notes that the text cannot express."""
+    """Yield the lines of all events as bytes, and count the events that have no line."""
     space, notes, text = new_address_space(), 0, np.empty(0, np.uint8)
     for chunk in trace.chunks:
         notes += int(np.count_nonzero(chunk.op > Op.THREAD_DONE))
@@ -83,7 +83,7 @@ def _texts(trace: Trace) -> Iterator[Any]:
                     )
                 space = with_room_for(space, number)
     if notes:
-        trace.notes.append(f"dropped freeze and release notes, which AOSP text lacks: {notes}")
+        trace.notes.append(f"dropped freeze and release events, which AOSP text lacks: {notes}")
 
 
 @kernel
@@ -93,7 +93,7 @@ def write_lines(
     """Write events[start:] as lines.
 
     Returns the index of the first event that was not written, and the length of the text. The
-    function stops early when the tables are full or when no address is left.
+    function stops early when the tables of `space` are full or when no address is left.
     """
     length = 0
     position = start
