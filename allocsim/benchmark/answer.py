@@ -1,4 +1,4 @@
-"""The answer of a child: arrays of 64-bit integers in a file in memory (a memfd).
+"""The answer of a child process: arrays of 64-bit integers in a file in memory (a memfd).
 
 The child cannot write to a large file (see `python_child.limit_output`), so it writes through a
 mapping of the file. The parent sets the file's length beforehand.

@@ -45,7 +45,8 @@ TABLE_BYTES = OBJECT.itemsize + 8
 """Bytes per object: a row of the driver's table of objects, and an int64 for `peak_live`."""
 
 PLAN_BYTES = EVENT.itemsize + Turn.dtype.itemsize + Epoch.dtype.itemsize
-"""Maximum bytes that a plan for threads needs for each event: a turn and an epoch."""
+"""Maximum bytes that a plan for threads needs per event: the event, a turn and an epoch (see
+`benchmark.threads`)."""
 
 Setup: TypeAlias = memory.Setup | times.Setup | thread_times.Setup | pages.Setup | snapshots.Setup
 """What each kind of measurement prepares before the subject is loaded."""
@@ -88,9 +89,9 @@ class Request(msgspec.Struct, kw_only=True):
     later: float = 1.0
     """After everything is freed, the footprint is measured twice, this many seconds apart."""
     runs: int = 1
-    """Timed runs."""
+    """Number of timed runs."""
     warmup: int = 0
-    """Runs before the timed ones; their times do not count."""
+    """Number of runs before the timed ones; their times do not count."""
 
     def bound(self) -> MemoryBound:
         """Return the memory bound for the driver's tables, and for a subject without a limit."""

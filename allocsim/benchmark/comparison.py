@@ -34,9 +34,9 @@ class Conditions:
     """Settings of a measurement, the same for all subjects of a comparison."""
 
     runs: int = 5
-    """Timed runs of each subject."""
+    """Number of timed runs of each subject."""
     warmup: int = 1
-    """Runs before the timed ones; their times do not count."""
+    """Number of runs before the timed ones; their times do not count."""
     touch: Touch = Touch.PAGE
     timeout: float = 600.0
     """Seconds that each process may take after its kernels have been compiled."""
@@ -213,7 +213,7 @@ def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool
     """Return whether a library's peak may be too high by UNSURE or more.
 
     This is so if the recording does not say what the program touched, and if counting at most one
-    page of each object makes peak live lower by at least this share.
+    page of each object makes peak live lower by UNSURE or more.
     """
     is_unknown = conditions.touch == Touch.PAGE and not workload.knows_touched
     if row.memory is None or library_of(row.subject) is None or not is_unknown:

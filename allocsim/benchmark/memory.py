@@ -110,7 +110,7 @@ class Setup(NamedTuple):
         library = subject.library
         if self.clock is None or library is None:
             return self._replace(clock=None)
-        # Without this word, the replay would sleep at each step, even if nothing reads the clock.
+        # If this were 0, the replay would sleep at each step, even if nothing reads a clock.
         self.meter.settings[0].clock = self.clock.word.ctypes.data
         is_read = not releases_in_background(library) and self.clock.replace_clock_of(library)
         return self if is_read else self._replace(clock=None)
@@ -129,7 +129,7 @@ class Setup(NamedTuple):
         return begun
 
     def replay(self, subject: Subject) -> float:
-        """Replay all events and take the readings of each step; return the duration in seconds."""
+        """Replay all events, with readings after each step (see `stepping`); return the seconds."""
         begun = self.start_time()
         if self.threads is None:
             replay_all(subject, self.run, self.events, self.steps, self.meter)

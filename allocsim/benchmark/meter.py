@@ -26,14 +26,14 @@ BUFFER_SIZE = 4096
 """Size of the buffer in bytes: about four times the length of smaps_rollup."""
 
 STATM = "/proc/self/statm"
-"""The fast file: a reading takes 2 us. It is exact to the page since Linux 6.16. On older kernels
-it may lag by 64 pages per CPU, which is more than the footprint of a small workload. It is used
-only if `_is_exact` finds it exact."""
+"""The faster of two files that report memory: a reading takes 2 us. It is exact to the page since
+Linux 6.16. On older kernels it may lag by 64 pages per CPU, which is more than the footprint of a
+small workload. It is used only if `_is_exact` finds it exact."""
 
 ROLLUP = "/proc/self/smaps_rollup"
-"""The exact file: a reading takes 1 to 2 ms. Hundreds of readings make the replay much longer.
-A library that delays the release of memory then releases more of it during the replay (mimalloc's
-peak is 20% lower)."""
+"""The slower file, which is always exact: a reading takes 1 to 2 ms. Hundreds of readings make the
+replay much longer. A library that delays the release of memory then releases more of it during the
+replay (mimalloc's peak is 20% lower)."""
 
 ANONYMOUS = int.from_bytes(b"Anonymou", "little")
 """The first 8 bytes of the line "Anonymous:" in ROLLUP, as an integer. That line does not count

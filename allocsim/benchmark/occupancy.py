@@ -1,4 +1,4 @@
-"""Occupancy of a heap at one moment: the parts of its footprint, and live bytes in each region.
+"""Occupancy of a heap at one moment: the parts of its footprint, and live bytes by address.
 
 The figures are sums over objects and over units of memory, such as pages (see
 `explanation.heap_map`). No unit is divided among the objects in it, so the figures are cheap enough
@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 REGION = 1 << 16
-"""Bytes of address space in a row of `Occupancy.regions`."""
+"""Bytes of address space in a region; `Occupancy.regions` has a row for each region."""
 
 HELD = ("live", "rounding", "pinned", "untouched")
-"""The parts that live objects hold, as in `explanation.owners.parts_of`."""
+"""The parts of the footprint that live objects hold, as in `explanation.owners.parts_of`."""
 
 
 class Occupancy(NamedTuple):

@@ -59,7 +59,7 @@ class Pages(msgspec.Struct, kw_only=True):
     has_usable: bool
     """Whether the library reports the usable bytes of an object."""
     has_slabs: bool
-    """Whether the library reports the slabs of objects."""
+    """Whether the library reports the slab (a block of objects of one size) of each object."""
     release: str | None
     """The call that makes the library release memory. None if allocsim knows no such call."""
     left: list[tuple[Count, Count]]

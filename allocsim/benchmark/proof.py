@@ -61,7 +61,7 @@ def _require_rise(library: LoadedLibrary, before: int) -> None:
 
     mimalloc counts committed bytes, which include free memory. The first blocks may come from that
     memory and leave the counter unchanged. Blocks are therefore added until the counter rises, or
-    until they exceed `before`.
+    until the size of all blocks exceeds `before`.
     """
     malloc, free = library.state.function[:2].tolist()
     # Called through ctypes, because a kernel cannot be compiled now (see `child._compile`).

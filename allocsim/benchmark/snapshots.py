@@ -1,8 +1,8 @@
 """Snapshots of a library's heap at several moments of one replay, in the child process.
 
 At each moment, the process forks. The copy scans the pages and the live objects, so a snapshot
-changes no memory of the replay. Each copy writes its results into the answer (see `answer`), at an
-offset of its own.
+changes no memory of the replay. Each copy writes its results into the answer, a file in memory (see
+`answer`), at an offset of its own.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The ends of a workload's threads, recorded or inferred, which are put into the file of events.
+"""The ends of a workload's threads, recorded or inferred. They are put into the file of events.
 
 Most recorders do not see when a thread ends. If all threads stayed alive to the end of the replay,
-their caches and arenas would count. A program with a pool of 200 threads took 28 MiB under
-tcmalloc, but its replay took 105 MiB. In the traces of these recorders, every thread but the first
-is therefore assumed to end after its last event. A thread may in fact have lived on without calling
-the allocator.
+their caches and arenas would count as footprint until then. A program with a pool of 200 threads
+took 28 MiB under tcmalloc, but its replay took 105 MiB. In the traces of these recorders, every
+thread but the first is therefore assumed to end after its last event. A thread may in fact have
+lived on without calling the allocator.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Note = tuple[int, int]
 
 
 class ThreadEnds:
-    """The threads of a stream of chunks, and their ends."""
+    """The threads of a trace that is read in chunks of events, and the ends of these threads."""
 
     def __init__(self) -> None:
         self.threads = 0
@@ -38,7 +38,7 @@ class ThreadEnds:
         """For each thread: number of events up to its last one, or -1 if it has no event."""
 
     def add(self, chunk: Any, before: int) -> None:
-        """Add a chunk of events and notes; `before` is the number of events before it."""
+        """Add a chunk of events and thread ends; `before` counts the events before the chunk."""
         is_event = chunk.op <= Op.FREE
         count = before + np.cumsum(is_event)
         threads = chunk.thread[is_event]

@@ -1,9 +1,9 @@
 """Measure the time of a library on the recorded threads: the CPU time of all of them together.
 
-The threads run freely within windows, so they contend for the locks of the library as in the
-program (see `benchmark.threads`). Only the CPU time within turns counts. Wall-clock time would
-depend on the number of processors, and on how long the threads wait for each other at the ends of
-windows.
+The events are replayed in windows of hundreds of events or more (see `benchmark.threads`). The
+threads run freely within a window, so they contend for the locks of the library as in the program.
+The CPU time for waiting at the end of a window does not count. Wall-clock time would depend on the
+number of processors, and on how long the threads wait for each other at the ends of windows.
 """
 
 from __future__ import annotations

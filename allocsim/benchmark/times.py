@@ -32,7 +32,7 @@ from allocsim.events import Event
 from allocsim.libraries.idle import idle_library
 
 BATCH = 64
-"""Events between two readings of the clock. A reading takes as long as 20 malloc events."""
+"""Number of events between two readings of the clock. A reading takes as long as 20 mallocs."""
 
 MIN_RUN = 20e6
 """Minimum nanoseconds of a run: if the workload is shorter, a run replays it several times."""

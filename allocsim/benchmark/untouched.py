@@ -23,12 +23,12 @@ ALL = 255
 
 
 class UntouchedShares:
-    """Sets the shares of the calls of a trace, chunk after chunk."""
+    """Sets these shares in the calls of a trace, which is read in chunks of rows."""
 
     def __init__(self, trace: Trace) -> None:
         """Read from the trace's description how much of each object was touched, if it says so."""
         self._facts = fact_of(trace, UNTOUCHED)
-        self._read = 0  # rows of the chunks so far
+        self._read = 0  # number of rows in the chunks so far
 
     @property
     def is_recorded(self) -> bool:
@@ -36,14 +36,14 @@ class UntouchedShares:
         return self._facts is not None
 
     def put(self, calls: Any, chunk: Any) -> None:
-        """Set the shares of `calls`, which are the events of `chunk` without notes."""
+        """Set the shares of `calls`: the rows of `chunk`, except the notes (ends of threads)."""
         if self._facts is None:
             calls.alignment[(calls.op == Op.CALLOC) & (calls.request >= LARGE)] = ALL
             return
         first, end = np.searchsorted(self._facts[:, 0], [self._read, self._read + len(chunk)])
         for row, touched in self._facts[first:end].tolist():
             index = row - self._read
-            if chunk.op[index] <= Op.FREE:  # in a damaged file, it may be the end of a thread
+            if chunk.op[index] <= Op.FREE:  # in a damaged file, the row may be a thread's end
                 number = int(np.count_nonzero(chunk.op[:index] <= Op.FREE))
                 self._set(calls[number], touched)
         self._read += len(chunk)

@@ -42,10 +42,10 @@ def complete(design: object, source: str) -> Design:
 def _make_names_unique(state: type) -> None:
     """Prefix the names of the NamedTuples in the module of `state` with the module's name.
 
-    Numba names the type of a NamedTuple, and the kernels compiled for it, by the name of the class
-    without its module. If the states of two designs had the same name, the second design
-    would run the machine code of the first. `__qualname__` does not change: pickles and cached
-    kernels find a class by it.
+    Numba names the type of a NamedTuple by the name of the class without its module, and so also
+    the kernels compiled for this type. If the states of two designs had the same name, the second
+    design would run the machine code of the first. `__qualname__` does not change, because pickles
+    and cached kernels find a class by its `__qualname__`.
     """
     module = sys.modules.get(state.__module__)
     for each in (state, *vars(module).values()) if module else (state,):
@@ -82,7 +82,7 @@ def _are_parameters(value: Any) -> bool:
 
 
 def _are_parts(value: Any) -> bool:
-    """Return whether `value` maps names of parts to strings."""
+    """Return whether `value` maps names of parts of the heap to strings."""
     return isinstance(value, dict) and all(
         key in (*PARTS, "metadata") and isinstance(each, str) for key, each in value.items()
     )
@@ -106,4 +106,4 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "spans": (lambda value: isinstance(value, str) and value.isidentifier(), "a plural noun"),
     "parts": (_are_parts, f"a dict with keys among {', '.join(PARTS)}, metadata"),
 }
-"""For each field of Design: a check of its value, and what messages say that it should be."""
+"""For each field of Design: a check of its value, and a phrase for a valid value in messages."""

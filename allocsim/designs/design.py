@@ -34,7 +34,7 @@ class ClassUse:
     central: int = 0
     """Free objects in the central free list."""
     slots: int = 0
-    """Slots of the transfer cache that the class has now, used or not."""
+    """Slots of the transfer cache that the class has now, used or not. A slot holds one batch."""
 
     @property
     def free(self) -> int:
@@ -68,10 +68,10 @@ class Units:
     length: np.ndarray
     """int64: bytes of each unit."""
     part: np.ndarray
-    """int64: an index into `names` for each unit. A unit without a live object belongs to this part
-    of the heap."""
+    """int64: for each unit, an index into `names`. It names the part of the heap to which the bytes
+    of the unit belong if no live object is in the unit."""
     names: tuple[str, ...]
-    """Names of parts of the heap."""
+    """Names of the parts of the heap to which `part` refers."""
     rest: Mapping[str, int] = field(default_factory=dict)
     """Bytes outside all units, by part of the heap. Released bytes do not count."""
     break_range: tuple[int, int] | None = None

@@ -97,9 +97,9 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 
 def _read(path: str) -> tuple[int, ...]:
-    """Read the sizes of a table from a JSON file: `classes`, each with its `size` in bytes.
+    """Read the sizes of a table from a JSON file: its key `classes` is a list of objects.
 
-    A file written by hand may lack the schema.
+    Each object has a `size` in bytes. A file written by hand may lack the key `schema`.
     """
     require_regular(Path(path))
     table = read_json(path, "a table of size classes")

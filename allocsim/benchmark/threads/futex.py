@@ -1,8 +1,8 @@
 """Futexes: a thread sleeps until another thread changes a word (futex(2)).
 
 Before the kernel puts a thread to sleep, it compares the 32 bits at the word's address with the
-value that the thread has read. On the supported processors, which are little-endian, these are the
-low bits of the word.
+value that the thread has read. On the supported processors, which are little-endian, these 32 bits
+are the low half of the 64-bit word.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def wait_above(control: Control, address: int, bound: int) -> None:
 def wait_for(control: Control, address: int, waiting: int, value: int) -> None:
     """Sleep until the word at `address` is `value`.
 
-    The word at `waiting` counts the threads that wait.
+    The word at address `waiting` counts the threads that wait.
     """
     fetch_add(waiting, 1)
     word = load_acquire(address)

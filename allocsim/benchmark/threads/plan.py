@@ -1,10 +1,13 @@
-"""The plan of a replay on threads: a stream of events for each thread, and epochs of turns.
+"""The plan of a replay on threads: a stream of events for each thread, divided into turns.
+
+The replay is a sequence of epochs, and a turn is the events of one thread in one epoch (see
+`benchmark.threads`).
 
 Object ids are reused, so two objects with the same id would make threads wait for each other. In a
-stream, an event therefore has a slot in place of an id. If only one thread uses an object, only
-that thread reuses its slot. The slot of a shared object is reused only in a later epoch. The
-*version* of a shared object counts its allocation and its reallocations so far: a call waits for
-the version that it needs.
+stream, an event therefore has a slot in place of an id: the number of a row in a table of objects.
+If only one thread uses an object, only that thread reuses its slot. The slot of a shared object is
+reused only in a later epoch. The *version* of a shared object counts its allocation and its
+reallocations so far: a call waits for the version that it needs.
 """
 
 from __future__ import annotations
@@ -27,23 +30,23 @@ NO_SLOT = -1
 """Slot of an object that is not live."""
 
 ORDERED = 0
-"""The window of ordered replay: an epoch has one turn, and events keep their recorded order."""
+"""Value of `window` for ordered replay: an epoch has one turn, and events keep their order."""
 
 
 class Cursor(Struct):
     """Totals of a plan, and the state of `fill_plan`."""
 
     epochs: Int64
-    turns: Int64  # turns in use, plus 1, because turn 0 is unused
-    window: Int64  # calls in an epoch, or ORDERED
-    calls: Int64  # calls so far
+    turns: Int64  # number of turns in use, plus 1, because turn 0 is unused
+    window: Int64  # number of calls in an epoch, or ORDERED
+    calls: Int64  # number of calls so far
     full: Int64  # 1: the next call begins an epoch
     until: Int64  # number of calls at which the epoch is full
     thread: Int64  # the thread of the last event
-    step: Int64  # steps whose last call has been seen
-    marked: Int64  # steps whose epoch is known
-    alive: Int64  # threads alive at the beginning of the epoch, plus threads that began in it
-    ended: Int64  # threads that end in this epoch
+    step: Int64  # number of steps (see `stepping`) whose last call has been seen
+    marked: Int64  # number of steps whose entry in `Plan.due` has been set
+    alive: Int64  # number of threads alive at the epoch's beginning, plus those begun in it
+    ended: Int64  # number of threads that end in this epoch
     at_once: Int64  # maximum of `alive`
     live: Int64  # live bytes
     peak_live: Int64  # maximum of `live`
@@ -53,18 +56,18 @@ class PlannedObject(Struct):
     """The object that has a given object id now. The table has a row for each id."""
 
     slot: Int64  # slot, with the bit SHARED if several threads use the object; NO_SLOT: not live
-    request: Int64  # bytes requested; 0 if it is not live
-    version: Int64  # version of a shared object, for the next call
+    request: Int64  # bytes requested; 0 if the object is not live
+    version: Int64  # of a shared object: the version that its next call waits for
     life: Int64  # number of its allocation, counted from 0 (see `survey`)
 
 
 class ThreadProgress(Struct):
     """The state of a thread in `fill_plan`."""
 
-    position: Int64  # where its next event goes in the stream
+    position: Int64  # index in the stream where its next event goes
     first: Int64  # its first turn
     turn: Int64  # its latest turn so far
-    begin: Int64  # where its events begin in the stream
+    begin: Int64  # index in the stream where its events begin
 
 
 class Plan(NamedTuple):
@@ -75,15 +78,15 @@ class Plan(NamedTuple):
     turns: Table[Turn]
     epochs: Table[Epoch]
     threads: Table[ThreadProgress]
-    due: np.ndarray  # int64, for each step: the epoch at whose end its readings are taken
+    due: np.ndarray  # int64, for each step: the epoch at whose end memory is read
     slots: Slots
-    objects: Table[PlannedObject]  # at the end of the plan
+    objects: Table[PlannedObject]  # the state at the end of the plan
 
 
 def make_plan(
     events: Table[Event], surveyed: Survey, objects: int, steps: Table[Step], window: int = ORDERED
 ) -> Plan:
-    """Return the plan of surveyed events, and set `live` of the steps.
+    """Return the plan of surveyed events, and set the field `live` of each of the steps.
 
     `objects` is the number of object ids; `window` is the number of calls in an epoch. Only ordered
     replay has steps.
@@ -148,7 +151,7 @@ def fill_plan(
 
 @kernel
 def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
-    """Return the turn that the next event of a thread belongs to, a new one if necessary."""
+    """Return the turn of a thread's next event; begin a new turn if necessary."""
     cursor, progress = plan.cursor[0], plan.threads[thread]
     is_ordered = cursor.window == ORDERED
     if cursor.epochs == 0 or (cursor.full and is_call) or (is_ordered and thread != cursor.thread):
@@ -195,7 +198,7 @@ def _begin_turn(plan: Plan, thread: int, progress: ThreadProgress) -> None:
 
 @kernel
 def _mark_steps(plan: Plan) -> None:
-    """Set the epoch of each step whose last call has been seen to the current epoch."""
+    """Record the current epoch as the one in which the steps end whose last call has been seen."""
     cursor = plan.cursor[0]
     while cursor.marked < cursor.step:
         plan.due[cursor.marked] = cursor.epochs - 1

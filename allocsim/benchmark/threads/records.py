@@ -13,7 +13,7 @@ from allocsim.driver_records import Driver, Object
 from allocsim.events import Event
 
 SHARED = 1 << 30
-"""Bit of an event's `object`: several threads use the object. The other bits are its slot."""
+"""Bit of an event's field `object`: several threads use the object. The other bits are the slot."""
 
 CODE = np.dtype([(ARRAYS, np.int64, (64,))])
 """The record to which a pointer to a Stage points (see `core.heap_pointer`)."""
@@ -24,7 +24,7 @@ class Turn(Struct):
 
     thread: Int64
     epoch: Int64
-    end: Int64  # index in the stream after its last event; it begins at the previous turn's `end`
+    end: Int64  # stream index after the turn's last event; the thread's next turn begins here
     next: Int64  # the thread's next turn, or 0 if this is the last one
     ends: Int64  # 1: the thread ends with this turn
 
@@ -33,7 +33,7 @@ class Epoch(Struct):
     """Turns that may run at the same time, after all turns of the epochs before."""
 
     first: Int64  # the first turn; the turns of an epoch are consecutive
-    remaining: Int64  # turns that are not finished
+    remaining: Int64  # number of turns that are not finished
 
 
 class ReplayThread(Struct):
@@ -45,8 +45,8 @@ class ReplayThread(Struct):
     handle: Int64  # pthread_t
     number: Int64
     first: Int64  # its first turn
-    begin: Int64  # where its events begin in the stream
-    stack: Int64  # the stack that it runs on
+    begin: Int64  # index in the stream where its events begin
+    stack: Int64  # number of the stack that it runs on
     cpu: Int64  # CPU time of its turns in nanoseconds, if it is measured
     last: Int64  # the epoch of its last turn
 
@@ -61,7 +61,7 @@ class Shared(Struct):
 
 
 class Control(Struct):
-    """The record that all threads share: C functions, addresses of tables, and requests."""
+    """The record that all threads share: C functions, addresses of tables, and counts."""
 
     syscall: Int64  # address of the C function
     nanosleep: Int64  # address of the C function
@@ -69,31 +69,31 @@ class Control(Struct):
     pthread_create: Int64  # address of the C function
     pthread_join: Int64  # address of the C function
     entry: Int64  # address of the start function of threads
-    threads: Int64  # address of the table
-    epochs: Int64  # address of the table
-    shared: Int64  # address of the table
+    threads: Int64  # address of the table of ReplayThread
+    epochs: Int64  # address of the table of Epoch
+    shared: Int64  # address of the table of Shared
     codes: Int64  # address of the table of CODE
     attributes: Int64  # address of the pthread_attr_t of the stacks
-    requests: Int64  # address of the table
+    requests: Int64  # address of the table of requests to the supervisor
     nap: Int64  # address of a timespec of NAP nanoseconds
     address: Int64  # address of this record
-    made: Int64  # requests made to the supervisor
-    rung: Int64  # requests that the supervisor may take; a futex word
-    stacks: Int64  # stacks not in use
-    step: Int64  # steps whose memory has been read
+    made: Int64  # number of requests made to the supervisor
+    rung: Int64  # number of requests that the supervisor may take; a futex word
+    stacks: Int64  # number of stacks not in use
+    step: Int64  # number of steps (see `stepping`) at whose end memory has been read
     timed: Int64  # 1: the CPU time of turns is measured
     error: Int64  # errno of pthread_create, or 0
     failed: Int64  # 1 + the number of the thread whose event failed; 0 if none failed
 
 
 class Stage(NamedTuple):
-    """The state of a thread's kernel; `thread`, `driver` and `scratch` are its own rows."""
+    """The state of a thread's kernel; only `code` to `scratch` differ between threads."""
 
     code: np.ndarray  # CODE
     thread: Table[ReplayThread]  # the thread's row
     driver: Table[Driver]  # the thread's row
     scratch: Table[Object]  # the thread's row
-    stream: Table[Event]  # all streams; `object` is a slot, `thread` is a version
+    stream: Table[Event]  # all streams; an event's `object` is a slot, its `thread` a version
     unshared: Table[Object]  # slots of objects that one thread uses
     shared: Table[Shared]
     turns: Table[Turn]

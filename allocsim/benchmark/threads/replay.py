@@ -1,6 +1,6 @@
 """A replay of a plan on OS threads of this process, with a malloc library.
 
-Everything is mapped, touched and compiled before the library is loaded.
+All memory is mapped and touched, and all code is compiled, before the library is loaded.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ C_FUNCTIONS = ("syscall", "nanosleep", "clock_gettime", "pthread_create", "pthre
 """The C functions whose addresses are fields of Control."""
 
 DRIVER_ROWS = 2
-"""Rows for each thread in the drivers' table, so that no two threads write to one cache line."""
+"""Number of rows for each thread in the drivers' table: enough that no two threads write to one
+cache line."""
 
 
 class Options(NamedTuple):
@@ -80,7 +81,7 @@ class ThreadedReplay:
         self._has_run = False
 
     def replay(self, function: np.ndarray) -> None:
-        """Replay on the library whose functions have these addresses; set `resident` of the steps.
+        """Replay on the library whose functions have these addresses; set `resident` of each step.
 
         Raises the error of the event that failed (see `stop_error`), or EnvironmentLacks if a
         thread cannot be created. Threads that do not end in the recording stay until `end_threads`.
@@ -88,7 +89,7 @@ class ThreadedReplay:
         self._stage.function[:] = function
         self._stage.times[: len(self._steps)] = self._steps.time
         if self._has_run:
-            self._reset()  # not before the first replay: it would measure the new arrays
+            self._reset()  # not before the first replay, which would count the new arrays
         self._has_run = True
         if self._supervise():
             self._raise_failure()
@@ -183,14 +184,14 @@ class _Tables:
         return control
 
     def stages(self, stacks: Stacks) -> list[Stage]:
-        """Return the stage of each thread."""
+        """Return the Stage (the state of the kernel) of each thread."""
         self.control[0].attributes = stacks.attributes.address
         free_stacks = _zeros(np.int64, stacks.count)
         function = _zeros(np.int64, len(FUNCTIONS))
         return [self._stage(number, free_stacks, function) for number in range(self.count)]
 
     def _stage(self, number: int, free_stacks: np.ndarray, function: np.ndarray) -> Stage:
-        """Return the stage of one thread."""
+        """Return the Stage of one thread."""
         stage = Stage(
             code=self.codes[number : number + 1],
             thread=self.threads[number : number + 1],

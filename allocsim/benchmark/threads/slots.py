@@ -1,6 +1,8 @@
 """Slots: the rows of the tables of objects in a replay on threads.
 
-Slots that different threads use for their own objects are never in the same cache line.
+An object has a slot from its allocation to its free. A replay is a sequence of epochs, in each
+of which threads run at the same time (see `benchmark.threads`). Slots that different threads use
+for their own objects are never in the same cache line.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """The supervisor: creates and joins the threads of a replay, on the main thread of the process.
 
-A thread that ends in the recording is joined before its last turn is finished. The library's work
-at the end of a thread, such as emptying its cache, is therefore done before later epochs.
+The events are replayed in epochs, one after another. The events of one thread in one epoch are a
+turn (see `benchmark.threads`). A thread that ends in the recording is joined before its last turn
+counts as finished. The library's work at the end of a thread, such as emptying its cache, is
+therefore done before later epochs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The kernel that an OS thread runs: it replays the turns of one thread of the plan."""
+"""The kernel that an OS thread runs: it replays the turns of one thread of the plan.
+
+A turn is the events of one thread in one epoch (see `benchmark.threads`).
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ VERSIONS = 0xFFFF
 def run_thread(stage: Stage) -> int:
     """Replay all turns of the thread; return 0.
 
-    A thread that does not end in the recording stays until FOREVER is granted to it.
+    A thread that does not end in the recording stays until the supervisor ends it (see FOREVER).
     """
     thread, number = stage.thread[0], stage.thread[0].first
     position = thread.begin

@@ -1,4 +1,8 @@
-"""Turns: a thread waits until its epoch is open. The last turn to finish opens the next epoch.
+"""Turns: how the threads of a replay wait for each other.
+
+The events are replayed in epochs, one after another. The events of one thread in one epoch are a
+turn (see `benchmark.threads`). A thread waits until the epoch of its turn is open. The thread that
+finishes the last turn of an epoch opens the next epoch.
 
 The supervisor creates threads and joins them. It takes requests from a table: n + 1 to create
 thread n, -(n + 1) to join it, DONE, or FAILED.
@@ -22,7 +26,8 @@ FAILED = DONE + 1
 """Request: an event failed, and the replay must stop."""
 
 FOREVER = (1 << 31) - 1
-"""An epoch that no plan reaches. It is granted to a thread that has no more turns, to end it."""
+"""An epoch after all epochs of every plan. A thread without further turns waits for this epoch, and
+ends when the supervisor grants it."""
 
 THREAD_BYTES = ReplayThread.dtype.itemsize
 EPOCH_BYTES = Epoch.dtype.itemsize
@@ -82,9 +87,10 @@ def finish_turn(stage: Stage, epoch: int) -> None:
 
 @kernel
 def _read_memory(stage: Stage, epoch: int) -> None:
-    """If a step ends with this epoch, read the memory, then set the clock to the step's end.
+    """If a step of the replay ends with this epoch, read the anonymous RSS of the process.
 
-    If there is no virtual clock, the thread sleeps until then instead (see `meter.reach_time`).
+    If the step has a time, the virtual clock is then set to this time. Without a virtual clock, the
+    thread sleeps until this time (see `stepping` and `meter.reach_time`).
     """
     control, meter = stage.control[0], Meter(stage.settings)
     if control.step < len(stage.due) and stage.due[control.step] == epoch:

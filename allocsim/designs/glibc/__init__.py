@@ -72,7 +72,8 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.prefetch: defaults.prefetch,
     operations.measure: fill_sample,
 }
-"""The kernel for each operation. `answer_operations` adds freeze, refusal and footprint."""
+"""The kernel for each operation, except freeze, refusal and footprint: `answer_operations` adds the
+kernels for these."""
 
 answer_operations(Glibc, KERNELS)
 

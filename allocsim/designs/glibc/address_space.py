@@ -1,8 +1,8 @@
-"""Mappings: the heap's reservation is the address space in which brk and mmap obtain memory.
+"""The address space of a heap, in which brk and mmap obtain memory: the heap's reservation.
 
-The main arena grows from the start of the reservation (brk), and mappings are placed from its end
-downwards (mmap). The unused part between arena and mappings is called the middle; `system.limit` is
-its upper end.
+The reservation is a range of addresses that the OS has reserved for the heap. The main arena grows
+from its start (brk), and mappings are placed from its end downwards (mmap). The unused part between
+arena and mappings is called the middle; `system.limit` is the upper end of the middle.
 
 The memory above the middle is divided into ranges of pages: mappings, slots for heaps, and free
 ranges. There is a record for each page; a range uses the record of its first page. The record
@@ -28,12 +28,12 @@ LISTS = 40
 the lists are the last records of the table."""
 
 HEAP_MAX_SIZE = 64 << 20
-"""Bytes of a slot for a heap, and its alignment."""
+"""Size of a slot for a heap in bytes; a slot starts at a multiple of this size."""
 
 
 @kernel
 def range_at(heap: Glibc, address: int) -> int:
-    """Return the number of a range that starts at this address."""
+    """Return the number that a range has if it starts at `address`."""
     return (address - heap.mp_[0].start) // PAGE + 1
 
 
@@ -120,7 +120,10 @@ def _split_range(heap: Glibc, number: int, pages: int) -> None:
 
 @kernel
 def _join_free(heap: Glibc, number: int) -> None:
-    """Free a range and merge it with free neighbours; a lowest range becomes part of the middle."""
+    """Free a range and merge it with free neighbours.
+
+    If the result is the lowest range, it becomes part of the middle.
+    """
     pages, below = heap.mapping[number].pages, heap.mapping[number].below
     heap.mapping[number].kind = Kind.UNUSED
     above = number + pages
@@ -142,7 +145,8 @@ def _join_free(heap: Glibc, number: int) -> None:
 def _extend(heap: Glibc, length: int, alignment: int) -> int:
     """Take an aligned range from the upper end of the middle; return its number, or 0 on failure.
 
-    The bytes above it, which the alignment skips, become a free range.
+    If the alignment leaves a gap between the range and the old end of the middle, the gap becomes
+    a free range.
     """
     system = heap.system[0]
     start = (system.limit - length) & -alignment
@@ -158,7 +162,7 @@ def _extend(heap: Glibc, length: int, alignment: int) -> int:
 
 @out_of_line
 def mmap(heap: Glibc, length: int, kind: int) -> int:
-    """Map `length` bytes, whole pages, for a chunk or a stack; return 0 on failure."""
+    """Map `length` bytes (whole pages) for a chunk or stack; return the address, 0 on failure."""
     if length > heap.mp_[0].length:
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return 0

@@ -170,7 +170,7 @@ def arena_get_retry(heap: Glibc, av: int, thread: int, request: int) -> int:
 def tcache_init(heap: Glibc, thread: int) -> int:
     """Allocate the block of a thread's cache, before the thread's first request (tcache_init).
 
-    Returns a Status. If it fails, the thread has no cache, and its next call tries again.
+    Returns a Status. On failure, the thread has no cache, and its next call tries again.
     """
     block = malloc_in_arena(heap, thread, TCACHE_BLOCK)
     if block == 0:

@@ -43,7 +43,7 @@ MIN_LARGE_SIZE = 1024
 """Bytes of the smallest chunk in a large bin."""
 
 NFASTBINS = 10
-"""Fastbins of an arena: chunk sizes 32 to 176 in steps of 16 (NFASTBINS)."""
+"""Number of fastbins of an arena; their chunk sizes are 32 to 176 in steps of 16 (NFASTBINS)."""
 
 BINMAP_WORDS = 2
 """Number of 64-bit words of the binmap. The library has four 32-bit words (BINMAPSIZE)."""
@@ -51,8 +51,8 @@ BINMAP_WORDS = 2
 FASTBINS, BINMAP, BINS = 0, NFASTBINS, NFASTBINS + BINMAP_WORDS
 LIST_WORDS = BINS + 2 * NBINS
 """Layout of an arena's row of `Glibc.lists`, in words: the offsets of the fastbins, the binmap and
-the bins, and the length of the row. The first two words at BINS are the header of an empty top. The
-heads of the bins follow, from bin 1 on."""
+the bins, and the length of the row. An arena without memory has a top of 0 bytes, whose header is
+the first two words at BINS. The heads of the bins follow, from bin 1 on."""
 
 
 @kernel
@@ -157,7 +157,7 @@ def place_in_bin(heap: Glibc, av: int, victim: int, size: int) -> None:
 def _place_by_size(bin_: int, victim: int, size: int) -> int:
     """Put a chunk on a large bin's list of sizes if it is the first of its size.
 
-    Returns the chunk before which it belongs in the bin.
+    Returns the chunk that must follow `victim` in the bin.
     """
     smallest, largest = bk(bin_), fd(bin_)
     if size < chunksize(smallest):

@@ -1,6 +1,6 @@
 """Invariants of arenas: their heaps, their counts and their threads, in plain Python.
 
-See `check_chunks`.
+`check_chunks` explains why the checks are not compiled.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Invariants of mappings and of the ranges at the end of the reservation, in plain Python.
 
-See `check_chunks`.
+`check_chunks` explains why the checks are not compiled.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Range(NamedTuple):
 
 
 def ranges_of(state: Glibc, memory: Reservation) -> list[Range]:
-    """Return the ranges by address, up to the first with an invalid length."""
+    """Return the ranges in order of address, up to the first with an invalid length."""
     ranges, address = list[Range](), int(state.system[0].limit)
     end = memory.address + memory.length // PAGE * PAGE
     while memory.address <= address < end:

@@ -1,13 +1,14 @@
-"""Chunks: boundary tags in the heap's memory (malloc.c, "malloc_chunk details").
+"""Chunks and their boundary tags in the heap's memory (malloc.c, "malloc_chunk details").
 
-A chunk at address p:
+A chunk is a piece of the heap that holds one object or is free. A chunk at address p:
 
     p       if the chunk before is free, the size of that chunk (its foot);
             in a mapping, the number of bytes before p
     p + 8   head: size of this chunk, a multiple of 16, and three flags
     p + 16  the object; in a free chunk the links fd, bk and, if it is large, fd_nextsize,
             bk_nextsize
-    p + n   the next chunk: its first word belongs to this object while the object is in use
+    p + size
+            the next chunk: its first word belongs to this object while the object is in use
 
 Chunks in thread caches and fastbins are still flagged as in use, so neighbours do not merge with
 them. Safe-linking, which disguises links, is left out because it changes no address.
@@ -23,7 +24,7 @@ MALLOC_ALIGNMENT = 16
 CHUNK_HDR_SZ = 16
 """Bytes from a chunk to its object."""
 SIZE_SZ = 8
-"""Bytes of a size_t: a chunk has this many bytes more than its object."""
+"""Bytes of a size_t: before rounding, a chunk has this many bytes more than its object."""
 MINSIZE = 32
 """Bytes of the smallest chunk."""
 
@@ -40,7 +41,8 @@ PAGE = 4096
 """Bytes of a page of the operating system."""
 
 MAX_REQUEST = 1 << 62
-"""Larger requests are reduced to this size, which always fails, so that no sum can overflow."""
+"""Larger requests are reduced to this many bytes, so that no sum can overflow. A request of this
+size always fails."""
 
 
 @kernel
@@ -153,13 +155,13 @@ def set_bk(p: int, chunk: int) -> None:
 
 @kernel
 def fd_nextsize(p: int) -> int:
-    """Return the first chunk of the next smaller size of a large bin."""
+    """Return the first chunk of the next smaller size in the large bin."""
     return load_word(p + 32)
 
 
 @kernel
 def bk_nextsize(p: int) -> int:
-    """Return the first chunk of the next larger size of a large bin."""
+    """Return the first chunk of the next larger size in the large bin."""
     return load_word(p + 40)
 
 

@@ -2,8 +2,7 @@
 
 A heap is a slot of 64 MiB of addresses, of which the first `size_` bytes are in use. An arena whose
 heap is full gets another heap. The top of an arena is in its newest heap; each older heap ends in
-fence posts.
-The header of an arena is in its first heap.
+fence posts. The header of an arena is in its first heap.
 """
 
 from __future__ import annotations
@@ -40,7 +39,10 @@ FIRST_CHUNK = 2256
 
 @kernel
 def slot_of(heap: Glibc, address: int) -> int:
-    """Return the number of the slot of an address in the reservation (heap_for_ptr)."""
+    """Return the number of the slot that contains an address (heap_for_ptr).
+
+    Slot 0 contains the first byte of the addresses reserved for the heap.
+    """
     return address // HEAP_MAX_SIZE - heap.mp_[0].first_slot
 
 
@@ -91,9 +93,9 @@ def shrink_heap(heap: Glibc, slot: int, diff: int) -> None:
 
 @kernel
 def heap_trim(heap: Glibc, av: int) -> None:
-    """Delete the newest heap as long as it consists of top only, then trim top (heap_trim).
+    """While the arena's newest heap is all top and can be deleted, delete it; then trim top.
 
-    At least top_pad bytes of top remain.
+    Trimming leaves at least top_pad bytes of top (heap_trim).
     """
     arena, mp = heap.arena[av], heap.mp_[0]
     slot = slot_of(heap, arena.top)

@@ -3,8 +3,8 @@
 The order is: the fastbin of the size; the small bin of the size; the unsorted list, whose chunks
 are binned during the search; the large bin of the size, by best fit; the next bin with chunks; top;
 the operating system. If the search meets other chunks of exactly the requested size, they fill the
-thread's cache. If a chunk is split, the object gets its low end, and the rest goes to the unsorted
-list.
+thread's cache. If a chunk is split, the object gets the chunk's low end, and the rest goes to the
+unsorted list.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _leave_bins(arena: MallocState, size: int) -> None:
 
 @kernel
 def _take_large(heap: Glibc, av: int, nb: int) -> int:
-    """Take the smallest chunk that fits from the large bin of a size; return 0 if none fits.
+    """Take the smallest chunk that fits from the large bin for `nb` bytes; return 0 if none fits.
 
     Of several chunks of equal size, the second is taken, so that the list of sizes does not change.
     """

@@ -1,7 +1,7 @@
 """Chunks with a mapping of their own (malloc.c, munmap_chunk and mremap_chunk).
 
 Such a chunk begins where its mapping begins, or some bytes later if memalign has aligned its
-object. The word before its head holds the number of these bytes. The mapping is unmapped as soon as
+object. The chunk's first word holds the number of these bytes. The mapping is unmapped as soon as
 the chunk is freed.
 """
 
@@ -52,8 +52,9 @@ def munmap_chunk(heap: Glibc, p: int) -> int:
 def free_mmapped(heap: Glibc, p: int) -> int:
     """Free a chunk with a mapping of its own, and adapt the thresholds to its size.
 
-    The library compares the head, flag included, with the maximum, so a mapping of exactly the
-    maximum is too large (__libc_free). Returns a Status.
+    The thresholds grow with the size, up to a maximum. The library compares the head, flag
+    included, with the maximum, so a chunk of exactly that size changes no threshold (__libc_free).
+    Returns a Status.
     """
     size, mp = chunksize(p), heap.mp_[0]
     status = munmap_chunk(heap, p)

@@ -29,7 +29,7 @@ from allocsim.designs.glibc.records import Glibc, Kind
 
 @kernel
 def is_inside(heap: Glibc, mem: int) -> bool:
-    """Return whether an object's address, and its head before it, are in the reservation."""
+    """Return whether an object at `mem` and the head before it would be in the heap's addresses."""
     mp = heap.mp_[0]
     return CHUNK_HDR_SZ <= mem - mp.start < mp.length
 
@@ -50,7 +50,7 @@ def object_status(heap: Glibc, mem: int) -> int:
 
 @kernel
 def _end_of_memory(heap: Glibc, p: int) -> int:
-    """Return the end of the memory that contains a chunk: of the main arena, or of a heap.
+    """Return the end of the main arena, or of the heap that contains a chunk.
 
     Returns 0 if the chunk's flag says that it is in a heap, but no heap is at its address.
     """
@@ -63,7 +63,7 @@ def _end_of_memory(heap: Glibc, p: int) -> int:
 
 @kernel
 def allocated_size(heap: Glibc, address: int) -> int:
-    """Return the usable bytes of the object at an address, or 0 if it has none (musable)."""
+    """Return the usable bytes of the object at an address, or 0 if no object is there (musable)."""
     if object_status(heap, address) != Status.OK:
         return 0
     p = address - CHUNK_HDR_SZ
@@ -95,7 +95,7 @@ def inspect(heap: Glibc, address: int) -> int:
 
 @kernel
 def _status_between(chunk: int, end: int, mem: int) -> int:
-    """Return the Status of an address by a walk from a chunk to the end of a region of chunks."""
+    """Return the Status of the address `mem`: walk over the chunks from `chunk` to `end`."""
     p = mem - CHUNK_HDR_SZ
     while chunk < end and chunk + chunksize(chunk) <= p and chunksize(chunk) >= MINSIZE:
         chunk += chunksize(chunk)
@@ -107,7 +107,7 @@ def _status_between(chunk: int, end: int, mem: int) -> int:
 
 @kernel
 def _status_in_mappings(heap: Glibc, mem: int) -> int:
-    """Return the Status of an address outside all heaps, by a walk over the mappings."""
+    """Return the Status of an address outside all heaps: walk over the mappings."""
     if object_status(heap, mem) == Status.OK:
         return Status.OK
     number = range_at(heap, heap.system[0].limit)

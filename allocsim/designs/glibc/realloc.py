@@ -115,10 +115,11 @@ def _free_tail(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) ->
 
 @cold
 def int_memalign(heap: Glibc, av: int, thread: int, alignment: int, request: int) -> int:
-    """Return an object at a multiple of `alignment` (at least MINSIZE), or 0 on failure.
+    """Return an object at a multiple of `alignment`, or 0 on failure.
 
-    Allocates a chunk that is large enough at any start address, and frees the unused ends of the
-    chunk. In a mapping, the bytes before the object stay unused (_int_memalign).
+    `alignment` must be at least MINSIZE. The function allocates a chunk that is large enough at any
+    start address, and frees the unused ends of the chunk. In a mapping, the bytes before the object
+    stay unused (_int_memalign).
     """
     nb = request2size(request)
     mem = int_malloc(heap, av, thread, request2size(nb + alignment + MINSIZE))

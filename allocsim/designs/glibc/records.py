@@ -2,9 +2,9 @@
 
 Each record has the name of a struct of glibc 2.36 (malloc.c, arena.c), and its fields have the
 names of the struct's members. Other fields hold counts that the library computes by walking its
-lists. Walking them would take too long here, because every sample needs the counts. `size_` has an
-underscore because every NumPy record has an attribute `size`, which would hide a field of that name
-in pure mode.
+lists. Walking them would take too long here, because every measurement (sample) needs the counts.
+`size_` has an underscore because every NumPy record has an attribute `size`, which would hide a
+field of that name in pure mode.
 
 The chunks themselves are in the heap's memory, headers included, as in the library (see `chunks`).
 """
@@ -28,15 +28,15 @@ class MallocPar(Struct):
     arena_test: Int64  # number of arenas above which `narenas_limit` is computed
     arena_max: Int64  # limit of the number of arenas; 0: derived from `cores`
     cores: Int64  # processors of the machine (get_nprocs)
-    n_mmaps: Int64  # mappings of chunks
-    n_mmaps_max: Int64  # number of mappings above which arenas serve large requests too
+    n_mmaps: Int64  # number of mappings of chunks
+    n_mmaps_max: Int64  # maximum number of mappings; beyond it, arenas serve large requests too
     no_dyn_threshold: Int64  # 1: the thresholds are fixed
     mmapped_mem: Int64  # bytes of all mappings of chunks
     sbrk_base: Int64  # address of the first chunk of the main arena
     tcache_bins: Int64  # number of chunk sizes that are cached
     tcache_count: Int64  # maximum number of chunks of a size in a thread's cache
-    tcache_unsorted_limit: Int64  # chunks binned before a cached one is returned; 0: no limit
-    tcache_unsorted_count: Int64  # chunks binned by the current call of _int_malloc
+    tcache_unsorted_limit: Int64  # chunks a call bins before it returns a cached one; 0: no limit
+    tcache_unsorted_count: Int64  # number of chunks that the current call of _int_malloc has binned
     global_max_fast: Int64  # maximum size of a chunk in a fastbin
     narenas: Int64  # number of arenas
     narenas_limit: Int64  # limit of `narenas`; 0: not set yet
@@ -49,8 +49,8 @@ class MallocPar(Struct):
     length: Int64  # bytes of the reservation
     first_slot: Int64  # number of the 64 MiB slot that contains the reservation's first byte
     unused_heap: Int64  # head of the list of slots whose heaps were deleted, plus 1; 0 if none
-    dtv: Int64  # bytes that pthread_create allocates for a thread; 0: another malloc serves it
-    unused_stacks: Int64  # stacks of ended threads, reused with the dtv by later threads
+    dtv: Int64  # bytes of the dtv that a new thread allocates from the heap; 0: it allocates none
+    unused_stacks: Int64  # number of stacks of ended threads; a later thread reuses one and its dtv
     stack_bytes: Int64  # bytes of stack segments (allocate_stack)
 
 
@@ -60,7 +60,7 @@ class MallocState(Struct):
     top: Int64  # the top chunk
     last_remainder: Int64  # rest of the last chunk that was split for a small request
     have_fastchunks: Int64  # 1 if a chunk was put into a fastbin since the last consolidation
-    flag: Int64  # NON_MAIN_ARENA, or 0 for the main arena: part of the heads of its chunks
+    flag: Int64  # NON_MAIN_ARENA, or 0 for the main arena; a flag in the heads of its chunks
     fastbins: Int64  # address of its fastbins, see `bins.fastbin`
     binmap: Int64  # address of the bits of the bins that may have chunks
     bins: Int64  # address of its bins, see `bins.bin_at`
@@ -71,17 +71,17 @@ class MallocState(Struct):
     max_system_mem: Int64  # maximum of system_mem
     used: Int64  # bytes of chunks in use, among them those in thread caches
     fast: Int64  # bytes of chunks in fastbins
-    fast_chunks: Int64  # number of the chunks in `fast`
+    fast_chunks: Int64  # number of chunks in fastbins
     binned: Int64  # bytes of chunks in the unsorted list and in bins
-    binned_chunks: Int64  # number of the chunks in `binned`
+    binned_chunks: Int64  # number of chunks in the unsorted list and in bins
     fixed: Int64  # bytes of heap and arena headers and of fence posts
 
 
 class HeapInfo(Struct):
     """A heap of an arena other than the main one (heap_info), in a 64 MiB slot of addresses."""
 
-    ar_ptr: Int64  # its arena; 0 if the slot is not a heap (the main arena, number 0, has no heaps)
-    prev: Int64  # slot of the arena's previous heap, or the next unused slot, plus 1; 0 if none
+    ar_ptr: Int64  # its arena; 0 if no heap is in the slot (the main arena, number 0, has no heaps)
+    prev: Int64  # slot + 1 of the arena's previous heap, or of the next unused slot; 0 if none
     size_: Int64  # bytes in use, from the slot's start
     mprotect_size: Int64  # maximum of size_
 
@@ -98,14 +98,14 @@ class TcacheEntry(Struct):
     """The cached chunks of one size (an element of tcache_perthread_struct)."""
 
     head: Int64  # address of the newest cached object, whose first word links to the next
-    room: Int64  # chunks that still fit: tcache_count - count, and 0 while there is no cache
+    room: Int64  # number of chunks that still fit; 0 while there is no cache
 
 
 class Kind(IntEnum):
     """The use of a range of addresses at the end of the reservation."""
 
     UNUSED = 0
-    """Not a range, or one that is about to be used or freed."""
+    """No range starts here, or the range is about to be used or freed."""
     FREE = 1
     CHUNK = 2
     """The mapping of one chunk."""

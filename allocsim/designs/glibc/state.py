@@ -37,16 +37,17 @@ from allocsim.designs.glibc.tcache import (
 )
 
 STARTUPS = ("none", "linked", "dlopen")
-"""Which code calls the library's malloc besides the events. "none": no other code. "linked": the
-whole process, so each new thread allocates its dtv (see DTV). "dlopen": the rest of the process
-uses another malloc library, which has the same effect as "none"."""
+"""Values of the parameter `startup`: which code calls the modelled malloc in addition to the events
+of the trace. "none": no other code. "linked": the whole process, so each new thread allocates its
+dtv (see DTV). "dlopen": the rest of the process uses another malloc library, so the effect is that
+of "none"."""
 
 DTV = 272
 """Bytes that pthread_create allocates for the dynamic thread vector of a thread, if libc is the
 program's only module with thread-local variables."""
 
 MAX_FAST_SIZE = 160
-"""Maximum of mxfast, in bytes."""
+"""Maximum of the parameter `mxfast`, in bytes."""
 
 THRESHOLD, TOP_PAD = 128 << 10, 128 << 10
 """Bytes: the default of mmap_threshold and of trim_threshold (DEFAULT_MMAP_THRESHOLD), and the
@@ -66,7 +67,7 @@ PARAMETERS: Mapping[str, Parameter] = {
         MAX_TCACHE_SIZE, 0, MAX_TCACHE_SIZE, "maximum request, in bytes, that is cached"
     ),
     "tcache_unsorted_limit": Parameter(
-        0, 0, MAX_BYTES, "chunks binned before a cached one is returned; 0: no limit"
+        0, 0, MAX_BYTES, "chunks that a call bins before it returns a cached one; 0: no limit"
     ),
     "mxfast": Parameter(128, 0, MAX_FAST_SIZE, "maximum request, in bytes, for fastbins"),
     "mmap_threshold": Parameter(
@@ -84,10 +85,10 @@ PARAMETERS: Mapping[str, Parameter] = {
     "arena_test": Parameter(8, 0, 1 << 20, "number of arenas that is always allowed"),
     "cores": Parameter(8, 1, 1 << 16, "processors of the machine"),
     "start_page": Parameter(
-        0, 0, REGION // PAGE - 1, "page of a 1 GiB region at which brk starts; affects memalign"
+        0, 0, REGION // PAGE - 1, "page of a 1 GiB region where the heap starts; affects memalign"
     ),
     "startup": Parameter(
-        0, 0, 2, "calls besides the events; linked: one for each new thread (dtv)", names=STARTUPS
+        0, 0, 2, "added malloc calls; linked: one for each new thread (dtv)", names=STARTUPS
     ),
 }
 

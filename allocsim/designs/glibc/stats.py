@@ -23,9 +23,9 @@ from allocsim.designs.glibc.tcache import cached_bytes
 def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
     """Fill every field of `sample` except `event`; return a Status.
 
-    The parts are counted separately, so that their sum can be checked against the heap. A span of
-    the sample is a chunk here. It is free if it is in a bin or is the top of an arena. Otherwise it
-    counts as in use, even if a tcache or a fastbin holds it.
+    The parts are counted separately, so that their sum can be checked against the heap. What the
+    sample calls spans are chunks here. A chunk is free if it is in a bin or is the top of an arena.
+    Otherwise it counts as in use, even if a tcache or a fastbin holds it.
     """
     mp, counters = heap.mp_[0], heap.counters[0]
     occupied = mp.mmapped_mem + mp.stack_bytes
@@ -124,7 +124,8 @@ def _malloc_info(heap: Glibc, number: int, av: int) -> dict[str, int]:
 def _aspace(heap: Glibc, top: int) -> tuple[int, int, int]:
     """Return three totals of an arena: bytes in use, bytes ever made accessible, number of heaps.
 
-    The bytes are the sums of `size_` and of `mprotect_size`. `top` is in the newest heap.
+    The bytes are the sums of `size_` and of `mprotect_size` over the arena's heaps. `top` is the
+    address of the arena's top, which is in the newest heap.
     """
     slot, total, mprotect, count = int(plain(slot_of)(heap, top)), 0, 0, 0
     while slot >= 0:

@@ -16,7 +16,7 @@ from allocsim.designs.glibc.chunks import CHUNK_HDR_SZ, MINSIZE
 from allocsim.designs.glibc.records import Glibc
 
 TCACHE_MAX_BINS = 64
-"""Lists of a cache: chunk sizes 32 to 1,040 in steps of 16 (TCACHE_MAX_BINS)."""
+"""Number of lists of a cache, for chunk sizes 32 to 1,040 in steps of 16 (TCACHE_MAX_BINS)."""
 
 MAX_TCACHE_SIZE = 1032
 """Maximum request that can be cached, in bytes."""

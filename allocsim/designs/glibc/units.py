@@ -1,7 +1,8 @@
-"""The units of a glibc heap: the pages of the operating system in its arenas and mappings.
+"""The units of a glibc heap, for `allocsim explain`: the pages of its arenas and mappings.
 
-A unit is a page because malloc_trim releases whole pages between chunks in use: a chunk in use
-keeps only its own pages from being released.
+A unit is a piece of memory that becomes free only as a whole. Here it is a page of the operating
+system, because malloc_trim releases whole pages between chunks in use: a chunk in use keeps only
+its own pages from being released.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from allocsim.designs.glibc.heaps import slot_address
 from allocsim.designs.glibc.records import Glibc, Kind
 
 NAMES = ("free_chunks", "top", "stacks")
-"""Contents of a page without a live object: free chunks (in bins or caches) and headers, the top of
-an arena, or a stack segment."""
+"""Names of the parts of the heap to which pages without a live object belong: free chunks (in bins
+or caches) and headers, the tops of arenas, and stack segments."""
 
 FREE_CHUNKS, TOP, STACKS = range(3)
 """Indexes into NAMES."""
@@ -38,7 +39,10 @@ def units(heap: Glibc) -> Units:
 
 
 def _ranges(heap: Glibc) -> Iterator[tuple[int, int, int]]:
-    """Yield (start, length, part) of the main arena, of each heap and of each mapping."""
+    """Yield (start, length, part) of the main arena, of each heap and of each mapping.
+
+    `part` is the part of the heap to which the pages belong, except the pages of top.
+    """
     mp = heap.mp_[0]
     yield int(mp.start), int(heap.arena[0].system_mem), FREE_CHUNKS
     for slot in np.flatnonzero(heap.heap_info.ar_ptr).tolist():

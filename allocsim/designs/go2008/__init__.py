@@ -117,7 +117,8 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.prefetch: defaults.prefetch,
     operations.measure: account,
 }
-"""The kernel for each operation. `answer_operations` adds freeze, refusal and footprint."""
+"""The kernel for each operation, except freeze, refusal and footprint: `answer_operations` adds the
+kernels for these."""
 
 answer_operations(Go2008, KERNELS)
 

@@ -53,7 +53,7 @@ class PageList(Struct):
     """Free spans of one length, last in first out (Central.free, Central.large)."""
 
     head: UInt32  # first free span; 0 when empty
-    spans: UInt32  # spans on the list
+    spans: UInt32  # number of spans on the list
 
 
 class FreeList(Struct):
@@ -67,7 +67,7 @@ class FreeList(Struct):
     head: Int64  # newest freed object, whose first word links to the next; 0 if none
     fresh: Int64  # address of the first never-used object of the newest chunk
     end: Int64  # end address of the chunk's last object (exclusive); equals fresh if all were used
-    length: Int64  # free objects, linked and fresh
+    length: Int64  # number of free objects, linked and fresh
 
 
 class SizeClass(Struct):
@@ -82,10 +82,10 @@ class SizeClass(Struct):
 class Static(Struct):
     """The static variables of Go's malloc, and counts of this implementation."""
 
-    free_pages: Int64  # pages of free spans
+    free_pages: Int64  # number of pages of free spans
     chunk_left: Int64  # bytes left in the current chunk for small metadata (trivalloc's n)
-    nodes: Int64  # page map nodes in use, including the null node
-    threads: Int64  # threads that have free lists
+    nodes: Int64  # number of page map nodes in use, including the null node
+    threads: Int64  # number of threads that have free lists
 
 
 class Go2008(NamedTuple):

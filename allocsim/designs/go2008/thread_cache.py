@@ -21,16 +21,17 @@ from allocsim.designs.go2008.records import Go2008
 from allocsim.designs.go2008.size_classes import CLASS_COUNT
 
 CACHE_BYTES = CLASS_COUNT * 16
-"""Metadata of a thread: a head and a length for each class. The other fields of FreeList are not
-counted. Go's malloc does not need them, because it links the objects of a new chunk at once."""
+"""Bytes of metadata for each thread: a head and a length for each class. The other fields of
+FreeList are not counted. Go's malloc does not need them, because it links the objects of a new
+chunk at once."""
 
 CLEAR_STEP = 8 * WORD
 """Bytes that one masked store clears."""
 
 MEMSET_ABOVE = 512
 """Objects larger than this are cleared by memset, others by masked stores. This reduces the time
-from 12.4 to 11.4 ns/event for objects of up to 64 bytes, and from 16.5 to 14.7 ns/event on a
-recorded trace (systemui, warm)."""
+from 12.4 to 11.4 ns/event for objects of up to 64 bytes, and from 16.5 to 14.7 ns/event on the
+trace systemui after a warm-up."""
 
 MAX_PROBES = 64
 """Maximum number of free objects that pop_aligned_object inspects, since a list can be long."""

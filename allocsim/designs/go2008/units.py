@@ -1,7 +1,8 @@
-"""The units of a go2008 heap: its spans.
+"""The units of a go2008 heap, for `allocsim explain`: its spans.
 
-A span of small objects never becomes free: even if all its objects are freed, these stay on the
-lists of threads. Requests of other sizes can therefore never use the memory of the span.
+A unit is a piece of memory that becomes free only as a whole. A span of small objects never becomes
+free: even if all its objects are freed, these stay on the lists of threads. Requests of other sizes
+can therefore never use the memory of the span.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from allocsim.designs.go2008.pagemap import PAGE
 from allocsim.designs.go2008.records import LARGE, Go2008, SpanState
 
 NAMES = ("caches", "large_objects", "free_spans", "stacks")
-"""Contents of a span without a live object: free objects on the lists of threads, nothing (a free
-span), or a stack segment. `large_objects` is unused, since the span of a large object has a live
-object."""
+"""Names of the parts of the heap to which spans without a live object belong: free objects on the
+lists of threads, large objects, free spans, and stack segments. No span belongs to `large_objects`,
+since the span of a large object has a live object."""
 
 
 def units(heap: Go2008) -> Units:
