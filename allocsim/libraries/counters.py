@@ -96,7 +96,7 @@ def releases_by_clock(counters: dict[str, int]) -> bool:
 
 
 def _sum_of(alternatives: Sequence[tuple[str, ...]], counters: dict[str, int]) -> int | None:
-    """Return the sum of the first group that is complete in `counters`, or None if no group is."""
+    """Return the sum of the first group whose names are all in `counters`, else None."""
     for names in alternatives:
         if all(name in counters for name in names):
             return sum(counters[name] for name in names)

@@ -32,7 +32,8 @@ SETTINGS = (
 mimalloc reads its variables in any case."""
 
 PREFIXED = "MALLOC_CONF"
-"""jemalloc with a prefix for its functions reads a variable with this end: _RJEM_MALLOC_CONF."""
+"""End of the name of jemalloc's variable. In a build whose functions have a prefix, the name begins
+with a prefix too, as in _RJEM_MALLOC_CONF."""
 
 TUNABLES = ("glibc.rtld.optional_static_tls=16384",)
 """Reserve room for jemalloc's thread-local storage. jemalloc is loaded by dlopen, and the room that
@@ -49,19 +50,22 @@ HOSTS = {
     "mimalloc": {"MIMALLOC_ALLOW_DECOMMIT": "0", "MIMALLOC_PURGE_DELAY": "-1"},
     "jemalloc": {"MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"},
 }
-"""Libraries that can be the host, in order of preference, and the settings (of all versions) with
-which they release no memory. If the host released Python's memory during a replay, the measured
-growth would be too small: by 1.2% in one of five replays. Neither library uses sbrk, which is left
-to glibc."""
+"""Libraries that can be the host, in order of preference. Each comes with the environment variables
+that keep it from releasing memory. mimalloc has two of them, because its versions read different
+ones. If the host released Python's memory during a replay, the measured growth would be too small:
+by 1.2% in one of five replays. Neither library uses sbrk, so only glibc moves the program break."""
 
 
 STDCXX = "libstdc++.so.6"
 """Preloaded when gperftools with its heap profiler is measured.
 
-While gperftools is being loaded, it creates a string with libstdc++'s operator new. If libstdc++ is
-already loaded, gperftools deletes the string with gperftools' operator delete. An object of glibc
-then gets into gperftools' free lists, and the counters begin at -24 bytes. With libstdc++ first in
-the global scope, both operators are those of libstdc++."""
+The problem: while gperftools is being loaded, it creates and deletes a string. If libstdc++ was
+loaded before, the string is allocated by libstdc++'s operator new, which calls glibc's malloc, but
+freed by gperftools' operator delete. An object of glibc then gets into gperftools' free lists, and
+gperftools' count of allocated bytes begins at -24.
+
+The remedy: preload libstdc++, and load gperftools without RTLD_DEEPBIND (see `load`). gperftools
+then uses libstdc++'s operators both to create and to delete the string."""
 
 _HEAP_PROFILER = b"HEAP_PROFILE_MMAP_LOG\0"
 
@@ -120,7 +124,7 @@ def removed_settings() -> str:
 
 
 def removal_caution(keep_settings: bool) -> str:
-    """Return the caution that the user's settings are removed, or "" if none is removed."""
+    """Return a warning that the user's malloc settings are removed, or "" if none is removed."""
     removed = "" if keep_settings else removed_settings()
     return f"{removed} (--keep-settings keeps them)" if removed else ""
 

@@ -57,7 +57,7 @@ def _dynamic_tags(library: LoadedLibrary) -> dict[int, int]:
 
 
 def _table_offset(tags: dict[int, int], entry: int, name: bytes) -> Iterator[int]:
-    """Yield the offset of function `name` in the table, if the relocation at `entry` fills it."""
+    """If the relocation at `entry` is for function `name`, yield the offset of its table entry."""
     info = _word(entry + 8)
     if info & 0xFFFF_FFFF not in FUNCTION_TYPES:
         return

@@ -39,14 +39,14 @@ class Family:
     """Bytes that identify the file of such a library. Other libraries may contain glibc's mark."""
     settings: Mapping[str, Setting]
     spelling: str = "{name}"
-    """A setting's name in the library's file: a format string of allocsim's name, as {name} or
-    {NAME}."""
+    """How the library's file spells the name of a setting: a format string, in which {name} stands
+    for the name that allocsim uses, and {NAME} for the same name in capitals."""
     own_variable: str | None = None
-    """The environment variable of one setting: a format string like `spelling`. None if all
-    settings are in `variable`."""
+    """If each setting has an environment variable of its own: a format string like `spelling` for
+    the variable's name. None if the single variable `variable` contains all settings."""
     variable: str = ""
     pair: str = "{}={}"
-    """The form of a setting in `variable`: a format string of its name and its value."""
+    """The form of a setting in `variable`: a format string, filled with the name and the value."""
     separator: str = ":"
     """The text between two settings in `variable`."""
     switch: tuple[str, str] = ("0", "1")
@@ -63,10 +63,12 @@ GLIBC = {
     "arena_test": Setting("number of arenas that are always allowed", "1", minimum=1),
     "tcache_count": Setting("maximum chunks per size in a thread's cache", "0", maximum=65535),
     "tcache_max": Setting("maximum request, in bytes, that is cached", "256"),
-    "tcache_unsorted_limit": Setting("chunks binned before a cached one is returned", "1"),
+    "tcache_unsorted_limit": Setting(
+        "number of chunks to bin before a cached one is returned", "1"
+    ),
     "mmap_threshold": Setting("minimum chunk, in bytes, that gets its own mapping", "64KiB"),
-    "mmap_max": Setting("maximum number of mappings; 0: nothing is mapped", "0", maximum=2**31 - 1),
-    "trim_threshold": Setting("free bytes at the top at which the heap is trimmed", "64KiB"),
+    "mmap_max": Setting("maximum number of chunks with their own mapping", "0", maximum=2**31 - 1),
+    "trim_threshold": Setting("maximum free bytes kept at the end of the heap", "64KiB"),
     "top_pad": Setting("bytes added to every growth of the heap", "1MiB"),
     "mxfast": Setting("maximum request, in bytes, for fastbins; 0: no fastbins", "0"),
     "hugetlb": Setting("1: transparent huge pages; 2: huge pages of the default size", "1"),
@@ -78,16 +80,22 @@ JEMALLOC = {
     "narenas": Setting("number of arenas", "1", minimum=1),
     "background_thread": _switch("release pages in a background thread"),
     "tcache": _switch("cache objects in each thread", "0"),
-    "lg_tcache_max": Setting("maximum size that is cached, as a power of two", "12", 3, 23),
+    "lg_tcache_max": Setting("log2 of the maximum size, in bytes, that is cached", "12", 3, 23),
     "retain": _switch("keep address space that is no longer used", "0"),
     "oversize_threshold": Setting("requests above this many bytes use a separate arena", "0"),
     "percpu_arena": Setting("an arena for each CPU", "percpu", words=("disabled", "percpu")),
     "metadata_thp": Setting("huge pages for metadata", "auto", words=("auto", "always")),
     "thp": Setting("huge pages for objects", "never", words=("default", "always", "never")),
-    "lg_extent_max_active_fit": Setting("log2 of maximum reused extent / request", "0", maximum=64),
+    "lg_extent_max_active_fit": Setting(
+        "log2 of the maximum ratio of the size of a reused extent to the request", "0", maximum=64
+    ),
     "cache_oblivious": _switch("shift large objects to spread them over the CPU cache", "0"),
     "hpa": _switch("use the huge page allocator"),
-    "dss": Setting("use of sbrk", "primary", words=("disabled", "primary", "secondary")),
+    "dss": Setting(
+        "sbrk: not used, before mmap, or after it",
+        "primary",
+        words=("disabled", "primary", "secondary"),
+    ),
     "zero": _switch("fill new objects with zeros"),
 }
 
@@ -97,19 +105,23 @@ MIMALLOC = {
     ),
     "purge_decommits": _switch("release pages by decommit, not by reset", "0", ("allow_decommit",)),
     "arena_eager_commit": Setting(
-        "commit arenas at once; 2: if the OS overcommits", "0", maximum=2
+        "commit arenas at once; 2: only if the OS overcommits", "0", maximum=2
     ),
     "arena_reserve": Setting("bytes of address space that are reserved at a time", "64MiB"),
-    "arena_purge_mult": Setting("factor on purge_delay for arenas", "1"),
+    "arena_purge_mult": Setting("factor by which purge_delay is multiplied for arenas", "1"),
     "eager_commit": _switch("commit segments at once (version 2)", "0"),
-    "eager_commit_delay": Setting("number of a thread's first segments not committed at once", "4"),
+    "eager_commit_delay": Setting(
+        "number of segments, from a thread's first on, that are not committed at once", "4"
+    ),
     "abandoned_page_purge": _switch(
         "release the pages of a thread that ends", "1", ("abandoned_page_decommit",)
     ),
     "page_reset": _switch("release a page as soon as it is free (version 2)"),
     "allow_large_os_pages": _switch("use huge pages", "1", ("large_os_pages",)),
     "page_reclaim_on_free": Setting("take over abandoned pages on free (version 3)", "1", -1, 2),
-    "page_full_retain": Setting("full pages that a thread keeps (version 3)", "0", -1, 1 << 10),
+    "page_full_retain": Setting(
+        "number of full pages that a thread keeps (version 3)", "0", -1, 1 << 10
+    ),
     "reserve_os_memory": Setting("bytes that are reserved at startup", "1GiB"),
 }
 

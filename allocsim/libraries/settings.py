@@ -98,7 +98,10 @@ def variables(library: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def content_of(library: str) -> bytes:
-    """Return the bytes of a library's file, or b"" if it is missing. The name has no settings."""
+    """Return the bytes of a library's file, or b"" if the file is missing.
+
+    `library` is a name without settings.
+    """
     return _read(split_prefix(library)[0] if is_path(library) else find_library(library) or "")
 
 

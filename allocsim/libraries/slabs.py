@@ -1,4 +1,8 @@
-"""The slabs of jemalloc: each object's share of its slab."""
+"""The slabs of jemalloc: each object's share of its slab.
+
+A slab is a run of pages that jemalloc divides into regions of equal size. Each small object
+occupies one region.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,16 @@ from allocsim.libraries.counters import mallctl
 from allocsim.libraries.load import LoadedLibrary
 
 QUERY = b"experimental.utilization.batch_query"
-"""The query for the free regions, all regions, and bytes of each pointer's slab (jemalloc 5.2 and
-later)."""
+"""The query that returns three numbers for each pointer: the free regions of its slab, all regions
+of the slab, and the size of the slab in bytes (jemalloc 5.2 and later)."""
 
 
 def slab_shares(library: LoadedLibrary, address: np.ndarray) -> np.ndarray | None:
-    """Return each object's share of its slab: the slab's bytes / its objects in use, as int64.
+    """Return each object's share of its slab in bytes, as int64.
 
-    Objects in a thread's cache count as in use. Returns None if the library does not report slabs,
-    or if there are no objects.
+    The share is the slab's size divided by the number of the slab's objects in use. Objects in a
+    thread's cache count as in use. Returns None if the library does not report slabs, or if there
+    are no objects.
     """
     if not (library.address("mallctl") or library.address("je_mallctl")) or not len(address):
         return None

@@ -2,8 +2,8 @@
 
 The layout of a heap depends on its addresses: gperftools aligns objects and chooses page map leaves
 by address, and glibc aligns its break. The kernel loads a library at another address in each
-process. A design therefore has the library's layout only if it starts at the same page as the
-library in that process.
+process. A design therefore has the library's layout only if the design's heap starts at the page at
+which the library's heap started in the measured process.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import os
 from allocsim.libraries.load import LoadedLibrary
 
 _INSTANCE = "_ZN15MallocExtension8instanceEv"
-"""MallocExtension::instance() of gperftools. It returns an object that the library allocates from
-its own heap while it is loaded."""
+"""MallocExtension::instance() of gperftools. It returns an object that the library allocated from
+its own heap when the library was loaded."""
 
 
 def start_address(library: LoadedLibrary) -> int | None:

@@ -1,4 +1,4 @@
-"""A virtual clock, with which a library reads the time of the recorded program.
+"""A virtual clock: a library under measurement reads the recorded program's time from it.
 
 Some libraries release freed memory after a delay. A replay is faster than the program, and its
 speed depends on the machine. With the machine's clock, the footprint therefore differs from replay
@@ -39,7 +39,7 @@ class VirtualClock:
     def __init__(self) -> None:
         """Create the clock, set to the machine's time."""
         self.word: np.ndarray = table(np.int64, 1)
-        """One int64: nanoseconds of the steady clocks."""
+        """One int64: the time of the steady clocks in ns."""
         self.word[0] = time.monotonic_ns()
         self._code = _compiled(self.word.ctypes.data, time.time_ns() - int(self.word[0]))
 
@@ -72,9 +72,10 @@ def _compiled(word: int, epoch: int) -> Any:
 
 
 def _clock_gettime(word: int, epoch: int) -> ir.Module:
-    """Return a module with the function: it stores the nanoseconds at `word` as a timespec.
+    """Return a module with a clock_gettime, which returns the time that is stored at `word` in ns.
 
-    For clocks of the time of day, it adds `epoch`. For other clocks, it calls libc's function.
+    For clocks of the time of day, the function adds `epoch`. For clocks that are in neither STEADY
+    nor OF_DAY, it calls libc's clock_gettime.
     """
     module = ir.Module()
     kind = ir.FunctionType(_SMALL, [_SMALL, _NUMBER.as_pointer()])
@@ -96,7 +97,7 @@ def _clock_gettime(word: int, epoch: int) -> ir.Module:
 
 
 def _return_time(builder: ir.IRBuilder, now: ir.Value, timespec: ir.Value) -> None:
-    """Store nanoseconds as seconds and nanoseconds, and return 0."""
+    """Emit code that stores the time `now`, in ns, as a timespec, and returns 0."""
     builder.store(builder.sdiv(now, _NUMBER(SECOND)), timespec)
     builder.store(builder.srem(now, _NUMBER(SECOND)), builder.gep(timespec, [_NUMBER(1)]))
     builder.ret(_SMALL(0))

@@ -35,7 +35,7 @@ class ProgramConditions:
     """The settings with which the program is run and recorded."""
 
     real_runs: int = 3
-    """Runs under each library, or 0 if the program runs only to be recorded."""
+    """Number of runs under each library; 0 if the program is run only to be recorded."""
     ignores_failure: bool = False
     """Whether the program may exit with a status other than 0."""
     shows_output: bool = False
@@ -52,9 +52,10 @@ def compare_program(
 ) -> Comparison:
     """Record a program, run it under each library, and replay the recording on each subject.
 
-    `progress` is called before each measurement, with the name of the program or subject and the
-    kind of measurement. `read` is called with the trace after it has been read. Raises InputError
-    if the program fails, and EnvironmentLacks if it cannot be recorded or if every subject failed.
+    `subjects` are names of designs and libraries, with their settings. `progress` is called before
+    each measurement, with the name of the program or subject and the kind of measurement. `read` is
+    called with the trace after it has been read. Raises InputError if the program fails, and
+    EnvironmentLacks if it cannot be recorded or if every subject failed.
     """
     environment = program_environment(None, conditions.keep_settings)
     quiet = QuietRuns(environment, conditions.timeout, runs.shows_output)

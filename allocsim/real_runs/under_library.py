@@ -22,7 +22,7 @@ class RealConditions:
     """The settings of a program's runs, the same for all libraries."""
 
     runs: int
-    """Runs under each library."""
+    """Number of runs under each library."""
     status: int
     """Exit status of the recorded run. Every run must end with it."""
     quiet: QuietRuns
@@ -31,7 +31,7 @@ class RealConditions:
 
 
 ATTEMPTS = 3
-"""Maximum number of runs until a sample shows the library that should serve the program."""
+"""Maximum number of runs to get one with a sample that shows which library serves the program."""
 
 
 class NotServed(EnvironmentLacks):
@@ -47,7 +47,8 @@ def run_under_libraries(
     """Run the program under the library of each row, and put the figures into the rows.
 
     The libraries take turns, so that a change of the machine's speed affects all of them. After its
-    first failure, a library is not run again. `progress` is called with the subject and "real run".
+    first failure, a library is not run again. Before each run, `progress` is called with the
+    library's name (the row's subject) and "real run".
     """
     libraries = {row.subject: name for row in rows if (name := library_of(row.subject))}
     for row in rows:
@@ -68,7 +69,10 @@ def _add_run(real: RealRuns, program: Program, library: str, conditions: RealCon
 
 
 def _run(program: Program, quiet: QuietRuns, file: Path) -> Outcome:
-    """Run the program; try again if no sample shows `file`, because a sample may come too late."""
+    """Run the program, and again if no sample shows that the library `file` served the program.
+
+    In a short run, even the first sample may come too late.
+    """
     outcome = quiet.run(program, {})
     for _ in range(ATTEMPTS - 1):
         if outcome.status != 0 or (outcome.run is not None and _is_served(outcome.run, file)):

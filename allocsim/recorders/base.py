@@ -48,8 +48,8 @@ class LiveFigures(NamedTuple):
 
 
 LiveView = Callable[[], AbstractContextManager[Callable[[LiveFigures], None]]]
-"""Returns a context manager. Its value is a function that shows figures in place of the previous
-ones."""
+"""Returns a context manager, which provides a function. Each call of this function shows new
+figures in place of the previous ones."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class Request:
     live: LiveView | None = None
     """Shows figures of the program once a second while it runs, or None to show none."""
     runner: Runner = run_program
-    """The function with which the preload recorder runs the program."""
+    """The function with which the recorder `preload` runs the program."""
 
 
 Read = Callable[[Path, Outcome], AbstractContextManager[Trace]]
-"""Opens the trace of the process in an Outcome, from the recording in a work directory."""
+"""Opens the trace of the process `Outcome.process`, from the recording in a work directory."""
 
 
 def suits_every_program(_: Request) -> str | None:
@@ -107,7 +107,8 @@ class Recorder:
     """Runs the program and records it into the work directory. Raises RecorderFailed if the program
     was not run."""
     read: Read
-    """Opens the trace of the process in `Outcome`, from the recording in the work directory."""
+    """Opens the trace of the process `Outcome.process`, from the recording in the work
+    directory."""
     unsuited: Callable[[Request], str | None] = suits_every_program
     """Returns why the recorder cannot record this program, or None if it can."""
     losses: Callable[[Path, Outcome], list[str]] = no_losses
@@ -139,7 +140,7 @@ class Recorder:
     keeps_last_calls: bool = True
     """Whether the last calls are in the recording if a signal kills the program."""
     own_memory: int | None = None
-    """Bytes of anonymous memory that the recorder adds to the program's. None if the recorder keeps
+    """Bytes of anonymous memory that the recorder adds to the process. None if the recorder keeps
     data for every call, so that the program's own figures (ProgramRun) are not known."""
     sees_python_objects: bool = False
     """Whether the recorder can record Python's small objects, which Python allocates in pools."""

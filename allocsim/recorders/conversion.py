@@ -26,7 +26,7 @@ from allocsim.traces.recording import SELECT_PROCESS
 Progress = Callable[[Trace], AbstractContextManager[None]]
 """Returns a context manager that shows a progress bar on a terminal while a trace is read."""
 
-KEEP_CHILDREN = ": --children keeps each in its own file"
+KEEP_CHILDREN = ": --children writes a trace of each process"
 """Advice for a recording with the calls of other processes. In notes, it replaces the advice to use
 --process, an option that `record` does not have."""
 
@@ -37,9 +37,9 @@ NOT_INHERITED = (
 """Note in the trace of a child process, for a recorder without `Recorder.keeps_inherited`."""
 
 MAX_UNKNOWN_FREES, SOME_UNKNOWN_FREES = 0.01, 100
-"""If frees of unknown objects exceed both this share of a trace's events and this number, the
-recorder missed allocations, which is a loss. Fewer such frees are no loss: a forked child may free
-objects that it inherited."""
+"""A share of a trace's events, and a number of calls. If the frees of unknown objects exceed both,
+the recorder missed allocations, which is a loss. Fewer such frees are no loss: a forked child may
+free objects that it inherited."""
 
 
 @dataclass(frozen=True)

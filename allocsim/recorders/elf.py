@@ -35,7 +35,7 @@ class ElfFile(NamedTuple):
     """Whether the file is 64-bit and little-endian, as allocsim's Python is. If not, nothing else
     is read."""
     interpreter: str | None
-    """The loader of a dynamically linked program. None if it is statically linked or a library."""
+    """The loader of a dynamically linked program. None for a static program and for a library."""
     defined: frozenset[str]
     """The given symbols that the file exports to other files."""
     imported: frozenset[str]
@@ -76,10 +76,10 @@ def is_go_program(path: str | Path) -> bool:
 
 
 def zero_filled(path: str | Path) -> int:
-    """Return the bytes of the whole zero pages that the loader adds after a file's content.
+    """Return the size in bytes of the zero pages that the loader adds after a file's content.
 
-    These pages are for .bss. Returns 0 if the file is damaged, cannot be read or is not a native
-    ELF file.
+    These pages are for .bss. A page that also has content of the file does not count. Returns 0 if
+    the file is damaged, cannot be read or is not a native ELF file.
     """
     try:
         with (
@@ -92,7 +92,7 @@ def zero_filled(path: str | Path) -> int:
 
 
 def _zero_pages(segment: tuple[int, ...]) -> int:
-    """Return the bytes of whole pages that a loaded segment has after its content in the file."""
+    """Return the size in bytes of the whole pages of a segment after its content in the file."""
     kind, _, _, address, _, length, size, _ = segment
     if kind != _LOADED:
         return 0

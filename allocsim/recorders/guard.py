@@ -50,11 +50,11 @@ class Page(NamedTuple):
     error: int
     """The errno of the first failed write of the recording, or 0 if no write failed."""
     lost: int
-    """Bytes of the recording that were not written."""
+    """Number of bytes of the recording that were not written."""
     deep_binds: int
-    """Libraries opened with RTLD_DEEPBIND."""
+    """Number of calls of dlopen with RTLD_DEEPBIND."""
     early_exits: int
-    """Calls of _exit, which ends the process without its exit handlers."""
+    """Number of calls of _exit, which ends the process without its exit handlers."""
 
 
 def capabilities_here(recorder: Recorder) -> Capabilities:
@@ -79,8 +79,8 @@ def build_guard(directory: Path, recorder: str) -> Path | None:
     compile_library(library, "-O2", f"-DFOR_{recorder.upper()}", SOURCE)
     with (directory / _PAGE).open("wb") as page:
         page.truncate(_LENGTH)
-        # Reserved now, because on a full disk a write to the mapped page would end the program by
-        # SIGBUS.
+        # Reserve the page now: on a full disk, a write to the mapped page would later end the
+        # program by SIGBUS.
         os.posix_fallocate(page.fileno(), 0, _LENGTH)
     return library
 
@@ -113,7 +113,7 @@ def guard_losses(directory: Path, outcome: Outcome) -> list[str]:
             f"the recorder could not write its file ({reason}): the last "
             f"{format_bytes(page.lost)} of the recording are lost{more}"
         )
-    # A program that a signal kills does not set `ended`, so `ended` says nothing about it.
+    # If a signal killed the program, `ended` is 0 even if the recorder saw every program.
     if page.process and page.images != page.ended and outcome.status <= 128:
         losses.append(
             "the program executed another program without the recorder: the calls of the other "

@@ -1,9 +1,10 @@
-"""Recognise programs that a preloaded recorder cannot record, before they run.
+"""Recognise, before a program runs, that a recorder cannot record it.
 
-A preloaded malloc records nothing of a statically linked program. It also misses the C++
-allocations of a program that is linked to tcmalloc, mimalloc or jemalloc, because the operator new
-of these libraries does not call malloc. The preload recorder records these allocations, because it
-hooks operator new as well.
+Most recorders preload a library whose malloc replaces libc's. Such a recorder records nothing of a
+statically linked program. If the program is linked to tcmalloc, mimalloc or jemalloc, most
+recorders also miss its C++ allocations, because the operator new of these libraries does not call
+malloc. Only allocsim's own recorder, which is called `preload`, records them, because its library
+replaces operator new as well.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def why_not_preloaded(request: Request) -> str | None:
 
 
 def linked_allocator(program: Program) -> str | None:
-    """Return the name of the malloc library to which a program is linked, or None if it is libc."""
+    """Return the file name of a program's malloc library; None if it uses libc's malloc."""
     return linkage_of(_executable(program.file)).allocator
 
 

@@ -131,7 +131,7 @@ def running_daemon(directory: Path) -> Iterator[Daemon]:
 
 @contextmanager
 def tracing_session(directory: Path, daemon: Daemon, callers: bool = False) -> Iterator[None]:
-    """Write the wrapper's events into the work directory during the block.
+    """Write the events of LTTng's malloc wrapper into the work directory during the block.
 
     With `callers`, each event has the address of its caller, and the recording says which file is
     loaded at which address.
@@ -168,7 +168,7 @@ def can_mount() -> bool:
 
 
 def _in_namespace(directory: Path) -> Daemon:
-    """Return root's daemon, with its /var/run/lttng in the work directory."""
+    """Return a daemon for root whose /var/run/lttng is a subdirectory of the work directory."""
     run, home = directory / "run", directory / ".lttng"
     for needed in (run, home):
         needed.mkdir(exist_ok=True)

@@ -1,11 +1,13 @@
 """The peaks of a running program's anonymous memory and number of threads, read from /proc.
 
-The kernel keeps no peak of anonymous memory, only the peak of all resident memory (VmHWM). VmHWM
-minus the maximum of file pages in any sample is at most the anonymous peak. The two are equal if
-resident memory, anonymous memory and file pages peak at the same time. The result is this
-difference or the highest sample, whichever is higher. Memory that appears after the last sample is
-missed. VmHWM may be up to 32 pages per processor too small, because the kernel adds up the counts
-of its processors in steps. For the same reason, VmHWM may fall a little.
+The kernel keeps no peak of anonymous memory, only the peak of all resident memory (VmHWM), which
+includes file pages. The anonymous peak is therefore estimated in two ways: as the anonymous memory
+of the highest sample, and as VmHWM minus the file pages of the sample with the most file pages.
+Both estimates are normally at most the true peak, so the result is the higher one. The second one
+is exact if resident memory, anonymous memory and file pages peak at the same time. Memory that
+appears after the last sample is missed. VmHWM may be up to 32 pages per processor too small,
+because the kernel adds up the counts of its processors in steps. For the same reason, VmHWM may
+fall a little.
 """
 
 from __future__ import annotations
@@ -94,10 +96,11 @@ class Peak:
 
     @property
     def outside_malloc(self) -> int:
-        """The part of the peak that is known not to come from malloc.
+        """Bytes of the peak outside malloc: the stack and static data, as far as they are known.
 
-        The static data of a malloc library other than libc is not included, because a replay on
-        that library has the same data.
+        The static data of a malloc library other than libc is left out, because a replay on that
+        library counts this data too. The static data of the recorder's libraries is left out as
+        well.
         """
         library = self.malloc
         excluded = {path for path in self.map.code if _is_recorders(path)}
@@ -114,8 +117,8 @@ class PeakWatch:
 
     def __init__(self) -> None:
         self.peak = Peak()
-        self._samples = 0  # of the program that the process runs now
-        self._layout: Layout = ()  # of that program
+        self._samples = 0  # number of samples of the program that the process runs now
+        self._layout: Layout = ()  # addresses of that program
 
     @contextmanager
     def watching(self, process: int) -> Iterator[None]:
@@ -152,7 +155,7 @@ class PeakWatch:
 
 
 def _fields(process: int) -> dict[str, int]:
-    """Return the fields of a process, sizes in bytes. After its end, some fields are missing."""
+    """Return fields of /proc/PID/status, sizes in bytes; fewer if the process has ended."""
     text = Path(f"/proc/{process}/status").read_bytes()
     matches = _FIELD.finditer(text)
     return {match[1].decode(): int(match[2]) << (10 if match[3] else 0) for match in matches}

@@ -19,7 +19,7 @@ class CallRecord(Struct):
     """A call, as a row of a batch. A batch is an array of calls."""
 
     op: Int64  # an Op of `events`, MOVE or TOUCHED
-    address: Int64  # the address returned or, for a free, passed; MOVE: the new address; 0: NULL
+    address: Int64  # address returned by the call (free: its argument); MOVE: new address; 0: NULL
     old: Int64  # REALLOC: the address passed; MOVE: the object's previous address; else 0
     request: Int64  # requested bytes; calloc: the product; HUGE if too large for any heap
     alignment: Int64  # MEMALIGN: the alignment in bytes, as recorded; else 0

@@ -19,12 +19,11 @@ WINDOW_LOG = 27
 """log2 of the largest zstd window that is accepted. `zstd -d` without --long has the same limit."""
 
 XZ_MEMORY = 256 << 20
-"""Bytes of memory that the xz decompressor may use: four times as many as it needs for
-the output of `xz -9`.
-"""
+"""Maximum bytes of memory for the xz decompressor: four times as many as it needs for the output of
+`xz -9`."""
 
 PACKED = 1 << 16
-"""Compressed bytes read at a time."""
+"""Maximum number of compressed bytes that are read at a time."""
 
 
 class Unpacked(io.BufferedIOBase):

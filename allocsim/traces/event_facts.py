@@ -1,7 +1,7 @@
 """Facts about single events of a recording, stored in the description of the trace.
 
-A row is the position of an event in the trace. Notes (see `events.Op`) have rows too. The facts are
-valid only for the whole trace, so a slice or a sample has no facts.
+A row is the position of an event in the trace. Events that are no calls (the notes of `events.Op`)
+have rows too. A slice or a sample of a trace has no facts, because the rows of its events differ.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ TIMES = "times"
 `preload.time_table`)."""
 
 UNTOUCHED = "untouched"
-"""Key of the objects of at least LARGE bytes that were touched only in part. The value is a list of
-pairs. The first number is the row in which the object was allocated or last resized. The second
-number is the bytes of the object that were in memory when it was freed or resized again, or when
-the program ended. All other objects count as touched in full. Without this key, it is not known
-which memory was touched."""
+"""Key of the objects of at least LARGE bytes that were touched (read or written) only in part. The
+value is a list of pairs. The first number is the row in which the object was allocated or last
+resized. The second is the number of its bytes that were in memory when it was freed or resized
+again, or when the program ended. All other objects count as touched in full. Without this key, it
+is not known which memory was touched."""
 
 LARGE = 128 << 10
 """Minimum size in bytes of an object whose touched bytes are recorded."""
@@ -75,10 +75,13 @@ class CallsBefore:
         """For each row, the number of calls before it. A row after the last chunk gets the number
         of all calls."""
         self._rows = rows
-        self._read = 0  # rows of the chunks so far
+        self._read = 0  # number of rows in the chunks so far
 
     def add(self, is_call: np.ndarray, before: int) -> None:
-        """Add the next chunk, after `before` calls; `is_call` says which of its rows are calls."""
+        """Add the next chunk. `is_call` says which of its rows are calls.
+
+        `before` is the number of calls in the earlier chunks.
+        """
         first = int(np.searchsorted(self._rows, self._read))
         inside = np.minimum(self._rows[first:] - self._read, len(is_call))
         if not is_call.all():  # notes are rare, and a sum over each chunk takes time

@@ -24,7 +24,7 @@ class Entry(Struct):
 
 
 MASK = 0x7FFFFFFF
-"""The low 31 bits. The product of two 31-bit numbers is below 2**62."""
+"""The low 31 bits. The product of two 31-bit numbers is below 2**62, and so fits into an int64."""
 
 SECRETS = 2
 """Number of rows after the slots, which store the table's random numbers."""

@@ -101,7 +101,7 @@ KINDS = (
     ),
     NotRecording(
         _matches(rb"\xc1\x1f\xfc\xc1|\xc1\xfc\x1f\xc1|\x57\x1d\xd1\x75|\x75\xd1\x1d\x57|/\* CTF "),
-        "a file of an LTTng trace, which is a directory",
+        "a file from the directory of an LTTng trace",
         "read the directory through babeltrace2: babeltrace2 DIRECTORY | allocsim replay -",
     ),
     NotRecording(

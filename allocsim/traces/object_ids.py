@@ -50,7 +50,7 @@ MAX_PROCESSES = 1 << 8
 
 
 class ImportState(Struct):
-    """Counters of an import."""
+    """Counters of an import, and its current thread and process."""
 
     live: Int64  # entries in the table of objects
     ids: Int64  # object ids in use or spare
@@ -61,7 +61,7 @@ class ImportState(Struct):
     process: Int64  # process whose calls become events; -1: the process of the first call
     processes: Int64  # entries in the table of other processes
     events: Int64  # events written to the current output
-    allocating: Int64  # events among them that allocate
+    allocating: Int64  # number of these events that allocate
     halt: Int64  # a Halt
 
 
@@ -238,7 +238,7 @@ def _touched(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> None:
 
 @kernel
 def _free_place(ids: ObjectIds, call: CallRecord, events: Table[Event]) -> int:
-    """Return a free slot for the call's address; first free an object that is live there."""
+    """Return an empty slot for the call's address; an object that is live there is freed first."""
     slot = find_place(ids.objects, call.address)
     if ids.objects[slot].key != 0:
         ids.dropped[Reason.OVERLAP] += 1  # the recording lost the free of this object

@@ -15,7 +15,7 @@ _CLAIMS = {
     "requested": "requested",
     "peak_live": "peak_live",
 }
-"""Figures in the header of an allocsim trace, by the TraceStats field that must be equal."""
+"""Maps a field of TraceStats to the figure in an allocsim trace's header that must equal it."""
 
 
 def problems_of(trace: Trace, stats: TraceStats) -> list[str]:

@@ -47,7 +47,10 @@ class Reader:
 
     @property
     def unknown_is_null(self) -> bool:
-        """Whether an address without a live object stands for NULL; final after the last batch."""
+        """Whether NULL is written like other addresses, as in a munged log of `readers.logalloc`.
+
+        An address without a live object is then taken for NULL. Final after the last batch.
+        """
         return False
 
     def batches(self) -> Iterator[Any]:

@@ -95,7 +95,7 @@ def _other_processes(ids: ObjectIds) -> dict[int, int]:
 
 
 def _most_calls(others: dict[int, int]) -> str:
-    """Return the processes with the most calls and their counts, for messages."""
+    """Return text that names the processes with the most calls, each with its number of calls."""
     named = sorted(others, key=lambda process: (-others[process], process))[:MAX_SHOWN_PROCESSES]
     text = ", ".join(f"{process} ({others[process]:,})" for process in named)
     if len(named) < len(others):

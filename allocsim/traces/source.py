@@ -243,7 +243,7 @@ def _copying(name: str) -> Iterator[None]:
 
 
 class _LimitedReads:
-    """A file that rejects reads of more than `limit` bytes. This bounds the directory of a zip."""
+    """A file that rejects reads of more than `limit` bytes, and so a zip with a large directory."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable

@@ -204,7 +204,7 @@ def test_note_on_children_names_the_option_children(record: Record) -> None:
     require("lttng", "sh")
     ended = record("--with", "lttng", "--", "sh", "-c", "/bin/echo; true")
     assert ended.status == 0, ended.err
-    assert "--children keeps each in its own file" in ended.err
+    assert "--children writes a trace of each process" in ended.err
 
 
 def test_program_that_cannot_be_recorded_is_refused_and_keeps_the_old_file(

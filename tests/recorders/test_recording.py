@@ -132,7 +132,7 @@ def test_calls_of_other_processes_alone_are_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     install(monkeypatch, fake("a", events=0, children={77: 3}))
-    message = "no call of prog was recorded, but 3 calls of other processes: --children keeps each"
+    message = "no call of prog was recorded, but 3 calls of other processes: --children writes a"
     with pytest.raises(InputError, match=message):
         record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
 

@@ -55,11 +55,11 @@ PROFILES = {
     "perf": (b"PERFILE2h\0\0\0\0\0\0\0", "a recording of perf, .*allocsim record"),
     "LTTng's metadata": (
         b"\x57\x1d\xd1\x75\0\0\0\0",
-        "a file of an LTTng trace, .*babeltrace2 DIREC",
+        "a file from the directory of an LTTng trace; .*babeltrace2 DIREC",
     ),
     "LTTng's stream": (
         b"\xc1\x1f\xfc\xc1\0\0\0\0",
-        "a file of an LTTng trace, .*babeltrace2 DIREC",
+        "a file from the directory of an LTTng trace; .*babeltrace2 DIREC",
     ),
     "UTF-16": ("\ufeff1: malloc 0x10 8\n".encode("utf-16-le"), "text in UTF-16; convert it: iconv"),
     "UTF-16, big": (

@@ -1,8 +1,8 @@
-"""The preload recorder, allocsim's own: a preloaded C library records every call of every thread.
+"""allocsim's own recorder, which is called `preload`.
 
-The library's code is in `source`, and is compiled when it is first used. `traces.preload` reads the
-recording that the library writes. The recording has an image for each program that a recorded
-process executed.
+A C library, which LD_PRELOAD loads into the program, records every call of every thread. Its code
+is in `source`, and is compiled when it is first used. `traces.preload` reads the recording that the
+library writes. The recording has an image for each program that a recorded process executed.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ def _with_mapped(outcome: Outcome, mapped: int) -> Outcome:
 def read(directory: Path, outcome: Outcome) -> Iterator[Trace]:
     """Open the trace of the program image that `outcome.process` identifies.
 
-    The number is a process id, which identifies the last image of the process, or the number that
-    `Choices` gives to an earlier image.
+    `outcome.process` is either a process id, which identifies the last image of the process, or the
+    number that `Choices` gives to an earlier image.
     """
     facts = json.loads((directory / FACTS).read_bytes().rstrip(b"\0"))
     choices = Choices(find_images(directory / IMAGES))

@@ -56,7 +56,7 @@ def _census(reader: ImageReader) -> str:
     kinds = reader.calls_by_kind
     listed = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
     return (
-        f"{counted(reader.threads, 'thread')}, {counted(reader.ended, 'end')}; "
+        f"{counted(reader.threads, 'thread')} ({reader.ended:,} ended); "
         f"{counted(sum(kinds.values()), 'call')}" + (f": {listed}" if listed else "")
     )
 

@@ -33,7 +33,7 @@ class GrowingLane:
         self._words = np.zeros(0, np.uint64)  # the mapping
 
     def map_unread(self, lane: Lane) -> None:
-        """Map the file from the chunk with the next record on, and update the lane's addresses."""
+        """Map the file from the first chunk with unread records on, and update `lane`."""
         position = lane.position - lane.start
         whole = position // CHUNK * CHUNK
         self._offset += whole

@@ -64,10 +64,11 @@ class ImageReader:
         open_lanes(self._merge)
 
     def timed_batches(self) -> Iterator[tuple[int, Any]]:
-        """Yield (stamp, calls): a batch, and its first record's stamp minus the image's first.
+        """Yield (stamp, calls) for each batch.
 
-        The arrays of calls are reused (see `call_arrays`). For a short recording they are smaller,
-        so that there are about TimeTable.MAX_POINTS / 2 batches of at least MIN_BATCH calls.
+        `stamp` is the stamp of the batch's first record minus the image's first stamp. The arrays
+        of calls are reused (see `call_arrays`). For a short recording they are smaller, so that
+        there are about TimeTable.MAX_POINTS / 2 batches of at least MIN_BATCH calls.
         """
         records = sum(words.nbytes for words in self._mappings) // MEAN_RECORD
         size = min(max(2 * records // TimeTable.MAX_POINTS, MIN_BATCH), BATCH)
@@ -83,7 +84,7 @@ class ImageReader:
 
     @property
     def stamp(self) -> int:
-        """The stamp of the next record minus the image's first, or 0 if no record is left."""
+        """The stamp of the next record minus the image's first stamp, or 0 if no record is left."""
         order = self._merge.order
         stamp = int(self._merge.lanes[order[0]].stamp) if len(order) else NEVER
         return 0 if stamp == NEVER else stamp

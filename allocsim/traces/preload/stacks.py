@@ -1,11 +1,11 @@
 """Stacks of a program image: the return addresses of each call that allocates.
 
-Lane 0 of an image (see `layout`) consists of entries. The first word of an entry has three parts:
-the low byte is the kind, the next three bytes are the number of further words, and the upper half
-is the stack's number. Stacks are numbered from 1 on, and the records of the calls refer to them by
-these numbers. An object is the executable or a library. The entry of an object precedes the first
-stack with an address in the object. If the program has unloaded libraries, several objects may
-contain an address; the object whose entry came last counts.
+Lane 0 of an image (see `layout`) consists of entries. An entry consists of 8-byte words. Its first
+word has three parts: the low byte is the kind, the next three bytes are the number of further
+words, and the upper half is the stack's number. Stacks are numbered from 1 on, and the records of
+the calls refer to them by these numbers. An object is the executable or a library. The entry of an
+object precedes the first stack with an address in the object. If the program has unloaded
+libraries, several objects may contain an address; the object whose entry came last counts.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class DamagedEntries(Exception):
 
 
 class Stacks:
-    """The stacks of an image as a tree. A row of the tree has a Place and the row of its caller.
+    """The stacks of an image as a tree. Each row is a call: its Place, and the row of its caller.
 
-    Row 0 is the unknown place, and stack 0 the unknown stack. If the entries are damaged, stacks
-    after the damage are missing.
+    Row 0 stands for an unknown place, and stack 0 for an unknown stack. If the entries are damaged,
+    stacks after the damage are missing.
     """
 
     def __init__(self, image: Image) -> None:
@@ -128,7 +128,7 @@ class Stacks:
 
 
 def site_table(image: Image) -> tuple[SiteTable, list[str], list[str]]:
-    """Return the table of call sites, notes and losses. A site has the number of its stack.
+    """Return the table of call sites, the notes and the losses. A site has the number of its stack.
 
     The functions and lines are read from the program's files, which may have changed since the
     recording.

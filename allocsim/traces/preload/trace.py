@@ -44,7 +44,7 @@ class ImageTrace(Trace):
 def open_image(image: Image, images: list[Image], ns_per_tick: float) -> ImageTrace:
     """Open the trace of an image; `images` are all images of the recording.
 
-    `ns_per_tick` is the unit of the stamps in ns.
+    `ns_per_tick` is the number of ns in one unit of the stamps (see `layout`).
     """
     reader = ImageReader(image)
     description = {"kind": "trace", "format": FORMAT, "process": image.process}
@@ -111,7 +111,7 @@ def _inherited(
 
     To find these objects, the calls of the image's ancestors are read: those of the first ancestor
     up to the first fork, those of the next ancestor up to the next fork, and so on. The sites of
-    these allocations are unknown, because the stacks of each image have their own numbers.
+    these allocations are unknown, because each image numbers its stacks independently.
     """
     line = [image, *ancestors(image, images)]
     if len(line) == 1:

@@ -1,8 +1,10 @@
 """Large blocks that the program has touched only in part, collected while events are read.
 
-Before a large block is freed or resized, and at the end of the program, the recorder writes how
-many bytes of the block are in memory. An event of a trace has no field for this number, so the
-numbers are stored in the trace's header.
+A block is an object that the program allocated. The program touches a byte when it reads or writes
+it; a page that was never touched takes no physical memory. Before a large block is freed or
+resized, and at the end of the program, the recorder writes how many bytes of the block are in
+memory. An event of a trace has no field for this number, so the numbers are stored in the trace's
+header.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ import numpy as np
 
 from allocsim.core.memory import OS_PAGE
 from allocsim.events import Op
-from allocsim.text import counted
 from allocsim.traces.calls import TOUCHED
 from allocsim.traces.event_facts import LARGE
 
 Block = tuple[int, int, int]
-"""A block: its untouched bytes, its row as in `UNTOUCHED`, and its touched bytes."""
+"""The number of a block's untouched bytes, its row (the first number of a pair in `UNTOUCHED`), and
+the number of its touched bytes."""
 
 
 class UntouchedBlocks:
@@ -53,7 +55,7 @@ class UntouchedBlocks:
             yield chunk
 
     def pairs(self) -> list[tuple[int, int]]:
-        """Return the pairs of a row and touched bytes (see `event_facts.UNTOUCHED`)."""
+        """Return the pairs (row, number of touched bytes) (see `event_facts.UNTOUCHED`)."""
         return sorted((row, touched) for _, row, touched in self._found)
 
     def notes(self, has_ended: bool) -> list[str]:
@@ -64,8 +66,10 @@ class UntouchedBlocks:
         """
         sentences = []
         if self._dropped:
-            blocks = counted(self._dropped, "more large block")
-            sentences.append(f"{blocks} touched only in part count as touched in full")
+            sentences.append(
+                "there are more large blocks touched only in part than the trace can list: "
+                f"{self._dropped:,} of them count as touched in full"
+            )
         if self._begun and not has_ended:
             sentences.append(
                 "the program was killed or called _exit, so large blocks that were live at the end "

@@ -26,7 +26,7 @@ def test_recording_has_an_account_and_can_be_verified(
     ended = record("-o", "out", "--", program, "pool")
     assert (ended.status, ended.out) == (0, ""), ended.err
     assert "recording with preload: " in ended.err
-    census = r"41 threads, 40 ends; [\d,]+ calls: malloc [\d,]+, calloc [\d,]+, free [\d,]+"
+    census = r"41 threads \(40 ended\); [\d,]+ calls: malloc [\d,]+, calloc [\d,]+, free [\d,]+"
     assert re.search(census, ended.err)
     trace = open_trace(str(tmp_path / "place" / "out"))
     source = trace.description["source"]

@@ -1,6 +1,7 @@
-/* Caches: tables from a key to a value that is not 0. Threads use them without a lock. If two
- * threads write to a slot at once, or one reads a slot that another one has half written, the key
- * in the slot differs from the key that is looked up, and the slot is passed over. */
+/* Caches: tables from a key to a value that is not 0. Threads use them without a lock. A slot has
+ * its value, and its key XOR the value. If two threads write to a slot at once, or one reads a slot
+ * that another one has half written, the key that results differs from the key that is looked up,
+ * and the slot is passed over. */
 
 enum { WAYS = 4 }; /* slots that a key may be in; they fill a cache line */
 

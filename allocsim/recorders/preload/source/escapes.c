@@ -1,6 +1,7 @@
 /* Hooks: functions that would hide calls from the recorder, or stop it from writing. */
 
-/* The real dlopen must be called by a tail call, since it looks up its caller: the program. */
+/* The real dlopen must be called by a tail call: dlopen looks up its caller, which must be the
+ * program. */
 EXPORT void *HOOK(dlopen)(const char *file, int flags)
 {
     if (!RESOLVED)

@@ -1,7 +1,8 @@
 /* allocsim's recorder: a preloaded library that writes every malloc call of a program to files.
  *
  * ALLOCSIM_RECORD names the directory of these files. The library never calls malloc, keeps no
- * descriptor open and starts no thread. The files below are compiled as one unit, in this order. */
+ * descriptor open and starts no thread. A hook is a function of the library that replaces a
+ * function of libc or libstdc++. The files included below are compiled as one unit. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,8 +1,9 @@
-/* Records: each thread writes to its own lane, at its cursor. */
+/* Writing records. Each thread writes to a lane of its own (see format.h). The thread's cursor is
+ * the address of its next record. */
 
 #define RETRY 64 /* while there is no room, one call in this many tries to make room */
 
-/* Return whether BEGIN and the longest record fit at a cursor. */
+/* Return whether a BEGIN record and the longest other record both fit at a cursor. */
 static bool has_room(uint64_t cursor)
 {
     return cursor && cursor % CHUNK + 2 * TEXT <= CHUNK - SLACK;

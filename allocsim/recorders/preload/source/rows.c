@@ -98,7 +98,7 @@ static struct rules read_fde(const uint8_t *fde, uint64_t offset)
 static union row read_row(uint64_t ip, const struct dl_find_object *object)
 {
     static const union row end = {{.is_set = 1}};
-    uint64_t call = ip - 1, function; /* ip may be after the function, if its call never returns */
+    uint64_t call = ip - 1, function; /* if the function ends with a call, ip is after it */
     const uint8_t *index = object->dlfo_eh_frame;
     const uint8_t *fde = index ? find_fde(call, index, &function) : NULL;
     if (!fde)

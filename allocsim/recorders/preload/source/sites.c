@@ -27,7 +27,7 @@ static __attribute__((noinline)) uint64_t site_of(struct frame frame)
     return stack.number;
 }
 
-/* The stack's number in a hook that uses this macro, or 0 if no stacks are recorded. */
+/* In a hook: the number of the stack of its caller, or 0 if no stacks are recorded. */
 #define SITE (UNLIKELY(kept.has_sites) ? site_of(CALLER) : 0)
 
 EXPORT int HOOK(dlclose)(void *library)
