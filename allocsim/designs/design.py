@@ -110,8 +110,8 @@ class Design:
     None for a design that models no library."""
     placement: Callable[[Mapping[str, int]], tuple[int, int]] = lambda _: (32 << 20, 0)
     """Returns (alignment, offset): the heap starts `offset` bytes after a multiple of `alignment`.
-    If the alignment equals the bytes that one page map leaf covers, the number of leaves does not
-    depend on where the OS maps the heap."""
+    For a design with a page map, the alignment should be the bytes that a leaf of the page map
+    covers: then the number of leaves does not depend on where the OS maps the heap."""
     units: Callable[[HeapState], Units] | None = None
     """Returns the units of the heap, for `allocsim explain`; None for a design that does not report
     them. The lengths of the units and `Units.rest` sum to heap - released."""

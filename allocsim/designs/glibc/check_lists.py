@@ -116,7 +116,7 @@ def bins_are_linked_and_sorted(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def sizes_are_linked(heap: Glibc, memory: Reservation) -> Sentences:
-    """In a large bin, the first chunk of each size, and no other, is in the circle of sizes.
+    """In a large bin, the first chunk of each size, and no other, is in the circular list of sizes.
 
     fd_nextsize leads to the first chunk of the next smaller size, bk_nextsize to the first chunk of
     the next larger size.

@@ -129,7 +129,10 @@ def libc_calloc(heap: Glibc, thread: int, request: int) -> int:
 
 @kernel
 def _size_once_used(heap: Glibc, av: int) -> int:
-    """Return the bytes from the start of top to the highest end that the arena or heap has had."""
+    """Return how many bytes from the start of top on may have been used before.
+
+    They end where the main arena, or the newest heap of another arena, ended when it was largest.
+    """
     arena = heap.arena[av]
     if av == 0:
         used = heap.mp_[0].sbrk_base + arena.max_system_mem - arena.top

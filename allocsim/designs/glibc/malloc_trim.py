@@ -16,18 +16,18 @@ CHUNK_FIELDS = 48
 
 @kernel
 def release(heap: Glibc, length: int) -> int:
-    """Call malloc_trim(0) if `length` is positive; return the bytes that left the heap.
+    """Call malloc_trim(0) if `length` is positive; return by how many bytes the heap shrank.
 
     The library releases all that it can, whatever the length: the end of the main arena, and whole
-    free pages in every arena. Only the end of the main arena leaves the heap. The other pages stay
-    in the heap without using physical memory.
+    free pages in every arena. Only the end of the main arena makes the heap shrink. The other pages
+    stay in the heap without using physical memory.
     """
     return malloc_trim(heap, 0) if length > 0 else 0
 
 
 @cold
 def malloc_trim(heap: Glibc, pad: int) -> int:
-    """Consolidate and trim every arena; return the bytes that left the heap (malloc_trim)."""
+    """Consolidate and trim every arena; return by how many bytes the heap shrank (malloc_trim)."""
     av, returned = 0, 0
     while True:
         malloc_consolidate(heap, av)
@@ -41,7 +41,7 @@ def malloc_trim(heap: Glibc, pad: int) -> int:
 
 @kernel
 def _release_free_pages(heap: Glibc, av: int) -> None:
-    """Release the whole pages inside the chunks of an arena's lists to the operating system."""
+    """Release the whole pages inside an arena's free chunks to the operating system."""
     arena = heap.arena[av]
     for index in range(UNSORTED, NBINS - 1):
         if index == UNSORTED or index >= bin_index(PAGE):

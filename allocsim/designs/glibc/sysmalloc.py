@@ -109,7 +109,7 @@ def _grow_main_arena(heap: Glibc, nb: int) -> None:
 
 @kernel
 def _grow_arena(heap: Glibc, av: int, thread: int, nb: int) -> bool:
-    """Grow the newest heap of an arena, or give the arena a new one; return False on failure."""
+    """Grow the newest heap of an arena, or add a new heap; return False on failure."""
     arena, old_top = heap.arena[av], heap.arena[av].top
     slot, old_size = slot_of(heap, old_top), chunksize(old_top)
     before = heap.heap_info[slot].size_

@@ -3,9 +3,9 @@
 A list holds up to `tcache_count` chunks. A freed chunk goes to the cache of the freeing thread,
 whichever arena the chunk is from. The arena still counts the chunk as in use.
 
-Each record counts the chunks that still fit (`room`), not the chunks on the list. One comparison of
-`room` with 0 therefore covers three cases: the list is full, chunks of the size are not cached, or
-the thread has no cache yet.
+The record of a list counts the chunks that still fit (`room`), not the chunks on the list. One
+comparison of `room` with 0 therefore covers three cases: the list is full, chunks of the size are
+not cached, or the thread has no cache yet.
 """
 
 from __future__ import annotations
