@@ -95,7 +95,7 @@ def test_threads_that_share_lanes_do_not_race(tmp_path: Path, names: list[str]) 
 
 
 def test_block_is_freed_before_another_thread_gets_it(tmp_path: Path) -> None:
-    """If malloc is stamped with rdtsc, one of three runs of 500,000 calls fails."""
+    """If stamps are the results of rdtsc, one of three runs of 500,000 calls fails."""
     if not is_tsc_trusted():
         pytest.skip("the time stamp counter of this machine is not trusted")
     program = tmp_path / "handover"
@@ -107,6 +107,23 @@ def test_block_is_freed_before_another_thread_gets_it(tmp_path: Path) -> None:
     trace = _trace(tmp_path / "recordings")
     assert collect_stats(trace).allocations > 1
     assert {*trace.dropped} <= {"failed call", "free of NULL"}, "a thread found no block in time"
+
+
+def test_calls_of_two_threads_are_in_order_even_if_the_clock_stands_still(tmp_path: Path) -> None:
+    program = tmp_path / "frozen"
+    flags = ("-std=gnu11", "-O1", "-w", "-I", SOURCE.parent)
+    command = ("cc", *flags, "-o", program, HERE / "frozen.c", *LIBRARIES)
+    subprocess.run(command, check=True)
+    done = _run(program, tmp_path / "recordings", [])
+    assert (done.returncode, done.stderr) == (0, "")
+    parent, child = (images := find_images(tmp_path / "recordings"))
+    trace, forked = (open_image(image, images, 1.0) for image in (parent, child))
+    stats = collect_stats(trace)
+    assert trace.dropped == {"failed call": 2 * 25, "free of NULL": 1000}
+    assert stats.operations["REALLOC"] == 25
+    assert stats.live_objects == 0
+    assert collect_stats(forked).live_objects == 0
+    assert not forked.dropped, "the child has inherited the block that it frees"
 
 
 def test_library_is_compiled_once_whatever_the_loader_prints(

@@ -1,7 +1,7 @@
 """Stamps order the calls of a thread, and the calls of two threads on one object.
 
-rdtsc does not wait for the load of the address. When free was stamped with rdtsc, up to 1,188 of
-the 30,000 frees of `hands_over` preceded the allocation (AMD EPYC, in three of six runs).
+rdtsc does not wait for the load of the address. When its result was the stamp of a free, up to
+1,188 of the 30,000 frees of `hands_over` preceded the allocation (AMD EPYC, in three of six runs).
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,11 @@ Record = tuple[int, int, int]
 
 
 def records_of(lane: Path) -> Iterator[Record]:
-    """Yield the records of a lane, in the order in which they were written.
-
-    BEGIN is left out: it is written, with a stamp of its own, after the first call got its stamp.
-    """
+    """Yield the records of a lane, in the order in which they were written."""
     words, position = mapped_words(lane).tolist(), 0
     while position < len(words):
         code, stamp = words[position] & 0xFF, words[position] >> 8
-        if code not in (0, Code.BEGIN):
+        if code != 0:
             assert code != Code.UNWRITTEN
             yield stamp, code, words[position + 1]
         position += int(WORDS[code]) or 1

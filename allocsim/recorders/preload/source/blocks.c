@@ -43,7 +43,7 @@ static void put_touched(const struct block *slot)
     int error = errno;
     uint64_t bytes = process.is_sealed ? slot->size : touched_bytes(slot->address, slot->size);
     errno = error;
-    put(TOUCHED, stamp(), 3, (uint64_t[]){slot->address & ADDRESS, bytes});
+    put(TOUCHED, stamp_call(slot->address), 3, (uint64_t[]){slot->address & ADDRESS, bytes});
 }
 
 /* Record how much of a block was touched, and forget it. A block that is not tracked is ignored. */

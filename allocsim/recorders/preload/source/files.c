@@ -133,6 +133,7 @@ static bool start(void)
     process.lanes_used = 1;
     process.caches = kept.has_sites ? map_memory(sizeof *process.caches) : NULL;
     memset(&self, 0, sizeof self);
+    self.last = kept.identity;
     process.header = header;
     return true;
 }

@@ -4,9 +4,9 @@
 static INLINE void put_sized(enum op op, uint64_t address, size_t size, uint64_t site)
 {
     if (UNLIKELY(site))
-        put(op | WITH_SITE, stamp(), 4, (uint64_t[]){address, size, site});
+        put(op | WITH_SITE, stamp_call(address), 4, (uint64_t[]){address, size, site});
     else
-        put(op, stamp(), 3, (uint64_t[]){address, size});
+        put(op, stamp_call(address), 3, (uint64_t[]){address, size});
 }
 
 static INLINE void *allocated(enum op op, void *result, size_t size, size_t alignment,
@@ -23,16 +23,16 @@ static INLINE void *allocated(enum op op, void *result, size_t size, size_t alig
     return result;
 }
 
-static INLINE void put_address(enum op op, void *address)
+static INLINE void put_address(enum op op, uint64_t when, void *address)
 {
-    if (is_recording())
-        put(op, stamp(), 2, (uint64_t[]){(uintptr_t)address & ADDRESS});
+    put(op, when, 2, (uint64_t[]){(uintptr_t)address & ADDRESS});
 }
 
 static INLINE void freed(enum op op, void *address)
 {
     end_block(address);
-    put_address(op, address);
+    if (is_recording())
+        put_address(op, stamp_call((uintptr_t)address), address);
 }
 
 /* Return the product, or SIZE_MAX on overflow: no allocator can allocate SIZE_MAX bytes. */
@@ -92,7 +92,8 @@ static void *resized(enum op op, void *address, size_t size, uint64_t site)
     INSIDE(result, real.realloc(address, size));
     if (!address)
         return allocated(op == REALLOC ? REALLOC_NULL : REALLOCARRAY_NULL, result, size, 0, site);
-    put_address(RESIZED, result);
+    if (is_recording()) /* if the call has failed, the block is still at its old address */
+        put_address(RESIZED, stamp_call((uintptr_t)(result ? result : address)), result);
     if (UNLIKELY(size >= LARGE) && result)
         begin_block((uintptr_t)result, size);
     return result;

@@ -59,7 +59,7 @@ static bool take_lane(void)
     }
     uint64_t *record = (uint64_t *)self.lane->cursor;
     record[1] = (uint64_t)self.number << 32 | (uint32_t)syscall(SYS_gettid);
-    __atomic_store_n(record, stamp() << 8 | BEGIN, __ATOMIC_RELEASE);
+    __atomic_store_n(record, self.last << 8 | BEGIN, __ATOMIC_RELEASE);
     self.cursor = self.lane->cursor + 2 * sizeof *record;
     return true;
 }

@@ -4,6 +4,7 @@
  * child's `process` (MADV_WIPEONFORK), so the child begins new files. */
 #define PAGE 65536 /* a multiple of every page size of Linux */
 #define MAX_LANES 8192
+#define REGIONS (1 << 11) /* elements of the table of last stamps */
 #define ROWS (1 << 14)   /* slots of the caches */
 #define STACKS (1 << 16)
 #define BLOCKS (1 << 10) /* slots of the table of large blocks */
@@ -37,12 +38,12 @@ static struct process {
     bool is_sealed;        /* seccomp is on: the recorder makes no more system calls */
     bool lock;
     uint32_t threads, lanes_used;
-    uint64_t last; /* the last stamp, unless stamps are TSC ticks */
     struct lane *free_lanes;
     uint32_t sites; /* stacks that have a number */
     uint16_t generation; /* changed by dlclose; see entries.c */
     struct caches *caches; /* NULL: no stacks are recorded */
     struct block blocks[BLOCKS]; /* see blocks.c */
+    uint64_t last[REGIONS];      /* stamps by region of addresses; see stamp.c */
     struct lane lanes[MAX_LANES]; /* lane 0 has no records; see entries.c */
 } __attribute__((aligned(PAGE))) process; /* whole pages, for MADV_WIPEONFORK */
 
@@ -61,6 +62,7 @@ static __thread struct {
     unsigned round;     /* how often end_thread() has been called in this thread */
     uint64_t lost;      /* records lost in a row because there was no room */
     enum lost reason;   /* why there is no room */
+    uint64_t last;      /* this thread's last stamp */
     uint64_t allocated; /* address of the last recorded allocation */
     void *deleting;     /* address recorded by operator delete; free does not record it again */
     bool is_deleting;

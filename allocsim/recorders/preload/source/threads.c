@@ -22,9 +22,15 @@ static void end_thread(void *value)
     }
 }
 
+/* Take a stamp that is later than those of the calls whose effects the child inherits. */
 static void before_fork(void)
 {
-    kept.forked = stamp();
+    stamp();
+    for (int i = 0; i < REGIONS; i++) {
+        uint64_t last = __atomic_load_n(&process.last[i], __ATOMIC_RELAXED);
+        self.last = last > self.last ? last : self.last;
+    }
+    kept.forked = self.last;
 }
 
 static void after_fork(void)
