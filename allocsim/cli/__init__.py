@@ -60,13 +60,14 @@ class LazyGroup(click.Group):
     context_class = Context
 
     def __init__(self, *args: Any, package: str, summaries: dict[str, str], **kwargs: Any) -> None:
-        """`summaries` maps each command to its one-line summary; `package` contains the modules."""
+        """`summaries`: the one-line summary of each command. `package`: where the modules are."""
         super().__init__(*args, **kwargs)
         self.package, self.summaries = package, summaries
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order of the help page."""
-        return [*self.summaries]  # not list(): the module of `allocsim list` hides the builtin
+        # Not list(...): once the module allocsim.cli.list is imported, `list` means that module.
+        return [*self.summaries]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command, or None if no command has that name."""
@@ -138,7 +139,8 @@ def main() -> None:
     except OSError as error:
         status = _fail(_explain(error), 3)
     if status == 141 or status == 3:
-        # The buffered output cannot be written. Flushing it at exit would report a second error.
+        # Standard output may be closed (status 141) or not writable (status 3). At exit, Python
+        # would flush the rest of the output and report a second error, so the rest is discarded.
         _discard(sys.stdout)
     try:
         sys.stderr.flush()
@@ -219,7 +221,8 @@ def _explain(error: OSError) -> str:
     """Return the message for an OSError that no module has turned into an AllocsimError."""
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return "the current directory no longer exists; change to another one"
-    is_output = hasattr(error, "characters_written")  # only if a non-blocking pipe is full
+    # An error has this attribute only if it is about writing to a non-blocking pipe that is full.
+    is_output = hasattr(error, "characters_written")
     if error.errno == EAGAIN and not is_output:
         return NO_MORE_PROCESSES
     if error.errno == EMFILE:

@@ -106,7 +106,7 @@ def _saved(comparison: Comparison) -> SavedResult:
 
 
 def _figures(row: Row) -> SubjectFigures:
-    """Return the figures of a row that can be checked."""
+    """Return those figures of a row that `check` compares with limits and baselines."""
     from allocsim.saved_results import SubjectFigures
 
     if row.failure is not None or row.memory is None:

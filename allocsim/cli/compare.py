@@ -138,7 +138,7 @@ def _compare(workload: str, options: dict[str, Any]) -> None:
 
 
 def _require_outputs(options: dict[str, Any], *inputs: str) -> None:
-    """Raise an error if a file cannot be written, or if it is an input of the command."""
+    """Raise an error if an output file cannot be written, or if it is also an input."""
     require_outputs(inputs=inputs)
     require_renderer_for(options)
 

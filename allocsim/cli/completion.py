@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def _completer(complete: Callable[[str], Completions]) -> Completer:
-    """Return a callback with the arguments that click passes, of which only the last is used."""
+    """Adapt `complete` to click, which passes a context and a parameter before the text."""
     return lambda _context, _parameter, incomplete: complete(incomplete)
 
 
@@ -170,7 +170,7 @@ def _recordings() -> list[str]:
 
 def _workloads() -> Path:
     """Return the directory of bundled workloads, as `jobs.bundled_workloads` does."""
-    from importlib.resources import files  # imported here: it would add 5 ms to --help
+    from importlib.resources import files  # importing it at the top would add 5 ms to --help
     from pathlib import Path
 
     packaged = Path(str(files("allocsim"))) / "workloads"

@@ -1,4 +1,4 @@
-"""Replaying a workload and reporting the result, for every run command."""
+"""Replaying and reporting, for the commands replay, run, random, repeat and empirical."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     type=SizeType(),
     default=DEFAULT_RESERVE,
     show_default="64GiB",
-    help="Address space for a design's heap, which limits the heap's size.",
+    help="Address space reserved for a design's heap, which cannot grow beyond it.",
 )
 @click.option(
     "--timeout",
@@ -123,7 +123,8 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     type=click.Choice(["objects", "live", "rounding", "pinned", "owned"]),
     default="owned",
     show_default=True,
-    help="Figure in --collapsed: a number of objects, or bytes. `owned` sums to the footprint.",
+    help="Figure in --collapsed: a number of objects, or bytes. The values of `owned` sum to "
+    "the footprint.",
 )
 def command(names: tuple[str, ...], **options: Any) -> None:
     """Show which objects own the footprint, and what would change it.

@@ -48,8 +48,8 @@ def explain_one(name: str, options: Mapping[str, Any]) -> tuple[Explanation, Tra
 def explain_two(names: tuple[str, ...], options: dict[str, Any]) -> None:
     """Explain two workloads and report the changes. Experiments are made only with --what-if.
 
-    Both workloads are examined before the first experiment. Therefore, a group that is in neither
-    of them is reported at once.
+    Both workloads are examined before the first experiment, so that an unknown group (one that is
+    in neither workload) is reported before any experiment is made.
     """
     groups = options["what_if"]
     olds, news = ([names_in_both(name)[side] for name in groups] for side in (0, 1))

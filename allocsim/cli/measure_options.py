@@ -60,8 +60,8 @@ reserve_option = click.option(
     type=SizeType(),
     default=DEFAULT_RESERVE,
     show_default="64GiB",
-    help="Address space for a design's heap, which limits the heap's size. It uses no memory "
-    "until the heap grows.",
+    help="Address space reserved for a design's heap, which cannot grow beyond it. It uses no "
+    "memory until the heap grows.",
 )
 keep_settings_option = click.option(
     "--keep-settings",
@@ -88,8 +88,9 @@ _OPTIONS = (
         type=click.Choice(["full", "recorded"]),
         default="full",
         show_default=True,
-        help="full: replay as fast as possible; libraries that release memory after a delay see "
-        "the recorded time. recorded: replay at the recorded pace when measuring memory.",
+        help="full: replay as fast as possible; a library that releases memory after a delay reads "
+        "a clock with the recorded time. recorded: replay at the recorded pace when measuring "
+        "memory.",
     ),
     timeout_option,
     click.option(

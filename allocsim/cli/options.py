@@ -19,7 +19,7 @@ DEFAULT_RESERVE = 64 << 30
 
 
 class Settings(NamedTuple):
-    """The options that all run commands share."""
+    """The options of the run commands: replay, run, random, repeat and empirical."""
 
     design: str | None  # None: the default for the workload
     set: tuple[tuple[str, str], ...]
@@ -81,8 +81,8 @@ _OPTIONS = (
         type=SizeType(),
         default=DEFAULT_RESERVE,
         show_default="64GiB",
-        help="Address space for the heap, which limits its size. It uses no memory until the heap "
-        "grows.",
+        help="Address space reserved for the heap, which cannot grow beyond it. It uses no memory "
+        "until the heap grows.",
     ),
     touch_option,
     click.option(
@@ -111,7 +111,7 @@ _OPTIONS = (
     click.option(
         "--classes",
         is_flag=True,
-        help="Also show the size classes, and thread caches that have a limit.",
+        help="Also show the size classes and, if the design limits them, the thread caches.",
     ),
     click.option(
         "--native-counters",
@@ -135,7 +135,7 @@ _OPTIONS = (
 
 
 def driver_options(command: Command) -> Command:
-    """Give a run command the options of all run commands, as the keyword `settings`."""
+    """Give a run command the options that these commands share, as the keyword `settings`."""
 
     def with_settings(**values: Any) -> Any:
         """Call the command with its other options, and with the shared options as Settings."""

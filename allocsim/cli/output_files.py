@@ -128,7 +128,7 @@ def _input_files(texts: Sequence[str]) -> Iterator[str]:
 
 
 def _workload_files(name: str) -> Iterator[str]:
-    """Yield the files of a bundled workload, and the table that a job file names."""
+    """Yield the files of a bundled workload, and the table of sizes that a job file names."""
     from allocsim.jobs import find_job, find_trace, read_job
 
     yield find_trace(name)

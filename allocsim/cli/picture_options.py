@@ -41,7 +41,7 @@ def require_renderer_for(options: Mapping[str, Any]) -> bool:
 
 
 def export_pictures(options: Mapping[str, Any], make_page: Callable[[], Any]) -> None:
-    """Write the files that the options name. If there are none, the page is not made."""
+    """Write the picture files that the options name. If they name none, no page is made."""
     if not require_renderer_for(options):
         return
     from allocsim.pictures.page import all_in_one, html_of

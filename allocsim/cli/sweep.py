@@ -87,7 +87,7 @@ def _measuring(command: Any) -> Any:
     "lists",
     metavar="KEY=A,B,...",
     multiple=True,
-    help="Values of a setting; `default` leaves the setting out. KEY=A,B applies to every "
+    help="Values of a setting; `default` means not to set it. KEY=A,B applies to every "
     "allocator with this setting, lib:glibc:KEY=A,B only to lib:glibc. May be repeated.",
 )
 @click.option(

@@ -51,11 +51,11 @@ def print_plan(plan: Plan, place: Place) -> None:
 
 def _size(plan: Plan) -> str:
     """Return the size of the grid."""
-    touches = f" x {len(plan.touches)} touches" if len(plan.touches) > 1 else ""
-    times = f", and {counted(plan.count(TIMES), 'cell')} of times" if plan.timed else ""
+    touches = f" x {len(plan.touches)} values of --touch" if len(plan.touches) > 1 else ""
+    times = f", {counted(plan.count(TIMES), 'cell')} for times" if plan.timed else ""
     return (
         f"{counted(len(plan.workloads), 'workload')} x {counted(len(plan.subjects), 'subject')}"
-        f"{touches}: {counted(plan.count(MEMORY), 'cell')} of memory{times}"
+        f"{touches}: {counted(plan.count(MEMORY), 'cell')} for memory{times}"
     )
 
 

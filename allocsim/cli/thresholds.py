@@ -91,7 +91,7 @@ _CLOCKS = {"cpu": "CPU times", "wall": "wall-clock times"}
 
 
 def _note_differences(baseline: SavedResult, result: SavedResult) -> None:
-    """Print a note for each condition that differs. One that a result does not state is skipped."""
+    """Print a note for each condition that both results state, but with different values."""
     before, after = asdict(baseline.origin), asdict(result.origin)
     for key, word in _CONDITIONS.items():
         if None not in (before[key], after[key]) and before[key] != after[key]:

@@ -30,8 +30,8 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     metavar="WORKLOAD",
     multiple=True,
     shell_complete=complete_workload,
-    help="Replay this workload under the table, but do not tune for it. May be repeated. Without "
-    "this option, if there are several workloads, each in turn is left out of the tuning.",
+    help="Replay this workload under the new table, but do not tune for it. May be repeated. "
+    "Without this option, if there are several workloads, each in turn is left out of the tuning.",
 )
 @click.option(
     "--floor",
@@ -71,7 +71,7 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     type=SizeType(),
     default=DEFAULT_RESERVE,
     show_default="64GiB",
-    help="Address space of a heap, which limits its size.",
+    help="Address space reserved for each heap, which cannot grow beyond it.",
 )
 @click.option(
     "--source", is_flag=True, help="Print only the table, as source text for gperftools or Go."
@@ -90,8 +90,8 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     WORKLOAD is a trace, a job file or a bundled workload. The workloads are replayed under the
     current table of the design, and under new tables. A new table minimises the bytes lost to
     rounding and at the ends of spans, plus a cost for each class in use. The best table is shown.
-    It is recommended only if the gain in the replay is above noise, no footprint grows, and the
-    workloads that were held back do not get worse.
+    It is recommended only if the gain in the replay is above noise, no footprint grows, and no
+    workload that was left out of the tuning gets worse.
     """
     if options["source"] and options["json"]:
         raise click.UsageError("use either --source or --json, not both")

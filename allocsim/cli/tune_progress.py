@@ -58,11 +58,12 @@ class TuneProgress:
             self.bar.refresh()
 
     def show_search(self, best: Candidate, replays: int) -> None:
-        """Show how far the search got, at most once in REFRESH seconds."""
+        """Show the state of the search, at most once in REFRESH seconds."""
         now = time.monotonic()
         self.begun = self.begun or now
         if now - self.shown < REFRESH:
             return
         self.shown = now
         self.bar.update(self.task, total=self.seconds, completed=now - self.begun)
-        self.say(f"{replays} replays, in spans {best.score - 1:+.2%}, {len(best.table)} classes")
+        change = f"{best.score - 1:+.2%} bytes in spans"
+        self.say(f"{replays} replays; best table: {change}, {len(best.table)} classes")

@@ -1,4 +1,4 @@
-"""Axes that several kinds of pictures share."""
+"""Axes that several kinds of pictures share, as encodings of Vega-Lite."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def events_axis(field: str, last: int, width: int) -> dict[str, Any]:
 
 
 def bytes_axis(field: str, unit: Unit, width: int, **changed: Any) -> dict[str, Any]:
-    """Return the encoding of bytes as the horizontal axis, with the properties in `changed`."""
+    """Return the encoding of bytes as the horizontal axis; `changed` overrides properties."""
     return {
         "field": field,
         "type": "quantitative",
@@ -38,7 +38,7 @@ def bytes_axis(field: str, unit: Unit, width: int, **changed: Any) -> dict[str, 
 
 
 def rows_axis(count: int, padding: float = 0.0) -> dict[str, Any]:
-    """Return the encoding of the field `row`, from 0 at the top, without an axis."""
+    """Return the vertical encoding of the field `row`: 0 is at the top, and no axis is drawn."""
     return {
         "field": "row",
         "type": "ordinal",

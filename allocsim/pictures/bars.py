@@ -19,11 +19,11 @@ LINE = 17
 """Height of an additional line of text in pixels."""
 
 GAP = 12
-"""Minimum pixels between the name of a row and its note."""
+"""Minimum pixels between the name of a row, at the left, and its note, at the right."""
 
 
 class Bar(NamedTuple):
-    """A row. Sizes are in bytes, or in the unit of the axis, and not negative."""
+    """A row. The sizes of its parts are not negative, and in bytes or in the unit of the axis."""
 
     name: str
     note: str

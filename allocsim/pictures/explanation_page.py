@@ -96,8 +96,8 @@ def _parts(explanation: Explanation) -> Figure:
 def _over_time(shown: Shown) -> Section:
     """Return the timeline and the table of moments."""
     explanation = shown.explanation
-    # Snapshots are taken in another replay. At the explained moment, the figures of the text are
-    # shown instead.
+    # The snapshots come from another replay. At the explained moment, the timeline shows instead
+    # the figures of the explanation, so that picture and text agree.
     points = [
         Point(
             snapshot.event,

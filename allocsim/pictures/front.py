@@ -1,4 +1,8 @@
-"""The Pareto front: two figures of each subject, and the subjects that no other dominates."""
+"""The Pareto front: a picture of two figures of each subject.
+
+A subject is an allocator with its settings. It is on the front if no other subject is at least as
+good in both figures.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,11 @@ from allocsim.sweep.results import Figures
 HEIGHT = 300
 
 CELLS = (90, 30)
-"""Columns and rows of a grid over the picture. Of the subjects in a cell that are not on the front,
-only one is drawn, which limits the size of the picture."""
+"""Number of columns and of rows of a grid over the picture. In each cell, at most one of the
+subjects that are not on the front is drawn, so that the picture stays small."""
 
 MAX_NUMBERS = 12
-"""Maximum number of points of the front that have numbers."""
+"""Maximum number of points of the front that are labelled."""
 
 MAX_RATIO = 20
 """Maximum ratio of two figures on an axis that is not logarithmic."""
@@ -36,7 +40,7 @@ class Axis(NamedTuple):
 
 
 class _Point(NamedTuple):
-    """A subject in the units of the axes."""
+    """The two figures of a subject, in the units of the axes."""
 
     name: str
     across: float

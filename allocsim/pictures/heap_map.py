@@ -58,7 +58,10 @@ def heap_map(snapshots: Sequence[Snapshot]) -> Figure:
 
 
 def _runs(levels: np.ndarray, events: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Return (first event, last event, level) of each run of equal levels, except of level -1."""
+    """Return (first event, last event, level) of each run of equal levels.
+
+    Runs of level -1, which means no memory, are left out.
+    """
     runs, at = [], 0
     for level, same in groupby(levels.tolist()):
         count = len([*same])
@@ -69,7 +72,11 @@ def _runs(levels: np.ndarray, events: Sequence[int]) -> list[tuple[int, int, int
 
 
 def _row(number: int, cells: np.ndarray, levels: np.ndarray, height: int) -> list[str]:
-    """Return a table row: how many snapshots have each level, and live bytes in the last one."""
+    """Return the table row of a range of addresses.
+
+    Its cells are the addresses, the number of snapshots with each level, and the live bytes in the
+    last snapshot.
+    """
     counts = [f"{int((levels == level).sum())}" for level in range(len(LEVELS))]
     low, high = (format_bytes(edge * height) for edge in (number, number + 1))
     return [f"{low} to {high}", *counts, format_bytes(int(cells[-1, 1]))]

@@ -1,4 +1,4 @@
-"""A matrix of cells in named rows and columns. Each cell has a text and a coloured level."""
+"""A matrix of cells in named rows and columns. A cell has a text, and a level as its colour."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ LEVELS = (
     Colour("#31709f", "#6fb0e0"),
     Colour("#0f3f66", "#b9defb"),
 )
-"""Five levels, from the smallest figures to the largest."""
+"""The colours of five levels, from the smallest figures to the largest."""
 
 OCCUPANCY = (EMPTY, PINNED, Colour("#f3b27c", "#b9744a"), Colour("#9cc3e4", "#42688c"), LIVE)
 """The colour of each level of `explanation.cells.LEVELS`."""

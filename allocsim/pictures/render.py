@@ -1,6 +1,6 @@
 """Drawing of Vega-Lite views as SVG and PNG by vl-convert, which is an optional package.
 
-No data leaves the process, and no other data is read, because each view contains its data.
+Each view contains its data. Therefore no data leaves the process, and none is read from elsewhere.
 """
 
 from __future__ import annotations

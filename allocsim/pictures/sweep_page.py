@@ -94,7 +94,11 @@ def _front_overall(results: Results) -> Iterator[Figure]:
 
 
 def _front_on(column: Column) -> Iterator[Figure]:
-    """Yield the front of a workload: the peak footprint against the time or another footprint."""
+    """Yield the front of a workload: the peak footprint against the time.
+
+    Without times, the second figure is the mean footprint or, if a subject has none, the footprint
+    at the end.
+    """
     if column.times:
         across = Axis("CPU time", column.times, Unit("ns/event", 1), "{:.1f} ns/event".format)
     elif column.peaks and column.means.keys() >= column.peaks.keys():

@@ -12,7 +12,7 @@ def width_of(text: str) -> float:
 
 
 def cut_middle(text: str, width: float) -> str:
-    """Do the same as `cut`, but cut in the middle: a call site ends with its line number."""
+    """Do the same as `cut`, but cut in the middle, to keep the line number at a call site's end."""
     room = int(width / CHARACTER)
     if len(text) <= room or room < 5:
         return cut(text, width)

@@ -45,7 +45,7 @@ def timeline(points: Sequence[Point], marked: tuple[str, int]) -> Figure:
     ]
     return Figure(
         title="Footprint over the replay",
-        summary=f"The parts of the footprint after each event. Its maximum here is "
+        summary=f"The parts of the footprint after each event. The highest point is "
         f"{format_bytes(highest)}. The line marks {marked[0]}.",
         view=lambda width: _view(width, data, names, unit, marked),
         titles=("event", *names, "footprint"),

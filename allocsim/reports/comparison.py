@@ -19,7 +19,7 @@ from allocsim.text import format_bytes
 
 @dataclass(frozen=True)
 class Column:
-    """A figure of each row. Smaller is better."""
+    """A column of the table: a figure that each row may have. Smaller is better."""
 
     key: str
     """The name of the column in --sort and in the CSV."""
@@ -65,12 +65,12 @@ class Compared:
 
 
 def _of_memory(figure: Callable[[Memory], float | None]) -> Callable[[Row], float | None]:
-    """Return a function that reads a memory figure of a row, which may be None."""
+    """Return a function that gives a memory figure of a row, or None if the row lacks it."""
     return lambda row: figure(row.memory) if row.memory else None
 
 
 def _of_times(figure: Callable[[Times], float | None]) -> Callable[[Row], float | None]:
-    """Return a function that reads a time figure of a row, which may be None."""
+    """Return a function that gives a time figure of a row, or None if the row lacks it."""
     return lambda row: figure(row.times) if row.times else None
 
 
@@ -139,7 +139,7 @@ MEANINGS = {
     "committed": "obtained from the OS and not released, after the last event (library: by its "
     "counters)",
     "after free": "footprint once everything is freed",
-    "+1 s": "footprint one second and some calls after that",
+    "+1 s": "footprint one second and some calls after everything was freed",
     "spread": "(slowest - fastest run) / median",
     "p50, p99, p99.9": "ns/event in batches of 64",
     "faults": "page faults",
@@ -241,9 +241,9 @@ def by_time(rows: Sequence[Row]) -> list[Row]:
 
 
 def overlapping(row: Row, others: Sequence[Row]) -> list[Row]:
-    """Return the other rows whose interquartile ranges overlap that of `row`.
+    """Return the other rows whose interquartile ranges of times overlap that of `row`.
 
-    All rows must have times. Runs are said to overlap if their interquartile ranges overlap.
+    All rows must have times. The conclusions call such rows "rows whose runs overlap".
     """
     low, high = _middle(row)
     return [each for each in others if _middle(each)[0] <= high and low <= _middle(each)[1]]

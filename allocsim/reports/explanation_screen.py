@@ -98,7 +98,7 @@ def _owners_table(by: str, owners: list[Owner], explanation: Explanation) -> Tab
 
 
 def _cells(owner: Owner, whole: int, with_only: bool = True) -> list[str]:
-    """Return the cells after the name. Unless `with_only`, the cells after the share are empty."""
+    """Return the cells after the name; cells after `share` are filled only if `with_only`."""
     sizes = [format_bytes(getattr(owner, name)) for name in ("live", "rounding", "pinned", "owned")]
     only = format_bytes(owner.only) if with_only else ""
     slabs = [] if owner.slabs is None or not with_only else [format_bytes(owner.slabs)]

@@ -50,7 +50,7 @@ def print_history(evidence: Evidence, times: list[tuple[int, int]]) -> None:
 
 
 def _peak(size: int) -> str:
-    """Return the note that gives the scale of the lines."""
+    """Return the note that gives the scale of the timeline."""
     return f"full block: {format_bytes(size)}"
 
 

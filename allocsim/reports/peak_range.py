@@ -10,7 +10,7 @@ from allocsim.text import format_bytes
 def lowest_peak(row: Row) -> int | None:
     """Return the peak with --touch first, in bytes.
 
-    Returns None if it is less than UNSURE below the peak.
+    Returns None if it was not measured, or if it is below the peak by less than the share UNSURE.
     """
     memory = row.memory
     if memory is None or memory.lowest is None or memory.lowest > (1 - UNSURE) * memory.peak:

@@ -27,7 +27,7 @@ def headline(result: Result) -> str:
 
 
 def summary(profile: Profile) -> str:
-    """Return the peak footprint, its ratio to peak live, and its fragmentation, as sentences.
+    """Return sentences: the peak footprint, its ratio to peak live, the fragmentation at the peak.
 
     The two peaks may occur at different moments. Their ratio is therefore not called overhead,
     which compares the footprint with the live bytes of the same moment.

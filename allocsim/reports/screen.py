@@ -2,10 +2,11 @@
 
 A terminal has its own width. For a pipe or a file, COLUMNS sets the width; the default is WIDE.
 
-Reports show text from files: names of traces, reasons, messages of a library. Rich would read a
-string as markup, with which a file could hide text or place a link. It would also pass escape
-sequences on to the terminal. Therefore no other report imports Rich. Reports print strings, or the
-results of `styled`, `indented` and `Table`: plain text whose control characters are escaped.
+Reports show text from files: names of traces, reasons, messages of a library. Rich, the package
+that renders reports, would read a string as markup, with which a file could hide text or place a
+link. It would also pass escape sequences on to the terminal. Therefore no other report imports
+Rich. Reports print strings, or the results of `styled`, `indented` and `Table`: plain text whose
+control characters are escaped.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class Screen:
 
     @property
     def width(self) -> int:
-        """Characters of a line."""
+        """Width of a line, in characters."""
         return self.console.width
 
     def print(self, *items: RenderableType) -> None:

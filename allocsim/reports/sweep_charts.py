@@ -59,7 +59,7 @@ def _print_map(screen: Screen, shown: SettingMap) -> None:
 
 
 def _map_cell(shown: SettingMap, ratio: float | None) -> PlainText:
-    """Show a ratio to the smallest mean, or "-" for None (no cell of the pair succeeded)."""
+    """Show a ratio to the smallest mean, or "-" for None: every measurement of the pair failed."""
     if ratio is None:
         return styled("-")
     return styled(f"{ratio - 1:+.1%}", COLOURS[shown.level(ratio)])

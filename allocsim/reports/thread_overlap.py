@@ -4,7 +4,7 @@ If threads come and go, the number of threads at once depends on how fast each o
 replay repeats the recorded run, in which the recorder slowed the threads. Subtracting the
 recorder's time from a recording would not help, because the speed of malloc matters as much. For
 example, 200 short-lived threads were recorded under glibc. From this recording, a median peak of 44
-MiB was predicted under mimalloc, but the real one was 39 MiB. With a delay of about 40 ns in each
+MiB was predicted under mimalloc, but the real peak was 39 MiB. With a delay of about 40 ns in each
 call of mimalloc, the real peak was 44 MiB. glibc takes 76 ns/event more than mimalloc.
 """
 

@@ -11,10 +11,10 @@ from allocsim.trace_stats import TraceStats
 EXPLANATIONS = {
     "failed call": "returned NULL, so nothing was allocated",
     "free of NULL": "does nothing (C standard)",
-    "free of unknown": "of an object allocated before the recording, or not recorded",
-    "realloc of unknown": "of an object whose allocation was not recorded; replayed as malloc",
-    "overlap": "malloc returned a live address, so a free was lost; one was inserted",
-    "impossible size": "larger than any address space: a failed call, or damage",
+    "free of unknown": "the object's allocation is not in the recording",
+    "realloc of unknown": "the object's allocation is not in the recording; replayed as malloc",
+    "overlap": "malloc returned the address of a live object; the lost free was inserted",
+    "impossible size": "larger than any address space: the call failed, or the file is damaged",
     "other process": "made by another process of the recording; see --process",
     "unreadable call": "incomplete, without an address, or in an unknown form; see the notes",
 }

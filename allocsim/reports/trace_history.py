@@ -55,7 +55,7 @@ def _timeline_table(points: list[Point]) -> Table:
 
 
 def _sites_table(title: str, totals: list[SiteTotal]) -> Table:
-    """Return the table of the first TOP call sites. `totals` is sorted by the figure `title`."""
+    """Return the table of the first TOP call sites. `totals` is sorted by what `title` names."""
     calls, size = sum(site.calls for site in totals), sum(site.bytes for site in totals)
     table = simple_table()
     table.add_column(f"most {title}, by call site", no_wrap=True, max_width=60)

@@ -62,7 +62,7 @@ def _summary(stats: TraceStats) -> str:
 
 
 def _calls_table(stats: TraceStats) -> Table:
-    """Return the table of calls and notes, by operation."""
+    """Return the table of calls, and of events that are not calls (see Op), by operation."""
     table = simple_table()
     table.add_column("call", min_width=16)
     table.add_column("count", justify="right", min_width=12)

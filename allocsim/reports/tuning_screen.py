@@ -43,7 +43,7 @@ def headline(tuning: Tuning) -> str:
 
 
 def figure_rows(tuning: Tuning) -> Iterator[list[str]]:
-    """Yield the name of each workload, and its figures under both tables."""
+    """Yield the name of each workload, and its figures under the current and the new table."""
     kinds = (
         ("", tuning.rows),
         (" (held back)", tuning.held_back),
@@ -71,7 +71,7 @@ def class_rows(tuning: Tuning) -> Iterator[list[str]]:
 
 
 def _figures_table(tuning: Tuning) -> Table:
-    """Return the table of workloads: bytes in spans and footprint under both tables."""
+    """Return the table of workloads: bytes in spans and footprint, now and under the new table."""
     table = simple_table()
     table.add_column("", no_wrap=True)
     for title in FIGURES:

@@ -144,7 +144,7 @@ def test_touch_and_seeds_are_columns(run: Run, file: File) -> None:
 def test_plan_shows_the_grid_and_writes_nothing(run: Run, trace: Path) -> None:
     ended = run(f"sweep {trace.name} {GRID} --jobs 2 --plan")
     assert ended.status == 0, ended.err
-    assert "1 workload x 7 subjects: 7 cells of memory" in ended.out
+    assert "1 workload x 7 subjects: 7 cells for memory" in ended.out
     assert "tcache_count=0,7; mxfast=0,64,128" in ended.out
     assert "with 2 cells at once" in ended.out
     assert not Path("sweep.jsonl").exists()

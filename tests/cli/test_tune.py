@@ -100,7 +100,7 @@ def test_errors_are_one_sentence(
 def test_interrupted_search_keeps_the_best_table_so_far(recording: Path) -> None:
     """Interrupt when the terminal shows the search. The search would take ten minutes."""
     arguments = [*MINE.split(), "--json", "--time", "600"]
-    status, out, shown = interrupted(arguments, b"replays, in spans", recording.parent)
+    status, out, shown = interrupted(arguments, b"replays; best table", recording.parent)
     assert status == 0, shown
     assert b"ending the search with the best table so far" in shown
     found = json.loads(out)

@@ -38,7 +38,7 @@ def read_statistics(name: str, form: str | None, process: int | None) -> tuple[T
 def read_history(
     name: str, form: str | None, process: int | None
 ) -> tuple[Trace, TraceStats, History]:
-    """Do the same as `read_statistics`, and also return the history, which has the call sites."""
+    """Do the same as `read_statistics`; also return the History, which has the call sites."""
     trace = open_workload(name, form=form, process=process, sites=True)
     with watched(trace):
         stats, history = collect_history(trace)
@@ -85,7 +85,7 @@ class _Count:
 
 
 def _counted_events(chunks: Iterator[Any], count: _Count) -> Iterator[Any]:
-    """Yield the same chunks and count their events, except notes such as FREEZE (see Op)."""
+    """Yield the same chunks, and count those of their events that are calls (see Op)."""
     with closing_chunks(chunks):
         for chunk in chunks:
             count.events += int(np.count_nonzero(chunk.op <= Op.FREE))
@@ -93,7 +93,7 @@ def _counted_events(chunks: Iterator[Any], count: _Count) -> Iterator[Any]:
 
 
 def _log_written(trace: Trace, path: Path, count: _Count) -> None:
-    """Print the notes and losses of a trace, and a line about the file that was written."""
+    """Print the notes on a trace, what its recording lost, and a line about the written file."""
     _log_notes(trace)
     for loss in trace.losses:
         log(f"warning: the recording is incomplete: {loss}")
