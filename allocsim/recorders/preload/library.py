@@ -60,4 +60,4 @@ def _key() -> str:
     sources = (path.read_text("utf-8") for path in sorted(SOURCE.parent.glob("*.[ch]")))
     paths = (f"{name}={os.environ[name]}" for name in SEARCH_PATHS if name in os.environ)
     facts = (*sources, version, *paths, *OPTIONS, *LIBRARIES)
-    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode("\0".join(facts))).hexdigest()[:16]

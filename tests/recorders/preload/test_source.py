@@ -147,7 +147,7 @@ def test_library_compiled_with_other_headers_is_not_used(
     if shutil.which("cc") is None:
         pytest.skip("no C compiler is installed")
     first = recorder_library(tmp_path)
-    monkeypatch.setenv("CPATH", "/opt/include")
+    monkeypatch.setenv("CPATH", "/opt/\udcff")  # a byte that is not UTF-8
     assert recorder_library(tmp_path) != first
 
 
