@@ -146,6 +146,8 @@ def main() -> None:
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)
+    if os.environ.get("PYTHONINSPECT"):  # Python would print SystemExit, and end with status 1
+        os._exit(status)
     sys.exit(status)
 
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import resource
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from allocsim.cli import _discard
 from tests.cli.conftest import File, Run
-from tests.cli.running import limited, process
+from tests.cli.running import ENVIRONMENT, limited, process
 
 
 def test_job_of_more_events_than_64_bits_is_an_error(run: Run, file: File) -> None:
@@ -24,6 +25,13 @@ def test_job_of_more_events_than_64_bits_is_an_error(run: Run, file: File) -> No
     ended = run("run my.toml")
     assert (ended.status, ended.out) == (3, "")
     assert "does not fit" in ended.err
+
+
+@pytest.mark.parametrize(("option", "status"), [("--version", 0), ("--nosuch", 2)])
+def test_status_is_that_of_the_run_although_python_would_go_on(option: str, status: int) -> None:
+    """With PYTHONINSPECT, Python prints a traceback for every SystemExit, and ends with 1."""
+    ended = process(option, env=ENVIRONMENT | {"PYTHONINSPECT": "1"}, stdin=subprocess.DEVNULL)
+    assert ended.status == status
 
 
 def test_limit_is_1(run: Run) -> None:
