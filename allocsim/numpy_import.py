@@ -23,6 +23,9 @@ NEEDED = 288 << 20
 
 THREADS = "OPENBLAS_NUM_THREADS"
 
+VARIABLES = ("NPY_", "NUMPY_")
+"""Prefixes of the environment variables that NumPy reads when it is imported."""
+
 
 def guard_numpy() -> None:
     """Make a later import of NumPy start no threads.
@@ -57,13 +60,14 @@ class _Loader(SourceFileLoader):
     """
 
     def exec_module(self, module: ModuleType) -> None:
-        """Execute the module. Raises ImportError if NumPy rejects the value of a variable NPY_*."""
+        """Execute the module. Raises ImportError if NumPy rejects the value of a variable."""
         before = os.environ.get(THREADS)
         os.environ[THREADS] = "1"
         try:
             super().exec_module(module)
-        except RuntimeError as error:
-            raise ImportError(str(error)) from error
+        except (RuntimeError, ValueError) as error:
+            names = ", ".join(sorted(name for name in os.environ if name.startswith(VARIABLES)))
+            raise ImportError(f"{error}; variables of NumPy that are set: {names}") from error
         finally:
             del os.environ[THREADS]
             if before is not None:
