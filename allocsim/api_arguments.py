@@ -1,4 +1,4 @@
-"""Checks of the arguments of the functions in `api`, and Python text that repeats a call."""
+"""Checks of the arguments of the functions in `api`, and the text of a call as Python code."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def checked_conditions(call: str, arguments: Mapping[str, Any]) -> dict[str, Any
 
 
 def call_text(function: Callable[..., Any], values: Mapping[str, Any]) -> str:
-    """Return a call as Python text, without the arguments that are equal to their defaults."""
+    """Return a call as Python code, without the arguments that are equal to their defaults."""
     arguments = []
     for name, parameter in signature(function).parameters.items():
         value = values[name]
@@ -72,7 +72,7 @@ def call_text(function: Callable[..., Any], values: Mapping[str, Any]) -> str:
 
 
 def _argument_text(value: object) -> str:
-    """Return an argument as Python text: a trace as its name, and a tuple as a list."""
+    """Return an argument as Python code: a trace as its name, and a tuple as a list."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(_argument_text, value))}]"
     return object_repr(value.name if isinstance(value, Trace) else value)

@@ -51,10 +51,10 @@ def explain(
     the recording has times ("3.5s"). An owner is a group of objects; `by` says how objects are
     grouped: by "site", "size", "thread", "age" or "lifetime". Experiments measure the footprint
     without the objects of the owners that `what_if` names, or with these objects in a separate
-    heap; the default is the largest owner of the first grouping. No experiment is started after
-    `seconds`; 0 means no experiments. `stacks` computes the owners by stack too, for `pprof`; the
-    recording must have call sites. `timeout` is the maximum time of a process that replays on a
-    library. The other arguments are those of `compare`.
+    heap; the default of `what_if` is the largest owner of the first grouping. No experiment is
+    started after `seconds`; 0 means no experiments. With `stacks`, the owners are computed by stack
+    too, for `pprof`; the recording must have call sites. `timeout` is the maximum time of a process
+    that replays on a library. The other arguments are those of `compare`.
     """
     arguments = locals()
     call = call_text(explain, arguments)
@@ -83,7 +83,7 @@ def _moment(at: object) -> Choice:
 
 
 def _groupings(names: str | Iterable[str] | None) -> list[str]:
-    """Return the names of groupings, without empty names, which the option --by ignores too."""
+    """Return the names of groupings. Empty names are dropped, as the option --by drops them."""
     texts = names_of("explain", "by", names) or []
     return [name.strip() for name in texts if name.strip()]
 

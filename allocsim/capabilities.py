@@ -32,8 +32,8 @@ class Capabilities:
     reallocs: Extent = "unknown"
     """Whether a realloc is recorded as one call, not as a free and a malloc."""
     aligned_calls: Extent = "unknown"
-    """Whether calls of aligned_alloc, memalign, posix_memalign, valloc, pvalloc and aligned new are
-    recorded, with their alignments."""
+    """Whether calls of aligned_alloc, memalign, posix_memalign, valloc, pvalloc and C++'s aligned
+    operator new are recorded, with their alignments."""
 
     @property
     def is_known(self) -> bool:

@@ -136,7 +136,7 @@ def _realloc(heap: HeapState, driver: Driver, target: Object, event: Record) -> 
 
 @cold
 def _replay_note(heap: HeapState, driver: Driver, note: Record) -> None:
-    """Replay an event that is not an allocation: freeze, release, or the end of a thread."""
+    """Replay a note, which is not a call: freeze, release, or the end of a thread."""
     if note.op == Op.FREEZE:
         operations.freeze(heap)
     elif note.op == Op.RELEASE:

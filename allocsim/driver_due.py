@@ -1,5 +1,8 @@
 """The driver's work between two events: it takes samples, records moments and prefetches.
 
+A moment is a point of the replay, such as that of the most live bytes (see `moments`). Prefetching
+loads memory that later events need (see `driver_prefetch`).
+
 After each event, the loop compares the number of events with the next number at which something is
 due, and the footprint with its peak. A replay that records no moments and has few objects does
 nothing else between events.
@@ -30,7 +33,8 @@ def next_due(run: Run) -> int:
 def handle_due(heap: HeapState, run: Run, events: np.recarray, position: int) -> int:
     """Sample, record moments and prefetch before the event at `position`; return `next_due`."""
     driver, footprint = run.driver[0], operations.footprint(heap)
-    if driver.moments and footprint > 0:  # a library has the constant 0: the block is not compiled
+    # The footprint of a library is the constant 0, so this block is not compiled for it.
+    if driver.moments and footprint > 0:
         _note_moments(driver, events[position - 1], footprint)
     if driver.events == driver.due or footprint > driver.peak_footprint:
         _take_due_samples(heap, run)
@@ -41,7 +45,7 @@ def handle_due(heap: HeapState, run: Run, events: np.recarray, position: int) ->
 
 @kernel
 def _note_moments(driver: Driver, event: Record, footprint: int) -> None:
-    """Sum live bytes and footprint; record the moments of peak live and maximum footprint - live.
+    """Sum live bytes and footprint; record when `live` and when footprint - live were largest.
 
     The fields `later_*` describe the maximum of footprint - live so far. The fields `worst_*`
     describe its maximum up to the last allocation. If a program frees everything at its end,

@@ -16,11 +16,12 @@ from allocsim.core.records import HeapState, Table
 from allocsim.driver_records import Object
 
 MANY_OBJECTS = 1 << 16
-"""The driver prefetches only if the object table has more rows than this (1 MiB)."""
+"""The driver prefetches only if the object table has more rows than this. This many take 1 MiB."""
 
 FAR, MIDDLE, NEAR = 24, 16, 8
-"""Number of events by which a prefetch comes before its event: FAR for the row in the object table,
-MIDDLE and NEAR for the heap's records, in two steps (see `operations.prefetch`)."""
+"""How many events ahead the driver prefetches. For each event, it prefetches the row in the object
+table first (FAR), then the heap's records in two steps (MIDDLE, NEAR; see `operations.prefetch`).
+"""
 
 
 @kernel
@@ -38,5 +39,5 @@ def prefetch_ahead(
 
 @kernel
 def _object_at(events: np.recarray, position: int) -> int:
-    """Return the object of the event at `position`, or of the last event if there is none."""
+    """Return the object of the event at `position`, or of the last event if it comes earlier."""
     return int(events[min(position, len(events) - 1)].object)

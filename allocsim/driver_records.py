@@ -58,16 +58,16 @@ class Driver(Struct):
     peak_live: Int64  # maximum of `live`
     threads: Int64  # threads for which `thread_begin` was called
     peak_footprint: Int64  # maximum footprint so far, bytes
-    moments: Int64  # 1: record the moments of a design's run, in the fields up to later_live
+    moments: Int64  # 1: record a design's moments, in the fields from live_sum to later_live
     live_sum: Int64  # sum of `live` after each event since the player last cleared this field
-    footprint_sum: Int64  # the same for the footprint
+    footprint_sum: Int64  # sum of the footprint after each event, cleared together with live_sum
     live_peak_event: Int64  # events replayed when `live` first reached its peak
     live_peak_footprint: Int64  # footprint at that moment
     live_peak: Int64  # live bytes at that moment
-    worst_event: Int64  # events at the maximum of footprint - live, up to the last allocation
+    worst_event: Int64  # events replayed at the largest footprint - live up to the last allocation
     worst_footprint: Int64  # footprint at that moment
     worst_live: Int64  # live bytes at that moment
-    later_event: Int64  # events at the maximum of footprint - live, up to the last event
+    later_event: Int64  # events replayed at the largest footprint - live up to the last event
     later_footprint: Int64  # footprint at that moment
     later_live: Int64  # live bytes at that moment
     limit: Int64  # footprint above which the loop stops, bytes

@@ -77,11 +77,11 @@ def no_events(count: int = 0) -> Any:
 
 @contextmanager
 def closing_chunks(chunks: Iterator[Any]) -> Iterator[None]:
-    """Close `chunks` at the end of the block if it has a `close` method, as generators do.
+    """Close `chunks` at the end of the block if it has a `close` method, as Python generators do.
 
-    Every generator that wraps the chunks of a trace needs this context manager. When the consumer
-    of the generator stops early, the file or process that produces the chunks must be closed at
-    once, not when the garbage collector runs.
+    Every Python generator that wraps the chunks of a trace needs this context manager. When its
+    consumer stops early, the file or process that produces the chunks must be closed at once, not
+    when the garbage collector runs.
     """
     try:
         yield
@@ -209,7 +209,7 @@ class Trace:
 
     resource: Any = None
     """The object from which the chunks are read, if it must be closed. `close` closes it, because a
-    generator that was never started does not run its cleanup code."""
+    Python generator that was never started does not run its cleanup code."""
 
     reopen: Callable[[], Trace] | None = None
     """A function that opens the same trace again. None if the trace can be read only once, as from

@@ -46,7 +46,7 @@ class ExplanationResult:
 
     @property
     def parts(self) -> dict[str, int]:
-        """The whole footprint by part, in bytes."""
+        """The parts of the footprint in bytes, such as "live" and "metadata". They sum to it."""
         return self.explanation.parts
 
     @property
@@ -110,7 +110,7 @@ class ExplanationResult:
         return html_table(self._title(), titles, rows)
 
     def _title(self) -> str:
-        """Return the workload, the subject and the moment, with its footprint and live bytes."""
+        """Return the workload, the allocator, and the moment with its footprint and live bytes."""
         moment = self.moment
         return (
             f"{self.trace.name} on {self.explanation.subject}, at {when(moment)}: "

@@ -20,7 +20,8 @@ def html_table(
     """Return a table; all text is escaped. Columns are right-aligned except those in `left`.
 
     MathJax would typeset a name with dollar signs as a formula, and a formula may contain a link.
-    The CSS classes of the table prevent this. `right` has the attributes of a right-aligned cell.
+    The CSS classes of the table make MathJax skip it. `right` has the attributes of a right-aligned
+    cell.
     """
     head = _row("th", titles, left, right)
     body = joined(*(_row("td", row, left, right) for row in rows))

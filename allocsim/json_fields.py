@@ -61,7 +61,7 @@ class Field:
         """Return the value, which must be a number from `low` to `high`."""
         expected = f"a number from {low:g} to {high:g}"
         value = self._of(int | float, expected)
-        if isinstance(value, bool) or not low <= value <= high:  # false for NaN
+        if isinstance(value, bool) or not low <= value <= high:  # NaN is in no range
             self._fail(expected)
         return float(value)
 

@@ -112,7 +112,7 @@ NO_TIME = "it was not measured: designs are timed on one thread only (--threads 
 """The reason why a design may have no time: simulated threads do not contend for locks."""
 
 NOT_MEASURED = "in the baseline but not measured: add it to --on"
-"""The reason for missing figures if the result does not have a subject of the baseline."""
+"""The reason why the figures of a subject are missing if only the baseline has the subject."""
 
 
 def check_baseline(

@@ -120,7 +120,7 @@ def event_at(
     """Return the number of events before the moment `chosen`.
 
     `times` has the times of the recording (see `Trace.times`). Raises InputError for the mean, for
-    a number above the number of all events, and for a time if `times` is empty or ends before it.
+    a number above the number of all events, and for a time if `times` is empty or ends earlier.
     """
     events = {moment.name: moment.event for moment in moments}
     last = events["end"] or 0

@@ -2,7 +2,7 @@
 
 The compiled loop `driver.replay`, called the kernel here, does the work. When it stops, this module
 empties the sample buffer, runs a check, grows the object table, or raises an error with the number
-of the event. `seconds` counts only the time in the kernel.
+of the event. `Profile.seconds` counts only the time in the kernel.
 """
 
 from __future__ import annotations

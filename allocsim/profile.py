@@ -1,6 +1,7 @@
 """Snapshots and profiles: the use of every byte of a heap, and the results of a replay.
 
-Every figure is defined in this module. Sizes are in bytes.
+A snapshot divides the bytes of a heap into eight parts by their use (see PART_MEANINGS). Every
+figure is defined in this module. Sizes are in bytes.
 
 Invariant: no part of a snapshot is negative, and the parts sum exactly to `heap`. `Snapshot.of`
 raises Corruption if this does not hold.
@@ -130,13 +131,15 @@ class Profile:
     caches: list[CacheUse] = field(default_factory=list)
     """The thread caches at the end; empty for a design whose caches have no limit."""
     native_counters: dict[str, int] = field(default_factory=dict)
-    """Counters at the end, under the library's own names. Empty if the design models no library."""
+    """Counters at the end, by the names that the modelled library has for them. Empty if the design
+    models no library."""
     part_meanings: Mapping[str, str] = field(default_factory=dict)
-    """The design's phrases for some parts and for "metadata", used instead of PART_MEANINGS."""
+    """The design's own phrases, by part. They replace those in PART_MEANINGS and, under the key
+    "metadata", METADATA_MEANING."""
     mode: str = ""
     """The effect of the design's parameters on the run, in a sentence; "" for most designs."""
     spans: str = "spans"
-    """The design's word for the memory that snapshots count as spans, such as "chunks"."""
+    """The design's plural word for what snapshots count as spans, such as "chunks"."""
     moments: tuple[Moment, ...] = ()
     """The moments named in `moments.NAMES`, in that order."""
     at_moment: Snapshot | None = None

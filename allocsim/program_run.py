@@ -1,5 +1,7 @@
 """Figures of a program's run, from the operating system. Reports compare replays with them.
 
+While the program runs, its memory and threads are sampled at short intervals.
+
 `allocsim record` stores a ProgramRun in the header of the trace. It describes the run of the whole
 program, so the trace of a slice or sample does not have one.
 """
@@ -26,8 +28,8 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
 
     anonymous_peak: Count
     """Peak of the anonymous RSS, without the recorder's own memory. It is the higher of two
-    figures: the highest sample; and the kernel's peak (VmHWM) minus the maximum of file pages in
-    any sample."""
+    figures: the highest sample; and the kernel's peak of the RSS (VmHWM) minus the largest amount
+    of file pages in any sample."""
     outside_malloc: Count = 0
     """The part of the peak that is known not to come from malloc: stack, static data, and memory
     that the program mapped itself."""
@@ -57,13 +59,13 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """The figures in one sentence without its full stop."""
-        recorder = f", without the {format_bytes(self.recorder_memory)} of {self.recorder}"
+        recorder = f"; another {format_bytes(self.recorder_memory)} of {self.recorder} not counted"
         served = f"; malloc of {Path(self.malloc).name}" if self.malloc else ""
         times = f"{self.seconds:.2f} s" + (f" under {self.recorder}" if self.recorder else "")
         return printable(
-            f"peak {format_bytes(self.anonymous_peak)} of anonymous memory"
-            f"{recorder if self.recorder_memory else ''}, of which "
-            f"{format_bytes(self.outside_malloc)} not from malloc; {times}, "
+            f"peak {format_bytes(self.anonymous_peak)} of anonymous memory "
+            f"({format_bytes(self.outside_malloc)} not from malloc"
+            f"{recorder if self.recorder_memory else ''}); {times}, "
             f"{self.cpu_seconds:.2f} s of CPU time; {counted(self.threads, 'thread')} at once, on "
             f"{counted(self.cores, 'core')}{served}"
         )

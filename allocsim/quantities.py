@@ -55,7 +55,7 @@ def parse_count(text: str) -> int | None:
         return None
     base, power, exponent = text.partition("^")
     try:
-        if power:  # at most 64, because a larger power is out of range for every option, and slow
+        if power:  # exponent at most 64: a larger power is slow, and too large for any option
             return int(base) ** min(int(exponent), 64) if int(exponent) >= 0 else None
         return int(text)
     except ValueError:

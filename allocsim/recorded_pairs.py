@@ -1,5 +1,7 @@
 """Pairs (event, number), which the description of a trace may store under a key.
 
+For example, the pairs under "times" give the times of some events.
+
 The description in a file may contain anything, so pairs that do not have the expected form are
 ignored.
 """

@@ -1,9 +1,9 @@
 """Times of the events of a recording. Only some recordings have times.
 
 `allocsim record` stores at most 1,024 points in the description of a trace (see
-`traces.preload.time_table`). A point is a number of rows of the trace, and the time of the next row
-in ns. Rows are events and notes; `Trace.times` has the same points, but counts events only. A time
-between two points is interpolated.
+`traces.preload.time_table`). A point is a pair (n, t): t is the time, in ns, of the row that
+follows the first n rows of the trace. Rows are events and notes; `Trace.times` has the same points,
+but counts events only. A time between two points is interpolated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NONE = "the recording has no times; `allocsim record --with preload` records tim
 
 
 def recorded_times(description: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Return the points (rows before, nanoseconds since the first call) of a trace, in order.
+    """Return the points of a trace, in order: (number of rows, ns since the first call).
 
     `description` is that of the trace. Returns [] if there are no points, if the points are not
     valid, or if the trace is a part of a recording.

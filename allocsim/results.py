@@ -83,7 +83,7 @@ class ComparisonResult:
 
     @property
     def table(self) -> np.ndarray:
-        """A structured array with a row per allocator and a field per column; NaN if unknown."""
+        """A structured array with a row per allocator and a field per column. NaN means unknown."""
         width = max(len(row.subject) for row in self.rows)
         kinds = [("subject", f"U{width}"), *((column.key, "f8") for column in ALL_COLUMNS)]
         values = [

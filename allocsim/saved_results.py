@@ -53,10 +53,10 @@ class Origin:
     events: int | None = None
     seed: int | None = None
     threads: str | None = None
-    """`recorded` or `one`; None for the result of a run."""
+    """`recorded` or `one`; None for the result of a replay."""
     touch: str | None = None
     runs: int | None = None
-    """Timed runs of each subject."""
+    """Number of timed runs of each subject."""
     clock: str | None = None
     """`cpu` or `wall`: the clock of the times."""
 
@@ -101,7 +101,7 @@ meaning differs between schemas, is not read here."""
 
 
 def _from_profile(result: Field) -> SubjectFigures:
-    """Return the figures of a run, whose only subject is the design that was run."""
+    """Return the figures of a replay. Its only subject is the design."""
     return SubjectFigures(
         subject=result["design"].text(),
         footprint=result["at_peak"]["footprint"].number(),
@@ -145,7 +145,7 @@ def _subject(row: Field) -> SubjectFigures:
 
 
 def _fragmentation(memory: Field) -> float:
-    """Return the fragmentation; negative if `live` exceeds the footprint (untouched objects)."""
+    """Return the fragmentation, which is negative if untouched objects make live > footprint."""
     return memory["fragmentation"].number(low=-MAX_FIGURE, high=1.0)
 
 

@@ -36,7 +36,8 @@ class SiteTotal(NamedTuple):
     """The calls that allocate at one line of the program, through any stack."""
 
     frame: Frame
-    """The first own frame of these stacks (see `call_sites.own_frame`), or UNKNOWN."""
+    """The innermost frame of these stacks that does not belong to the allocator or the language
+    runtime (see `call_sites.own_frame`), or UNKNOWN."""
     callers: list[Frame]
     """Callers of this frame, in the stack that allocates the most bytes."""
     calls: int

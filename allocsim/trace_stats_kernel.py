@@ -80,7 +80,7 @@ class StatsState(NamedTuple):
 
     totals: Table[Totals]  # one row
     objects: Table[TracedObject]  # by object id
-    operations: np.ndarray  # int64 by Op
+    operations: np.ndarray  # int64: number of calls or notes, by Op
     threads: np.ndarray  # uint8 by thread number: 1 if the thread has made a call
     sizes: Table[BinCount]  # by size: calls that allocate or resize
     lifetimes: Table[BinCount]  # by lifetime: freed objects

@@ -1,10 +1,10 @@
 """Subsets of a trace: a slice, or a random sample of the objects. A subset is a valid trace.
 
-A slice has the calls of the objects that are allocated in it. An object that is freed after the
-slice is live at the end of the slice. A slice from the beginning of the trace therefore ends with
-the same live objects as the program at that point. A sample has either all calls of an object or
-none. Whether an object is in a sample depends only on the random seed and on the number of objects
-that were allocated before the object.
+A slice is a range of the calls, without the calls of objects that were allocated before the range.
+An object that is freed after the slice is live at the end of the slice. A slice from the beginning
+of the trace therefore ends with the same live objects as the program at that point. A sample has
+either all calls of an object or none. Whether an object is in a sample depends only on the random
+seed and on the number of objects that were allocated before the object.
 
 Object ids and threads are renumbered densely, in order of appearance. A sentence in `Trace.notes`
 gives the number of calls that a slice leaves out. `Trace.dropped` does not count them, because it
@@ -63,8 +63,8 @@ class SubsetState(Struct):
     allocations: Int64  # objects allocated in the slice so far
     born_before: Int64  # calls dropped because their object was allocated before the slice
     written: Int64  # calls and notes in the current output
-    ids: Int64  # object ids of the subset in use or spare
-    spare: Int64  # ids on the stack of spare ids
+    ids: Int64  # number of object ids that the subset has used so far, spare ids included
+    spare: Int64  # number of spare ids, on the stack Tables.spare
     threads: Int64  # threads of the subset so far
     freezes: Int64  # FREEZE notes dropped, because they are valid for the whole trace only
 

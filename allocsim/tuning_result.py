@@ -28,7 +28,7 @@ class TuningResult:
 
     @property
     def rows(self) -> list[Row]:
-        """A row for each workload: first those tuned for, then those held back, then left out."""
+        """The rows of workloads tuned for, of those held back, and of those left out in turn."""
         return [*self.tuning.rows, *self.tuning.held_back, *self.tuning.left_out]
 
     @property

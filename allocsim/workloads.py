@@ -36,7 +36,7 @@ def open_workload(
     process: int | None = None,
     sites: bool = False,
 ) -> Trace:
-    """Open a trace file, '-', a job file (.toml), or a bundled trace or job.
+    """Open a trace file, '-' (standard input), a job file (.toml), or a bundled trace or job.
 
     `form`, `process` and `sites` are passed on to `open_trace`.
     """
@@ -70,7 +70,7 @@ def open_parameters(parameters: Mapping[str, Any], seed: int | None = None) -> T
 def open_recording(
     name: str, form: str | None = None, process: int | None = None, sites: bool = False
 ) -> Trace:
-    """Open a trace file, '-' or a bundled trace; the trace has the name that the user gave.
+    """Open a trace file, '-' (standard input) or a bundled trace, under the name the user gave.
 
     `form`, `process` and `sites` are passed on to `open_trace`.
     """

@@ -1,7 +1,8 @@
 """Benchmarks that compare designs with malloc libraries, and the driver with a plain loop in C.
 
-Each subject replays the same events with the same compiled driver in fresh processes. Subjects take
-turns, so a slow minute of the machine affects all of them. Only the ratios are meaningful.
+Each subject (a design or a library) replays the same events with the same compiled driver in fresh
+processes. Subjects take turns, so a slow minute of the machine affects all of them. Only the ratios
+are meaningful.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def compare_with_c(console: Console, name: str, trace: Trace, rounds: int) -> No
     if compiler is None:
         console.print("skipped: the loop in C, because no C compiler is installed")
         return
-    table = Table(title=f"{name}, warm, and a loop in C", title_justify="left")
+    table = Table(title=f"{name}: the driver and a loop in C, warm", title_justify="left")
     for head in (
         "library",
         "allocsim, ns/event",

@@ -1,11 +1,11 @@
 """Benchmark: the driver on several threads, compared with a loop in C on pthreads.
 
-A window is a number of events during which the threads run freely (see `benchmark.threads`). The
-driver and the loop replay the same windows on the same loaded library, in one process for each
-library. A pair is a replay by the driver and then one by the loop, or the other way round. The
-times of a replay depend on the order in which threads get the locks of the library. They vary by up
-to 20 ns/event on glibc, so the result is the median difference of the pairs, with a confidence
-interval.
+A window is a run of events within which the threads do not wait for each other (see
+`benchmark.threads`). The driver and the loop replay the same windows on the same loaded library, in
+one process for each library. A pair is a replay by the driver and then one by the loop, or the
+other way round. The times of a replay depend on the order in which threads get the locks of the
+library. They vary by up to 20 ns/event on glibc, so the result is the median difference of the
+pairs, with a confidence interval.
 """
 
 from __future__ import annotations
@@ -74,7 +74,14 @@ def _workloads(place: Path) -> Iterator[tuple[str, Path]]:
 
 def _report(console: Console, name: str, events: EventFile, loop: Path, pairs: int) -> None:
     """Print the table of a workload."""
-    heads = ("library", "allocsim, ns/event", "C, ns/event", "difference", "95%", "all CPU time")
+    heads = (
+        "library",
+        "allocsim, ns/event",
+        "C, ns/event",
+        "difference",
+        "95% interval",
+        "all CPU time",
+    )
     table = Table(title_justify="left")
     for head in heads:
         table.add_column(head, justify="left" if head == "library" else "right")

@@ -1,4 +1,4 @@
-"""Occupancy of the heap by address and time, in the cells of a heap map."""
+"""The cells of the picture of a heap: its occupancy, by address and time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ LEVELS = ("no live object", "under 25% live", "25 to 50%", "50 to 75%", "over 75
 def occupancy_cells(snapshots: Sequence[Snapshot], max_rows: int) -> tuple[np.ndarray, int]:
     """Return (cells, bytes of address space in a row).
 
-    The cells are an int64 array of shape (rows, snapshots, 2), with at most `max_rows` rows: the
-    bytes of units, and the bytes of live objects in these units. The first row has the lowest
-    addresses. Addresses that are in no unit of any snapshot are left out.
+    The cells are an int64 array of shape (rows, snapshots, 2), with at most `max_rows` rows. A cell
+    has two numbers: the bytes of units (spans or pages, see `heap_map`), and the bytes of live
+    objects in these units. The first row has the lowest addresses. Addresses that are in no unit of
+    any snapshot are left out.
     """
     numbers = np.unique(np.concatenate([snapshot.regions[:, 0] for snapshot in snapshots]))
     regions_per_row = max(-(-len(numbers) // max_rows), 1)

@@ -9,7 +9,7 @@ from allocsim.moments import Moment, event_at
 from allocsim.text import format_bytes, format_change
 
 LENGTHS = 20
-"""The numbers of events are mentioned if they differ by more than 1/LENGTHS."""
+"""The numbers of events are mentioned if they differ by more than 1/LENGTHS of the first."""
 
 EXPLAINED = 5
 """Owners are named if their bytes changed by at least 1/EXPLAINED of the change of the footprint.
@@ -20,7 +20,7 @@ MAX_NAMED = 3
 
 
 def change_sentences(changes: Changes) -> list[str]:
-    """Return the sentences: the footprint, its owners, the peaks, and the lengths."""
+    """Return the sentences on the footprint, its owners, the peaks, and the numbers of events."""
     footprint = _on_footprint("The footprint", changes, changes.before.moment, changes.after.moment)
     return [footprint, *_on_owners(changes), *_on_peaks(changes), *_on_lengths(changes)]
 
@@ -69,7 +69,7 @@ def _on_owner(change: Change) -> str:
 
 
 def _on_lengths(changes: Changes) -> Iterator[str]:
-    """State that the workloads have different lengths, if they do (see LENGTHS)."""
+    """State the numbers of events of the workloads if they differ enough (see LENGTHS)."""
     before, after = (event_at(each.moments, "end") for each in (changes.before, changes.after))
     if abs(after - before) * LENGTHS > before:
         yield (

@@ -1,9 +1,9 @@
 """Changes between the explanations of two workloads: by how many bytes each owner grew or shrank.
 
-Typically the workloads are recordings of a program before and after an edit. Owners are matched by
-name: a call site with the same function, file and line, a size, and so on. An edit moves lines.
-Therefore, if a function has exactly one unmatched call site in each workload, the two are matched,
-although their lines differ.
+Typically the workloads are recordings of a program before and after an edit. An owner is a group of
+live objects, such as those of one size or of one call site. Owners are matched by name. The name of
+a call site is its function, file and line. An edit moves lines. Therefore, if a function has
+exactly one unmatched call site in each workload, the two are matched, although their lines differ.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """Two explanations of the same subject at the same kind of moment."""
+    """Two explanations of the same allocator at the same kind of moment."""
 
     before: Explanation
     after: Explanation
@@ -81,12 +81,12 @@ class Changes:
 
 
 def same_moment(moments: Sequence[Moment], event: int) -> Choice:
-    """Return the moment at which a second workload is compared with `event` of a first one.
+    """Return the moment of a second workload that is compared with a moment of a first one.
 
-    `moments` are those of the first workload. The worst moments of two workloads are often of
-    different kinds, such as the peak and the end. So if `event` is the end or a peak, the second
-    workload is explained at its own end or peak. Otherwise, it is explained after the same share of
-    its events.
+    The moment of the first workload comes after `event` events; `moments` are its moments. The
+    worst moments of two workloads are often of different kinds, such as the peak and the end. So if
+    `event` is the end or a peak, the second workload is explained at its own end or peak.
+    Otherwise, it is explained after the same share of its events.
     """
     events = {each.name: each.event for each in moments}
     for name in ("end", "peak", "live-peak"):
@@ -107,7 +107,7 @@ def matched(before: Sequence[Owner], after: Sequence[Owner]) -> list[Change]:
 
 
 def names_in_both(name: str) -> tuple[str, str]:
-    """Return the names in both workloads of an owner called `name` (see `Change.name`)."""
+    """Return the name that an owner has in each workload; `name` is its `Change.name`."""
     moved = _MOVED_LINE.fullmatch(name)
     return (f"{moved[1]}:{moved[2]}", f"{moved[1]}:{moved[3]}") if moved else (name, name)
 

@@ -1,4 +1,4 @@
-"""Map a design's heap: replay up to the moment, then visit the spans or pages of the heap."""
+"""Map a design's heap: replay up to a moment, then list the heap's units (spans or pages)."""
 
 from __future__ import annotations
 

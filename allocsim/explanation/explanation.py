@@ -111,7 +111,7 @@ def _moment(at: Choice, heap: HeapMap) -> Moment:
 def _group_on_top(
     top: HeapTop | None, labels: Labels, owners: list[Owner], heap: HeapMap
 ) -> Group | None:
-    """Return the group of the highest live object if much free memory is below it (see HELD)."""
+    """Return the group of the last live object by address if much is free below it (see HELD)."""
     if top is None or top.free_below * HELD < heap.footprint:
         return None
     owner = next(each for each in owners if each.name == top.group)

@@ -1,8 +1,12 @@
 """A heap at one moment: its live objects and the units that hold them.
 
-A unit is memory that can be released only as a whole: a span of a design, or an OS page of a
-library's process. The units of the design `glibc` are OS pages too. `shares` and `owners` compute
-everything from the map, in the same way for designs and libraries.
+A unit is the smallest piece of memory that can be released: a span of a design, or an OS page of a
+library's process. The units of the design `glibc` are OS pages too. If a library releases only
+larger pieces (see `HeapMap.slab`), the map has its pages all the same. `shares` and `owners`
+compute everything from the map, in the same way for designs and libraries.
+
+The footprint is the sum of its parts, which are named after their use, such as "live" and "caches".
+A unit without live objects belongs to one part as a whole.
 """
 
 from __future__ import annotations
@@ -38,13 +42,16 @@ class HeapMap:
     unit_address: np.ndarray
     unit_length: np.ndarray
     unit_part: np.ndarray
-    """Index into `parts`: the use of the unit if it has no live object."""
+    """Index into `parts`: the part to which the unit belongs. Meaningless for a unit with live
+    objects."""
     parts: tuple[str, ...]
+    """Names of parts."""
     rest: Mapping[str, int]
-    """Bytes of the footprint outside all units, by part."""
+    """Bytes of the footprint outside all units, by name of a part."""
     slab: np.ndarray | None = None
-    """Bytes of the object's slab divided by the number of objects in the slab. None if slabs are
-    not known. A slab may have several pages. The library can release a slab only as a whole."""
+    """Bytes of the object's slab divided by the number of objects in the slab. A slab is a run of
+    one or more pages that jemalloc divides into objects of one size, and releases only as a whole.
+    None if slabs are not known."""
     break_range: tuple[int, int] | None = None
     """Start and end of a range of memory that grows and shrinks only at its end, like the memory
     below glibc's program break. None if there is no such range, or if it is not known."""

@@ -31,7 +31,7 @@ class HeapTop:
     group: str
     """Name of the group of the last live object."""
     objects: int
-    """Number of objects of the group that are above all other live objects."""
+    """Number of objects of the group that are above all live objects of other groups."""
     held: int
     """Bytes from the end of the last object of another group to `last_end`. If there is no such
     object, they begin at the start of the heap. When the group is freed, these bytes are free

@@ -60,7 +60,7 @@ def label(by: str, heap: HeapMap, lives: Lives, table: SiteTable = EMPTY) -> Lab
 
 def _by_site(heap: HeapMap, lives: Lives, table: SiteTable) -> Labels:
     """Group objects by the function and line that allocated them or resized them last."""
-    texts = [frame.label for frame in table.groups.frames]  # not unique: modules may share a label
+    texts = [frame.label for frame in table.groups.frames]  # may repeat, in different modules
     names = list(dict.fromkeys(texts))
     numbers = {name: index for index, name in enumerate(names)}
     merged = np.array([numbers[text] for text in texts])

@@ -65,8 +65,8 @@ class Progress(Struct):
 def read_lives(trace: Trace, event: int, ids: int) -> Lives:
     """Read a whole trace and return the lives of the objects that are live after `event` events.
 
-    `ids` is the number of rows: all objects that are live then have a lower id. Raises Corruption
-    if no object of the trace has the id `ids` - 1.
+    `ids` is the number of rows; every object that is live then has an id below `ids`. Raises
+    Corruption if no object of the trace has the id `ids` - 1.
     """
     lives, progress, highest, thread = table(Life, max(ids, 1)), records(Progress), -1, -1
     progress.moment = event

@@ -34,14 +34,14 @@ class OnDesign:
     conditions: Conditions = field(default_factory=Conditions)
 
     release = "memory released on request"
-    """The term for a release on request in reports."""
+    """What reports call a release on request."""
     copied = "replayed"
-    """The phrase in reports that says how `after_release` measures."""
+    """How `after_release` measures, in the words of reports."""
     cautions: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
-        """The term for a unit of the map in reports (see `Design.unit`)."""
+        """What reports call a unit of the map (see `Design.unit`)."""
         return find_design(design_of(self.name)[0]).unit
 
     def moments(self) -> tuple[Moment, ...]:
@@ -59,7 +59,7 @@ class OnDesign:
             return map_of(heap, player)
 
     def snapshots(self, events: Sequence[int]) -> list[Snapshot]:
-        """Return a snapshot of the heap after each of these numbers of events, ascending."""
+        """Return a snapshot of the heap after each of these ascending numbers of events."""
         with self._heap() as heap:
             player = Player(heap, self._options(), events[-1] if events else None)
             trace = self._threaded(self.open_trace())
@@ -81,10 +81,11 @@ class OnDesign:
         return 1
 
     def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-        """Free objects, then release memory; return the footprints after each step, in bytes.
+        """Free objects, then release memory; return the footprint after each of the two steps.
 
         Each element of `freed` is one experiment: the ids of objects that are live after `event`
-        events. The release covers all free pages that the design can release.
+        events. The result has a pair of footprints in bytes for each experiment. The release covers
+        all free pages that the design can release.
         """
         return [self._after_release(event, numbers) for numbers in freed]
 

@@ -35,16 +35,17 @@ from allocsim.libraries.find import require_library
 from allocsim.moments import Moment, worst_of
 
 PARTS = ("empty", "start")
-"""The parts of pages without live objects. "start" has the pages that were resident before the
-first event; "empty" has the other pages, such as those of caches and of the library's metadata."""
+"""The parts of the footprint for pages without live objects. "start" has the pages that were
+resident before the first event; "empty" has the other pages, such as those of caches and of the
+library's metadata."""
 
 COLUMNS = 5
-"""Number of values of each live object in the child's answer: id, address, requested bytes, usable
-bytes, and share of a slab in bytes."""
+"""Number of values of each live object in the answer of the process that replays: id, address,
+requested bytes, usable bytes, and share of a slab in bytes (see `HeapMap.slab`)."""
 
 ROOM_FOR_EACH = 8
 """Several replays run at once only if, for each, the available memory is this many times the
-workload's peak footprint. A variant of the workload or another setting may take more memory."""
+workload's peak footprint. The factor allows for variants and settings that take more memory."""
 
 ROOM_FOR_EVENT = EVENT.itemsize + TABLE_BYTES
 """Further bytes that each replay needs per event of the workload: the file of a variant's events,
@@ -68,8 +69,7 @@ class OnLibrary:
     cautions: list[str] = field(default_factory=list)
     """Warnings about the figures, in sentences; complete after `map_at`."""
     release: str = "memory released on request"
-    """The term for a release on request in reports. After `moments`, it names the library's own
-    call."""
+    """What reports call a release on request. After `moments`, it names the library's own call."""
     _last: tuple[Pages, list[np.ndarray]] | None = None
     """The measurements of the last call of `moments`, with the map at the end of the workload."""
     _events: EventFile | None = None
@@ -108,7 +108,7 @@ class OnLibrary:
         return Threads(workload.threads, workload.recorded, workload.ends)
 
     def snapshots(self, events: Sequence[int]) -> list[Snapshot]:
-        """Return a snapshot of the heap after each of these numbers of events, ascending.
+        """Return a snapshot of the heap after each of these ascending numbers of events.
 
         The replay is on one thread.
         """
@@ -138,10 +138,11 @@ class OnLibrary:
         return self._run(self._workload().up_to(event))[0].pages * OS_PAGE
 
     def after_release(self, event: int, freed: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-        """Free objects, then request a release; return the footprints after each step, in bytes.
+        """Free objects, then request a release; return the footprint after each of the two steps.
 
         Each element of `freed` is one experiment: the ids of objects that are live after `event`
-        events. Each experiment runs in a copy of the process.
+        events. The result has a pair of footprints in bytes for each experiment, which runs in a
+        copy of the process.
         """
         left: list[tuple[int, int]] = []
         for first in range(0, len(freed), answer.MAX_SETS):
@@ -277,7 +278,7 @@ def read_checked(descriptor: int, measured: Pages, events: int) -> list[np.ndarr
         measured.break_range
         and not 0 <= measured.break_range[0] <= measured.break_range[1] < 1 << 47
     ):
-        raise Corruption("the measuring process sent an impossible heap")
+        raise Corruption("the measuring process sent an impossible range of the heap")
     lengths = [measured.objects] * COLUMNS + [measured.pages] * 2
     arrays = answer.read_arrays(descriptor, lengths)
     number, _, request, usable, slab, pages, is_start = arrays

@@ -33,8 +33,8 @@ class Owner:
     untouched: int
     """Bytes of the objects that are in no unit, because their pages are not resident."""
     slabs: int | None = None
-    """The objects' shares of their slabs: live bytes, rounding, and free bytes that stay until the
-    whole slab is free. None if the slabs are not known."""
+    """The objects' shares of their slabs (see `HeapMap.slab`): live bytes, rounding, and free bytes
+    that stay until the whole slab is free. None if the slabs are not known."""
 
 
 def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
@@ -74,7 +74,7 @@ def _owner(by: str, name: str, total: Total, with_slabs: bool) -> Owner:
 
 
 def nobody(heap: HeapMap, shares: Shares) -> dict[str, int]:
-    """Return the bytes of the footprint that no object owns, by part, without parts of 0 bytes."""
+    """Return the bytes that no object owns, by part of the footprint, without parts of 0 bytes."""
     empty = shares.objects == 0
     by_part = sums(heap.unit_part[empty], heap.unit_length[empty], len(heap.parts)).tolist()
     parts = dict(zip(heap.parts, by_part, strict=True))

@@ -17,8 +17,8 @@ RELEASED = 10
 """A release on request is mentioned if it frees at least footprint / RELEASED bytes."""
 
 PINNED = 5
-"""Pinned bytes of a group, caches and metadata are mentioned if they are at least footprint /
-PINNED bytes."""
+"""Each of these is mentioned if it takes at least footprint / PINNED bytes: the free bytes that a
+group pins, the caches, and the metadata."""
 
 SAVED = 10
 """A separate heap or a setting is mentioned if it saves at least footprint / SAVED bytes."""
@@ -63,8 +63,8 @@ def _on_release(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
         if each.kind == "release" and -each.change * RELEASED >= footprint and not each.is_noise():
             yield (
                 f"{_capitalised(each.what)} would free {format_bytes(-each.change)} of "
-                f"{format_bytes(footprint)} ({each.how}): the allocator's policy retains this "
-                "memory, not the program."
+                f"{format_bytes(footprint)} ({each.how}): this memory is retained by the "
+                "allocator's policy, not by the program."
             )
 
 
@@ -124,7 +124,7 @@ def _pinning(owner: Owner) -> str:
 
 
 def _on_top(footprint: int, top: HeapTop | None, what_ifs: list[WhatIf]) -> Iterator[str]:
-    """Name the group of the highest live object, and the memory that freeing the group releases."""
+    """Name the group of the last live object by address, and what freeing the group releases."""
     measured = next((each for each in what_ifs if each.kind == "unasked"), None)
     if top is None or measured is None or top.free_below * HELD < footprint:
         return

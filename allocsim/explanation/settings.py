@@ -37,7 +37,7 @@ design has."""
 
 
 def tried_settings(subject: str) -> list[str]:
-    """Return names of the subject with settings: first with all of them, then with each alone."""
+    """Return the subject's name with settings added: first all of them, then each alone."""
     pairs = [f"{key}={value}" for key, value in _settings_of(subject).items()]
     together = [":".join(pairs)] if len(pairs) > 1 else []
     return [f"{subject}:{text}" for text in (*together, *pairs)]

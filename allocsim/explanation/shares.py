@@ -1,4 +1,4 @@
-"""The share of each live object in the free bytes of its units.
+"""The share of each live object in the free bytes of its units (spans or pages, see `heap_map`).
 
 The free bytes of a unit cannot be used elsewhere while any of its objects is live. They are divided
 equally among the live objects of the unit. An object's share is its Shapley value in the game in

@@ -26,8 +26,8 @@ MEASURES = ("objects", "live", "rounding", "pinned", "owned")
 """The figures of a stack, with the meanings that they have in `Owner`."""
 
 MAX_FRAMES = 1 << 24
-"""Maximum number of frames of all rows together, which bounds the length of an export. Only damaged
-or hostile tables exceed it, and these lose the outermost frames of deep stacks."""
+"""Maximum number of frames in all `Stacks.rows` together. It bounds the length of an export. Only
+damaged or hostile tables exceed it, and these lose the outermost frames of deep stacks."""
 
 MIN_DEPTH = 32
 """Number of frames that a row may always have, even if all rows together exceed MAX_FRAMES."""

@@ -12,10 +12,12 @@ class Threads:
     count: int
     """Number of threads in the workload."""
     recorded: bool
-    """Whether each event is replayed on its own thread: with a thread cache on a design, and with
-    an OS thread on a library. Otherwise, all events are replayed on one thread."""
+    """Whether each event is replayed on the thread that it names. On a library, this is an OS
+    thread; on a design, it is a simulated one with its own thread cache. Otherwise, all events are
+    replayed on one thread."""
     ends: str | None = None
-    """For a library: "recorded" or "inferred" ends of threads (see `EventFile.ends`)."""
+    """For a library: whether the ends of the threads are "recorded" or "inferred" (see
+    `EventFile.ends`). None for a design."""
 
     def sentence(self) -> str:
         """Return a sentence about the threads of the replay; "" for a workload with one thread."""

@@ -101,7 +101,7 @@ class Experiments:
     def results(self, groups: list[Group], top: Group | None = None) -> list[WhatIf]:
         """Make the experiments: a release, then those for each group, then those for each setting.
 
-        `top` is the group of the highest live object in a heap that shrinks only at its end.
+        If the heap shrinks only at its end, `top` is the group of its last live object by address.
         """
         steps: list[list[Step]] = [[partial(self._released, groups, top)]]
         steps += [[self._never(group), self._own_heap(group)] for group in groups]

@@ -1,4 +1,4 @@
-"""Checks of the subjects before the first cell."""
+"""Checks of a sweep's subjects, before the first cell is measured."""
 
 from __future__ import annotations
 

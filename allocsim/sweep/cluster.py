@@ -47,7 +47,7 @@ def require_scheduler(address: str) -> None:
     _distributed()
     try:
         socket.create_connection((match[1] or match[2], int(match[3])), CONNECT).close()
-    except (OSError, OverflowError, UnicodeError) as error:  # a name that no host can have
+    except (OSError, OverflowError, UnicodeError) as error:  # the last two: invalid addresses
         raise _unreachable(address, error) from None
 
 

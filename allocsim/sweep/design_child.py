@@ -51,7 +51,7 @@ class Request(msgspec.Struct, kw_only=True):
 
 
 class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A line to the parent."""
+    """An answer to the parent, sent as one line."""
 
     stage: str
     """"started" once. Then, for each request: "compiling" if something is compiled, "ready" before

@@ -23,8 +23,8 @@ replay, a replay in batches, and a replay of the driver alone."""
 def seconds_by_allocator(plan: Plan, place: Place) -> Iterator[tuple[str, float]]:
     """Time cells, and yield each allocator with the estimated time of all its cells.
 
-    The estimate is for one cell at a time, and leaves out the cells that measure times. Raises
-    CheckFailed if a cell fails.
+    The estimate is for cells that run one after the other, and leaves out the cells that measure
+    times. Raises CheckFailed if a cell fails.
     """
     ordered = sorted(plan.workloads, key=lambda each: each.events.events)
     for name, axes in plan.subjects.axes.items():
@@ -36,7 +36,7 @@ def seconds_by_allocator(plan: Plan, place: Place) -> Iterator[tuple[str, float]
 
 
 def total_seconds(plan: Plan, seconds_of: dict[str, float], slots: int) -> float:
-    """Return the seconds of the sweep.
+    """Return the estimated seconds of the sweep.
 
     Cells that measure memory run `slots` at a time, and cells that measure times one at a time.
     """

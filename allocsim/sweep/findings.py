@@ -150,9 +150,10 @@ def table(
 ) -> dict[tuple[str, ...], float]:
     """Return the mean figure for each combination of the values of some settings.
 
-    The mean is geometric, over the workloads and the combinations of the other settings, and is
-    relative to the mean over the table. A combination counts only if all values of `keys` were
-    measured with it. Returns {} if no combination counts.
+    The settings are `keys`. The mean is geometric, over all groups; a group is a workload with a
+    combination of the other settings. A group counts only if every combination of the values of
+    `keys` was measured in it. Each figure is relative to the mean of all returned figures. Returns
+    {} if no group counts.
     """
     return _means(_full_groups(results, figure, allocator, keys))
 

@@ -20,10 +20,10 @@ class Subjects:
     """The subjects of a grid: allocators, and for each of them the axes that apply to it."""
 
     axes: dict[str, list[Axis]]
-    """The axes of each subject that the user named, in the user's order."""
+    """For each subject that the user named: the axes that apply to it, in the user's order."""
 
     def __len__(self) -> int:
-        """Return the number of subjects with all combinations of settings."""
+        """Return the number of subjects, where each combination of settings counts as a subject."""
         return sum(prod(len(axis.values) for axis in axes) for axes in self.axes.values())
 
     def __iter__(self) -> Iterator[str]:
@@ -34,7 +34,7 @@ class Subjects:
                 yield with_settings(name, dict(zip(keys, values, strict=True)))
 
     def notes(self) -> list[str]:
-        """Return a sentence for each subject to which an axis for all subjects does not apply."""
+        """Return a sentence for each subject that lacks the setting of an axis for all subjects."""
         keys = {axis.key for axes in self.axes.values() for axis in axes if axis.subject is None}
         return [
             f"{name} has no setting {', '.join(missing)}"

@@ -1,6 +1,6 @@
 """Environment variables that give a program the settings of a subject.
 
-A design gets the variables of the library that it models, for the settings that both have.
+For a design, they are those of the library that it models, for the settings that both have.
 """
 
 from __future__ import annotations

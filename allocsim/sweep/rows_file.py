@@ -1,5 +1,7 @@
 """The file of a sweep: a line of JSON for each row, appended as soon as the row is known.
 
+A row is the result of one cell, that is, of one measurement of the sweep.
+
 A line is written by one system call, so a process that is killed leaves at most one incomplete
 line, the last. The next sweep removes that line. Two sweeps cannot write to one file at once.
 """

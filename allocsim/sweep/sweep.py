@@ -54,7 +54,7 @@ def sweep(
 def _run(
     plan: Plan, file: RowsFile, place: Place, keep: Callable[[Row], None], retry: bool
 ) -> None:
-    """Run the cells that measure memory in parallel, and then those that measure times in turn."""
+    """Run the cells that measure memory in parallel, then those that measure times one by one."""
     tried = _compile_once(plan, file, place, keep, retry)
     for measure in (MEMORY, TIMES):
         width = QUEUE * place.slots if measure == MEMORY else 1

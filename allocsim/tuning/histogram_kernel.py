@@ -2,8 +2,9 @@
 
 The size of an object is its effective request, the number of bytes that selects its class. For
 memalign, this is the request rounded up to the alignment. For realloc, it follows the rule of
-gperftools: an object that stays in place keeps its size, and one that grows by less than a quarter
-gets a quarter more. The rule depends on the classes, so it uses those of the current table.
+gperftools: an object that stays in place keeps its size, and one that outgrows its block by less
+than a quarter gets a block that is larger by a quarter. The rule depends on the classes, so it uses
+those of the current table.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from allocsim.core.records import Int64, Struct, Table
 from allocsim.events import Event, Op
 
 ROW_SHIFT = 3
-"""Log2 of the bytes of a row: objects are counted in rows of 8 bytes."""
+"""Log2 of the sizes in a row of the histogram: each row counts the objects of 8 sizes."""
 
 
 class CountedObject(Struct):

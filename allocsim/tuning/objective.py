@@ -22,11 +22,12 @@ from allocsim.core.class_rules import ClassRules
 from allocsim.tuning.histogram_kernel import ROW_SHIFT
 
 CHARGE = 0.5
-"""Spans charged for each class that a workload uses. Of 0, 1/4, 1/2, 1 and 2, it predicts best."""
+"""Spans charged for each class that a workload uses. Of 0, 1/4, 1/2, 1 and 2, 1/2 predicts best."""
 
 MIN_FLOOR = 15
-"""Bytes that rounding may take in any class, whatever the floor (see `Candidates.of`). Without
-them, a floor would force classes only because the grid is coarse at small sizes."""
+"""Bytes that rounding may take in any class, even if the floor is lower. The floor is the maximum
+share of a class that rounding may take (see `Candidates.of`). Without MIN_FLOOR, it would force
+classes at small sizes only because the grid is coarse there."""
 
 EMPTY_CHARGE = 1e-9
 """Charge for every class, used or not. Without it, a table could have unused classes at no cost."""
@@ -46,7 +47,7 @@ class Candidates:
     """For each candidate: the lowest index of a candidate that may be the previous class. The index
     is -1 if the candidate may be the first class, and its own index if no table can have it."""
     rows: np.ndarray
-    """The last row of 8 bytes that each candidate serves (see `workload.weights`)."""
+    """The last row of 8 sizes that each candidate serves (see `workload.weights`)."""
 
     @classmethod
     def of(

@@ -54,7 +54,8 @@ class Tuning:
     proposals: list[Candidate]
     search: Search | None
     objective: tuple[float, float]
-    """Sum of F over the workloads with the default charge, under the current table and this one."""
+    """Sum of F (see `objective`) over the workloads, under the current table and under this one.
+    The charge is the default one."""
     weights: list[float]
     """Weight of each class of the table: objects, summed over the workloads."""
 

@@ -50,7 +50,7 @@ def _on_search(search: Search) -> str:
 
 
 def _on_gain(tuning: Tuning) -> Iterator[str]:
-    """Object to a gain that is insignificant."""
+    """Yield an objection if the gain is insignificant."""
     gain = max(row.now.in_spans - row.new.in_spans for row in tuning.rows)
     step = tuning.question.rules.growth_step
     if gain <= step:
@@ -63,7 +63,7 @@ def _on_gain(tuning: Tuning) -> Iterator[str]:
 
 
 def _on_footprint(tuning: Tuning) -> Iterator[str]:
-    """Object to a peak footprint that is larger than under the current table."""
+    """Yield an objection for each peak footprint that is larger than under the current table."""
     for row in (*tuning.rows, *tuning.held_back):
         if row.new.footprint > row.now.footprint:
             yield (
@@ -73,7 +73,7 @@ def _on_footprint(tuning: Tuning) -> Iterator[str]:
 
 
 def _on_others(tuning: Tuning) -> Iterator[str]:
-    """Object to a table that is worse for other workloads, or was not tested on any."""
+    """Yield an objection if the table is worse for other workloads, or was not tested on any."""
     others: list[tuple[Row, str]] = [
         *((row, "held back") for row in tuning.held_back),
         *((row, "left out") for row in tuning.left_out),

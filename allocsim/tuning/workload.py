@@ -93,7 +93,7 @@ def _copied(events: np.ndarray, copies: int) -> Table[Event]:
 
 
 def weights(workload: Workload, rules: ClassRules, class_sizes: Sequence[int]) -> np.ndarray:
-    """Return the weight of each row of 8 bytes, in objects, as float64.
+    """Return the weight of each row of 8 sizes, in objects, as float64.
 
     Row r has the sizes 8r - 7 to 8r. `class_sizes` are those of the current classes.
     """
