@@ -1,6 +1,6 @@
 """The result of `allocsim.explain`.
 
-`as_dict` returns the JSON object of the command line, and `_repr_html_` the text for a notebook.
+`as_dict` returns what the command prints with --json, and `_repr_html_` the text for a notebook.
 """
 
 from __future__ import annotations

@@ -73,14 +73,18 @@ def _workloads(place: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _report(console: Console, name: str, events: EventFile, loop: Path, pairs: int) -> None:
-    """Print the table of a workload."""
+    """Print the table of a workload.
+
+    The columns are about the CPU time of the threads while they replay. Only the last one is about
+    the CPU time of the whole process.
+    """
     heads = (
         "library",
         "allocsim, ns/event",
         "C, ns/event",
         "difference",
         "95% interval",
-        "all CPU time",
+        "difference, whole process",
     )
     table = Table(title_justify="left")
     for head in heads:

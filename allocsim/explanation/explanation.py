@@ -37,10 +37,12 @@ class Explanation:
     moments: tuple[Moment, ...]
     moment: Moment
     parts: dict[str, int]
+    """The whole footprint by part, such as "live" and "metadata" (see `owners.parts_of`)."""
     owners: list[Owner]
     """The owners by the first grouping, then by the second, and so on. Within a grouping, the
     largest comes first."""
     nobody: dict[str, int]
+    """Bytes that no object owns, by part of the footprint."""
     what_ifs: list[WhatIf]
     sentences: list[str]
     cautions: list[str]

@@ -24,8 +24,8 @@ class Threads:
         if self.count < 2:
             return ""
         if self.recorded:
-            return f"Replayed on its {self.count:,} recorded threads."
-        return f"Its {self.count:,} threads were replayed on one."
+            return f"Replayed on the {self.count:,} recorded threads."
+        return f"The {self.count:,} threads of the workload were replayed on one."
 
 
 ONE_THREAD = Threads(1, recorded=False)

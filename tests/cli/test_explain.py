@@ -213,7 +213,7 @@ def test_second_workload_is_opened_before_the_first_is_replayed(
 
 
 def test_report_says_on_which_threads_the_replay_was(run: Run, text: Path) -> None:
-    for option, said in (("recorded", "Replayed on its 2 recorded threads.\n"), ("one", "on one.")):
+    for option, said in (("recorded", "Replayed on the 2 recorded threads.\n"), ("one", "on one.")):
         ended = run(f"explain {text} --on go2008 --no-what-if --threads {option}")
         assert said in ended.out, ended.err
 

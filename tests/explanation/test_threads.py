@@ -79,8 +79,8 @@ def test_pure_code_cannot_replay_threads_on_a_library() -> None:
     ("threads", "said"),
     [
         (Threads(1, True), ""),
-        (Threads(3, True), "Replayed on its 3 recorded threads."),
-        (Threads(1200, False), "Its 1,200 threads were replayed on one."),
+        (Threads(3, True), "Replayed on the 3 recorded threads."),
+        (Threads(1200, False), "The 1,200 threads of the workload were replayed on one."),
     ],
 )
 def test_sentence_says_on_which_threads_the_replay_was(threads: Threads, said: str) -> None:
