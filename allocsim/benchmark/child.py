@@ -1,10 +1,10 @@
 """The child process: measures one subject (a design or a malloc library), then ends.
 
 The argument of the process is a Request as JSON. The process inherits descriptors: a file of events
-(see `event_file`), a pipe for Messages to the parent and, for "pages" and "snapshots", a file of
-arrays (see `answer`). The child sends a message at the start of each stage, so the parent knows in
-which stage a child died. "loading" means that everything the measurement needs is prepared. "ready"
-means that the subject is loaded.
+(see `event_file`), a pipe for Messages to the parent and, if `Request.measure` is "pages" or
+"snapshots", a file of arrays (see `answer`). The child sends a message at the start of each stage,
+so the parent knows in which stage a child died. "loading" means that everything the measurement
+needs is prepared. "ready" means that the subject is loaded.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _measure(request: Request) -> None:
         setup.before.take()
     before = int(resident(setup.meter))
     subject = make_subject(request.subject, request.reserve)
-    if subject.heap:  # a request that would exceed this footprint fails (see `core.system`)
+    if subject.heap:  # taking pages fails if the footprint would exceed `bound` (see `core.system`)
         subject.heap.state.system[0].bound = max(request.bound().request, request.limit or 0)
     about = _about(request.subject, subject)
     _send(request, Message(stage="ready", resident=status_bytes("VmRSS")))

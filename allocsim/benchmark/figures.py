@@ -44,7 +44,7 @@ class Memory(msgspec.Struct, kw_only=True):
     first_live: Count = 0
     """Peak of the live bytes, counting at most 4 KiB of each object."""
     lowest: Count | None = None
-    """For a library: its peak in a replay with --touch first. None if that cannot be much lower
+    """For a library: its peak in a replay with `--touch first`. None if that cannot be much lower
     than `peak`, or if the recording says what the program touched."""
     seconds: float = 0.0
     """Wall time of the replay."""
@@ -59,8 +59,9 @@ class Memory(msgspec.Struct, kw_only=True):
     kept: Count
     """Footprint right after everything is freed."""
     kept_later: Count
-    """Footprint a second (see Conditions.later) and 1,000 malloc/free pairs after `kept`. The pairs
-    are needed because some libraries release memory after a delay, but only during a call."""
+    """Footprint later than `kept`: one second (see Conditions.later) and 1,000 pairs of malloc and
+    free have passed. The pairs are needed because some libraries release memory after a delay, but
+    only during a call."""
     counters: dict[str, int] = {}
     """Counters after the last event. A design computes the counters of the library it models."""
 
@@ -84,8 +85,8 @@ class Times(msgspec.Struct, kw_only=True):
     """The times of several replays, in a process that measures no memory.
 
     All are CPU times, user plus system. A replay on one thread is measured by the time of the
-    process. A replay on recorded threads is measured by the sum over all turns of all threads (see
-    `benchmark.threads`), and has no batches.
+    process. A replay on recorded threads is measured by the sum of the times in which its
+    threads replayed events (see `benchmark.threads`), and has no batches.
     """
 
     cold: float
@@ -94,7 +95,7 @@ class Times(msgspec.Struct, kw_only=True):
     """ns/event of each run after the warm-up. A run is one replay, or the mean of several replays
     if the workload is short."""
     batch: Count
-    """Number of consecutive events in a batch. An extra replay measures each batch."""
+    """Number of consecutive events in a batch. The batches are timed in an extra replay."""
     p50: float | None
     """ns/event of the median batch. None if there is no full batch."""
     p99: float | None

@@ -44,8 +44,8 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     "--on",
     metavar="SUBJECT",
     shell_complete=complete_subjects,
-    help="Design or library, named as in `compare --on`. Default: go for "
-    "a trace of Go's runtime, else lib:glibc, which most programs on Linux use.",
+    help="Design or library, named as in `compare --on`. Default: the design go for a trace "
+    "of Go's runtime, else lib:glibc, which most programs on Linux use.",
 )
 @click.option(
     "--at",
@@ -53,8 +53,9 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     metavar="MOMENT",
     default="worst",
     show_default=True,
-    help="peak, live-peak, worst (largest footprint - live), end, a number of events, a share of "
-    "them (50%), or a time since the first call, if the recording has times (3.5s).",
+    help="Moment to explain: peak, live-peak, worst (the difference of footprint and live bytes is "
+    "largest), end, a number of events, a share of them (50%), or a time since the first call, if "
+    "the recording has times (3.5s).",
 )
 @click.option(
     "--by",
@@ -123,8 +124,8 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     type=click.Choice(["objects", "live", "rounding", "pinned", "owned"]),
     default="owned",
     show_default=True,
-    help="Figure in --collapsed: a number of objects, or bytes. The values of `owned` sum to "
-    "the footprint.",
+    help="Figure in --collapsed: a number of objects, or bytes. The values of `owned`, "
+    "with those of memory that no object owns, sum to the footprint.",
 )
 def command(names: tuple[str, ...], **options: Any) -> None:
     """Show which objects own the footprint, and what would change it.

@@ -8,7 +8,7 @@ address that can be written. This package has no allocator code. Its modules, fr
   memory         a range of address space from mmap, and tables of records in such a range
   tables         tables that grow, for the readers of traces
   heap_pointer   a heap's state as one pointer, for kernels that are called by their address
-  jit            `kernel` compiles a function; `operation` and `answers` connect a call to a design
+  jit            `kernel` compiles; `operation` declares a call, `answers` its kernel in a design
   out_of_line    kernels that are called by their address
   c_function     kernels that C code can call
   raw            loads and stores at an address
@@ -17,7 +17,7 @@ address that can be written. This package has no allocator code. Its modules, fr
   prefetch       loading a row of a table into the CPU's caches early
   operations     the calls that every design has (malloc, free, ...), and `Status`
   defaults       kernels for the operations that a design may omit
-  system         pages and metadata from the operating system, released pages, freezing
+  system         pages and metadata from the operating system; releasing pages; freezing a heap
   size_classes   the table of a design's size classes, and its check
   class_rules    rules for a table of size classes that replaces the design's own
   check          the invariants of a heap, checked in plain Python

@@ -90,7 +90,7 @@ def find_library(name: str) -> str | None:
 
 
 def is_own_glibc(library: str) -> bool:
-    """Return whether a library, with or without settings, is the glibc that serves this process."""
+    """Return whether a library, whose name may have settings, is the glibc of this process."""
     name = split_settings(library)[0]
     if not is_path(name):
         return name == "glibc"
@@ -116,7 +116,9 @@ def require_no_library(design: str) -> None:
 
 
 def require_library(name: str) -> str:
-    """Return the file of a library, given by a name of KNOWN, a path, or PATH:PREFIX.
+    """Return the file of a library, given by a name of KNOWN, or by a path.
+
+    A path may be followed by a colon and the prefix of the names of the library's functions.
 
     The name may have settings. Raises EnvironmentLacks if there is no such file. For a name of
     KNOWN, the error says how to install the library.

@@ -1,8 +1,9 @@
 """Settings of malloc libraries: read from an allocator's name, passed in the environment.
 
 `lib:jemalloc:dirty_decay_ms=0:narenas=1` is jemalloc with two settings, which follow the library's
-name, path or prefix. A setting takes effect through an environment variable that the library reads.
-A program that is run with the same variable uses the settings that were measured (see `variables`).
+name or path, or PATH:PREFIX if the names of its functions have a prefix. A setting takes effect
+through an environment variable that the library reads. A program that is run with the same variable
+uses the settings that were measured (see `variables`).
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def available_settings(library: str) -> dict[str, Setting]:
 def variables(library: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment variables that give a library the settings in its name.
 
-    If one variable contains all settings, the settings that it has in `environment` are kept.
+    If the library reads all its settings from one variable, those that the variable already has in
+    `environment` are kept.
     """
     name, settings = split_settings(library)
     if not settings:
@@ -148,7 +150,7 @@ def _range(setting: Setting) -> str:
 
 
 def _spelled(library: str, family: Family, key: str) -> str | None:
-    """Return the installed library's name of a setting, or None if it lacks the setting.
+    """Return the name that the installed library gives a setting, or None if it lacks the setting.
 
     For a library that is not installed, returns the name in the newest version.
     """

@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
     seconds: float
     """Wall time of the program's run."""
     run: ProgramRun | None = None
-    """Figures that the kernel counted. None if the program ended before the first sample."""
+    """Figures that the kernel counted. None if the program ended before a sample of its memory."""
 
     @property
     def was_killed(self) -> bool:

@@ -1,8 +1,8 @@
 """Rows: the results of cells, with the conditions under which they were measured.
 
 The names of the fields are keys of the file of a sweep, and so are part of the public format. Sizes
-are in bytes. A figure that was not measured is None. `reserve`, `timeout` and `warmup` are None in
-rows of older versions too.
+are in bytes. A figure that was not measured is None. In rows that older versions of allocsim wrote,
+`reserve`, `timeout` and `warmup` are also None.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Row(msgspec.Struct, kw_only=True):
     """Version of the format."""
     workload: Text
     trace: Text
-    """SHA-256 of the events that were replayed (see `workload`)."""
+    """SHA-256 of the events that were replayed."""
     events: Count
     threads: Count
     """Number of threads in the workload."""

@@ -5,7 +5,7 @@ best(j) = min over i of best(i) + cost of the class j after the class i
 The cost of a class depends only on the class before it, so the cheapest table that ends at j
 extends the cheapest table that ends at some i. This takes O(M^2) steps for M candidates, and
 O(N M^2) if there may be at most N classes. The optimum is exact; the tests compare it with all
-subsets of small grids.
+tables of a few candidates.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Optimum(NamedTuple):
     table: tuple[int, ...]
     """Object sizes in bytes, ascending."""
     value: float
-    """The sum of F over the workloads."""
+    """The value of the objective for this table (F in `objective`), summed over the workloads."""
 
 
 def best_table(objective: Objective, max_classes: int) -> Optimum:
@@ -41,9 +41,9 @@ def best_table(objective: Objective, max_classes: int) -> Optimum:
 def _chain(objective: Objective, limit: int | None) -> Optimum:
     """Return an optimal table of at most `limit` classes, or of any number of classes.
 
-    `best` has values of F. Column 0 is for the empty table, and column j + 1 for the best table
-    that ends with candidate j. With a limit, row n has tables of at most n classes, which extend
-    those of row n - 1.
+    `best` has the smallest values of the objective. Column 0 is for the empty table, and column j +
+    1 for the best table that ends with candidate j. With a limit, row n has tables of at most n
+    classes, which extend those of row n - 1.
     """
     count, rows = len(objective.candidates.sizes), 1 if limit is None else limit + 1
     best = np.full((rows, count + 1), np.inf)
@@ -56,7 +56,7 @@ def _chain(objective: Objective, limit: int | None) -> Optimum:
             longer[:, index + 1] = totals.min(axis=1)
             before[rows - len(longer) :, index + 1] = totals.argmin(axis=1) + first
     if not np.isfinite(best[-1, -1]):
-        raise InputError("no table of size classes satisfies this floor; choose a higher one")
+        raise InputError("no table of size classes has so little rounding; choose a higher floor")
     return Optimum(_followed(objective, before, limit), float(best[-1, -1]))
 
 

@@ -58,5 +58,5 @@ def test_no_class_is_added_that_no_size_needs() -> None:
 
 def test_an_unreachable_floor_is_an_error() -> None:
     objective = objective_of(Case(rules_of(GRID, SPANS), [(np.zeros(33), 1)], 0.5, 0.25))
-    with pytest.raises(InputError, match="no table of size classes satisfies this floor"):
+    with pytest.raises(InputError, match="no table of size classes has so little rounding"):
         best_table(objective, 100)

@@ -1,8 +1,8 @@
 """Slots: the rows of the tables of objects in a replay on threads.
 
-An object has a slot from its allocation to its free. A replay is a sequence of epochs, in each
-of which threads run at the same time (see `benchmark.threads`). Slots that different threads use
-for their own objects are never in the same cache line.
+An object has a slot from its allocation to its free. A replay is a sequence of epochs, in each of
+which threads run at the same time (see `benchmark.threads`). An object that only one thread uses is
+the thread's own. The slots of different threads' own objects are never in the same cache line.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class OwnSlots(Struct):
 
 
 class Slots(NamedTuple):
-    """All slots of a plan. A link is a slot plus 1; 0 ends a list."""
+    """All slots of the plan of a replay (see `plan`). A link is a slot plus 1; 0 ends a list."""
 
     counts: Table[SlotCounts]  # one row
     threads: Table[OwnSlots]

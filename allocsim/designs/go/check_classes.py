@@ -78,7 +78,7 @@ def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
     for span in spans_of(heap):
         expected = 0 if span.size_class < 0 or _is_full_directly(heap, span) else 1
         if (found := counted.pop(span.number, 0)) != expected:
-            yield f"span {span.number} is cached or in a set {found} times, expected {expected}"
+            yield f"span {span.number} is {found} times in caches and sets, expected {expected}"
         yield from _misplaced(heap, span, column_of.get(span.number))
     if any(counted.values()):
         yield f"span {next(iter(counted))} is in a set, but not in use"
@@ -102,7 +102,7 @@ def _misplaced(heap: Go, span: SpanCopy, column: int | None) -> Iterator[str]:
 
 
 def _is_full_directly(heap: Go, span: SpanCopy) -> bool:
-    """Return whether a span is in no set because it is full and nothing is swept (`direct`)."""
+    """Return whether a span is in no set because it is full and the mode is `direct`: no sweeps."""
     if not heap.mheap[0].direct or not 0 < span.size_class < len(heap.mcentral):
         return False
     central = heap.mcentral[span.size_class]
@@ -121,7 +121,7 @@ def classes_count_their_slots(heap: Go, memory: Reservation) -> Iterator[str]:
             actual = f"{len(members)} spans with {free} free slots"
             yield f"class {number} counts {counted}, found {actual}"
         if any(span.npages != central.npages for span in members):
-            yield f"class {number} has a span of another length"
+            yield f"class {number} has a span whose length is not {central.npages} pages"
 
 
 def live_slots_are_taken(heap: Go, memory: Reservation) -> Iterator[str]:
@@ -145,7 +145,7 @@ def live_slots_are_taken(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def cached_slots_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
-    """The slots that a cached span offers are free, and come after those that were taken."""
+    """A cached span offers only free slots, after those that its class has passed."""
     spans = {span.number: span for span in small_spans(heap)}
     for number, central in enumerate(heap.mcentral[1:], start=1):
         offered, word = int(central.alloc_cache) & ALL, int(central.alloc_word)
@@ -166,7 +166,7 @@ def cached_slots_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def dead_objects_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
-    """An object that is allocated, but neither live nor reusable, is dead and counted as dead."""
+    """The counts of dead objects are right: allocated, but neither live nor on a reusable list."""
     dead, size = 0, 0
     for span in spans_of(heap):
         if not 0 <= span.size_class < len(heap.mcentral):

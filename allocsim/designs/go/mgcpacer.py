@@ -1,14 +1,14 @@
 """The pacer: decides when the next collection begins (runtime/mgcpacer.go).
 
-The goal is the size that the heap should have when the next collection ends; the trigger is the
-size at which this collection begins. The goal follows from the bytes that the last collection has
+The next collection begins when the size of the heap reaches the trigger. When it ends, the heap
+should have the size of the goal. The goal follows from the bytes that the last collection has
 marked and from GOGC. A memory limit lowers the goal to the memory that the limit leaves for
 objects. How much is left depends on the memory in use, so the goal is computed whenever the heap is
 compared with the trigger.
 
 The program is stopped during a collection, as with GODEBUG=gcstoptheworld=2. Nothing is allocated
-meanwhile, so the trigger is the highest that the pacer allows. A real program continues during a
-collection and needs more memory than this one.
+meanwhile, so the trigger is the highest that the pacer allows. A real program continues to allocate
+during a collection, so it needs more memory than the simulation says.
 """
 
 from __future__ import annotations

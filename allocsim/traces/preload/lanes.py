@@ -1,8 +1,8 @@
-"""Lanes of a program image: finds each lane's next record, and counts damaged places.
+"""Kernels that find the next record of each lane of a program image, and count damaged places.
 
-`layout` defines lanes and records. The recorder maps its files into the recorded program, which may
-have overwritten any byte. Therefore the kernels check every position, and read nothing outside a
-lane's mapping.
+A program image is what a process runs from one exec to the next. `layout` defines lanes and
+records. The recorder maps its files into the recorded program, which may have overwritten any byte.
+Therefore the kernels check every position, and read nothing outside a lane's mapping.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Lane(Struct):
     start: Int64  # address of the lane's first byte, a multiple of the OS page size
     end: Int64  # address after the lane's last chunk
     position: Int64  # address of the next record
-    stamp: Int64  # stamp of the next record minus the image's first; NEVER: no more records
+    stamp: Int64  # next record's stamp minus that of the image's first; NEVER: no more records
     thread: Int64  # number of the thread
-    step: Int64  # 0: no realloc; 1: first record read; 2: its object is parked (see `merge`)
+    step: Int64  # of the thread's realloc: 0: none; 1: its first record is read; 2: parked
     old: Int64  # the address passed to the realloc
     request: Int64  # the new size, which was passed to the realloc
     stack: Int64  # number of the stack of the realloc; 0: not recorded
@@ -51,7 +51,7 @@ class MergeState(Struct):
     calls: Int64  # calls in the current batch
     threads: Int64  # threads that made calls
     ended: Int64  # threads whose end was recorded
-    notes: Int64  # entries of Merge.notes; when all are used, further notes are dropped
+    notes: Int64  # used entries of Merge.notes; when it is full, notes are dropped
     damaged: Int64  # places with invalid bytes, and runs of more than MAX_ZEROS zero words
 
 
@@ -115,7 +115,8 @@ def find_record(state: MergeState, lane: Lane) -> None:
             if zeros > MAX_ZEROS:
                 state.damaged += 1
             return
-    lane.position = max(lane.position, lane.end)  # the end of a growing lane may be in a record
+    # If the lane is still being written, `end` may be inside a record, and `position` after it.
+    lane.position = max(lane.position, lane.end)
     lane.stamp = NEVER
 
 

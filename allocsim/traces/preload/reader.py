@@ -113,7 +113,7 @@ class ImageReader:
 
     @property
     def calls_by_kind(self) -> dict[str, int]:
-        """Number of calls that were read, by the name of the function, without zeros."""
+        """Number of calls read so far, for the name of each function that has any."""
         counts = self._merge.counts
         named = {name: int(sum(counts[code] for code in codes)) for name, codes in KINDS.items()}
         return {name: count for name, count in named.items() if count}
@@ -122,7 +122,7 @@ class ImageReader:
     def names(self) -> dict[int, str]:
         """Thread names by the recorder's thread number.
 
-        The recorder writes the name of a thread when the thread ends or ends the process.
+        The recorder writes the name of a thread when the thread ends, or when it ends the process.
         """
         notes = self._notes(Code.NAME)
         return {first: text for _, first, text in notes}

@@ -4,9 +4,9 @@ An event of LTTng is a call of the recorded program. A line is
 
     [TIME] (+DELTA) HOST lttng_ust_libc:NAME: { cpu_id = N }, { vpid = P, vtid = T }, { FIELDS }
 
-The reader uses only the event's name and every `field = value` after the name. Therefore time,
-delta, host and contexts may be missing or have other forms. The text may also contain events of
-other providers, which are skipped and counted.
+The reader uses only the event's name and every `field = value` after the name. Therefore the parts
+before the name, and the contexts in the first two pairs of braces, may be missing or have other
+forms. The text may also contain events of other providers, which are skipped and counted.
 
 The context `ip`, if the session has it, is the caller's address and becomes the call site (see
 `lttng_callers`).
@@ -128,7 +128,7 @@ def _line(scan: LttngScan, position: int, call: CallRecord) -> int:
 def _event_name(scan: LttngScan, position: int) -> int:
     """Return the position of the event's name, or 0 if the event is of another provider.
 
-    The provider's name is first looked for at its column in the previous event's line. This
+    The provider's name is first looked for at the column in which the previous event had it. This
     shortcut and the larger steps of _usual_fields reduced the time per line from 148 to 86 ns.
     """
     text, state, line = scan.text, scan.state[0], scan.line[0]
@@ -225,7 +225,7 @@ def _usual_fields(scan: LttngScan, position: int, call: CallRecord) -> int:
 
 @kernel
 def _value(scan: LttngScan, name: int, position: int, call: CallRecord) -> None:
-    """Read the value at `position` if its field belongs to a call; else read nothing.
+    """Read the value at `position` if its field is one that the reader uses; else read nothing.
 
     The field's name is at `name`. Sets state.position to the end of the value, or to -1 if the
     value is wrong.
@@ -280,8 +280,8 @@ class LttngReader(CallerReader):
 
 FORMAT = Format(
     name="lttng",
-    summary="LTTng's libc wrapper by babeltrace2, as in: [09:41:07.551437105] host "
-    "lttng_ust_libc:malloc: { vpid = 4, vtid = 4 }, { size = 24, ptr = 0x55D02A0 }",
+    summary="events of LTTng's libc wrapper, printed by babeltrace2, such as: [09:41:07.551437105] "
+    "host lttng_ust_libc:malloc: { vpid = 4, vtid = 4 }, { size = 24, ptr = 0x55D02A0 }",
     looks_like=looks_like,
     open=LttngReader,
 )

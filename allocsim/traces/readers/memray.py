@@ -6,9 +6,9 @@ memray, and this module converts the records that the child writes. The calls of
 are used, and Python's own allocations if they were traced. Calls of mmap and munmap are dropped:
 Python obtains its arenas by mmap, so the objects in an arena would be counted twice.
 
-memray records a realloc as a free and an allocation. It does not record alignments. Memory use is
-bounded by the number of live blocks, and in the child process by MAX_MEMORY. A compressed capture,
-or a capture from standard input, is first copied to an unnamed file.
+memray records a realloc as a free and an allocation. It does not record alignments. This reader's
+use of memory is bounded by the number of live blocks, and the child's by MAX_MEMORY. A compressed
+capture, or a capture from standard input, is first copied to an unnamed file.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class MemrayReader(Reader):
             yield self._calls(rows, next(arrays))
         if self._dropped:
             hidden = (
-                "; Python's objects of up to 512 bytes are in such memory and were not recorded; "
-                "record with --trace-python-allocators to include them"
+                "; Python's objects of up to 512 bytes are in memory from mmap and were not "
+                "recorded; record with --trace-python-allocators to include them"
             )
             note = f"dropped calls of mmap and munmap: {self._dropped:,}"
             self.notes.append(note if python else note + hidden)

@@ -72,7 +72,7 @@ def hexadecimal(text: np.ndarray, position: int, state: ScanState) -> int:
         character = int(text[position])
         digit = character - ZERO
         if not 0 <= digit <= 9:
-            digit = (character | 32) - 87  # `| 32` makes a letter lower-case, and the digit a is 10
+            digit = (character | 32) - 87  # `| 32` makes a letter lower-case; 'a' is 10
             if not 10 <= digit <= 15:
                 break
         # The mask drops the highest digit, so that the value never has more than ADDRESS_BITS bits.

@@ -152,7 +152,7 @@ def count_a_free_slot_too_many(heap: Go, memory: Reservation) -> None:
     heap.mcentral[CLASS].partial_free += 1
 
 
-@breaks(check_classes.classes_count_their_slots, "a span of another length")
+@breaks(check_classes.classes_count_their_slots, "a span whose length is not")
 def give_a_class_longer_spans(heap: Go, memory: Reservation) -> None:
     heap.mcentral[CLASS].npages += 1
 
