@@ -201,7 +201,8 @@ def count_used(words: Any) -> int:
     the file but did not use.
     """
     for start in range(len(words) - CHUNK // 8, -1, -CHUNK // 8):
-        used = np.flatnonzero(words[start : start + CHUNK // 8])
+        # A copy, because a process that is still running may write, and NumPy would then fail.
+        used = np.flatnonzero(np.array(words[start : start + CHUNK // 8]))
         if len(used):
             return start + int(used[-1]) + 1
     return 0

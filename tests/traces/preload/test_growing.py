@@ -2,10 +2,14 @@
 
 import random
 import struct
+import threading
 from pathlib import Path
+
+import numpy as np
 
 from allocsim.traces.preload.growing import GrowingReader
 from allocsim.traces.preload.layout import CHUNK, Code, Image, find_images
+from allocsim.traces.preload.reader import count_used
 from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image
 
 LATE = IDENTITY + (1 << 40)
@@ -70,3 +74,25 @@ def test_record_after_the_look_waits_for_earlier_ones(tmp_path: Path) -> None:
     write_lane(tmp_path, 2, [(Code.MALLOC, 25, 0x300, 25)])
     reader.look(image_of(tmp_path), IDENTITY + 40)
     assert requests(reader) == [25, 30]
+
+
+def test_words_may_change_while_they_are_counted() -> None:
+    """A process that is still running writes into the file that is read."""
+    words, is_read = np.zeros(CHUNK // 8, np.uint64), threading.Event()
+    words[0] = 1
+
+    def write() -> None:
+        """Write and clear all words but the first, until the words were read often enough."""
+        while not is_read.is_set():
+            np.copyto(words[1:], 1)
+            np.copyto(words[1:], 0)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        counts = [count_used(words) for _ in range(2000)]
+    finally:
+        is_read.set()
+        writer.join()
+    assert min(counts) >= 1
+    assert max(counts) <= len(words)
