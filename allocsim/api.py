@@ -122,7 +122,7 @@ def replay(
     if design is not None:
         require_no_library(checked_text("replay", "design", design))
     length = checked_bytes("replay", "reserve", reserve)
-    with _opened(workload, seed) as trace:
+    with opened(workload, seed) as trace:
         design = default_design(trace) if design is None else design
         # Heap checks the parameters too, but it would take a key such as `reserve` for an argument
         # of its own.
@@ -178,13 +178,13 @@ def compare(
         raise UnknownName("allocator for reference", first, subjects)
     if sort is not None:
         column_of(checked_text("compare", "sort", sort))
-    with _opened(workload, seed) as trace:
+    with opened(workload, seed) as trace:
         measured = comparison.compare_trace(trace, subjects, conditions)
     return ComparisonResult(Compared(measured, first, sort, call))
 
 
 @contextmanager
-def _opened(source: Workload, seed: int | None) -> Iterator[Trace]:
+def opened(source: Workload, seed: int | None) -> Iterator[Trace]:
     """Open a workload as `workload` does. At the end, close it, unless the caller had opened it."""
     trace = workload(source, seed=seed)
     try:

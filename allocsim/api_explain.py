@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from allocsim.api import MAX_COUNT
-from allocsim.api import workload as opened_workload
+from allocsim.api import MAX_COUNT, opened
 from allocsim.api_arguments import call_text, checked_conditions, names_of
 from allocsim.benchmark.comparison import Conditions
 from allocsim.events import Trace
@@ -66,11 +65,12 @@ def explain(
         seconds=checked_budget("explain", "seconds", seconds),
         stacks=checked_flag("explain", "stacks", stacks),
     )
-    trace = opened_workload(workload, seed=seed)
-    name = default_subject(trace) if on is None else checked_text("explain", "on", on)
-    subject = subject_called(name, repeatable(trace), conditions)
-    explanation, read = answer(subject, question, trace.reopen_with_sites)
-    return ExplanationResult(explanation, read, call)
+    named = None if on is None else checked_text("explain", "on", on)
+    with opened(workload, seed) as trace:
+        name = default_subject(trace) if named is None else named
+        subject = subject_called(name, repeatable(trace), conditions)
+        explanation, read = answer(subject, question, trace.reopen_with_sites)
+        return ExplanationResult(explanation, read, call)
 
 
 def _moment(at: object) -> Choice:

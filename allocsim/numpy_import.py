@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from allocsim.errors import EnvironmentLacks
+from allocsim.text import printable
 
 NEEDED = 288 << 20
 """Bytes of address space that NumPy, Numba and LLVM take. With 30 MiB less, they do not load."""
@@ -66,8 +67,9 @@ class _Loader(SourceFileLoader):
         try:
             super().exec_module(module)
         except (RuntimeError, ValueError) as error:
-            names = ", ".join(sorted(name for name in os.environ if name.startswith(VARIABLES)))
-            raise ImportError(f"{error}; variables of NumPy that are set: {names}") from error
+            names = sorted(printable(name) for name in os.environ if name.startswith(VARIABLES))
+            known = f"; variables of NumPy that are set: {', '.join(names)}" if names else ""
+            raise ImportError(f"{error}{known}") from error
         finally:
             del os.environ[THREADS]
             if before is not None:

@@ -36,6 +36,9 @@ _deferring = RLock()
 """Held by the thread that is in a block of SignalsDeferred. The signal handler takes it too, and
 keeps it until the process has ended, so that no thread enters such a block any more."""
 
+# A forked child has only the thread that forked, so no thread would release the lock.
+os.register_at_fork(after_in_child=_deferring._at_fork_reinit)  # type: ignore[attr-defined]
+
 
 def handle_signals() -> None:
     """Make each signal of MESSAGES end the process by `_end`, unless the signal is ignored."""

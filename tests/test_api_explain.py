@@ -8,7 +8,7 @@ import pytest
 
 import allocsim
 from allocsim.call_sites.table import table_of_addresses
-from allocsim.errors import InputError, UnknownName
+from allocsim.errors import AllocsimError, InputError, UnknownName
 from allocsim.explanation.stacks import MEASURES
 from allocsim.traces.native.file import write_trace
 from tests.call_sites.stacks import FRAMES, with_sites
@@ -110,3 +110,12 @@ def test_trace_that_can_be_read_once_is_explained_once() -> None:
 def test_wrong_argument_is_an_input_error(call: Callable[[], Any], reason: str) -> None:
     with pytest.raises((InputError, UnknownName), match=reason):
         call()
+
+
+@pytest.mark.parametrize("subject", [3, "x", "go2008:x=1"], ids=str)
+def test_file_of_a_refused_explanation_is_closed(subject: Any) -> None:
+    before = sorted(Path("/proc/self/fd").iterdir())
+    with pytest.raises(AllocsimError) as error:
+        allocsim.explain("mine.txt", subject)
+    assert error.tb  # it refers to the local variables of explain, so nothing is closed by chance
+    assert sorted(Path("/proc/self/fd").iterdir()) == before

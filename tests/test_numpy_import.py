@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,7 @@ def test_openblas_starts_no_thread_and_the_environment_is_unchanged(setting: str
 
 ANOTHER_FINDER = """
 import sys
+from pathlib import Path
 from allocsim.numpy_import import guard_numpy
 class Finder:
     def find_spec(self, name, *_):
@@ -85,6 +87,15 @@ def test_bad_variable_of_numpy_is_3_without_a_traceback(names: tuple[str, ...]) 
     assert (ended.status, ended.out) == (3, "")
     assert ended.err.startswith("allocsim: error: cannot load a module of Python: ")
     assert all(name in ended.err for name in names)
+
+
+def test_error_of_numpy_itself_blames_no_variable(tmp_path: Path) -> None:
+    (tmp_path / "numpy").mkdir()
+    (tmp_path / "numpy" / "__init__.py").write_text("raise ValueError('size changed')\n")
+    ended = process("random", "--ops", "100", env=ENVIRONMENT | {"PYTHONPATH": str(tmp_path)})
+    assert ended.status == 3
+    assert "size changed" in ended.err
+    assert "variables" not in ended.err
 
 
 def test_warning_of_a_library_is_printed_if_it_would_be_an_error() -> None:

@@ -148,6 +148,32 @@ with on_interrupt(clean_up):
 """A process that is ended while another of its threads is in a block of SignalsDeferred."""
 
 
+FORK = """
+import os, threading
+from allocsim.signals import SignalsDeferred
+began, done = threading.Event(), threading.Event()
+def defer():
+    with SignalsDeferred():
+        began.set()
+        done.wait()
+thread = threading.Thread(target=defer)
+thread.start()
+began.wait()
+child = os.fork()
+if child == 0:
+    with SignalsDeferred():
+        os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+done.set()
+"""
+
+
+def test_forked_child_can_defer_signals_while_another_thread_of_the_parent_does() -> None:
+    command = (sys.executable, "-W", "ignore", "-c", FORK)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout == "7\n"
+
+
 def test_process_ends_after_the_block_of_another_thread_which_begins_no_further_block() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", ENDING], capture_output=True, check=False, preexec_fn=default_signals

@@ -43,6 +43,7 @@ def compile_library(library: Path, *arguments: str | Path) -> None:
     # If PATH is not set, Python finds cc in the default path, but gcc does not find ld there.
     default = {"PATH": os.defpath}
     variables = {**default, **os.environ, "LC_ALL": "C", "TMPDIR": str(library.parent)}
+    variables.pop("LD_RUN_PATH", None)  # the linker would store it in the library
     found = shutil.which("cc")
     compiler = Path(found).absolute() if found else "cc"  # the path may be relative
     command = (compiler, *SHARED, *arguments, "-o", library)

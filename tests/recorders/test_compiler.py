@@ -56,6 +56,16 @@ def test_compiler_works_without_path_variable(
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_library_has_no_search_path_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a.c").write_text("int a;\n")
+    monkeypatch.setenv("LD_RUN_PATH", "/tmp/stranger")
+    compile_library(tmp_path / "a.so", tmp_path / "a.c")
+    assert b"/tmp/stranger" not in (tmp_path / "a.so").read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 @pytest.mark.parametrize("path", [":/none", "", "."])
 def test_headers_of_the_current_directory_are_not_compiled(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str
