@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from allocsim.api import Workload
-from allocsim.api import workload as opened_workload
+from allocsim.api import Workload, opened
 from allocsim.api_arguments import MAX_SEED, THREADS, call_text
 from allocsim.designs import find_design
 from allocsim.errors import InputError
@@ -81,8 +80,8 @@ def tune(
 
 def _read(source: Workload, threads: str, copies: int) -> Events:
     """Open a workload and read its events into memory."""
-    trace = opened_workload(source)
-    return read_workload(on_one_thread(trace) if threads == "one" else trace, copies)
+    with opened(source, None) as trace:
+        return read_workload(on_one_thread(trace) if threads == "one" else trace, copies)
 
 
 def _table_design(name: object) -> str:

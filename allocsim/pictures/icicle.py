@@ -103,7 +103,7 @@ def tree_of(stacks: Stacks) -> Node:
 
 
 def _names(frames: Sequence[Frame], labels: dict[Frame, str | None]) -> list[str]:
-    """Return the names of own frames, outermost first, or the innermost name if there are none.
+    """Return the names of own frames, outermost first, or, without own frames, the innermost name.
 
     Own frames belong to the program, not to the allocator or a runtime. Recursive calls of a
     function at the same line are one frame. `labels` caches the name of each frame, or None if it

@@ -156,7 +156,7 @@ def table(
 
 
 def listed(sentences: Sequence[str]) -> Markup:
-    """Return sentences as a list, or nothing if there are none."""
+    """Return sentences as a list, or nothing for no sentences."""
     if not sentences:
         return joined()
     return element("ul", *(element("li", each) for each in sentences), class_="answer")

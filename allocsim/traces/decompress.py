@@ -67,7 +67,7 @@ class Unpacked(io.BufferedIOBase):
             raise ValueError(str(error)) from error
 
     def _next_frame(self) -> bool:
-        """Begin the next frame; return False if there is none."""
+        """Begin the next frame; return False at the end of the data."""
         rest = self._frame.unused_data or self._raw.read1(PACKED)
         while rest and not (rest := rest.lstrip(b"\0")):  # zeros may pad an xz file
             rest = self._raw.read1(PACKED)

@@ -221,7 +221,7 @@ def find_images(directory: Path) -> list[Image]:
 
 
 def last_image(directory: Path, process: int) -> Image | None:
-    """Return the image of the last program that a process executed, or None if there is none."""
+    """Return the image of the last program that a process executed, or None if it has no image."""
     images = [image for image in find_images(directory) if image.process == process]
     return images[-1] if images else None
 

@@ -38,7 +38,7 @@ static inline uint64_t stamp(void)
 /* Return a stamp that is also later than those of all earlier calls on an address.
  *
  * Threads seldom use the same region at once. If regions were smaller, more of them would share an
- * element of the table. The arenas of glibc are 64 MiB apart, and have different elements. */
+ * element of the table. Neighbouring arenas of glibc, 64 MiB apart, have different elements. */
 static inline uint64_t stamp_call(uint64_t address)
 {
     uint64_t *last = &process.last[(address >> 16 ^ address >> 26 << 7) % REGIONS];
