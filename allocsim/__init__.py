@@ -12,7 +12,10 @@ The public names:
     Trace          a stream of events and its description
     Profile        what a replay measured
     Snapshot       what every byte of a heap is used for at one moment
-    AllocsimError  the base class of all errors; the others are in allocsim.errors
+    AllocsimError  the base class of all errors
+    InputError     a wrong argument, or an unreadable file
+
+The other errors are public names too; the docstring of `allocsim.errors` lists them.
 
 Each name is loaded when it is first used, so that `import allocsim` and `allocsim --help` stay
 fast.
@@ -27,7 +30,25 @@ if TYPE_CHECKING:
     from allocsim.api import compare, open_trace, replay, workload
     from allocsim.api_explain import explain
     from allocsim.api_tune import tune
-    from allocsim.errors import AllocsimError
+    from allocsim.errors import (
+        AddressSpaceError,
+        AllocsimError,
+        CheckFailed,
+        Corruption,
+        DoubleFree,
+        EnvironmentLacks,
+        HeapFrozen,
+        InputError,
+        Interrupted,
+        InvalidFree,
+        JobError,
+        LimitExceeded,
+        OutOfMemory,
+        PlatformError,
+        TraceError,
+        UnknownName,
+        UseAfterFree,
+    )
     from allocsim.events import Trace
     from allocsim.heap import Heap
     from allocsim.profile import Profile, Snapshot
@@ -35,11 +56,27 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
+    "AddressSpaceError": "allocsim.errors",
     "AllocsimError": "allocsim.errors",
+    "CheckFailed": "allocsim.errors",
+    "Corruption": "allocsim.errors",
+    "DoubleFree": "allocsim.errors",
+    "EnvironmentLacks": "allocsim.errors",
     "Heap": "allocsim.heap",
+    "HeapFrozen": "allocsim.errors",
+    "InputError": "allocsim.errors",
+    "Interrupted": "allocsim.errors",
+    "InvalidFree": "allocsim.errors",
+    "JobError": "allocsim.errors",
+    "LimitExceeded": "allocsim.errors",
+    "OutOfMemory": "allocsim.errors",
+    "PlatformError": "allocsim.errors",
     "Profile": "allocsim.profile",
     "Snapshot": "allocsim.profile",
     "Trace": "allocsim.events",
+    "TraceError": "allocsim.errors",
+    "UnknownName": "allocsim.errors",
+    "UseAfterFree": "allocsim.errors",
     "compare": "allocsim.api",
     "explain": "allocsim.api_explain",
     "open_trace": "allocsim.api",
@@ -51,11 +88,27 @@ _MODULES = {
 function, because importing the module would replace the function."""
 
 __all__ = [
+    "AddressSpaceError",
     "AllocsimError",
+    "CheckFailed",
+    "Corruption",
+    "DoubleFree",
+    "EnvironmentLacks",
     "Heap",
+    "HeapFrozen",
+    "InputError",
+    "Interrupted",
+    "InvalidFree",
+    "JobError",
+    "LimitExceeded",
+    "OutOfMemory",
+    "PlatformError",
     "Profile",
     "Snapshot",
     "Trace",
+    "TraceError",
+    "UnknownName",
+    "UseAfterFree",
     "__version__",
     "compare",
     "explain",

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+import allocsim
 from allocsim import errors
 from allocsim.errors import (
     MAX_LISTED,
@@ -34,6 +35,13 @@ def drawn() -> list[tuple[str, str | None, int | None]]:
 def test_every_error_is_drawn() -> None:
     classes = [c for c in vars(errors).values() if inspect.isclass(c) and issubclass(c, Exception)]
     assert sorted(c.__name__ for c in classes) == sorted(name for name, _, _ in drawn())
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in drawn()])
+def test_error_can_be_caught_by_a_name_of_the_package(name: str) -> None:
+    assert getattr(allocsim, name) is getattr(errors, name)
+    assert name in dir(allocsim)
+    assert name in allocsim.__all__
 
 
 @pytest.mark.parametrize(("name", "above", "status"), drawn(), ids=lambda value: str(value))

@@ -8,6 +8,7 @@ from pkgutil import iter_modules
 import pytest
 
 import allocsim
+import allocsim.errors
 from allocsim.cli import COMMANDS
 from tests.conftest import REPOSITORY
 
@@ -26,10 +27,11 @@ def loaded(statement: str) -> set[str]:
     return set(child.stdout.split())
 
 
-def test_public_names_are_those_of_the_docstring() -> None:
+def test_public_names_are_those_of_the_docstrings() -> None:
     listed = re.findall(r"^    (\w+) ", allocsim.__doc__ or "", re.MULTILINE)
-    assert sorted(listed) == sorted(set(allocsim.__all__) - {"__version__"})
-    assert sorted(listed) == sorted(allocsim._MODULES)
+    drawn = re.findall(r"^ *([A-Z]\w+) {2,}", allocsim.errors.__doc__ or "", re.MULTILINE)
+    assert set(listed) | set(drawn) == set(allocsim.__all__) - {"__version__"}
+    assert set(allocsim._MODULES) == set(allocsim.__all__) - {"__version__"}
 
 
 @pytest.mark.parametrize("name", allocsim.__all__)
