@@ -51,6 +51,7 @@ def _type_of(annotation: Any) -> Any:
 class Struct:
     """Base of record declarations; a field is `name: Int64`, as in a C struct.
 
+    If a declaration extends another, the record begins with the fields of the other.
     The type checker reads the declaration, so a misspelt field in a kernel is an error. NumPy and
     Numba use the structured dtype that is made from it, with the alignment of C.
     """
@@ -59,8 +60,10 @@ class Struct:
 
     def __init_subclass__(cls) -> None:
         """Make the dtype from the annotations."""
+        base = getattr(cls, "dtype", np.dtype([]))
+        inherited = [(name, base[name]) for name in base.names or ()]
         fields = [(name, _type_of(field)) for name, field in cls.__annotations__.items()]
-        cls.dtype = np.dtype(fields, align=True)
+        cls.dtype = np.dtype([*inherited, *fields], align=True)
 
     if TYPE_CHECKING:  # methods that NumPy's records have
 

@@ -20,6 +20,12 @@ class Mixed(Struct):
     next: UInt32
 
 
+class Longer(Mixed):
+    """A record that extends another."""
+
+    size: UInt32
+
+
 def fields(record: type[Struct]) -> Mapping[str, tuple[Any, ...]]:
     """Return the fields of a record with their types and offsets."""
     return record.dtype.fields or {}
@@ -29,6 +35,12 @@ def test_record_is_laid_out_as_a_c_struct() -> None:
     layout = {name: (field[0].str, field[1]) for name, field in fields(Mixed).items()}
     assert layout == {"state": ("<i4", 0), "address": ("<i8", 8), "next": ("<u4", 16)}
     assert Mixed.dtype.itemsize == 24
+
+
+def test_record_that_extends_another_begins_with_its_fields() -> None:
+    assert [*fields(Longer)] == ["state", "address", "next", "size"]
+    assert {name: fields(Longer)[name] for name in fields(Mixed)} == dict(fields(Mixed))
+    assert fields(Longer)["size"][1] == 20
 
 
 def test_records_with_fields_of_eight_bytes_have_no_padding() -> None:

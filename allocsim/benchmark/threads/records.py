@@ -51,11 +51,9 @@ class ReplayThread(Struct):
     last: Int64  # the epoch of its last turn
 
 
-class Shared(Struct):
+class Shared(Object):
     """The slot of an object that several threads use."""
 
-    address: Int64
-    request: Int64
     version: Int64  # modulo 65,536 (see `plan`); 0: not live; a futex word
     waiting: Int64  # threads that wait for a version
 
@@ -87,12 +85,11 @@ class Control(Struct):
 
 
 class Stage(NamedTuple):
-    """The state of a thread's kernel; only `code` to `scratch` differ between threads."""
+    """The state of a thread's kernel; only `code` to `driver` differ between threads."""
 
     code: np.ndarray  # CODE
     thread: Table[ReplayThread]  # the thread's row
     driver: Table[Driver]  # the thread's row
-    scratch: Table[Object]  # the thread's row
     stream: Table[Event]  # all streams; an event's `object` is a slot, its `thread` a version
     unshared: Table[Object]  # slots of objects that one thread uses
     shared: Table[Shared]

@@ -154,7 +154,6 @@ class _Tables:
         cursor, counts, self.count = plan.cursor[0], plan.slots.counts[0], len(plan.threads)
         self.codes = _zeros(CODE, self.count)
         self.drivers = _zeros(DRIVER, DRIVER_ROWS * self.count)
-        self.scratch = _zeros(OBJECT, DRIVER_ROWS**2 * self.count)
         self.threads = _zeros(ReplayThread, self.count)
         self.threads.first, self.threads.begin = plan.threads.first, plan.threads.begin
         self.threads.number = np.arange(self.count)
@@ -196,7 +195,6 @@ class _Tables:
             code=self.codes[number : number + 1],
             thread=self.threads[number : number + 1],
             driver=self.drivers[DRIVER_ROWS * number :][:1],
-            scratch=self.scratch[DRIVER_ROWS**2 * number :][:1],
             stream=self.plan.stream,
             unshared=self.unshared,
             shared=self.shared,

@@ -20,7 +20,7 @@ from allocsim.core.atomics import fetch_add, load_acquire
 from allocsim.core.c_function import c_function
 from allocsim.core.jit import kernel
 from allocsim.core.records import Record
-from allocsim.driver import Object, replay_event
+from allocsim.driver import replay_event
 from allocsim.events import Op
 from allocsim.libraries.state import Library, call_c
 
@@ -84,49 +84,35 @@ def _replay(stage: Stage, begin: int, end: int) -> bool:
     library, driver, stream = Library(stage.function), stage.driver[0], stage.stream
     for position in range(begin, end):
         event = stream[position]
-        target = _target_of(stage, event)
-        if not replay_event(library, driver, target, event):
-            return False
         if event.object >= SHARED:
-            _publish(stage, event, target)
+            if not _replay_shared(stage, library, event):
+                return False
+        elif not replay_event(library, driver, stage.unshared[event.object], event):
+            return False
     return True
 
 
 @kernel
-def _target_of(stage: Stage, event: Record) -> Object:
-    """Return the object of an event; for a shared object, a copy that only this thread uses.
+def _replay_shared(stage: Stage, library: Library, event: Record) -> bool:
+    """Replay an event of a shared object; return False if it fails (see `Driver.stop`).
 
-    Before an event that resizes or frees a shared object, this function waits until the other
-    threads have published the version that the event needs.
-    """
-    if event.object < SHARED:
-        return stage.unshared[event.object]
-    control, slot, target = stage.control[0], event.object - SHARED, stage.scratch[0]
-    target.address = 0
-    if event.op >= Op.REALLOC:
-        address = control.shared + SHARED_BYTES * slot
-        if load_acquire(address + VERSION) != event.thread:  # never true in ordered replay
-            wait_for(control, address + VERSION, address + WAITING, event.thread)
-        target.address, target.request = stage.shared[slot].address, stage.shared[slot].request
-    return target
-
-
-@kernel
-def _publish(stage: Stage, event: Record, target: Object) -> None:
-    """Publish a shared object to the other threads after an event.
-
-    Call this after the allocation and the driver's writes to the object, because another thread may
-    free the object as soon as it sees the new version.
+    Before an event that resizes or frees the object, this function waits until the other threads
+    have published the version that the event needs. Then only this thread uses the object until
+    it publishes the next version.
     """
     control, slot = stage.control[0], event.object - SHARED
-    shared, address = stage.shared[slot], control.shared + SHARED_BYTES * slot
-    shared.address, shared.request = target.address, target.request
+    address = control.shared + SHARED_BYTES * slot
+    if event.op >= Op.REALLOC and load_acquire(address + VERSION) != event.thread:
+        wait_for(control, address + VERSION, address + WAITING, event.thread)
+    if not replay_event(library, stage.driver[0], stage.shared[slot], event):
+        return False
     next_version = 0 if event.op == Op.FREE else (event.thread + 1) & VERSIONS
     # An addition is a full barrier, unlike a store. So either a thread that begins to wait sees
     # the new version, or this thread sees that the other one waits.
     fetch_add(address + VERSION, next_version - event.thread)
     if load_acquire(address + WAITING):
         wake(control, address + VERSION, ALL)
+    return True
 
 
 @kernel
