@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from allocsim.traces.native.file import write_trace
+from allocsim.traces.preload.lane_files import window_of
 from allocsim.traces.preload.layout import CHUNK, WITH_SITE, Code, find_images
 from allocsim.traces.preload.stacks import Kind
 from allocsim.traces.preload.trace import open_image
@@ -24,6 +25,9 @@ def write_damaged(directory: Path, rng: random.Random) -> None:
     parent = write_image(directory, _lane(rng), _lane(rng))
     write_image(directory, _lane(rng), process=8, parent=IDENTITY, identity=IDENTITY + 30)
     parent.stacks.write_bytes(_stacks())
+    for lane in (*parent.lanes, parent.stacks):
+        if rng.random() < 0.7:
+            lane.rename(window_of(lane))
     files = sorted(directory.iterdir())
     for _ in range(rng.choice((0, 1, 1, 2, 5))):
         _damage(rng.choice(files), rng)

@@ -18,29 +18,58 @@ import numpy as np
 
 from allocsim.core.tables import grown
 from allocsim.traces.calls import no_calls
+from allocsim.traces.preload.lane_files import count_used, lane_words
 from allocsim.traces.preload.lanes import Lane, new_merge, stamp_after
 from allocsim.traces.preload.layout import CHUNK, Image
 from allocsim.traces.preload.merge import merge_lanes, open_lanes
-from allocsim.traces.preload.reader import count_used, mapped_words
 
 
 class GrowingLane:
-    """A lane's file. Only the chunks with unread records are mapped."""
+    """A lane whose files grow. Only the chunks with unread records are mapped.
+
+    Offsets are in bytes from the beginning of the lane. They stay valid when the recorder appends
+    the window to the chunks.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._offset = 0  # where the mapping starts in the file, in bytes
-        self._words = np.zeros(0, np.uint64)  # the mapping
+        self._position = 0  # offset of the first record that is not read
+        self._end = 0  # offset up to which records may be read
+        self._words = lane_words(path)  # the words from _start on, which `lane` points to
+        self._start = 0
 
-    def map_unread(self, lane: Lane) -> None:
-        """Map the file from the first chunk with unread records on, and update `lane`."""
-        position = lane.position - lane.start
-        whole = position // CHUNK * CHUNK
-        self._offset += whole
-        self._words = mapped_words(self.path, self._offset)
-        lane.start = self._words.ctypes.data
-        lane.position = lane.start + position - whole
-        lane.end = lane.start + 8 * count_used(self._words)
+    def look(self, lane: Lane) -> None:
+        """Store how far `lane` was read, and where the lane ends now."""
+        self._position = self._offset(lane)
+        self._map_unread()
+        chunks, in_window = self._words.chunks, self._words.used
+        used = chunks.nbytes + 8 * in_window if in_window else 8 * count_used(chunks)
+        self._end = max(self._start + used, self._position)
+
+    def open(self, lane: Lane) -> None:
+        """Let `lane` go on where it was read to, up to the end that `look` has stored."""
+        self._map_unread()
+        chunks, window = self._words.chunks, self._words.window
+        position, end = self._position - self._start, self._end - self._start
+        in_window = min(max(end - chunks.nbytes, 0), 8 * self._words.used)
+        lane.start, lane.end = chunks.ctypes.data, chunks.ctypes.data + min(end, chunks.nbytes)
+        lane.window = window.ctypes.data if in_window else 0
+        lane.window_end = lane.window + in_window
+        if not len(chunks) and in_window:
+            lane.start, lane.end, lane.window = lane.window, lane.window_end, 0
+        lane.position = lane.start + position
+
+    def _offset(self, lane: Lane) -> int:
+        """Return the offset of the position of `lane`."""
+        chunks, window = self._words.chunks, self._words.window
+        if lane.start == window.ctypes.data:
+            return self._start + chunks.nbytes + lane.position - lane.start
+        return self._start + lane.position - lane.start
+
+    def _map_unread(self) -> None:
+        """Map the lane from the first chunk with unread records on."""
+        self._start = self._position // CHUNK * CHUNK
+        self._words = lane_words(self.path, self._start)
 
 
 class GrowingReader:
@@ -66,10 +95,12 @@ class GrowingReader:
             self._merge = self._merge._replace(lanes=lanes, order=np.zeros(len(lanes), np.int64))
         self._merge.state[0].until = stamp_after(self.identity, now)
         for lane, state in zip(self._lanes, self._merge.lanes, strict=False):
-            lane.map_unread(state)
+            lane.look(state)
 
     def batches(self) -> Iterator[Any]:
         """Yield the calls up to the last `look` in arrays of CALL, which are reused."""
+        for lane, state in zip(self._lanes, self._merge.lanes, strict=False):
+            lane.open(state)
         open_lanes(self._merge)
         while count := merge_lanes(self._merge, self._calls):
             yield self._calls[:count]

@@ -31,8 +31,10 @@ _STAMP = (1 << 56) - 1
 class Lane(Struct):
     """A lane, and the state of the thread that wrote the record before `position`."""
 
-    start: Int64  # address of the lane's first byte, a multiple of the OS page size
-    end: Int64  # address after the lane's last chunk
+    start: Int64  # address of the first chunk, or of the window once the chunks are read
+    end: Int64  # address after the last word of the chunks, or of the window
+    window: Int64  # address of the window (see `lane_files`); 0: none, or being read
+    window_end: Int64  # address after the last word of the window
     position: Int64  # address of the next record
     stamp: Int64  # next record's stamp minus that of the image's first; NEVER: no more records
     thread: Int64  # number of the thread
@@ -91,7 +93,7 @@ def stamp_after(image_stamp: int, stamp: int) -> int:
 def find_record(state: MergeState, lane: Lane) -> None:
     """Go to the next record of a lane and set its stamp."""
     zeros = 0
-    while lane.position < lane.end:
+    while lane.position < lane.end or _enter_window(lane):
         offset = (lane.position - lane.start) & (CHUNK - 1)
         room = CHUNK - SLACK - offset
         if room < 16:
@@ -106,6 +108,7 @@ def find_record(state: MergeState, lane: Lane) -> None:
             lane.position += 8 * max(word >> 8 & 7, 1)
         elif code > Code.TOUCHED or code == 0 or 8 * words_of(word) > room:
             state.damaged += 1
+            lane.window = 0
             break
         else:
             stamp = (word >> 8) - state.identity & _STAMP
@@ -118,6 +121,17 @@ def find_record(state: MergeState, lane: Lane) -> None:
     # If the lane is still being written, `end` may be inside a record, and `position` after it.
     lane.position = max(lane.position, lane.end)
     lane.stamp = NEVER
+
+
+@kernel
+def _enter_window(lane: Lane) -> bool:
+    """Go on with the lane's window; return False if the lane has none, or has entered it."""
+    if lane.window == 0:
+        return False
+    lane.start = lane.position = lane.window
+    lane.end = lane.window_end
+    lane.window = 0
+    return lane.position < lane.end
 
 
 @kernel

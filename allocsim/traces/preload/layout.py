@@ -1,15 +1,17 @@
 """Files of a recording, as `recorders/preload/source` defines them.
 
 A program image is a process until it calls exec; each exec begins another image. An image has a
-file PID-STAMP that holds one header, and a file PID-STAMP.N for each lane. A lane is a sequence of
-records that one thread at a time writes. When a thread ends, a new thread continues its lane. Lane
-0 has the stacks of the calls instead of records, and exists only if stacks are recorded (see
-`stacks`).
+file PID-STAMP that holds one header, and files for each lane. A lane is a sequence of records that
+one thread at a time writes. When a thread ends, a new thread continues its lane. Lane 0 has the
+stacks of the calls instead of records, and exists only if stacks are recorded (see `stacks`).
+
+The last chunk of lane N is in the file PID-STAMP.Nw, the lane's window, and the chunks before it
+are in the file PID-STAMP.N (see `lane_files`). Up to version 3, all chunks are in PID-STAMP.N.
 
 A stamp is the time of a call, in ticks of the processor's time stamp counter or in ns. A record
 consists of 8-byte words. Its first word has the operation in the low byte and the stamp above it. A
-lane's file consists of chunks of CHUNK bytes, each of which ends with SLACK unused bytes. Words
-that are 0 may precede a record, and are skipped.
+chunk has CHUNK bytes, and ends with SLACK bytes without records. Words that are 0 may precede a
+record, and are skipped.
 """
 
 from __future__ import annotations
@@ -25,12 +27,12 @@ import numpy as np
 
 CHUNK = 128 << 10
 SLACK = 512
-"""Bytes of a chunk, and of its unused end."""
+"""Bytes of a chunk, and of its end, which has no records."""
 
 TEXT_WORDS = 4
 """Words that the name of a thread or program takes in a record."""
 
-MAGIC, VERSION = b"allocrec", 3
+MAGIC, VERSION = b"allocrec", 4
 """First two fields of a header."""
 
 WITH_SITE = 128
@@ -158,7 +160,7 @@ HEADER = np.dtype(
 )
 """The header of a program image."""
 
-_NAME = re.compile(r"([0-9a-f]{1,8}-[0-9a-f]{1,16})(?:\.([0-9a-f]{1,4}))?")
+_NAME = re.compile(r"([0-9a-f]{1,8}-[0-9a-f]{1,16})(?:\.([0-9a-f]{1,4})w?)?")
 
 
 class Image(NamedTuple):
@@ -167,9 +169,9 @@ class Image(NamedTuple):
     header: Any
     """A record of HEADER."""
     lanes: tuple[Path, ...]
-    """The files of the lanes with records."""
+    """The lanes with records. A path is that of the lane's chunks, without those in the window."""
     stacks: Path
-    """The file of lane 0, which does not exist if no stack was recorded."""
+    """Lane 0, which has no file if no stack was recorded."""
 
     @property
     def process(self) -> int:
@@ -215,7 +217,7 @@ def find_images(directory: Path) -> list[Image]:
         if match[2] is None:
             headers.append(path)
         else:
-            lanes[match[1]][int(match[2], 16)] = path
+            lanes[match[1]][int(match[2], 16)] = path.with_name(path.name.rstrip("w"))
     images = (_read_image(path, lanes[path.name]) for path in headers)
     return sorted(filter(None, images), key=lambda image: image.identity)
 
@@ -237,7 +239,7 @@ def mapped_by_program(directory: Path, process: int) -> int:
 def _read_image(path: Path, files: dict[int, Path]) -> Image | None:
     """Return the image whose header is in a file, or None if the file has no complete header.
 
-    `files` are the files of its lanes by number.
+    `files` are its lanes by number.
     """
     with path.open("rb") as file:
         content = file.read(HEADER.itemsize)

@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from allocsim.traces.calls import BATCH
 from allocsim.traces.prefetch import call_arrays
+from allocsim.traces.preload.lane_files import count_used, lane_words
 from allocsim.traces.preload.lanes import NEVER, new_merge, stamp_after
-from allocsim.traces.preload.layout import CHUNK, KINDS, TEXT_WORDS, Code, Image
+from allocsim.traces.preload.layout import KINDS, TEXT_WORDS, Code, Image
 from allocsim.traces.preload.merge import merge_lanes, open_lanes
 from allocsim.traces.preload.time_table import TimeTable
 
@@ -48,19 +47,22 @@ class ImageReader:
     """The calls of one image, which can be read only once."""
 
     def __init__(self, image: Image, until: int | None = None) -> None:
-        """Map the lanes' files. If `until` is a stamp, records with a later stamp are not read."""
+        """Open the lanes. If `until` is a stamp, records with a later stamp are not read."""
         self.image = image
-        self._mappings = [*filter(len, map(mapped_words, image.lanes))]
-        self._merge = new_merge(image.identity, len(self._mappings), MAX_NOTES)
+        lanes = [*map(lane_words, image.lanes)]
+        self._words = [words for lane in lanes for words in (lane.chunks, lane.window)]
+        self._merge = new_merge(image.identity, len(lanes), MAX_NOTES)
         if until is not None:
             self._merge.state[0].until = stamp_after(image.identity, until)
-        for lane, words in zip(self._merge.lanes, self._mappings, strict=True):
-            lane.start = lane.position = words.ctypes.data
-            lane.end = lane.start + 8 * count_used(words)
-        stacks = [mapped_words(image.stacks)] if image.stacks.exists() else []
-        chunks = sum(map(count_chunks, self._mappings + stacks))
+        for lane, words in zip(self._merge.lanes, lanes, strict=True):
+            lane.start = lane.position = words.chunks.ctypes.data
+            lane.end = lane.start + 8 * count_used(words.chunks)
+            lane.window = words.window.ctypes.data
+            lane.window_end = lane.window + 8 * words.used
+        self._bytes = self._unread
+        chunks = sum(words.number for words in [*lanes, lane_words(image.stacks)])
         self.missing = max(int(image.header["chunks"]) - chunks, 0)
-        """Number of chunks that the recorder mapped but that are not in the files."""
+        """Number of chunks that the recorder has begun but that are not in the files."""
         open_lanes(self._merge)
 
     def timed_batches(self) -> Iterator[tuple[int, Any]]:
@@ -70,7 +72,7 @@ class ImageReader:
         of calls are reused (see `call_arrays`). For a short recording they are smaller, so that
         there are about TimeTable.MAX_POINTS / 2 batches of at least MIN_BATCH calls.
         """
-        records = sum(words.nbytes for words in self._mappings) // MEAN_RECORD
+        records = sum(words.nbytes for words in self._words) // MEAN_RECORD
         size = min(max(2 * records // TimeTable.MAX_POINTS, MIN_BATCH), BATCH)
         for calls in call_arrays(size):
             stamp, count = self.stamp, merge_lanes(self._merge, calls)
@@ -92,9 +94,14 @@ class ImageReader:
     @property
     def share_read(self) -> float:
         """The share of the lanes' bytes that has been read, 0 to 1."""
+        return 1 - self._unread / self._bytes if self._bytes else 1.0
+
+    @property
+    def _unread(self) -> int:
+        """Bytes of the lanes that have not been read."""
         lanes: Any = self._merge.lanes
-        total = int((lanes.end - lanes.start).sum())
-        return int((lanes.position - lanes.start).sum()) / total if total else 1.0
+        windows = np.where(lanes.window, lanes.window_end - lanes.window, 0)
+        return int((lanes.end - lanes.position).clip(0).sum() + windows.sum())
 
     @property
     def threads(self) -> int:
@@ -151,7 +158,7 @@ class ImageReader:
         for position in self._merge.notes[: state.notes].tolist():
             words = next(
                 words[(position - words.ctypes.data) // 8 :]
-                for words in self._mappings
+                for words in self._words
                 if 0 <= position - words.ctypes.data < words.nbytes
             )
             head = int(words[0])
@@ -168,41 +175,3 @@ def _remove_last(programs: list[Started], process: int) -> None:
         if programs[index].process == process:
             del programs[index]
             return
-
-
-def mapped_words(path: Path, start: int = 0) -> Any:
-    """Map a lane's file; return the complete chunks in it as an array of words.
-
-    `start` is the offset of the first chunk in the file.
-    """
-    with path.open("rb") as file:
-        length = file.seek(0, 2) // CHUNK * CHUNK - start
-        if length <= 0:
-            return np.zeros(0, np.uint64)
-        mapping = mmap.mmap(file.fileno(), length, prot=mmap.PROT_READ, offset=start)
-    mapping.madvise(mmap.MADV_SEQUENTIAL)
-    return np.frombuffer(mapping, np.uint64)
-
-
-def count_chunks(words: Any) -> int:
-    """Return the number of chunks of a lane up to the last one in use, plus one if another follows.
-
-    If the program was killed, this next chunk may be one that the recorder had mapped and counted
-    in the header, but not yet used.
-    """
-    used = -(-8 * count_used(words) // CHUNK)
-    return min(used + 1, 8 * len(words) // CHUNK)
-
-
-def count_used(words: Any) -> int:
-    """Return the number of words up to the last word that is not 0.
-
-    The words after it are the rest of the last chunk in use, and chunks that the recorder added to
-    the file but did not use.
-    """
-    for start in range(len(words) - CHUNK // 8, -1, -CHUNK // 8):
-        # A copy, because a process that is still running may write, and NumPy would then fail.
-        used = np.flatnonzero(np.array(words[start : start + CHUNK // 8]))
-        if len(used):
-            return start + int(used[-1]) + 1
-    return 0

@@ -16,12 +16,11 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from allocsim.call_sites.pruning import pruned
 from allocsim.call_sites.symbols import Place, resolve
 from allocsim.call_sites.table import SiteTable, table_of_addresses
 from allocsim.text import counted
+from allocsim.traces.preload.lane_files import lane_words
 from allocsim.traces.preload.layout import CHUNK, Image
 
 MAX_DEPTH = 256
@@ -160,12 +159,8 @@ def read_entries(image: Image) -> Iterator[tuple[Kind, Any]]:
     Raises DamagedEntries at an entry that the program has overwritten, and at the end if stacks are
     missing.
     """
-    if not image.stacks.exists():
-        return
-    chunks = np.fromfile(image.stacks, np.uint64)
-    stacks = 0
-    for start in range(0, len(chunks) - CHUNK // 8 + 1, CHUNK // 8):
-        words = chunks[start : start + CHUNK // 8]
+    lane, stacks = lane_words(image.stacks), 0
+    for words in [*lane.chunks.reshape(-1, CHUNK // 8), lane.window]:
         position = 0
         while position < len(words) and (head := int(words[position])):
             kind, length = head & 0xFF, head >> 8 & 0xFFFFFF

@@ -22,6 +22,7 @@ from allocsim.traces.event_maker import EventMaker, by_reason
 from allocsim.traces.prefetch import AHEAD, read_ahead
 from allocsim.traces.preload.account import account_losses, account_notes
 from allocsim.traces.preload.inherited import LiveObjects
+from allocsim.traces.preload.lane_files import has_files
 from allocsim.traces.preload.layout import Flag, Image, ancestors
 from allocsim.traces.preload.reader import ImageReader
 from allocsim.traces.preload.stacks import site_table
@@ -51,7 +52,7 @@ def open_image(image: Image, images: list[Image], ns_per_tick: float) -> ImageTr
     trace = ImageTrace(image.program, iter(()), description)
     trace.reader, trace.progress = reader, lambda: reader.share_read
     trace.header_room = TimeTable.MAX_TEXT + UntouchedBlocks.MAX_TEXT
-    trace.sites = CallSites() if image.stacks.exists() else None
+    trace.sites = CallSites() if has_files(image.stacks) else None
     trace.chunks = _events(trace, image, images, ns_per_tick)
     return trace
 

@@ -451,7 +451,25 @@ static int limited(int resource, rlim_t value)
 
 static int few_descriptors(void) { return limited(RLIMIT_NOFILE, 3); }
 static int small_files(void) { return limited(RLIMIT_FSIZE, 1000); }
-static int no_space(void) { return limited(RLIMIT_AS, 1 << 20); }
+
+static void *churner(void *calls)
+{
+    churn((intptr_t)calls);
+    return NULL;
+}
+
+/* The first thread goes on with its window. A second thread has a stack, but no room for a window. */
+static int no_space(void)
+{
+    static char stack[1 << 18] __attribute__((aligned(4096)));
+    pthread_attr_t attributes;
+    pthread_t thread;
+    if (limited(RLIMIT_AS, 1 << 20) || pthread_attr_init(&attributes) ||
+        pthread_attr_setstack(&attributes, stack, sizeof stack) ||
+        pthread_create(&thread, &attributes, churner, (void *)8000))
+        return 1;
+    return pthread_join(thread, NULL);
+}
 
 static int maps(void) /* memory that does not come from malloc */
 {

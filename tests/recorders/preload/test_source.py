@@ -2,18 +2,20 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from allocsim.events import Op
 from allocsim.recorders.base import RecorderFailed
 from allocsim.recorders.compiler import SHARED
 from allocsim.recorders.preload import library as module
 from allocsim.recorders.preload.clock import is_tsc_trusted
 from allocsim.recorders.preload.library import LIBRARIES, OPTIONS, SOURCE, recorder_library
 from allocsim.trace_stats import collect_stats
-from allocsim.traces.preload.layout import find_images
+from allocsim.traces.preload.layout import CHUNK, find_images
 from allocsim.traces.preload.trace import ImageTrace, open_image
 from tests.recorders.preload.running import HERE, calls_of
 
@@ -124,6 +126,20 @@ def test_calls_of_two_threads_are_in_order_even_if_the_clock_stands_still(tmp_pa
     assert stats.live_objects == 0
     assert collect_stats(forked).live_objects == 0
     assert not forked.dropped, "the child has inherited the block that it frees"
+
+
+def test_program_killed_while_a_window_is_cleared_loses_nothing(tmp_path: Path) -> None:
+    program = tmp_path / "emptied"
+    flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
+    command = ("cc", *flags, "-o", program, HERE / "emptied.c", *LIBRARIES)
+    subprocess.run(command, check=True)
+    done = _run(program, tmp_path / "recordings", ["TSC"])
+    assert done.returncode == -signal.SIGKILL
+    trace = _trace(tmp_path / "recordings")
+    requests = [e.request for chunk in trace.chunks for e in chunk.copy() if e.op == Op.MALLOC]
+    assert len(requests) > 2 * CHUNK // 48
+    assert requests == [i % 1000 for i in range(1, len(requests) + 1)]
+    assert trace.reader.missing == trace.reader.damaged == 0
 
 
 def test_library_is_compiled_once_whatever_the_loader_prints(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from allocsim.traces.preload.lane_files import has_files, window_of
 from allocsim.traces.preload.layout import CHUNK
 from allocsim.traces.preload.stacks import Kind, Stacks, read_entries
 from tests.recorders.preload.running import HERE, Chain, Recorded, calls_of, require_equal
@@ -101,18 +102,19 @@ def test_signal_handlers_that_allocate_do_not_change_a_stack(chain: Chain, progr
 
 def test_without_the_option_there_are_no_stacks(chain: Chain, program: str) -> None:
     (image,) = chain(program, "kinds").images
-    assert not image.stacks.exists()
+    assert not has_files(image.stacks)
     assert Stacks(image).rows == [0]
 
 
 def test_stacks_that_are_cut_off_or_zero_are_damage(chain: Chain, program: str) -> None:
     """The header says how many stacks there are, so missing entries and zeros are noticed."""
     (image,) = chain(program, "kinds", sites=True).images
-    content, whole = image.stacks.read_bytes(), Stacks(image)
+    window = window_of(image.stacks)
+    content, whole = window.read_bytes(), Stacks(image)
     assert len(whole.rows) == image.header["stacks"] + 1
-    image.stacks.write_bytes(content[: CHUNK - 8])
+    window.write_bytes(content[: CHUNK - 8])
     assert Stacks(image).is_damaged
-    image.stacks.write_bytes(content[:8] + bytes(len(content) - 8))
+    window.write_bytes(content[:8] + bytes(len(content) - 8))
     assert Stacks(image).is_damaged
 
 
@@ -120,7 +122,8 @@ def test_stacks_after_an_overwritten_entry_are_unknown(chain: Chain, program: st
     """Numbers after the entry would be wrong. An entry that is cut off at the end is not damage."""
     recorded = chain(program, "kinds", sites=True)
     (image,) = recorded.images
-    content, whole = image.stacks.read_bytes(), Stacks(image)
+    content, whole = window_of(image.stacks).read_bytes(), Stacks(image)
+    window_of(image.stacks).unlink()
     image.stacks.write_bytes(content + b"\xff" * CHUNK + content + content[:100])
     damaged = Stacks(image)
     assert (whole.is_damaged, damaged.is_damaged) == (False, True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.traces.preload.layout import WORDS, Code
-from allocsim.traces.preload.reader import mapped_words
+from allocsim.traces.preload.lane_files import lane_words
+from allocsim.traces.preload.layout import CHUNK, SLACK, WORDS, Code
 from tests.recorders.preload.running import Chain
 
 Record = tuple[int, int, int]
@@ -20,8 +20,12 @@ Record = tuple[int, int, int]
 
 def records_of(lane: Path) -> Iterator[Record]:
     """Yield the records of a lane, in the order in which they were written."""
-    words, position = mapped_words(lane).tolist(), 0
+    files = lane_words(lane)
+    words, position = [*files.chunks.tolist(), *files.window.tolist()], 0
     while position < len(words):
+        if position % (CHUNK // 8) >= (CHUNK - SLACK) // 8:
+            position += SLACK // 8
+            continue
         code, stamp = words[position] & 0xFF, words[position] >> 8
         if code != 0:
             assert code != Code.UNWRITTEN

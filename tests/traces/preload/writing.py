@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from allocsim.traces.preload.lane_files import window_of
 from allocsim.traces.preload.layout import (
     CHUNK,
     HEADER,
@@ -45,6 +46,11 @@ def write_image(
         (directory / f"{name}.{number + 1:x}").write_bytes(encoded([begin, *records], identity))
     (image,) = [image for image in find_images(directory) if image.identity == identity]
     return image
+
+
+def write_window(lane: Path, chunk: bytes, before: int) -> None:
+    """Write the window of a lane, with the number of the chunks before it."""
+    window_of(lane).write_bytes(chunk[:-8] + before.to_bytes(8, "little"))
 
 
 def encoded(records: list[Record], identity: int = IDENTITY) -> bytes:

@@ -19,7 +19,7 @@ static bool append_entry(uint64_t head, const uint64_t *words, size_t length)
 {
     struct lane *lane = process.lanes;
     enum lost reason;
-    if (!lane->cursor || CHUNK - lane->cursor % CHUNK <= 8 * (length + 1))
+    if (!lane->cursor || lane->cursor % CHUNK + 8 * (length + 1) > CHUNK - SLACK)
         if (!next_chunk(lane, &reason))
             return false;
     uint64_t *place = (uint64_t *)lane->cursor;

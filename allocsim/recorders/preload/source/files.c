@@ -1,5 +1,5 @@
-/* The recording's files. They are mapped into the program and grow chunk by chunk. No descriptor
- * stays open. */
+/* The recording's files. The header and the windows of the lanes are mapped into the program. No
+ * descriptor stays open. */
 
 /* Write a character and a number in hexadecimal digits; return the end. */
 static char *append(char *text, char before, uint64_t number)
@@ -14,14 +14,25 @@ static char *append(char *text, char before, uint64_t number)
     return text;
 }
 
-/* Append zeros to the file, so that a later store to the mapped bytes cannot fail; return false on
- * failure. On ext4, writing takes 2 us per page, and posix_fallocate 6 us. Writing works on every
- * file system. */
-static bool grow_file(int file, size_t length, uint64_t offset)
+/* Open a file that is to have `size` bytes; return -1 and set `reason` on failure. This and the next
+ * functions use raw system calls, because libc's open, pwrite and close are cancellation points, and
+ * malloc must not be one. */
+static int open_file(const char *path, int flags, uint64_t size, enum lost *reason)
 {
-    static char zeros[CHUNK];
+    struct rlimit limit;
+    *reason = FILE_LIMIT; /* growing the file beyond the limit would raise SIGXFSZ */
+    if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur < size)
+        return -1;
+    int file = syscall(SYS_openat, AT_FDCWD, path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+    *reason = errno == EMFILE || errno == ENFILE ? NO_DESCRIPTOR : NO_FILE;
+    return file;
+}
+
+/* Write bytes to a file at an offset; return false on failure. */
+static bool write_bytes(int file, const char *bytes, size_t length, uint64_t offset)
+{
     for (size_t done = 0; done < length;) {
-        ssize_t written = syscall(SYS_pwrite64, file, zeros, length - done, offset + done);
+        ssize_t written = syscall(SYS_pwrite64, file, bytes + done, length - done, offset + done);
         if (written <= 0 && !(written < 0 && errno == EINTR))
             return false;
         done += written > 0 ? written : 0;
@@ -29,28 +40,21 @@ static bool grow_file(int file, size_t length, uint64_t offset)
     return true;
 }
 
-/* Map new bytes at the end of a file, at the address `window` unless it is NULL. Return NULL and
- * set `reason` on failure. This uses raw system calls, because libc's open, pwrite and close are
- * cancellation points, and malloc must not be one. */
-static void *map_file(const char *path, void *window, size_t length, uint64_t offset,
-                      enum lost *reason)
+/* Map a new file of zeros, at the address `window` unless it is NULL. Return NULL and set `reason`
+ * on failure. The zeros are written, so that a later store to the mapped bytes cannot fail. On ext4,
+ * this takes 2 us per page, and posix_fallocate 6 us. Writing works on every file system. */
+static void *map_file(const char *path, void *window, size_t length, enum lost *reason)
 {
-    struct rlimit limit;
+    static const char zeros[CHUNK];
+    int file = open_file(path, O_CREAT, length, reason);
     long map = -1;
-    *reason = FILE_LIMIT; /* growing the file beyond the limit would raise SIGXFSZ */
-    if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur < offset + length)
+    if (file < 0)
         return NULL;
-    int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (offset ? 0 : O_CREAT);
-    int file = syscall(SYS_openat, AT_FDCWD, path, flags, 0600);
-    if (file < 0) {
-        *reason = errno == EMFILE || errno == ENFILE ? NO_DESCRIPTOR : NO_FILE;
-        return NULL;
-    }
     *reason = NO_DISK;
-    if (grow_file(file, length, offset)) {
+    if (write_bytes(file, zeros, length, 0)) {
         *reason = NO_SPACE;
         map = syscall(SYS_mmap, window, length, (long)(PROT_READ | PROT_WRITE),
-                      (long)(MAP_SHARED | (window ? MAP_FIXED : 0)), (long)file, offset);
+                      (long)(MAP_SHARED | (window ? MAP_FIXED : 0)), (long)file, 0L);
     }
     syscall(SYS_close, file);
     if (map == -1)
@@ -86,6 +90,26 @@ static char *reserve_window(void)
     return (char *)start;
 }
 
+/* Append the full window of a lane to the lane's file, then clear it for the next chunk. Return false
+ * and set `reason` on failure. Mapping the next chunk of the file into the window instead takes twice
+ * the time, and more if several threads do so at once. */
+static bool empty_window(struct lane *lane, const char *path, enum lost *reason)
+{
+    uint64_t copied = lane->chunks - 1, offset = CHUNK * copied;
+    int file = open_file(path, copied ? 0 : O_CREAT, offset + CHUNK, reason);
+    if (file < 0)
+        return false;
+    bool is_written = write_bytes(file, lane->window, CHUNK, offset);
+    syscall(SYS_close, file);
+    *reason = NO_DISK;
+    if (!is_written)
+        return false;
+    memset(lane->window, 0, CHUNK - sizeof copied);
+    uint64_t *number = (uint64_t *)(lane->window + CHUNK) - 1;
+    __atomic_store_n(number, copied + 1, __ATOMIC_RELEASE); /* from now on, the window counts */
+    return true;
+}
+
 /* Give a lane its next chunk; return false and set `reason` on failure. */
 static bool next_chunk(struct lane *lane, enum lost *reason)
 {
@@ -93,9 +117,15 @@ static bool next_chunk(struct lane *lane, enum lost *reason)
     *reason = NO_SPACE;
     if (!lane->window && !(lane->window = reserve_window()))
         return false;
-    append(stpcpy(path, kept.path), '.', lane - process.lanes);
-    if (!map_file(path, lane->window, CHUNK, CHUNK * lane->chunks, reason))
-        return false;
+    char *end = append(stpcpy(path, kept.path), '.', lane - process.lanes);
+    if (lane->chunks) {
+        if (!empty_window(lane, path, reason))
+            return false;
+    } else {
+        strcpy(end, "w");
+        if (!map_file(path, lane->window, CHUNK, reason))
+            return false;
+    }
     lane->chunks++;
     count(&process.header->chunks, 1);
     lane->cursor = (uint64_t)lane->window;
@@ -121,11 +151,11 @@ static bool start(void)
     uint64_t parent = kept.identity, number = getpid();
     kept.identity = stamp();
     append(append(kept.path + kept.directory, '/', number), '-', kept.identity);
-    struct header *header = map_file(kept.path, NULL, HEADER, 0, &reason);
+    struct header *header = map_file(kept.path, NULL, HEADER, &reason);
     if (!header || madvise(&process, sizeof process, MADV_WIPEONFORK))
         return false;
     *header = (struct header){
-        .magic = "allocrec", .version = 3, .process = number, .identity = kept.identity,
+        .magic = "allocrec", .version = 4, .process = number, .identity = kept.identity,
         .parent = parent, .forked = kept.forked, .is_tsc = kept.is_tsc};
     if (readlink("/proc/self/exe", header->program, sizeof header->program - 1) < 0)
         header->program[0] = 0;

@@ -1,9 +1,14 @@
 /* The files of a recording. allocsim/traces/preload/layout.py has the same definitions.
  *
  * A program image is a process until it calls exec; each exec begins another image. An image has a
- * file PID-STAMP with one struct header, and a file PID-STAMP.N for each of its lanes. A lane is a
- * sequence of records, in chunks of CHUNK bytes; the unused end of a chunk is zero. One thread at a
- * time writes to a lane. When the thread ends, the next new thread takes over the lane.
+ * file PID-STAMP with one struct header, and files for each of its lanes. A lane is a sequence of
+ * records, in chunks of CHUNK bytes; the unused end of a chunk is zero. One thread at a time writes
+ * to a lane. When the thread ends, the next new thread takes over the lane.
+ *
+ * The last chunk of lane N is in a file PID-STAMP.Nw, which is mapped: the lane's window. When the
+ * window is full, it is appended to the file PID-STAMP.N and cleared. The window's last word is the
+ * number of chunks before it. If PID-STAMP.N has more chunks, the program ended before the window was
+ * cleared, and the window does not count.
  *
  * A record is a few words. The first word has the operation and a stamp. The other words have an
  * address and further arguments. The first word is never 0; it is UNWRITTEN until the others are

@@ -44,7 +44,7 @@
 #include "state.h"     /* the recorder's memory */
 #include "real.c"      /* the functions that the hooks call */
 #include "stamp.c"     /* the order of calls */
-#include "files.c"     /* mapped files that grow */
+#include "files.c"     /* the recording's files */
 #include "records.c"   /* lanes and their records */
 #ifdef DLFO_STRUCT_HAS_EH_DBASE /* since glibc 2.35 */
 #include "cache.c"   /* what is known of addresses and stacks */

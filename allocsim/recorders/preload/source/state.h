@@ -14,7 +14,7 @@
 struct lane {
     char *window; /* CHUNK bytes, aligned to CHUNK; NULL before the first chunk */
     uint64_t cursor;
-    uint64_t chunks;   /* in the lane's file */
+    uint64_t chunks;   /* in the lane's file, and one in the window */
     struct lane *next; /* in the list of free lanes */
     struct memo *memo; /* see walk.c; NULL before the first walk */
 };

@@ -1,0 +1,113 @@
+"""The files of a lane: its chunks, and its window, which has the last chunk.
+
+The recorder maps the window into the program. When the window is full, the recorder appends it to
+the file of the chunks and then clears it. The last word of a window is the number of chunks before
+it. If the file has more chunks than that, the recorder was about to clear the window, and the
+window does not count.
+
+The program may still run while its lanes are read.
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from allocsim.traces.preload.layout import CHUNK, SLACK
+
+_WORDS = CHUNK // 8
+
+_ZEROS = 2 * SLACK // 8
+"""More words than the longest record or entry has, because its last words may be 0."""
+
+
+class LaneWords(NamedTuple):
+    """The words of a lane from a chunk on; either part may be empty."""
+
+    chunks: Any
+    """The chunks, as an array that is mapped from the file."""
+    window: Any
+    """The words after these chunks, copied from the window: those in use, and some zeros."""
+    used: int
+    """Number of words of the window that are in use, as `count_used` returns it."""
+    has_window: bool
+    """Whether there is a window that counts; it may have no record."""
+
+    @property
+    def number(self) -> int:
+        """Number of chunks. For those of the file, see `count_chunks`."""
+        return count_chunks(self.chunks) + self.has_window
+
+
+def window_of(lane: Path) -> Path:
+    """Return the file of a lane's window."""
+    return lane.with_name(f"{lane.name}w")
+
+
+def has_files(lane: Path) -> bool:
+    """Return whether a lane has any file."""
+    return lane.exists() or window_of(lane).exists()
+
+
+def lane_words(lane: Path, start: int = 0) -> LaneWords:
+    """Return the words of a lane from the offset `start` on, which is a multiple of CHUNK."""
+    window, before = _copied_window(window_of(lane))
+    # The file is read after the window. If it then does not have the chunk of the window, the
+    # recorder had not begun to clear the window.
+    chunks = mapped_chunks(lane, start)
+    has_window = len(window) > 0 and before >= start + chunks.nbytes
+    used = count_used(window) if has_window else 0
+    return LaneWords(chunks, window[: used + _ZEROS if used else 0].copy(), used, has_window)
+
+
+def mapped_chunks(path: Path, start: int) -> Any:
+    """Map the complete chunks of a file from the offset `start` on; return an array of words."""
+    if not path.exists():
+        return np.zeros(0, np.uint64)
+    with path.open("rb") as file:
+        length = file.seek(0, 2) // CHUNK * CHUNK - start
+        if length <= 0:
+            return np.zeros(0, np.uint64)
+        mapping = mmap.mmap(file.fileno(), length, prot=mmap.PROT_READ, offset=start)
+    mapping.madvise(mmap.MADV_SEQUENTIAL)
+    return np.frombuffer(mapping, np.uint64)
+
+
+def _copied_window(path: Path) -> tuple[Any, int]:
+    """Return the words of a window and the bytes before it; (no words, 0) if it is incomplete."""
+    if not path.exists():
+        return np.zeros(0, np.uint64), 0
+    while True:
+        number = np.fromfile(path, np.uint64, 1, offset=CHUNK - 8)
+        words = np.fromfile(path, np.uint64, _WORDS)
+        if len(words) < _WORDS or not len(number):
+            return np.zeros(0, np.uint64), 0
+        if words[-1] == number[0]:  # otherwise the window was emptied in between
+            return words, int(number[0]) * CHUNK
+
+
+def count_chunks(words: Any) -> int:
+    """Return the number of chunks up to the last one in use, plus one if another follows.
+
+    Up to version 3, this next chunk may be one that the recorder had mapped and counted in the
+    header, but not yet used when the program was killed.
+    """
+    used = -(-8 * count_used(words) // CHUNK)
+    return min(used + 1, 8 * len(words) // CHUNK)
+
+
+def count_used(words: Any) -> int:
+    """Return the number of words of chunks up to the last word of a record.
+
+    The words after it are the rest of the last chunk in use, and chunks that the recorder added to
+    the file but did not use.
+    """
+    for start in range(len(words) - _WORDS, -1, -_WORDS):
+        # A copy, because a process that is still running may write, and NumPy would then fail.
+        used = np.flatnonzero(np.array(words[start : start + _WORDS - SLACK // 8]))
+        if len(used):
+            return start + int(used[-1]) + 1
+    return 0
