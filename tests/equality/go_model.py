@@ -81,7 +81,7 @@ def start(heap: Go, recording: Recording) -> None:
     """
     chunks, begin = len(recording.chunks), recording.start
     start_pages(heap, chunks)
-    _add_records(heap)
+    _add_records(heap, len(recording.changes))
     heap.palloc_bits[: chunks * 16] = recording.chunks[:, :16].ravel()
     for number, known in enumerate(recording.chunks[:, 16:].tolist()):
         record = heap.scav_chunk[number]
@@ -99,10 +99,13 @@ def start(heap: Go, recording: Recording) -> None:
     summarize(heap, chunks)
 
 
-def _add_records(heap: Go) -> None:
-    """Add unused records, so that the bytes of metadata stay the same during the replay."""
-    mheap, last = heap.mheap[0], len(heap.mspan) - 1
-    heap.mspan[1:last].next = np.arange(2, last + 1)
+def _add_records(heap: Go, events: int) -> None:
+    """Add unused records, so that the bytes of metadata stay the same during the replay.
+
+    An event takes at most one span into use.
+    """
+    mheap, last = heap.mheap[0], min(events + 1, len(heap.mspan) - 1)
+    heap.span_use[1:last].next = np.arange(2, last + 1)
     mheap.unused_span, mheap.last_span, mheap.arenas = 1, last, 1 << 30
 
 

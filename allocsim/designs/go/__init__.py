@@ -90,7 +90,7 @@ CODE = code_record(
     mpagealloc.page_alloc,
     mgcscavenge.scavenge_pages,
     mheap.alloc_pages,
-    mheap.free_span,
+    mheap.free_span_pages,
     mcache.next_free,
     mgcpacer.commit,
     mgcpacer.update_goal,

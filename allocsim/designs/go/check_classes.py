@@ -39,8 +39,8 @@ WHOLE = 1 << 16
 
 
 def slots_of(heap: Go, span: SpanCopy, first: int) -> int:
-    """Return an int with bit i set if slot i is live (`first` = 0) or taken (`first` = 8)."""
-    words = heap.gc_bits[span.number * 16 + first :][: 8 if span.size_class else 1].tolist()
+    """Return an int with bit i set if slot i is live (`first` = 0) or taken (`first` = 1)."""
+    words = heap.gc_bits[span.number * 16 + first :][: 16 if span.size_class else 1 : 2].tolist()
     return sum((word & ALL) << 64 * index for index, word in enumerate(words))
 
 
@@ -56,10 +56,10 @@ def chain(heap: Go, size_class: int, column: int) -> tuple[list[int], str]:
     queue, members, before = heap.span_set[size_class, column], list[int](), 0
     number = int(queue.head)
     while number:
-        if not 0 < number < len(heap.mspan) or heap.mspan[number].prev != before:
+        if not 0 < number < len(heap.mspan) or heap.span_use[number].prev != before:
             return members, f"a broken link to span {number}"
         members.append(number)
-        before, number = number, int(heap.mspan[number].next)
+        before, number = number, int(heap.span_use[number].next)
     return members, "" if queue.tail == before else f"a tail of {queue.tail}, not {before}"
 
 
@@ -75,8 +75,10 @@ def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
                 counted[number] += 1
                 column_of[number] = column
         counted[int(central.alloc)] += central.alloc != 0
+        if central.unswept:
+            yield f"class {size_class} has not been swept from span {central.unswept} on"
     for span in spans_of(heap):
-        expected = 0 if span.size_class < 0 or _is_full_directly(heap, span) else 1
+        expected = 0 if span.size_class <= 0 or _is_full_directly(heap, span) else 1
         if (found := counted.pop(span.number, 0)) != expected:
             yield f"span {span.number} is {found} times in caches and sets, expected {expected}"
         yield from _misplaced(heap, span, column_of.get(span.number))
@@ -115,7 +117,7 @@ def classes_count_their_slots(heap: Go, memory: Reservation) -> Iterator[str]:
     for number, central in enumerate(heap.mcentral[1:], start=1):
         members = [span for span in spans if span.size_class == number]
         partial, _ = chain(heap, number, PARTIAL)
-        free = sum(int(central.nelems) - int(heap.mspan[n].alloc_count) for n in partial)
+        free = sum(int(central.nelems) - int(heap.span_use[n].alloc_count) for n in partial)
         if (central.num_spans, central.partial_free) != (len(members), free):
             counted = f"{central.num_spans} spans with {central.partial_free} free slots"
             actual = f"{len(members)} spans with {free} free slots"
@@ -129,7 +131,7 @@ def live_slots_are_taken(heap: Go, memory: Reservation) -> Iterator[str]:
     direct = heap.mheap[0].direct
     for span in small_spans(heap):
         central = heap.mcentral[span.size_class]
-        live, taken = slots_of(heap, span, 0), slots_of(heap, span, 8)
+        live, taken = slots_of(heap, span, 0), slots_of(heap, span, 1)
         if live >> int(central.nelems):
             yield f"span {span.number} has a live slot beyond its {central.nelems} slots"
         if central.alloc == span.number:
@@ -161,7 +163,8 @@ def cached_slots_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
         if offered & passed:
             yield f"class {number} offers slots {offered:#x} that it has passed"
         base = span.start_addr + 64 * word * int(central.elemsize)
-        if offered and (central.alloc_base, central.alloc_row) != (base, span.number * 16 + word):
+        row = span.number * 16 + 2 * word
+        if offered and (central.alloc_base, central.alloc_row) != (base, row):
             yield f"class {number} takes slots from {central.alloc_base:#x}, expected {base:#x}"
 
 
@@ -199,7 +202,7 @@ def _allocated(heap: Go, span: SpanCopy) -> int:
     if heap.mheap[0].direct:
         return slots_of(heap, span, 0).bit_count()
     word, nelems = max(int(central.alloc_word), -1), int(central.nelems)
-    ahead = ~slots_of(heap, span, 8) & ((1 << nelems) - 1)
+    ahead = ~slots_of(heap, span, 1) & ((1 << nelems) - 1)
     if word < 0:
         return nelems - ahead.bit_count()
     beyond = ahead >> 64 * (word + 1)

@@ -31,11 +31,9 @@ class SpanCopy(NamedTuple):
     number: int
     start_addr: int
     npages: int
-    size_class: int
-    alloc_count: int
-    next: int
-    prev: int
     offset: int
+    alloc_count: int
+    size_class: int
 
     @property
     def end(self) -> int:
@@ -46,8 +44,11 @@ class SpanCopy(NamedTuple):
 def spans_of(heap: Go) -> list[SpanCopy]:
     """Return the spans in use, in the order of their addresses."""
     last = min(max(int(heap.mheap[0].last_span), 0), len(heap.mspan) - 1)
-    rows = heap.mspan[1 : last + 1]
-    columns = [rows[name].tolist() for name in SpanCopy._fields[1:]]
+    tables = [heap.mspan] * 3 + [heap.span_use] * 2
+    columns = [
+        table[name][1 : last + 1].tolist()
+        for table, name in zip(tables, SpanCopy._fields[1:], strict=True)
+    ]
     copies = [SpanCopy(n, *row) for n, row in enumerate(zip(*columns, strict=True), start=1)]
     return sorted((span for span in copies if span.start_addr), key=lambda span: span.start_addr)
 
@@ -206,7 +207,7 @@ def records_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
     unused, number = set[int](), int(mheap.unused_span)
     while 0 < number <= mheap.last_span and number not in unused:
         unused.add(number)
-        number = int(heap.mspan[number].next)
+        number = int(heap.span_use[number].next)
     if number or len(unused) + len(spans) != mheap.last_span:
         yield (
             f"there are {mheap.last_span} span records, but {len(spans)} are in use and "

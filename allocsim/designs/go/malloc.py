@@ -185,7 +185,7 @@ def free_object(heap: Go, address: int) -> int:
         reusable = address if part == WHOLE else 0
     elif inside:
         return Status.NOT_OBJECT_START
-    row = np.uint64((entry >> SPAN_SHIFT << BITS_SHIFT) + (slot >> 6))
+    row = np.uint64((entry >> SPAN_SHIFT << BITS_SHIFT) + 2 * (slot >> 6))
     bit, marks = shift_left(1, slot & 63), int(heap.gc_bits[row])
     if marks & bit == 0:
         return object_status(heap, address) or Status.UNKNOWN_POINTER

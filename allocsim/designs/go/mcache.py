@@ -12,9 +12,9 @@ import numpy as np
 from allocsim.core.jit import kernel
 from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import load_word, store_word
-from allocsim.designs.go.mcentral import cache_span, push, uncache_span
+from allocsim.designs.go.mcentral import cache_span, uncache_span
 from allocsim.designs.go.mheap import alloc_span
-from allocsim.designs.go.records import FULL, Go, MCentral
+from allocsim.designs.go.records import Go, MCentral
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT, TINY_CLASS
 from allocsim.designs.go.spans import BITS_SHIFT, entry_of, page_of, words_of
 from allocsim.designs.go.sys import ones, shift_left, trailing_zeros64
@@ -61,7 +61,7 @@ def _refill_alloc_cache(heap: Go, central: MCentral) -> bool:
         free = free_slots(heap, central, word)
         if free:
             central.alloc_word, central.alloc_cache, central.alloc_bit = word, free, -1
-            central.alloc_row = (central.alloc << BITS_SHIFT) + word
+            central.alloc_row = (central.alloc << BITS_SHIFT) + 2 * word
             start = heap.mspan[central.alloc].start_addr
             central.alloc_base = start + (word << 6) * central.elemsize
             return True
@@ -75,7 +75,7 @@ def free_slots(heap: Go, central: MCentral, word: int) -> int:
 
     A bit is 1 if the slot was free at the last sweep. `word` is the index of the word in the span.
     """
-    row = (central.alloc << BITS_SHIFT) + word + heap.mheap[0].taken
+    row = (central.alloc << BITS_SHIFT) + 2 * word + heap.mheap[0].taken
     return ~int(heap.gc_bits[row]) & ones(0, min(64, central.nelems - (word << 6)))
 
 
@@ -91,13 +91,13 @@ def refill(heap: Go, size_class: int) -> int:
     old = central.alloc
     uncache(central)
     if old:
-        taken = central.nelems - heap.mspan[old].alloc_count
+        taken = central.nelems - heap.span_use[old].alloc_count
         controller.allocated += taken * central.elemsize
         uncache_span(heap, size_class, old)
     span = cache_span(heap, size_class)
     central.alloc = span
     if span:
-        used = heap.mspan[span].alloc_count * central.elemsize
+        used = heap.span_use[span].alloc_count * central.elemsize
         controller.heap_live += (central.npages << PAGE_SHIFT) - used
         controller.should_help = 1
     return span
@@ -121,14 +121,13 @@ def alloc_large(heap: Go, length: int) -> int:
     if span == 0:
         return 0
     record, controller = heap.mspan[span], heap.gc_controller[0]
-    record.alloc_count = 1
+    heap.span_use[span].alloc_count = 1
     heap.gc_bits[span << BITS_SHIFT] = 1
     heap.spans[page_of(heap, record.start_addr)] = entry_of(span, 0, 0)
     controller.heap_live += npages << PAGE_SHIFT
     controller.allocated += npages << PAGE_SHIFT
     controller.should_help = 1
     heap.counters[0].large_pages += npages
-    push(heap, 0, FULL, span)
     return span
 
 

@@ -1,8 +1,9 @@
 """The spans of a class, in two sets: those with a free slot, and full ones (runtime/mcentral.go).
 
 Invariant: a span of a class is cached (`alloc`) or in exactly one of the two sets. The spans of
-large objects are in the full set of class 0. With the parameter `direct`, a free takes effect at
-once, nothing is swept, and full spans are in no set.
+large objects are in no set; in Go, they are in the full set of class 0, whose order does not
+matter. With the parameter `direct`, a free takes effect at once, nothing is swept, and full spans
+are in no set.
 """
 
 from __future__ import annotations
@@ -24,32 +25,32 @@ from allocsim.designs.go.spans import (
 @kernel
 def push(heap: Go, size_class: int, column: int, span: int) -> None:
     """Add a span at the tail of a set (spanSet.push)."""
-    queue, record = heap.span_set[size_class, column], heap.mspan[span]
-    record.next, record.prev = 0, queue.tail
+    queue, use = heap.span_set[size_class, column], heap.span_use[span]
+    use.next, use.prev = 0, queue.tail
     if queue.tail:
-        heap.mspan[queue.tail].next = span
+        heap.span_use[queue.tail].next = span
     else:
         queue.head = span
     queue.tail = span
     if column == PARTIAL:
-        free = heap.mcentral[size_class].nelems - record.alloc_count
+        free = heap.mcentral[size_class].nelems - use.alloc_count
         heap.mcentral[size_class].partial_free += free
 
 
 @kernel
 def remove(heap: Go, size_class: int, column: int, span: int) -> None:
     """Take a span out of a set (spanSet.pop, if it is the first)."""
-    queue, record = heap.span_set[size_class, column], heap.mspan[span]
-    if record.prev:
-        heap.mspan[record.prev].next = record.next
+    queue, use = heap.span_set[size_class, column], heap.span_use[span]
+    if use.prev:
+        heap.span_use[use.prev].next = use.next
     else:
-        queue.head = record.next
-    if record.next:
-        heap.mspan[record.next].prev = record.prev
+        queue.head = use.next
+    if use.next:
+        heap.span_use[use.next].prev = use.prev
     else:
-        queue.tail = record.prev
+        queue.tail = use.prev
     if column == PARTIAL:
-        free = heap.mcentral[size_class].nelems - record.alloc_count
+        free = heap.mcentral[size_class].nelems - use.alloc_count
         heap.mcentral[size_class].partial_free -= free
 
 
@@ -72,12 +73,12 @@ def uncache_span(heap: Go, size_class: int, span: int) -> None:
     With `direct`, slots that the cache has passed may be free. They can be taken when the span is
     cached again; a span without a live object is freed.
     """
-    record, nelems = heap.mspan[span], heap.mcentral[size_class].nelems
-    record.alloc_count = live_slots(heap, span, nelems) if heap.mheap[0].direct else nelems
-    if record.alloc_count == nelems:
+    use, nelems = heap.span_use[span], heap.mcentral[size_class].nelems
+    use.alloc_count = live_slots(heap, span, nelems) if heap.mheap[0].direct else nelems
+    if use.alloc_count == nelems:
         if not heap.mheap[0].direct:
             push(heap, size_class, FULL, span)
-    elif record.alloc_count == 0:
+    elif use.alloc_count == 0:
         release_span(heap, size_class, span)
     else:
         push(heap, size_class, PARTIAL, span)
@@ -98,8 +99,8 @@ def _grow(heap: Go, size_class: int) -> int:
     if span == 0:
         return 0
     row = span << BITS_SHIFT
-    for word in range(row, row + words_of(central.nelems)):
-        heap.gc_bits[word] = heap.gc_bits[word + heap.mheap[0].taken] = 0
+    for word in range(row, row + 2 * words_of(central.nelems)):
+        heap.gc_bits[word] = 0
     set_spans(heap, span)
     central.num_spans += 1
     heap.counters[0].refills += 1

@@ -60,7 +60,7 @@ def allocate_span_record(heap: Go) -> int:
     mheap = heap.mheap[0]
     span = int(mheap.unused_span)
     if span:
-        mheap.unused_span = heap.mspan[span].next
+        mheap.unused_span = heap.span_use[span].next
         return span
     if mheap.last_span % SPANS_PER_CHUNK == 0:
         count_metadata(heap, FIXALLOC_CHUNK)
@@ -71,9 +71,8 @@ def allocate_span_record(heap: Go) -> int:
 @kernel
 def free_span_record(heap: Go, span: int) -> None:
     """Make a span record available again (mheap.freeMSpanLocked)."""
-    record, mheap = heap.mspan[span], heap.mheap[0]
-    record.start_addr = 0
-    record.next = mheap.unused_span
+    mheap = heap.mheap[0]
+    heap.span_use[span].next = mheap.unused_span
     mheap.unused_span = span
 
 

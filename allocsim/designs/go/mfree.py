@@ -52,12 +52,12 @@ def _free_directly(heap: Go, span: int, size_class: int, slot: int) -> None:
     if central.alloc == span:
         _offer_again(central, slot)
         return
-    record = heap.mspan[np.uint64(span)]
-    left = record.alloc_count - 1
+    use = heap.span_use[np.uint64(span)]
+    left = use.alloc_count - 1
     if left == 0 or left + 1 == central.nelems:
         move_span(heap, size_class, span)
     else:
-        record.alloc_count = left
+        use.alloc_count = left
         central.partial_free += 1
 
 
@@ -82,11 +82,11 @@ def move_span(heap: Go, size_class: int, span: int) -> int:
 
     A full span joins the partial set, and an empty span is freed. Returns a Status.
     """
-    record = heap.mspan[span]
-    if record.alloc_count < heap.mcentral[size_class].nelems:
+    use = heap.span_use[span]
+    if use.alloc_count < heap.mcentral[size_class].nelems:
         remove(heap, size_class, PARTIAL, span)
-    record.alloc_count -= 1
-    if record.alloc_count == 0:
+    use.alloc_count -= 1
+    if use.alloc_count == 0:
         release_span(heap, size_class, span)
     else:
         push(heap, size_class, PARTIAL, span)

@@ -3,20 +3,29 @@
 Sweeping a span copies its live bits to the bits that mark taken slots. The time of a collection
 therefore depends on the number of spans, not on the number of objects. Spans without a live object
 are freed.
+
+Go sweeps set by set. Here, a collection first sweeps all spans in the order of their numbers, then
+puts them into their sets in Go's order. The result is the same, and the records of a large heap are
+read in the order of memory.
 """
 
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
+from allocsim.core.prefetch import prefetch
 from allocsim.designs.go.mcache import uncache
-from allocsim.designs.go.mcentral import push, release_span, remove
-from allocsim.designs.go.mheap import free_span
+from allocsim.designs.go.mcentral import push
+from allocsim.designs.go.metadata import free_span_record
+from allocsim.designs.go.mheap import free_span, free_span_pages
 from allocsim.designs.go.mpallocbits import CHUNK_SHIFT
 from allocsim.designs.go.pallocsum import page_update
-from allocsim.designs.go.records import FULL, PARTIAL, Go
+from allocsim.designs.go.records import FULL, PARTIAL, STACK, Go
 from allocsim.designs.go.size_classes import PAGE_SHIFT
-from allocsim.designs.go.spans import BITS_SHIFT, TAKEN, prefetch_span, words_of
+from allocsim.designs.go.spans import BITS_SHIFT, TAKEN, page_of, words_of
 from allocsim.designs.go.sys import ones_count64
+
+AHEAD = 8
+"""Number of spans by which a sweep prefetches page map entries."""
 
 
 @kernel
@@ -24,72 +33,109 @@ def sweep(heap: Go) -> int:
     """Sweep all spans; return the bytes of the live objects (gcSweep)."""
     mheap = heap.mheap[0]
     mheap.sweeping = 1
-    marked = sweep_large(heap)
-    for size_class in range(1, len(heap.mcentral)):
-        if heap.mcentral[size_class].num_spans:
-            marked += sweep_class(heap, size_class) * heap.mcentral[size_class].elemsize
+    marked, last = 0, int(mheap.last_span)
+    for span in range(1, last + 1):
+        prefetch(heap.spans, page_of(heap, heap.mspan[min(span + AHEAD, last)].start_addr))
+        if heap.mspan[span].start_addr and heap.span_use[span].size_class != STACK:
+            marked += sweep_span(heap, span)
+    sort_spans(heap)
     mheap.sweeping = 0
     page_update(heap, 0, mheap.chunks << CHUNK_SHIFT)
     return marked
 
 
 @kernel
-def sweep_class(heap: Go, size_class: int) -> int:
-    """Sweep all spans of a class: cached, full and partial. Returns the number of live objects."""
-    central = heap.mcentral[size_class]
-    full, partial = heap.span_set[size_class, FULL], heap.span_set[size_class, PARTIAL]
-    cached, first, second = central.alloc, full.head, partial.head
-    uncache(central)
-    central.partial_free = 0
-    full.head = full.tail = partial.head = partial.tail = 0
-    live = 0
-    for head in (cached, first, second):
-        span = head
-        while span:
-            following = int(heap.mspan[span].next) if span != cached else 0
-            prefetch_span(heap, following)
-            live += sweep_span(heap, size_class, span)
-            span = following
-    return live
+def sweep_span(heap: Go, span: int) -> int:
+    """Free the dead objects of a span; if none is live, free its pages (mspan.sweep).
 
-
-@kernel
-def sweep_span(heap: Go, size_class: int, span: int) -> int:
-    """Free the dead objects of a span, and put it into its set (mspan.sweep).
-
-    The span is in no set at first. Returns the number of live objects.
+    Returns the bytes of the live objects.
     """
-    nelems, row, live = heap.mcentral[size_class].nelems, span << BITS_SHIFT, 0
-    for word in range(row, row + words_of(nelems)):
+    size_class = int(heap.span_use[span].size_class)
+    central, row, live = heap.mcentral[size_class], span << BITS_SHIFT, 0
+    for word in range(row, row + 2 * words_of(central.nelems), 2):
         marks = int(heap.gc_bits[word])
         heap.gc_bits[word + TAKEN] = marks
         live += ones_count64(marks)
-    heap.mspan[span].alloc_count = live
+    heap.span_use[span].alloc_count = live
+    if size_class == 0:
+        return sweep_large(heap, span, live)
     if live == 0:
-        release_span(heap, size_class, span)
-    else:
-        push(heap, size_class, FULL if live == nelems else PARTIAL, span)
-    return live
+        central.num_spans -= 1
+        free_span_pages(heap, span)
+    return live * central.elemsize
 
 
 @kernel
-def sweep_large(heap: Go) -> int:
-    """Free the large objects that are dead; return the bytes of the others."""
-    span, live = heap.span_set[0, FULL].head, 0
-    while span:
-        following = int(heap.mspan[span].next)
-        prefetch_span(heap, following)
-        if heap.gc_bits[span << BITS_SHIFT]:
-            live += heap.mspan[span].npages << PAGE_SHIFT
-        else:
-            free_large(heap, span)
-        span = following
-    return live
+def sweep_large(heap: Go, span: int, live: int) -> int:
+    """Free the span of a large object unless it is live; return the bytes of the live object."""
+    if live:
+        return heap.mspan[span].npages << PAGE_SHIFT
+    free_large(heap, span)
+    return 0
+
+
+@kernel
+def sort_spans(heap: Go) -> None:
+    """Put the swept spans of all classes into their sets.
+
+    Takes one span of each class in turn, so that the loads of the next spans of all classes
+    overlap. For 700,000 spans, this takes 9 ms. Taking class after class took 75 ms, because the
+    next span of a class is known only when its link has been loaded.
+    """
+    first = 0
+    for size_class in range(1, len(heap.mcentral)):
+        central = heap.mcentral[size_class]
+        central.unswept = take_all(heap, size_class)
+        if central.unswept:
+            central.next_class, first = first, size_class
+    while first:
+        size_class, first = first, 0
+        while size_class:
+            central = heap.mcentral[size_class]
+            span = int(central.unswept)
+            central.unswept = heap.span_use[span].next
+            prefetch(heap.span_use, central.unswept)
+            sort_span(heap, size_class, span)
+            following = int(central.next_class)
+            if central.unswept:
+                central.next_class, first = first, size_class
+            size_class = following
+
+
+@kernel
+def take_all(heap: Go, size_class: int) -> int:
+    """Empty the cache and the sets of a class; return the first of the spans, which stay linked.
+
+    The order is that of Go's sweep: the cached span, the full set, the partial set.
+    """
+    central = heap.mcentral[size_class]
+    full, partial = heap.span_set[size_class, FULL], heap.span_set[size_class, PARTIAL]
+    head = int(partial.head)
+    if full.head:
+        heap.span_use[full.tail].next = head
+        head = int(full.head)
+    if central.alloc:
+        heap.span_use[central.alloc].next = head
+        head = int(central.alloc)
+    uncache(central)
+    central.partial_free = 0
+    full.head = full.tail = partial.head = partial.tail = 0
+    return head
+
+
+@kernel
+def sort_span(heap: Go, size_class: int, span: int) -> None:
+    """Put a swept span into its set, or free its record if it is empty."""
+    live = heap.span_use[span].alloc_count
+    if live == 0:
+        free_span_record(heap, span)
+    else:
+        is_full = live == heap.mcentral[size_class].nelems
+        push(heap, size_class, FULL if is_full else PARTIAL, span)
 
 
 @kernel
 def free_large(heap: Go, span: int) -> None:
     """Free the span of a large object."""
-    remove(heap, 0, FULL, span)
     heap.counters[0].large_pages -= heap.mspan[span].npages
     free_span(heap, span)

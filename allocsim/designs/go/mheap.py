@@ -107,18 +107,27 @@ def alloc_span(heap: Go, npages: int, size_class: int) -> int:
     record = heap.mspan[span]
     record.start_addr = mheap.start + (first << PAGE_SHIFT)
     record.npages = npages
-    record.size_class = size_class
-    record.alloc_count = record.next = record.prev = record.offset = 0
+    record.offset = 0
+    use = heap.span_use[span]
+    use.size_class = size_class
+    use.alloc_count = use.next = use.prev = 0
     return span
 
 
 @out_of_line
-def free_span(heap: Go, span: int) -> int:
-    """Free a span that is in no set, and its record (mheap.freeSpanLocked). Returns a Status."""
+def free_span_pages(heap: Go, span: int) -> int:
+    """Free the pages of a span (mheap.freeSpanLocked). Returns a Status."""
     record, mheap = heap.mspan[span], heap.mheap[0]
     mheap.pages_in_use -= record.npages
     heap.counters[0].spans -= 1
     clear_spans(heap, span)
     mpagealloc.page_free(heap, page_of(heap, record.start_addr), record.npages)
-    free_span_record(heap, span)
+    record.start_addr = 0
     return Status.OK
+
+
+@kernel
+def free_span(heap: Go, span: int) -> None:
+    """Free a span that is in no set, and its record."""
+    free_span_pages(heap, span)
+    free_span_record(heap, span)

@@ -14,7 +14,7 @@ from allocsim.designs.go.mcache import free_slots
 from allocsim.designs.go.mgcpacer import NO_HEAP_GOAL
 from allocsim.designs.go.records import Go
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
-from allocsim.designs.go.spans import BITS_SHIFT, TAKEN, live_slots, words_of
+from allocsim.designs.go.spans import BITS_SHIFT, live_slots, words_of
 from allocsim.designs.go.sys import ones_count64
 
 PARTS = {
@@ -113,10 +113,11 @@ def _live_objects(heap: Go) -> list[int]:
     """Return the number of live objects of each class, counted bit by bit."""
     spans = heap.mspan[: int(heap.mheap[0].last_span) + 1]
     words = heap.gc_bits[: len(spans) << BITS_SHIFT].reshape(len(spans), 1 << BITS_SHIFT)
-    live = np.bitwise_count(words[:, :TAKEN].view(np.uint64)).sum(axis=1)
-    used = (spans.start_addr != 0) & (spans.size_class != 0)
+    live = np.bitwise_count(words[:, ::2].view(np.uint64)).sum(axis=1)
+    size_class = heap.span_use.size_class[: len(spans)]
+    used = (spans.start_addr != 0) & (size_class != 0)
     counted = np.zeros(len(heap.mcentral), np.int64)
-    np.add.at(counted, spans.size_class[used], live[used].astype(np.int64))
+    np.add.at(counted, size_class[used], live[used].astype(np.int64))
     return [int(count) for count in counted]
 
 
@@ -166,4 +167,5 @@ def _allocated(heap: Go) -> tuple[int, int]:
 def _large_spans(heap: Go) -> np.ndarray:
     """Return the numbers of the spans of large objects."""
     spans = heap.mspan[: int(heap.mheap[0].last_span) + 1]
-    return np.flatnonzero((spans.start_addr != 0) & (spans.size_class == 0))
+    size_class = heap.span_use.size_class[: len(spans)]
+    return np.flatnonzero((spans.start_addr != 0) & (size_class == 0))

@@ -36,18 +36,18 @@ def object_status(heap: Go, address: int) -> int:
     if not 0 <= page_of(heap, address) < len(heap.spans):
         return Status.OK if address == zero_base(heap) else Status.UNKNOWN_POINTER
     span = span_of(heap, address)
-    record = heap.mspan[span]
-    if span == 0 or record.size_class == STACK:
+    record, size_class = heap.mspan[span], heap.span_use[span].size_class
+    if span == 0 or size_class == STACK:
         return Status.UNKNOWN_POINTER
-    if record.size_class == 0 and heap.gc_bits[span << BITS_SHIFT] == 0:
+    if size_class == 0 and heap.gc_bits[span << BITS_SHIFT] == 0:
         return Status.UNKNOWN_POINTER
     offset = address - record.start_addr
-    if record.size_class == 0:
+    if size_class == 0:
         return Status.OK if offset == record.offset << PAGE_SHIFT else Status.NOT_SPAN_START
-    central = heap.mcentral[record.size_class]
+    central = heap.mcentral[size_class]
     if offset >= central.nelems * central.elemsize:
         return Status.NOT_OBJECT_START
-    if record.size_class == TINY_CLASS:
+    if size_class == TINY_CLASS:
         return _tiny_status(heap, address)
     return Status.NOT_OBJECT_START if offset % central.elemsize else Status.OK
 
@@ -59,7 +59,7 @@ def set_live(heap: Go, address: int, live: int) -> int:
     size_class, span = entry & CLASS_MASK, entry >> SPAN_SHIFT
     offset = address - heap.mspan[span].start_addr
     slot = offset * heap.mcentral[size_class].div_mul >> 32
-    row = (span << BITS_SHIFT) + (slot >> 6)
+    row = (span << BITS_SHIFT) + 2 * (slot >> 6)
     others = int(heap.gc_bits[row]) & ~shift_left(1, slot & 63)
     heap.gc_bits[row] = others | shift_left(live, slot & 63)
     return Status.OK
@@ -92,12 +92,13 @@ def allocated_size(heap: Go, address: int) -> int:
     """
     if address == zero_base(heap) or object_status(heap, address) != Status.OK:
         return 0
-    record = heap.mspan[span_of(heap, address)]
-    if record.size_class == 0:
+    span = span_of(heap, address)
+    record, size_class = heap.mspan[span], heap.span_use[span].size_class
+    if size_class == 0:
         return (record.npages - record.offset) << PAGE_SHIFT
-    if record.size_class == TINY_CLASS:
+    if size_class == TINY_CLASS:
         return _part_size(heap, address)
-    return heap.mcentral[record.size_class].elemsize
+    return heap.mcentral[size_class].elemsize
 
 
 @kernel

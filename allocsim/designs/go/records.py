@@ -26,11 +26,20 @@ class MSpan(Struct):
 
     start_addr: Int64  # address of the first byte; 0 in an unused record
     npages: Int64  # length in pages
-    size_class: Int32  # class of its objects; 0: one large object; STACK: a stack segment
-    alloc_count: Int32  # slots allocated and not swept; not updated while the span is cached
-    next: Int32  # next span of the same set; in an unused record: the next unused record
-    prev: Int32  # previous span of the same set
     offset: Int64  # number of pages before the large object, if it is aligned to more than a page
+
+
+class SpanUse(Struct):
+    """The members of mspan that a collection reads in the order of the sets (mspan).
+
+    They have a table of their own, because 16 bytes for each span of a large heap fit into the
+    CPU's caches, and whole records do not.
+    """
+
+    next: Int32  # next span of the same set; of an unused record: the next unused record
+    prev: Int32  # previous span of the same set
+    alloc_count: Int32  # slots allocated and not swept; not updated while the span is cached
+    size_class: Int32  # class of its objects; 0: one large object; STACK: a stack segment
 
 
 class SpanSet(Struct):
@@ -58,6 +67,8 @@ class MCentral(Struct):
     nelems: Int64  # objects of a span
     reusable: Int64  # address of the object freed last, with freegc (mcache.reusableNoscan)
     num_reusable: Int64  # objects on the list that begins at `reusable`
+    unswept: Int64  # during a sweep: first span that is not yet in a set again; 0 if none
+    next_class: Int64  # during a sweep: next class with such a span; 0 if none
     num_spans: Int64  # spans of the class
     partial_free: Int64  # free slots of the spans in the partial set
     cached_free: Int64  # free slots of the cached span, when they were last counted (mstats)
@@ -86,7 +97,7 @@ class MHeap(Struct):
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     sweeping: Int64  # 1: a sweep is running; the summaries of chunks are updated at its end
-    taken: Int64  # 8: distance in gc_bits from live bits to taken bits; 0: live bits serve for both
+    taken: Int64  # 1: distance in gc_bits from live bits to taken bits; 0: live bits serve for both
 
 
 class GcController(Struct):
@@ -175,8 +186,9 @@ class Go(NamedTuple):
     mcentral: Table[MCentral]  # by class; class 0 is for large objects
     span_set: Grid[SpanSet]  # by class and PARTIAL or FULL
     mspan: Table[MSpan]  # by span number
+    span_use: Table[SpanUse]  # by span number
     spans: np.ndarray  # by page, an entry (see `entry_of`): int64
-    gc_bits: np.ndarray  # by span: 8 words of live slots, 8 of slots taken at the last sweep: int64
+    gc_bits: np.ndarray  # by span, 8 times a word of live slots and one of slots taken: int64
     tiny_parts: np.ndarray  # by 16-byte block of the heap: where live parts of it start: uint32
     palloc_bits: np.ndarray  # by chunk: 8 words of pages in use, 8 of released pages: int64
     summary: Grid[PallocSum]  # by level, then by chunk (level 0), 8 chunks (1) or 64 chunks (2)

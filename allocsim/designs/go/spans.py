@@ -20,12 +20,13 @@ from allocsim.designs.go.size_classes import PAGE_SHIFT
 from allocsim.designs.go.sys import ones_count64
 
 BITS_SHIFT = 4
-"""Log2 of the number of words of a span in `gc_bits`: 8 with live bits, then 8 that say which slots
-were taken. No span in use has more than 512 slots, because requests below 16 bytes share blocks of
-16 bytes."""
+"""Log2 of the number of words of a span in `gc_bits`: 8 with live bits, each followed by one with
+the taken bits of the same slots. No span in use has more than 512 slots, because requests below 16
+bytes share blocks of 16 bytes."""
 
-TAKEN = 8
-"""Distance in words from a word of live bits to the word of taken bits for the same slots."""
+TAKEN = 1
+"""Distance in words from a word of live bits to the word of taken bits for the same slots. All bits
+of a span of up to 256 slots are in one cache line."""
 
 CLASS_MASK = 0xFF
 """Mask of the class in an entry."""
@@ -53,9 +54,9 @@ def page_of(heap: Go, address: int) -> int:
 def set_spans(heap: Go, span: int) -> None:
     """Map every page of a span of small objects to the span (mheap.setSpans)."""
     record = heap.mspan[span]
-    first = page_of(heap, record.start_addr)
+    first, size_class = page_of(heap, record.start_addr), heap.span_use[span].size_class
     for distance in range(record.npages):
-        heap.spans[first + distance] = entry_of(span, distance, record.size_class)
+        heap.spans[first + distance] = entry_of(span, distance, size_class)
 
 
 @kernel
@@ -63,7 +64,7 @@ def clear_spans(heap: Go, span: int) -> None:
     """Remove the pages of a span from the page map."""
     record = heap.mspan[span]
     first = page_of(heap, record.start_addr)
-    if record.size_class > 0:
+    if heap.span_use[span].size_class > 0:
         for page in range(first, first + record.npages):
             heap.spans[page] = 0
     else:
@@ -83,8 +84,8 @@ def prefetch_span(heap: Go, span: int) -> None:
     In a large heap, a span is used so rarely that the CPU's caches do not hold this data.
     """
     prefetch(heap.mspan, span)
+    prefetch(heap.span_use, span)
     prefetch(heap.gc_bits, span << BITS_SHIFT)
-    prefetch(heap.gc_bits, (span << BITS_SHIFT) + heap.mheap[0].taken)
 
 
 @kernel
@@ -109,6 +110,6 @@ def words_of(slots: int) -> int:
 def live_slots(heap: Go, span: int, slots: int) -> int:
     """Return how many live bits of a span of `slots` slots are set."""
     row, live = span << BITS_SHIFT, 0
-    for word in range(row, row + words_of(slots)):
+    for word in range(row, row + 2 * words_of(slots), 2):
         live += ones_count64(int(heap.gc_bits[word]))
     return live

@@ -39,7 +39,7 @@ def free_stack(heap: Go, address: int) -> int:
         return Status.UNKNOWN_POINTER
     span = span_of(heap, address)
     record = heap.mspan[span]
-    if span == 0 or record.size_class != STACK:
+    if span == 0 or heap.span_use[span].size_class != STACK:
         return Status.UNKNOWN_POINTER
     if address != record.start_addr:
         return Status.NOT_SPAN_START

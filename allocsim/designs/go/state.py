@@ -33,6 +33,7 @@ from allocsim.designs.go.records import (
     Scavenger,
     SearchAddr,
     SpanSet,
+    SpanUse,
 )
 from allocsim.designs.go.size_classes import PAGE, SizeClass, class_index, objects_of
 from allocsim.designs.go.spans import BITS_SHIFT, TAKEN
@@ -108,6 +109,7 @@ def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], 
         mcentral=table(MCentral, len(classes) + 1),
         span_set=table(SpanSet, len(classes) + 1, 2),
         mspan=table(MSpan, pages + 2),
+        span_use=table(SpanUse, pages + 2),
         spans=table(np.int64, max(pages, 1)),
         gc_bits=table(np.int64, (pages + 2) << BITS_SHIFT),
         tiny_parts=table(np.uint32, max(length >> 4, 1)),
@@ -150,6 +152,7 @@ def _init_modes(heap: Go, parameters: Mapping[str, int]) -> None:
 
 def _init_classes(heap: Go, classes: Sequence[SizeClass], greenteagc: bool) -> None:
     """Fill the table of classes. No span is cached yet."""
+    heap.mcentral[0].nelems = 1  # a large object
     for number, source in enumerate(classes, start=1):
         central = heap.mcentral[number]
         central.elemsize, central.npages = source

@@ -17,9 +17,10 @@ small objects. All their slots are free, or hold objects that no collection has 
 def units(heap: Go) -> Units:
     """Return the spans in use, and the bytes of the free pages between them."""
     mheap = heap.mheap[0]
-    spans = heap.mspan[1 : int(mheap.last_span) + 1]
+    end = int(mheap.last_span) + 1
+    spans = heap.mspan[1:end]
     in_use = spans.start_addr != 0
-    size_class = spans.size_class[in_use]
+    size_class = heap.span_use.size_class[1:end][in_use]
     part = np.where(size_class == 0, 1, 0)
     part[size_class == STACK] = 2
     free = (int(mheap.chunks) << 9) - int(mheap.pages_in_use) - int(mheap.manual_pages)

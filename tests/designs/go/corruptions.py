@@ -124,7 +124,7 @@ def lengthen_a_span(heap: Go, memory: Reservation) -> None:
 
 @breaks(check_classes.each_span_is_in_one_set, "a broken link to span")
 def break_a_link(heap: Go, memory: Reservation) -> None:
-    heap.mspan[a_span(heap)].prev = 99
+    heap.span_use[a_span(heap)].prev = 99
 
 
 @breaks(check_classes.each_span_is_in_one_set, "a tail of")
@@ -139,12 +139,17 @@ def lose_a_set(heap: Go, memory: Reservation) -> None:
 
 @breaks(check_classes.each_span_is_in_one_set, "is in set 0")
 def fill_a_span_of_the_partial_set(heap: Go, memory: Reservation) -> None:
-    heap.mspan[a_span(heap)].alloc_count = heap.mcentral[CLASS].nelems
+    heap.span_use[a_span(heap)].alloc_count = heap.mcentral[CLASS].nelems
 
 
 @breaks(check_classes.each_span_is_in_one_set, "is in a set, but not in use")
 def cache_a_span_that_is_not_in_use(heap: Go, memory: Reservation) -> None:
     heap.mcentral[1].alloc = int(heap.mheap[0].last_span) + 1
+
+
+@breaks(check_classes.each_span_is_in_one_set, "has not been swept")
+def stop_in_a_sweep(heap: Go, memory: Reservation) -> None:
+    heap.mcentral[CLASS].unswept = a_span(heap)
 
 
 @breaks(check_classes.classes_count_their_slots, "class 9 counts")
@@ -159,13 +164,13 @@ def give_a_class_longer_spans(heap: Go, memory: Reservation) -> None:
 
 @breaks(check_classes.live_slots_are_taken, "has a live slot beyond")
 def make_a_slot_live_that_does_not_exist(heap: Go, memory: Reservation) -> None:
-    heap.gc_bits[a_span(heap) * 16 + 7] = 1
+    heap.gc_bits[a_span(heap) * 16 + 14] = 1
 
 
 @breaks(check_classes.live_slots_are_taken, "slots")
 def make_a_free_slot_live(heap: Go, memory: Reservation) -> None:
     heap.gc_bits[a_span(heap) * 16] = -1
-    heap.gc_bits[a_span(heap) * 16 + 8] = 0
+    heap.gc_bits[a_span(heap) * 16 + 1] = 0
 
 
 @breaks(check_classes.cached_slots_are_free, "offers slots")

@@ -15,6 +15,7 @@ from allocsim.designs.go.records import (
     ScavChunkData,
     Scavenger,
     SpanSet,
+    SpanUse,
 )
 from tests.corruptions import GARBAGE, Corrupt, invariants_in, require_reported
 from tests.designs.go.conftest import each_mode, keep_busy
@@ -64,7 +65,15 @@ UNCHECKED = {
     "mheap": {"arenas", "scav", "direct", "freegc", "taken", "start", *COUNTED},
     "gc_controller": set(GcController.dtype.names or ()) - {"dead_bytes", "dead_objects"},
     "scavenger": set(Scavenger.dtype.names or ()),
-    "mcentral": {"div_mul", "elemsize", "nelems", "alloc_word", "alloc_bit", "cached_free"},
+    "mcentral": {
+        "div_mul",
+        "elemsize",
+        "nelems",
+        "alloc_word",
+        "alloc_bit",
+        "next_class",
+        "cached_free",
+    },
     "scav_chunk": {"last_in_use", "gen", "has_free"},
     "mspan": {"offset"},
 }
@@ -72,7 +81,8 @@ UNCHECKED = {
 
 RECORDS = {
     "mheap": MHeap, "gc_controller": GcController, "scavenger": Scavenger, "mcentral": MCentral,
-    "span_set": SpanSet, "mspan": MSpan, "summary": PallocSum, "scav_chunk": ScavChunkData,
+    "span_set": SpanSet, "mspan": MSpan, "span_use": SpanUse, "summary": PallocSum,
+    "scav_chunk": ScavChunkData,
 }  # fmt: skip
 
 FIELDS = [
@@ -87,6 +97,7 @@ FIELDS = [
 def test_number_beyond_its_table_is_reported(busy_heap: Heap, table: str, field: str) -> None:
     state = busy_heap.state
     places = {"mcentral": CLASS, "span_set": (CLASS, 0), "mspan": a_span(state), "summary": (0, 0)}
+    places["span_use"] = places["mspan"]
     column = getattr(state, table)[field]
     limits = np.iinfo(column.dtype)
     for value in GARBAGE[1::2]:
