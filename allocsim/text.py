@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from typing import Any
 
 MAX_SHOWN = 80
 """Maximum characters of a wrong value in a message."""
@@ -79,6 +81,28 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else repr(character)[1:-1] for character in text
     )
+
+
+def encodable(value: Any) -> Any:
+    """Return data as JSON has it, in which every text can be written in UTF-8.
+
+    Python decodes a byte of a file name or of an argument that is not UTF-8 as half a surrogate
+    pair, which UTF-8 cannot encode. It is escaped as in a Python string.
+    """
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {encodable(key): encodable(each) for key, each in value.items()}
+    return [encodable(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def shell_argument(path: str) -> str:
+    """Return a path as an argument of a command that a message suggests.
+
+    A user may paste the command, and a downloaded file can have any name. The path is therefore
+    quoted for a shell, and is not taken for an option.
+    """
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
 
 
 def printable_lines(text: str) -> str:

@@ -25,7 +25,7 @@ from allocsim.jobs import (
     make_generator,
     read_job,
 )
-from allocsim.text import printable
+from allocsim.text import printable, shell_argument
 from allocsim.traces import open_trace
 
 
@@ -56,7 +56,8 @@ def open_job(name: str, seed: int | None = None) -> Trace:
     is_job = name.endswith(".toml") or "/" in name or name in [job.stem for job in bundled_jobs()]
     if name in bundled_traces() or (not is_job and _is_path(name)):
         raise InputError(
-            f"'{name}' is not a job file (.toml); use `allocsim replay {name}` for a recording"
+            f"'{name}' is not a job file (.toml); use `allocsim replay {shell_argument(name)}` "
+            "for a recording"
         )
     return _generated(read_job(find_job(name)), printable(name), seed)
 
@@ -75,7 +76,8 @@ def open_recording(
     `form`, `process` and `sites` are passed on to `open_trace`.
     """
     if form is None and _is_job(name):
-        raise InputError(f"'{name}' is a job, not a recording; use `allocsim run {name}`")
+        command = f"allocsim run {shell_argument(name)}"
+        raise InputError(f"'{name}' is a job, not a recording; use `{command}`")
     if not _is_path(name) and name not in bundled_traces():
         raise UnknownName("recording", name, bundled_traces(), "a file")
     path = find_trace(name)

@@ -8,10 +8,12 @@ from allocsim.quantities import MAX_SIZE, parse_size
 from allocsim.text import (
     MAX_SHOWN,
     counted,
+    encodable,
     format_bytes,
     format_change,
     printable,
     printable_lines,
+    shell_argument,
     shortened,
     with_short_names,
 )
@@ -86,3 +88,21 @@ def test_control_characters_are_escaped(text: str, shown: str) -> None:
 
 def test_line_breaks_are_kept() -> None:
     assert printable_lines("one of:\n\ta,\n\t\x1b") == "one of:\n    a,\n    \\x1b"
+
+
+def test_bytes_that_are_not_utf8_are_escaped_in_all_texts() -> None:
+    data = {"a\udcff": ["é", ("\udcfe", 1)], "b": None}
+    assert encodable(data) == {"a\\udcff": ["é", ["\\udcfe", 1]], "b": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "argument"),
+    [
+        ("dir/server.toml", "dir/server.toml"),
+        ("a b", "'a b'"),
+        ("$(id).toml", "'$(id).toml'"),
+        ("-rf", "./-rf"),
+    ],
+)
+def test_a_path_in_a_suggested_command_is_one_argument(path: str, argument: str) -> None:
+    assert shell_argument(path) == argument

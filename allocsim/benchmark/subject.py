@@ -30,6 +30,7 @@ from allocsim.libraries.names import is_path, split_settings
 from allocsim.libraries.settings import require_settings
 from allocsim.libraries.state import FUNCTIONS, Library
 from allocsim.libraries.versions import read_version
+from allocsim.text import encodable
 
 LIKE_LIBRARIES = {"startup": "dlopen", "cores": str(os.cpu_count() or 1)}
 """Settings for designs that have these parameters, unless the user sets them. They give a design
@@ -114,6 +115,8 @@ def choose_subjects(names: Iterable[str] | None) -> list[str]:
 
 def require_subject(name: str) -> None:
     """Raise InputError unless `name` is a library or a design, with valid settings."""
+    if encodable(name) != name:  # subjects are passed to child processes as JSON
+        raise InputError(f"'{name}' is not valid UTF-8; rename the file, or make a link to it")
     library = library_of(name)
     if library is None:
         design, settings = design_of(name)

@@ -10,6 +10,7 @@ import click
 
 from allocsim.cli.output import log
 from allocsim.cli.output_files import OutputType, require_outputs
+from allocsim.text import shell_argument
 
 
 @click.command("record", context_settings={"allow_interspersed_args": False})
@@ -94,7 +95,8 @@ def command(
     request = Request(find_program(program), children, python_allocators, wait, sites, view)
     status, trace = record(request, path, Choice(wanted, cost, force), _log, watched)
     then = "explain" if sites else "replay"
-    _log(f"next: `allocsim trace info {trace}` or `allocsim {then} {trace}`")
+    name = shell_argument(str(trace))
+    _log(f"next: `allocsim trace info {name}` or `allocsim {then} {name}`")
     return status
 
 

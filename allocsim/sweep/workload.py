@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from allocsim.benchmark.event_file import EventFile, write_events
 from allocsim.errors import InputError
+from allocsim.text import encodable
 from allocsim.workloads import open_workload
 
 _PART = 1 << 24
@@ -83,5 +84,4 @@ def _read(name: str, seed: int | None, events: EventFile) -> Workload:
     for position in range(0, length, _PART):
         digest.update(os.pread(events.descriptor, _PART, position))
     # A row is JSON, which cannot have the bytes of a file name that is not UTF-8.
-    printable_name = name.encode(errors="backslashreplace").decode()
-    return Workload(printable_name, seed, events, digest.hexdigest())
+    return Workload(encodable(name), seed, events, digest.hexdigest())

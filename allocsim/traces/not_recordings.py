@@ -11,6 +11,7 @@ from re import compile as pattern
 from typing import Any, NamedTuple
 
 from allocsim.errors import TraceError
+from allocsim.text import shell_argument
 
 
 class NotRecording(NamedTuple):
@@ -21,7 +22,7 @@ class NotRecording(NamedTuple):
     kind: str
     """The kind of file. In the error, it follows "this is"."""
     remedy: str
-    """The alternative for the user; {name} is replaced by the file's name."""
+    """The alternative for the user; {name} is replaced by the file's name, quoted for a shell."""
 
 
 def _is_table_of_rates(head: bytes) -> bool:
@@ -117,4 +118,5 @@ def require_recording(name: str, head: bytes) -> None:
     """Raise TraceError if `head` is the beginning of a file that is known not to be a recording."""
     for kind in KINDS:
         if kind.begins(head):
-            raise TraceError(f"{name}: this is {kind.kind}; {kind.remedy.format(name=name)}")
+            remedy = kind.remedy.format(name=shell_argument(name))
+            raise TraceError(f"{name}: this is {kind.kind}; {remedy}")

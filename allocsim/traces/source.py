@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from allocsim.errors import EnvironmentLacks, TraceError
-from allocsim.text import shortened
+from allocsim.text import shell_argument, shortened
 from allocsim.traces import decompress
 
 GZIP = b"\x1f\x8b"
@@ -281,7 +281,7 @@ def open_source(path: str) -> Source:
     except IsADirectoryError as error:
         raise TraceError(
             f"{path}: is a directory; a trace directory of LTTng is read through babeltrace2: "
-            f"babeltrace2 {path} | allocsim replay -"
+            f"babeltrace2 {shell_argument(path)} | allocsim replay -"
         ) from error
     except OSError as error:
         reason = error.strerror or str(error)

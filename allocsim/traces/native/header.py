@@ -33,6 +33,7 @@ from allocsim.capabilities import Capabilities
 from allocsim.errors import TraceError
 from allocsim.events import EVENT, MAX_OBJECTS, MAX_THREADS
 from allocsim.program_run import Count, ProgramRun
+from allocsim.text import encodable
 
 NAME = "allocsim"
 """Name of the format in --format and in lists. The format has no `Reader`, because its files
@@ -158,7 +159,7 @@ def header_size(description: Description, room: int = 0) -> int:
     2 * PAGE bytes are reserved for the notes and counts, which the description does not contain
     yet. `room` is the number of bytes by which the rest of the description may grow.
     """
-    length = FIXED_SIZE + len(msgspec.json.encode(description)) + room + 2 * PAGE
+    length = FIXED_SIZE + len(_json(description)) + room + 2 * PAGE
     return -(-length // PAGE) * PAGE
 
 
@@ -170,12 +171,12 @@ def encode_header(
     Notes that do not fit are omitted. Raises TraceError if the header does not fit even without
     notes.
     """
-    text = msgspec.json.encode(description)
+    text = _json(description)
     notes = list(description.notes)
     while notes and FIXED_SIZE + len(text) > begin:
         notes.pop()
         more = f"{len(description.notes) - len(notes)} more notes did not fit into the file"
-        text = msgspec.json.encode(msgspec.structs.replace(description, notes=[*notes, more]))
+        text = _json(msgspec.structs.replace(description, notes=[*notes, more]))
     if FIXED_SIZE + len(text) > begin:
         raise TraceError(f"{description.name}: its description does not fit into the header")
     version = VERSION if sites.entries else WITHOUT_SITES
@@ -184,6 +185,14 @@ def encode_header(
     header = bytearray((fixed + text).ljust(begin, b"\0"))
     header[_CRC_OFFSET:FIXED_SIZE] = struct.pack("<I", _checksum(header))
     return bytes(header)
+
+
+def _json(description: Description) -> bytes:
+    """Return a description as JSON; bytes of file names that are not UTF-8 are escaped."""
+    try:
+        return msgspec.json.encode(description)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(encodable(msgspec.to_builtins(description)))
 
 
 def parse_layout(fixed: bytes, name: str) -> Layout:
