@@ -15,7 +15,6 @@ import secrets
 import shutil
 import stat
 import sys
-import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -45,6 +44,9 @@ CODE_SETTINGS = (
 )
 """Variables that change the code that Numba generates, but not Numba's cache keys. Without them in
 the key, one run with NUMBA_OPT=0 would leave slow kernels to all later runs."""
+
+TEMPORARY = ("/tmp", "/var/tmp")
+"""Temporary directories, used if no variable names one."""
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -136,12 +138,25 @@ def _private_temporary() -> Path:
     Raises OSError if another user can write to the directory, because files of that user would be
     loaded and run.
     """
-    directory = Path(tempfile.gettempdir()) / f"allocsim-{os.getuid()}"
+    directory = _temporary() / f"allocsim-{os.getuid()}"
     directory.mkdir(mode=0o700, exist_ok=True)
     status = directory.lstat()  # not stat, because another user's symbolic link may lead anywhere
     if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
         raise PermissionError(f"{directory} belongs to another user or can be written by others")
     return directory
+
+
+def _temporary() -> Path:
+    """Return the first of the usual temporary directories that can be written.
+
+    Raises FileNotFoundError if there is none. `tempfile.gettempdir` is not used, because it accepts
+    a relative path and, as the last choice, returns the current directory.
+    """
+    named = (os.environ.get(name, "") for name in ("TMPDIR", "TEMP", "TMP"))
+    for place in map(Path, (*named, *TEMPORARY)):
+        if place.is_absolute() and os.access(place, os.W_OK | os.X_OK):
+            return place
+    raise FileNotFoundError("no temporary directory can be written")
 
 
 def _prepare(directory: Path) -> bool:

@@ -4,7 +4,6 @@ import errno
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -81,9 +80,11 @@ def test_replaced_file_leaves_no_temporary_one(tmp_path: Path) -> None:
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory that holds the user's cache and the temporary directory, both still empty."""
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    for name in ("NUMBA_CACHE_DIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr(kernel_cache, "TEMPORARY", ())
     (tmp_path / "temporary").mkdir()
     return tmp_path
 
@@ -232,12 +233,21 @@ def test_user_without_a_home_gets_the_temporary_directory(
 def test_without_home_and_temporary_directory_there_is_no_directory(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nowhere() -> str:
-        raise FileNotFoundError("No usable temporary directory found")
-
     (places / "cache").write_text("a file")
-    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    monkeypatch.delenv("TMPDIR")
     assert kernel_cache_directory() is None
+
+
+@pytest.mark.parametrize("value", [".", "temporary", "", "../x"])
+def test_current_directory_is_never_the_temporary_one(
+    places: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """Kernels are code, and the current directory may have been downloaded."""
+    (places / "cache").write_text("a file")
+    monkeypatch.chdir(places)
+    monkeypatch.setenv("TMPDIR", value)
+    assert kernel_cache_directory() is None
+    assert not list(places.rglob("allocsim-*"))
 
 
 def test_only_the_newest_unused_directories_are_kept(others: Path) -> None:
