@@ -162,9 +162,13 @@ def _temporary() -> Path:
 def _prepare(directory: Path) -> bool:
     """Create `directory` for this user only and record its use; return False if it is unusable."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for place in (directory.parent, directory):  # `parents` gives only the last one its mode
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = directory.lstat()  # not stat: a link may lead to files that were downloaded
+        if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
+            return False
         os.utime(directory)
-        if directory.stat().st_uid != os.getuid() or not os.access(directory, os.W_OK | os.X_OK):
+        if not os.access(directory, os.W_OK | os.X_OK):
             return False
         if not is_ours(directory):
             replace_file(directory / MARKER, MARKER_TEXT.encode())

@@ -199,6 +199,27 @@ def test_temporary_directory_that_is_a_link_is_not_used(places: Path) -> None:
     assert kernel_cache_directory() is None
 
 
+def test_directory_of_the_users_cache_that_is_a_link_is_not_used(places: Path) -> None:
+    directory = places / "cache" / "allocsim" / f"kernels-{environment_key()}"
+    directory.parent.mkdir(parents=True)
+    (places / "elsewhere").mkdir(mode=0o700)
+    directory.symlink_to(places / "elsewhere")
+    found = kernel_cache_directory()
+    assert found is not None
+    assert found.parent == places / "temporary" / f"allocsim-{os.getuid()}"
+    assert not list((places / "elsewhere").iterdir())
+
+
+def test_no_other_user_can_write_to_a_new_cache(places: Path) -> None:
+    before = os.umask(0)
+    try:
+        directory = kernel_cache_directory()
+    finally:
+        os.umask(before)
+    assert directory is not None
+    assert [place.stat().st_mode & 0o777 for place in (directory, directory.parent)] == [0o700] * 2
+
+
 def test_unwritable_places_give_no_directory(places: Path) -> None:
     for name in ("cache", "temporary"):
         shutil.rmtree(places / name, ignore_errors=True)
