@@ -47,13 +47,13 @@ def tune(
     """Find the best table of size classes of a design for given workloads.
 
     `workloads` and `hold_back` are each one workload or several. The table is tuned for `workloads`
-    only, and the workloads in `hold_back` are then replayed under it. If several workloads are
-    given without `hold_back`, each is also left out once, and replayed under a table for the
+    only; the workloads in `hold_back` are then replayed with this table. If several workloads are
+    given without `hold_back`, each is also left out once, and replayed with a table tuned for the
     others. `floor` is the maximum share of an object that rounding may take, or None for no limit.
-    Then a random search with the random seed `seed` looks for a better table, for `seconds`. Each
-    call of a workload is made `scale` times. `parameters` are the parameters of the design; the
-    defaults include startup="none" for tcmalloc, and direct=1 for go. The other arguments are those
-    of `replay`.
+    If `seconds` is not 0, a random search with the random seed `seed` then looks for a better table
+    for `seconds` seconds. Each call of a workload is made `scale` times. `parameters` are the
+    parameters of the design; the defaults include startup="none" for tcmalloc, and direct=1 for go.
+    The other arguments are those of `replay`.
     """
     named, others = _listed("workloads", workloads), _listed("hold_back", hold_back)
     arguments = {"workloads": _one_or_all(named), "hold_back": _one_or_all(others)}

@@ -45,7 +45,7 @@ def handle_due(heap: HeapState, run: Run, events: np.recarray, position: int) ->
 
 @kernel
 def _note_moments(driver: Driver, event: Record, footprint: int) -> None:
-    """Sum live bytes and footprint; record when `live` and when footprint - live were largest.
+    """Sum live bytes and footprint; record the maxima of `live` and of footprint - live.
 
     The fields `later_*` describe the maximum of footprint - live so far. The fields `worst_*`
     describe its maximum up to the last allocation. If a program frees everything at its end,

@@ -16,7 +16,7 @@ from allocsim.core.records import HeapState, Table
 from allocsim.driver_records import Object
 
 MANY_OBJECTS = 1 << 16
-"""The driver prefetches only if the object table has more rows than this. This many take 1 MiB."""
+"""The driver prefetches only if the object table has more rows than this: more than 1 MiB."""
 
 FAR, MIDDLE, NEAR = 24, 16, 8
 """How many events ahead the driver prefetches. For each event, it prefetches the row in the object
@@ -39,5 +39,5 @@ def prefetch_ahead(
 
 @kernel
 def _object_at(events: np.recarray, position: int) -> int:
-    """Return the object of the event at `position`, or of the last event if it comes earlier."""
+    """Return the object of the event at `position`; after the end, that of the last event."""
     return int(events[min(position, len(events) - 1)].object)

@@ -34,8 +34,8 @@ class Stop(IntEnum):
     THREADS = 4
     """The heap could not prepare for the calls of a new thread."""
     LIMIT = 5
-    """The footprint exceeded the limit. The event was replayed, but a large object stays
-    unwritten."""
+    """The footprint exceeded the limit. The event was replayed, but if it allocated a large object,
+    the object was not written."""
     REFUSED = 6
     """An allocation failed."""
     BAD_EVENT = 7
@@ -58,16 +58,16 @@ class Driver(Struct):
     peak_live: Int64  # maximum of `live`
     threads: Int64  # threads for which `thread_begin` was called
     peak_footprint: Int64  # maximum footprint so far, bytes
-    moments: Int64  # 1: record a design's moments, in the fields from live_sum to later_live
-    live_sum: Int64  # sum of `live` after each event since the player last cleared this field
+    moments: Int64  # 1: record a design's moments (see `driver_due`): live_sum to later_live
+    live_sum: Int64  # sum of `live` after each event since `Player` last cleared this field
     footprint_sum: Int64  # sum of the footprint after each event, cleared together with live_sum
     live_peak_event: Int64  # events replayed when `live` first reached its peak
     live_peak_footprint: Int64  # footprint at that moment
     live_peak: Int64  # live bytes at that moment
-    worst_event: Int64  # events replayed at the largest footprint - live up to the last allocation
+    worst_event: Int64  # as later_event, without the events after the last allocation
     worst_footprint: Int64  # footprint at that moment
     worst_live: Int64  # live bytes at that moment
-    later_event: Int64  # events replayed at the largest footprint - live up to the last event
+    later_event: Int64  # events replayed when (footprint - live) first reached its maximum
     later_footprint: Int64  # footprint at that moment
     later_live: Int64  # live bytes at that moment
     limit: Int64  # footprint above which the loop stops, bytes
@@ -78,7 +78,7 @@ class Driver(Struct):
     due: Int64  # the smaller of next_sample and next_check
     touch: Int64  # a Touch
     verify: Int64  # 1: fill every object with its pattern, check the patterns and alignments
-    alignment: Int64  # with verify: maximum alignment that an object of malloc must have, bytes
+    alignment: Int64  # with verify: alignment of malloc for objects of this size or larger, bytes
     patterns: Int64  # fill patterns checked
     zeroed: Int64  # 1: new objects must be all zeros
     stop: Int64  # a Stop
@@ -104,5 +104,5 @@ class Run(NamedTuple):
 
     driver: Table[Driver]  # one record
     objects: Table[Object]  # by object id
-    samples: Table[Sample]  # a buffer, which the player empties
+    samples: Table[Sample]  # a buffer, which `Player` empties
     peak: Table[Sample]  # one record: the heap when the footprint first reached its peak

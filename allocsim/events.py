@@ -189,8 +189,9 @@ class Trace:
     """Figures from the operating system about the recorded program. None for a slice or sample of a
     trace, and for a trace that `allocsim record` did not write."""
     times: list[tuple[int, int]] = field(default_factory=list)
-    """Points (number of events, time), in order; complete at the end of the stream. The time is
-    that of the next event, in ns since the first call. Empty if the recording has no times."""
+    """Pairs (n, time), in order: the time, in ns since the first call, of the event after the first
+    n events, notes not counted. Complete at the end of the stream. Empty if the recording has no
+    times."""
     progress: Any = None
     """A function that returns the share of the input that has been read, 0 to 1; used if `length`
     is None."""

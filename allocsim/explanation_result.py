@@ -1,6 +1,6 @@
 """The result of `allocsim.explain`.
 
-`as_dict` returns what the command prints with --json, and `_repr_html_` the text for a notebook.
+`as_dict` returns what `allocsim explain --json` prints. `_repr_html_` returns HTML for a notebook.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ExplanationResult:
 
     @property
     def parts(self) -> dict[str, int]:
-        """The parts of the footprint in bytes, such as "live" and "metadata". They sum to it."""
+        """The bytes of each part, such as "live" and "metadata". The parts sum to the footprint."""
         return self.explanation.parts
 
     @property

@@ -15,8 +15,8 @@ from allocsim.errors import InputError
 from allocsim.text import shortened
 
 MAX_LENGTH = 1 << 24
-"""Maximum bytes of a file. A comparison has a few KiB. Parsed JSON takes about twenty times as much
-memory as its text."""
+"""Maximum bytes of a file. A saved comparison has a few KiB. Parsed JSON takes about twenty times
+as much memory as its text."""
 
 MAX_FIGURE = float(1 << 63)
 """Maximum magnitude of a figure, in bytes or in nanoseconds."""

@@ -27,7 +27,7 @@ NAMES = ("peak", "live-peak", "worst", "end", "mean")
 """The moments of a replay, in the order in which they are shown."""
 
 MIN_LIVE_SHARE = 20
-"""`worst` may be the end only if live at the end is at least mean live / MIN_LIVE_SHARE."""
+"""The end can be `worst` only if at least mean live / MIN_LIVE_SHARE bytes are live then."""
 
 
 @dataclass(frozen=True)

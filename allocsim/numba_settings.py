@@ -3,9 +3,10 @@
 When Numba is imported, it reads the variables NUMBA_* of the environment. If PyYAML is installed,
 it also reads `.numba_config.yaml` in the current directory. This file may have come with a
 downloaded trace. Its settings can disable the compiler, and name files that Numba overwrites. If
-Numba cannot parse a variable, it prints a traceback, and the value without escaping it.
+Numba cannot parse a variable, it prints a traceback and the unescaped value.
 
-A Python program that imports allocsim keeps Numba's own behaviour.
+Only allocsim's command line and its child processes call `guard_numba`. In another Python program
+that imports allocsim, Numba reads its settings as usual.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CONFIG = "numba.core.config"
 PREFIX = "NUMBA_"
 
 THREADS = "NUMBA_NUM_THREADS"
-"""The variable for the number of threads. Numba does not check its value when it reads it."""
+"""The variable for the number of threads. Numba does not check the value while reading it."""
 
 _BEGINNING = "Environment variable '"
 """The beginning of Numba's warning about a variable; the name of the variable follows."""

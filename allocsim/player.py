@@ -171,16 +171,16 @@ class Player:
         )
 
     def moments(self) -> tuple[Moment, ...]:
-        """Return the moments of the replay so far."""
+        """Return the figures of the replay so far at each moment (see `allocsim.moments`)."""
         driver, events, peak = self._driver, max(self.events, 1), self._run.peak[0]
         footprint = int(operations.footprint(self.heap.state))
         last = Moment("end", self.events, footprint, int(driver.live))
-        # The kernel measures the peak when the footprint grows. Without events, it never grows.
         first = Moment("peak", int(peak.event), int(peak.footprint), int(peak.live))
         mean = Moment("mean", None, self._footprint_sum // events, self._live_sum // events)
         worst = (int(driver[f"worst_{name}"]) for name in ("event", "footprint", "live"))
         worst_moment = worst_of(Moment("worst", *worst), last, mean)
         highest = (int(driver[f"live_peak{name}"]) for name in ("_event", "_footprint", ""))
+        # The kernel measures the peak when the footprint grows. Without events, it never grows.
         first = first if first.footprint else replace(last, name="peak")
         return first, Moment("live-peak", *highest), worst_moment, last, mean
 
@@ -281,7 +281,7 @@ def replay_trace(
     try:
         with interrupt_message(progress):
             _replay_all(player, trace.chunks, watch)
-    except KeyboardInterrupt:  # in a Python program that has not replaced the SIGINT handler
+    except KeyboardInterrupt:  # not from the command line, whose SIGINT handler raises nothing
         raise Interrupted(f"interrupted {progress()}") from None
     finally:
         trace.close()

@@ -2,8 +2,8 @@
 
 While the program runs, its memory and threads are sampled at short intervals.
 
-`allocsim record` stores a ProgramRun in the header of the trace. It describes the run of the whole
-program, so the trace of a slice or sample does not have one.
+`allocsim record` stores a ProgramRun in the header of the trace. A slice or a sample of a trace has
+no ProgramRun, because the figures are those of the whole run.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     cores: Count
     """Processors on which the program was allowed to run."""
     malloc: str | None = None
-    """The library whose malloc the program used. None if no sample shows it."""
+    """The library whose malloc the program used, or None if it is not known."""
 
     @property
     def malloc_peak(self) -> int:

@@ -111,7 +111,7 @@ def _kill_all(children: list[subprocess.Popen[bytes]], awaited: int) -> None:
 def die_with_parent(parent: int) -> None:
     """In a child: kill this process when its parent, which has the id `parent`, ends in any way."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    if os.getppid() != parent:  # it ended before the call, so Linux sends no signal
+    if os.getppid() != parent:  # the parent ended before prctl, which then sends no signal
         signal.raise_signal(signal.SIGKILL)
 
 
@@ -129,7 +129,7 @@ def output_file() -> IO[bytes]:
     The file is in memory, because TMPDIR may be full or missing.
     """
     output = os.memfd_create("allocsim-output", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(output, MAX_OUTPUT)  # takes no memory
+    os.ftruncate(output, MAX_OUTPUT)  # takes no memory until written
     fcntl.fcntl(output, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
     return os.fdopen(output, "w+b")
 

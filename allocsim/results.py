@@ -1,6 +1,6 @@
 """Results of the Python functions: a profile of a replay, and a comparison.
 
-`as_dict` returns what the command prints with --json, and `_repr_html_` the text for a notebook.
+`as_dict` returns what the command prints with --json. `_repr_html_` returns HTML for a notebook.
 """
 
 from __future__ import annotations

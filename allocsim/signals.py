@@ -104,8 +104,8 @@ class SignalsDeferred(SignalsRedirected):
     """Context manager: signals of MESSAGES that arrive in its block take effect at its end.
 
     Use it for a step that must not be left half done, such as starting a child process and
-    registering the cleanup that kills it. Only one thread at a time can be in such a block. If it
-    is not the main thread, a signal ends the process only after the block.
+    registering the cleanup that kills it. Only one thread at a time can be in such a block. If a
+    thread other than the main thread is in a block, a signal ends the process only after the block.
     """
 
     def __init__(self) -> None:
@@ -135,10 +135,10 @@ class InterruptConfirmed(SignalsRedirected):
         self.warned = False
 
     def _warn(self, number: int) -> None:
-        """Print the warning. From the second signal on, first do what the signal did before."""
+        """Print the warning. If it was printed before, first call the signal's previous handler."""
         if self.warned and callable(before := self.before[number]):
             before(number, None)
-        elif self.warned:  # `before` is SIG_DFL, in a Python program that imports allocsim
+        elif self.warned:  # SIG_DFL, if the caller is a Python program that sets no handler
             signal.signal(number, before)
             signal.raise_signal(number)
         self.warned = True

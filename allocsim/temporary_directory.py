@@ -1,6 +1,7 @@
 """A temporary directory that is removed at the end of a block, or when a signal ends the process.
 
-The directories of Python's `tempfile` remain after an interrupt, which runs no `finally` block.
+A directory of Python's `tempfile` would remain after Ctrl-C, because the signal handler ends the
+process without running `finally` blocks (see `signals`).
 """
 
 from __future__ import annotations

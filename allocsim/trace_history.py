@@ -88,7 +88,8 @@ class _Timeline:
     def end_part(self, collector: StatsCollector) -> None:
         """Add a point if the part ended where a point is due."""
         if self._left == 0:
-            # A note is not an event, so there may already be a point at this number of events.
+            # Notes (see `events.Op`) do not count as events. After a part that has only notes, the
+            # last point is at the same number of events, and is replaced.
             if self._points and self._points[-1].event == collector.events:
                 self._points.pop()
             self._points.append(Point(collector.events, *collector.live))
@@ -129,7 +130,7 @@ class _Totals:
         np.add.at(calls, group, self._calls)
         np.add.at(size, group, self._bytes)
         order = np.argsort(self._bytes, kind="stable")
-        largest[group[order]] = order  # the site with the most bytes of each group
+        largest[group[order]] = order  # for each group, the site with the most bytes
         totals = [
             SiteTotal(
                 frames[line], table.own_stack(int(largest[line]))[1 : 1 + CALLERS],

@@ -55,14 +55,14 @@ class Choice:
 class SubsetState(Struct):
     """Parameters and counters of a subset."""
 
-    first: Int64  # as in Choice, like the next three
+    first: Int64  # this field and the next three: as in Choice
     last: Int64
     keep: Int64
     seed: Int64
     calls: Int64  # calls of the whole trace so far
     allocations: Int64  # objects allocated in the slice so far
     born_before: Int64  # calls dropped because their object was allocated before the slice
-    written: Int64  # calls and notes in the current output
+    written: Int64  # calls and notes (see `events.Op`) in the current output
     ids: Int64  # number of object ids that the subset has used so far, spare ids included
     spare: Int64  # number of spare ids, on the stack Tables.spare
     threads: Int64  # threads of the subset so far
@@ -70,13 +70,13 @@ class SubsetState(Struct):
 
 
 class Tables(NamedTuple):
-    """State of a subset."""
+    """State of a subset. `ids` and `threads` are indexed by the numbers of the whole trace."""
 
     state: Table[SubsetState]  # one row
-    ids: np.ndarray  # int64 by id in the whole trace: id in the subset + 1, 0 if none, or LEFT_OUT
+    ids: np.ndarray  # int64: object id in the subset + 1, 0 if none, or LEFT_OUT
     spare: np.ndarray  # int64: stack of object ids to reuse
-    threads: np.ndarray  # int64 by thread number in the whole trace: number in the subset + 1, or 0
-    origins: np.ndarray  # int64 by event of the output: its position in the whole trace's chunk
+    threads: np.ndarray  # int64: thread number in the subset + 1, or 0 if none
+    origins: np.ndarray  # int64: position of each output event in the whole trace's chunk
 
 
 LEFT_OUT = -1

@@ -76,8 +76,9 @@ def report(console: Console, title: str, times: dict[str, float]) -> None:
 def compare_with_c(console: Console, name: str, trace: Trace, rounds: int) -> None:
     """Print each library's time in allocsim's driver and in a plain loop in C.
 
-    Fresh processes take turns; each figure is the median of `warm` over the rounds. The C program
-    has the library preloaded. It shares only the file of events with allocsim.
+    The two take turns in fresh processes. Each figure is the median over the rounds; first runs,
+    which are cold, do not count. The C program has the library preloaded, and shares only the file
+    of events with allocsim.
     """
     compiler = shutil.which("cc")
     if compiler is None:

@@ -93,7 +93,7 @@ RECORDED: dict[str, Numbers] = {
     "lttng": lttng_numbers,
     "valgrind": valgrind_numbers,
 }
-"""The parser of a line's numbers, for each format with a sample of a sqlite3 run."""
+"""For each format with a sample recording of sqlite3, the function that parses a line's numbers."""
 
 REPEATED = 48 << 20
 """Bytes of the large file made by repeating a sample."""
@@ -136,7 +136,7 @@ def reading_subjects(place: Path) -> Iterator[tuple[str, Path, Numbers]]:
 
 
 def reading_rates(path: Path, numbers: Numbers, rounds: int) -> tuple[int, dict[str, float]]:
-    """Return the number of lines of a file, and million lines/s of each way to read it."""
+    """Return the number of lines of a file, and the rate of each reader in million lines/s."""
     lines = bare_split_loop(path)
     import_trace(path)
     readers: dict[str, Callable[[], object]] = {

@@ -94,9 +94,9 @@ def _run(recorder: Recorder | None, request: Request, calls: int) -> Time:
 
 
 def _report(console: Console, title: str, times: dict[str, list[Time]]) -> None:
-    """Print medians and ranges of the times, and of their ratios to the program alone.
+    """Print medians and ranges of the times, and of their ratios to the time of the program alone.
 
-    A ratio is that of two runs of the same round.
+    Each ratio compares two runs of the same round.
     """
     table = Table(title=title, title_justify="left")
     table.add_column("recorder")

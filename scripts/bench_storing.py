@@ -21,7 +21,7 @@ from allocsim.player import Options, Player
 from allocsim.traces.native.file import read_trace, write_trace
 
 MEMORY = 1 << 24
-"""Events that are replayed from memory: 256 MiB."""
+"""Number of events that are replayed from memory. They take 256 MiB."""
 
 
 def time_stored(console: Console, events: int, rounds: int) -> None:

@@ -1,4 +1,4 @@
-"""Call kernels directly and inspect the results: an object, a sample, a list in memory."""
+"""Helpers that call the operations of a heap and read the results."""
 
 from collections.abc import Callable
 

@@ -33,7 +33,7 @@ def compiler() -> str:
 
 @pytest.fixture
 def odd_library(compiler: str, tmp_path: Path) -> Compiler:
-    """A function that compiles a library, which misbehaves in a given way after some calls."""
+    """A function that compiles a library that misbehaves in a given way after some calls."""
 
     def make(way: str, calls: int = 20) -> Path:
         path = tmp_path / f"lib{way}.so"

@@ -1,7 +1,7 @@
 """Fixtures for the whole suite.
 
-Every test passes compiled and with NUMBA_DISABLE_JIT=1 (pure mode), where each access to a record
-costs microseconds. Tests multiply their repetitions by SCALE.
+The suite runs with compiled kernels and with NUMBA_DISABLE_JIT=1 (pure mode), where each access to
+a record costs microseconds. Tests multiply their repetitions by SCALE.
 """
 
 import os
@@ -21,7 +21,7 @@ from tests.compiled_libraries import compiler, event_file, odd_library  # noqa: 
 from tests.once import runs_once
 
 for _size in ("COLUMNS", "LINES"):
-    # readline sets it when a worker of pytest-xdist imports readline. Output gets narrower then.
+    # Workers of pytest-xdist import readline, which sets both variables and so narrows the output.
     os.environ.pop(_size, None)
 
 SCALE = 1 if PURE else 20
@@ -49,7 +49,7 @@ settings.load_profile("allocsim")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that run once, before pytest selects by marker."""
+    """Give the marker "once" to the tests in `once`, before pytest selects tests by marker."""
     for item in items:
         if runs_once(item.path):
             item.add_marker("once")

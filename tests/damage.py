@@ -1,7 +1,7 @@
 """Damage to allocsim traces: to their bytes, description, events and call sites.
 
-`fuzz` tries the results. The checksum would catch most damage to the header, so in some cases it is
-recomputed, as an attacker would do.
+`fuzz` reads the damaged traces. The checksum would catch most damage to the header, so in some
+cases the checksum is recomputed, as an attacker would do.
 """
 
 import gzip

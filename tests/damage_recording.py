@@ -1,4 +1,7 @@
-"""Damage to recordings of the recorder `preload`. A recorded program can overwrite such files."""
+"""Damaged recordings of the recorder `preload`. A recorded program can overwrite their files.
+
+See `allocsim.traces.preload.layout` for program images and lanes.
+"""
 
 import random
 import shutil
@@ -60,7 +63,7 @@ def _lane(rng: random.Random) -> list[Record]:
 
 
 def _stacks() -> bytes:
-    """Return lane 0, which has an object and stacks."""
+    """Return the content of lane 0: the entry of one mapped file, and the entries of stacks."""
     words = [_head(Kind.OBJECT, 4), 0x1000, 0x9000, 0x1000, int.from_bytes(b"/no/file", "little")]
     for number in range(STACKS):
         head = number + 1 << 32 | _head(Kind.STACK, 2)

@@ -69,7 +69,7 @@ def live_after(calls: list[Call]) -> list[int]:
 
 
 def new_run(*, objects: int = 64, samples: int = 100, **driver: int) -> Run:
-    """Return a run without limit, sample or check, except as `driver` says."""
+    """Return a run with no limit, sample or check, unless `driver` sets one."""
     buffer, sample = records(Sample.dtype, samples), records(Sample.dtype)
     run = Run(records(DRIVER), records(OBJECT, objects), buffer, sample)
     fields = dict.fromkeys(("limit", "next_sample", "interval", "next_check"), NEVER) | driver
@@ -107,7 +107,7 @@ def mixed_sizes(rng: random.Random) -> int:
 
 
 def few_sizes(rng: random.Random) -> int:
-    """Return a large size, or one of a few small ones, so that few objects are free."""
+    """Return one of ten sizes. With so few sizes, most freed objects are soon used again."""
     return rng.choice((0, 1, 8, 24, 100, 1000, 5000, 32767, 32768, 100_000))
 
 

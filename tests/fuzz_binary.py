@@ -1,6 +1,7 @@
-"""Content to damage for formats that are not simple lines: the first calls of real programs.
+"""Valid files for `fuzz` to damage, in formats that are not simple lines.
 
-Some of it is recordings. The rest is one recording, written in several formats.
+Some are recordings of real programs. The others are written by the tests of the formats, most of
+them with the first calls of git.
 """
 
 from importlib.util import find_spec
@@ -37,7 +38,7 @@ RECORDED: dict[str, tuple[bytes, ...]] = {
     ),
     "go-trace": (test_go_trace.small(), test_go_trace.small(generations=2)),
 }
-"""Content to damage, by format."""
+"""The contents of the valid files, by format."""
 
 if find_spec("memray"):
     CAPTURE = (SAMPLES / "memray-default.bin").read_bytes()

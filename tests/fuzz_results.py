@@ -1,6 +1,7 @@
-"""Damaged files that are not traces or jobs: results, rows of a sweep, tables of classes and rates.
+"""Fuzzing of files other than traces and jobs.
 
-Each file is read, and then used as the commands use such a file.
+The files are saved results, rows of a sweep, tables of size classes, and tables of rates. A damaged
+file is read, and then used as the commands use such a file.
 """
 
 import contextlib
@@ -104,7 +105,7 @@ def read_classes(path: Path) -> None:
 
 
 def read_rates(path: Path) -> None:
-    """Replay a steady state of the table."""
+    """Replay the workload that a table of sizes and rates defines."""
     with Heap(reserve=64 << 20) as heap:
         replay_trace(
             heap, Empirical(file=str(path), heap=Size(100_000), ops=500).trace("fuzz"), Options()
@@ -153,5 +154,5 @@ def _damage(value: Any, rng: random.Random) -> None:
     elif rng.random() < 0.1:
         del value[key]
     else:
-        # A copy: a list that is in two places would be damaged in both, and could contain itself.
+        # deepcopy, because a list in two places would be damaged in both, and could contain itself.
         value[key] = deepcopy(rng.choice((*VALUES, value[rng.choice(keys)])))

@@ -1,7 +1,7 @@
 """Decompression of an LZ4 frame in plain Python, so that fuzzing can damage its content."""
 
 HEADER = 7
-"""Bytes of a frame's header without a length and a dictionary, as memray writes it."""
+"""Bytes of the frame header that memray writes, which has no content size and no dictionary id."""
 
 UNCOMPRESSED = 1 << 31
 """Bit of a block's size. If it is set, the block is not compressed."""
@@ -41,7 +41,10 @@ def append_block(content: bytearray, block: bytes) -> None:
 
 
 def length_at(block: bytes, place: int, length: int) -> tuple[int, int]:
-    """Return a length whose first 4 bits are in a token, and the position after its other bytes."""
+    """Return the length of literals or of a match, and the position after its bytes.
+
+    `length` is the value of the token's 4 bits. If it is 15, bytes from `place` on are added to it.
+    """
     if length < 15:
         return length, place
     while block[place] == 255:

@@ -10,7 +10,7 @@ from tests.conftest import PAGE, SCALE, contents
 LENGTHS = [0, 1, 5, 7, 8, 9, 15, 16, 40, 41]
 NUMBERS = [0, 1, 2, 255, 256, 65535, 2**24, 2**31 - 1]
 AHEAD = 24
-"""Bytes before the object, and after it."""
+"""Number of bytes that a test checks before the object, and also after it."""
 
 lengths = pytest.mark.parametrize("length", LENGTHS)
 

@@ -36,7 +36,7 @@ def test_interrupt_that_was_blocked_while_python_started_is_130(line: list[str])
     reason="env cannot block signals",
 )
 def test_launcher_of_a_clone_blocks_interrupts(tmp_path: Path) -> None:
-    """Replace the environment by one whose allocsim prints its mask of blocked signals."""
+    """The launcher starts a fake allocsim, which prints its mask of blocked signals."""
     for name, text in {
         "scripts/allocsim": (REPOSITORY / "scripts/allocsim").read_text(),
         "scripts/environment": f"#!/bin/sh\necho {tmp_path}\n",

@@ -1,4 +1,4 @@
-"""docs/memory-that-does-not-come-back.md: the design and the library have the figures shown."""
+"""docs/memory-that-does-not-come-back.md: design and library agree, and the output is as shown."""
 
 import os
 
@@ -23,7 +23,7 @@ def test_design_and_library_have_equal_figures() -> None:
 
 
 @pytest.mark.skipif(PURE, reason="whole workloads take minutes as plain Python")
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor has fewer arenas")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="glibc has fewer arenas on one processor")
 def test_page_prints_what_it_shows() -> None:
     try:
         require_modelled_library()

@@ -1,4 +1,4 @@
-"""Snapshots and profiles: the parts of a snapshot sum to its heap."""
+"""Snapshots and profiles: the parts of the heap (live, rounding, ...) must sum to the heap."""
 
 import numpy as np
 import pytest

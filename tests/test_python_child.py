@@ -64,7 +64,7 @@ def test_child_is_killed_when_its_parent_is_killed() -> None:
 
 
 def test_child_whose_parent_ended_before_it_could_ask_for_a_signal_is_killed() -> None:
-    """The shell is the child's parent, as process 1 would be if this process had ended."""
+    """The shell, and not the process for which the command was made, is the child's parent."""
     command = module_command("timeit", "-s", "print(5, flush=True)", "pass")
     shell = ["sh", "-c", '"$@"; echo $?', "sh", *command]
     output = subprocess.run(shell, capture_output=True, check=True).stdout
@@ -79,7 +79,7 @@ def test_script_runs_nothing_of_the_current_directory(trap: Path) -> None:
 
 
 def command_lines(path: Path) -> Iterator[str]:
-    """The lists in a file that name `sys.executable`."""
+    """Yield the source of each list of a Python file with the element `sys.executable`."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.List) and "sys.executable" in map(ast.unparse, node.elts):
             yield ast.unparse(node)
@@ -172,7 +172,7 @@ def test_child_gets_no_variable_that_makes_python_go_on_or_talk(tmp_path: Path) 
 
 
 def test_signal_that_interrupts_the_wait_for_a_killed_child_ends_it_too() -> None:
-    """While `child.wait()` is interrupted, it holds its lock."""
+    """The signal may interrupt `child.wait()` while the lock of `child` is held."""
     with running(python("import time; time.sleep(900)")) as child:
         cleanup = threading.Thread(target=signals._cleanups[-1], daemon=True)
         with child._waitpid_lock:  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Saved results: the figures that are read, and errors for other files."""
+"""Reading saved results: the figures, and the errors for files that are not saved results."""
 
 import json
 import os

@@ -28,7 +28,7 @@ class Exited(Exception):
 
 @pytest.fixture
 def handled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Handle signals; at the end of the process, raise an exception with its status instead."""
+    """Handle signals as allocsim does, but raise Exited where the process would end."""
 
     def end(status: int) -> None:
         raise Exited(status)

@@ -20,7 +20,7 @@ STARTERS = {
     "recorders/lttng_daemon.py",  # the daemon needs time to end its consumers
     "recorders/program.py",  # signals are forwarded to the recorded program
 }
-"""The modules that start processes. Their tests end each of them with a signal."""
+"""The modules that start processes. The tests of each module end its processes by a signal."""
 
 
 def test_tool_gets_its_input_and_returns_its_output() -> None:
@@ -60,7 +60,8 @@ with temporary_directory() as directory:
     (directory / "file").touch()
     run_tool(["sh", "-c", "sleep 900 & echo $$ $! > written; mv written processes; wait"])
 """
-"""A program with a temporary directory and a tool, which writes its process ids to a file."""
+"""A program with a temporary directory and a tool. The tool writes its own process id and that of
+its child to the file `processes`."""
 
 
 @pytest.mark.parametrize("number", MESSAGES)

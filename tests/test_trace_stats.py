@@ -15,14 +15,14 @@ from tests.driving import Call, free, malloc, random_calls, realloc, stream_of
 
 
 def stats_of(calls: Iterable[Call], chunk: int = 7) -> TraceStats:
-    """The statistics of the calls, in small chunks."""
+    """Return the statistics of the calls, passed in small chunks."""
     events = stream_of(calls)
     chunks = (events[start : start + chunk] for start in range(0, len(events), chunk))
     return collect_stats(Trace("calls", chunks, {}))
 
 
 def plainly(calls: list[Call]) -> dict[str, object]:
-    """Return the same figures, counted with dictionaries, for a valid stream."""
+    """Return statistics of a valid stream, counted with dictionaries."""
     live: dict[int, tuple[int, int, int]] = {}
     total = peak = when = others = 0
     sizes, ages = Counter[int](), Counter[int]()

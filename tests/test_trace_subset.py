@@ -48,7 +48,7 @@ def slice_of(calls: list[Call], first: int, last: int) -> tuple[list[Call], int]
 
 
 def plainly(calls: list[Call], choice: Choice) -> list[tuple[int, int, int, int]]:
-    """Return the same subset, found with dictionaries, with threads renumbered."""
+    """Return the subset that `subset_of` should return, with threads renumbered."""
     stretch, _ = slice_of(calls, choice.first, choice.last)
     inside: dict[int, bool] = {}
     threads: dict[int, int] = {}

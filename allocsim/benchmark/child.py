@@ -3,8 +3,8 @@
 The argument of the process is a Request as JSON. The process inherits descriptors: a file of events
 (see `event_file`), a pipe for Messages to the parent and, if `Request.measure` is "pages" or
 "snapshots", a file of arrays (see `answer`). The child sends a message at the start of each stage,
-so the parent knows in which stage a child died. "loading" means that everything the measurement
-needs is prepared. "ready" means that the subject is loaded.
+so the parent knows in which stage a child died. The stage "loading" begins when the measurement has
+been prepared, and "ready" when the subject has been loaded.
 """
 
 from __future__ import annotations

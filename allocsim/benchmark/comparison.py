@@ -1,8 +1,8 @@
-"""A comparison: measures several subjects (designs or malloc libraries) on the same workload.
+"""Compare several subjects (designs or malloc libraries) on the same workload.
 
 The memory of every subject is measured first, and then the times of every subject. The measurements
-run one after another, each in a new process. If a subject fails, its row has the reason, and the
-other subjects are still measured.
+run one after another, each in a new process. If a subject fails, its row of the result has the
+reason, and the other subjects are still measured.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from allocsim.libraries.find import PREFIX, require_library
 from allocsim.signals import interrupt_message
 
 UNSURE = 0.1
-"""A library's peak is shown as a range if it may be too high by this share or more, because the
-recording does not say which bytes the program touched."""
+"""If a recording does not say which bytes the program touched, the peak of a library may be too
+high. It is shown as a range if it may be too high by this share or more."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Conditions:
     timed: bool = True
     """Measure times as well as memory."""
     recorded: bool = True
-    """Replay each event on the thread that recorded it, instead of all events on one thread."""
+    """Replay each event on its recorded thread, instead of all events on one thread."""
     paced: bool = False
     """When memory is measured, replay on libraries at the pace of the recorded program."""
     keep_settings: bool = False
@@ -154,7 +154,7 @@ def measure(
     experiments: int = 0,
     moments: Sequence[int] = (),
 ) -> Message:
-    """Measure a subject's "memory", "times", "pages" or "snapshots" in a new child.
+    """Measure a subject's "memory", "times", "pages" or "snapshots" in a new child process.
 
     `arrays`, `experiments` and `moments` are for "pages" and "snapshots" (see Request). Raises
     SubjectFailed on failure.
@@ -212,8 +212,8 @@ def _measure_row(
 def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool:
     """Return whether a library's peak may be too high by UNSURE or more.
 
-    This is so if the recording does not say what the program touched, and if counting at most one
-    page of each object makes peak live lower by UNSURE or more.
+    This is so if the recording does not say which bytes the program touched, and if peak live is
+    lower by UNSURE or more when at most 4 KiB of each object count.
     """
     is_unknown = conditions.touch == Touch.PAGE and not workload.knows_touched
     if row.memory is None or library_of(row.subject) is None or not is_unknown:

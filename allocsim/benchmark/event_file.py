@@ -48,8 +48,8 @@ class EventFile:
     """The trace, kept for its description and its `notes`. Its events have been read."""
     descriptor: int
     events: int
-    """Number of events that are replayed: those in the whole file, or in its first rows if `first`
-    is set. The ends of threads do not count."""
+    """Number of events that are replayed: those in the whole file, or in its first `first` rows.
+    The ends of threads do not count."""
     threads: int = 1
     """Number of threads in the workload, even if its events were put on one thread."""
     recorded: bool = False
@@ -198,7 +198,7 @@ def map_events(descriptor: int, first: int | None = None) -> Table[Event]:
 
 
 def _times(trace: Trace) -> np.ndarray:
-    """Return the pairs (row, time in ns) of the trace's description, thinned out to MAX_TIMES."""
+    """Return the points of the trace (see `recorded_times`), thinned out to MAX_TIMES or fewer."""
     points = np.array(recorded_times(trace.description), np.int64).reshape(-1, 2)
     return points[:: max(-(-len(points) // MAX_TIMES), 1)]
 

@@ -1,7 +1,7 @@
-"""A part of a file of events: the events of some of the objects, on their threads.
+"""Copy part of an event file: the events of some objects, and the notes of all thread ends.
 
-The part has the ends of all threads, at their positions among the events. A replay creates only the
-threads that have an event in the part.
+Each note (see `events.Op`) keeps its place among the events. A replay creates only the threads that
+have an event in the part.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def part_of(
 
 
 def _copy(source: int, rows: int, remains: np.ndarray, target: int) -> None:
-    """Copy the events that remain, and all ends of threads, from the first `rows` rows."""
+    """Copy the events that remain, and all notes of thread ends, from the first `rows` rows."""
     events = map_events(source, rows)
     keep = events.op > Op.FREE
     keep[~keep] = remains

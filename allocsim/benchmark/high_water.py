@@ -1,4 +1,4 @@
-"""The peak RSS that the kernel records: a reading of memory (see `meter`) can miss a short peak."""
+"""The peak RSS that the kernel records. The readings of `meter` can miss a short peak."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class HighWater:
         """Return a lower bound for the growth of the peak of anonymous RSS, or 0 if unknown.
 
         The growth of file pages up to now is subtracted. File pages stay resident once they are
-        read, so their growth was not larger at the peak. If the meter does not use STATM because it
-        is not exact (see `meter`), VmHWM is not exact either, and the result is 0.
+        read, so their growth was not larger at the peak. On a system where STATM is not exact (see
+        `meter`), VmHWM is not exact either, and the result is 0.
         """
         growth = self.growth()
         if growth is None or not meter.settings[0].fast:

@@ -31,7 +31,7 @@ ALIGNMENT = 16
 """alignof(max_align_t) on x86-64 and arm64, in bytes."""
 
 LOST = "realloc does not keep the contents of objects"
-"""The flaw of a library that passes all other parts of the check."""
+"""`About.flaw` of a library that has this defect and no other."""
 
 
 def require_intact(subject: Subject, setup: Setup) -> str | None:

@@ -27,7 +27,7 @@ BUFFER_SIZE = 4096
 
 STATM = "/proc/self/statm"
 """The faster of two files that report memory: a reading takes 2 us. It is exact to the page since
-Linux 6.16. On older kernels it may lag by 64 pages per CPU, which is more than the footprint of a
+Linux 6.16. In older versions, it may lag by 64 pages per CPU, which is more than the footprint of a
 small workload. It is used only if `_is_exact` finds it exact."""
 
 ROLLUP = "/proc/self/smaps_rollup"
@@ -47,8 +47,8 @@ MIN_EXACT_SHARE = 0.9
 because the interpreter touches pages as well."""
 
 CLOCK_PROCESS_CPUTIME_ID = 2
-"""Linux's number for the CPU time of this process, the kernel's share included. Unlike wall-clock
-time, it does not grow while other processes run. A reading takes about 0.2 us."""
+"""Linux's number for the CPU time of this process, including system time. Unlike wall-clock time,
+it does not grow while other processes run. A reading takes about 0.2 us."""
 
 CLOCK_MONOTONIC, TIMER_ABSTIME = 1, 1
 """Linux's numbers of the clock by which `reach_time` sleeps, and of the flag for an absolute
@@ -62,7 +62,7 @@ class MeterSettings(Struct):
     clock_gettime: Int64  # address of the C function
     descriptor: Int64  # STATM or ROLLUP, open
     buffer: Int64  # address of BUFFER_SIZE bytes
-    memory: Int64  # 1: memory is read at each step; 0: only the clock
+    memory: Int64  # 1: memory is read at each step (see `stepping`); 0: only the clock
     fast: Int64  # 1: descriptor is STATM; 0: ROLLUP
     clock_nanosleep: Int64  # address of the C function
     origin: Int64  # time on the library's clock when a replay begins, in nanoseconds
@@ -78,7 +78,8 @@ class Meter(NamedTuple):
 def open_meter(memory: bool = True) -> Meter:
     """Open a meter of this process; raise PlatformError if /proc lacks a file or line it needs.
 
-    With `memory`, the replay reads the memory and the clock at each step, otherwise only the clock.
+    With `memory`, a replay reads the memory and the clock at each step (see `stepping`), otherwise
+    only the clock.
     """
     buffer = table(np.uint8, BUFFER_SIZE)
     buffer.fill(0)
@@ -112,7 +113,7 @@ def status_bytes(field: str) -> int:
 
 @kernel
 def resident(meter: Meter) -> int:
-    """Return the anonymous RSS of this process in bytes, or -1 if the kernel does not report it."""
+    """Return the anonymous RSS of this process in bytes, or -1 if Linux does not report it."""
     settings = meter.settings[0]
     length = call_c(settings.pread, (settings.descriptor, settings.buffer, BUFFER_SIZE, 0))
     if settings.fast:  # "size resident shared ...", in pages: resident - shared is anonymous

@@ -22,7 +22,7 @@ class Occupancy(NamedTuple):
     """The figures of a moment. Arrays are int64, sizes are in bytes."""
 
     held: np.ndarray
-    """Bytes of each part in HELD. `untouched` is positive here; sums of the parts subtract it."""
+    """Bytes of each part in HELD. `untouched` is positive here, but negative in `parts_of`."""
     unheld: np.ndarray
     """Bytes of the units without a live object, one sum for each value of their `part`."""
     regions: np.ndarray

@@ -71,7 +71,7 @@ class PageScan:
 
     def take(self) -> None:
         """Scan all pages; raise EnvironmentLacks if there are too many ranges or the scan fails."""
-        descriptor = os.open(PAGEMAP, os.O_RDONLY)  # not kept open: a fork must open its own
+        descriptor = os.open(PAGEMAP, os.O_RDONLY)  # not kept open: a forked child needs its own
         try:
             self._take(descriptor)
         finally:

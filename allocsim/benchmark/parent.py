@@ -2,8 +2,8 @@
 
 However the parent or the child ends, no process and no file remains. A malloc library runs in the
 child and can write anything into the child's pipe for messages. The parent therefore accepts only a
-message that is allowed in the current stage. Anything else fails the subject, which is the design
-or library that the child measures.
+message that is allowed in the current stage. If the child writes anything else, the subject (the
+design or library that the child measures) counts as failed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ ARRAYS_SLACK, ARRAYS_BYTES = 32 << 20, 128
 """Additional bytes that a child may take if it writes arrays: ARRAYS_SLACK for the code that it
 loads, and ARRAYS_BYTES per event. The arrays have several columns with an entry for each live
 object, and there are at most as many live objects as events. The child itself compares its measured
-peak with the limit, without these bytes."""
+peak with the limit, which these bytes do not raise."""
 
 MAX_MESSAGE = 1 << 20
 """Maximum length of a message in bytes. The message with the figures has about 2 KB, and 20 bytes

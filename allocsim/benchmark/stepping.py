@@ -159,7 +159,7 @@ _STOPS = {
 
 
 def steps_ending_at(events: Any) -> Table[Step]:
-    """Return steps that end after the given numbers of events, in touched memory."""
+    """Return steps, in touched memory, that end after the given numbers of events."""
     steps = table(Step, max(len(events), 1))[: len(events)]
     steps.fill(0)
     steps.event = events
@@ -206,8 +206,8 @@ def free_events(run: Run) -> Table[Event]:
 def peak_live(events: Table[Event], requests: np.ndarray, max_counted: int) -> tuple[int, int]:
     """Return the peak of the live bytes, and the number of events done when it is first reached.
 
-    At most `max_counted` bytes of each object count. `requests` is scratch memory: an int64 for
-    each object id, initially 0. The kernel keeps the counted bytes of live objects in it.
+    Only the first `max_counted` bytes of an object are counted. `requests` is scratch memory: an
+    int64 for each object id, initially 0. The kernel keeps the counted bytes of live objects in it.
     """
     live, peak, when, events_done = 0, 0, 0, 0
     for index in range(len(events)):

@@ -81,11 +81,11 @@ def design_of(name: str) -> tuple[str, dict[str, str]]:
 
 
 def started_like(name: str, start: int | None) -> str:
-    """Return a design's name with settings that start its heap where the library's heap started.
+    """Return a design's name with settings that start its heap where a library's heap started.
 
-    `start` is the address that `libraries.start` reads from the modelled library. Settings in the
-    name take precedence. Returns `name` unchanged if it is a library's, or if the address implies
-    no settings.
+    The library is the one that the design models, and `start` is the address that `libraries.start`
+    reads from it. Settings in `name` take precedence. Returns `name` unchanged if it is that of a
+    library, or if the address implies no settings.
     """
     if start is None or library_of(name) is not None:
         return name
@@ -134,8 +134,8 @@ def require_subject(name: str) -> None:
 def placeholder_state(name: str) -> HeapState | Library:
     """Return a state of the subject's type, to compile the kernels before the subject is loaded.
 
-    This also looks up a library's files, so that Python allocates the memory for this now. If it
-    did so in `make_subject`, the memory would count as the library's.
+    This also looks up a library's files, for which Python allocates memory. If `make_subject` did
+    the first look-up, this memory would count as the library's.
     """
     library = library_of(name)
     if library is None:

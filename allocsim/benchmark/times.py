@@ -4,6 +4,8 @@ All times are CPU time of the process (see `meter.now`), less the time to read t
 objects are freed before each replay. The first replay is the cold one: it uses memory that no
 replay has touched before. The compiled loop reads the clock before the first event and after the
 last. One more replay reads the clock before and after each batch of events, for the percentiles.
+
+A step is a range of events; the clock is read before and after it (see `stepping`).
 """
 
 from __future__ import annotations

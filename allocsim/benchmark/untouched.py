@@ -2,8 +2,8 @@
 
 malloc, calloc and realloc have no alignment. In the file of events, their field `alignment` is the
 share of the object, in 256ths rounded down, that Touch.PAGE must leave untouched. The driver leaves
-the end of the object untouched. The program may have left other pages untouched, but only their
-number is known.
+the end of the object untouched, because the trace says how many bytes the program touched, but not
+which.
 
 If the recorder did not find out what was touched, a large calloc counts as untouched. Its memory is
 zero without being written, and programs use calloc for tables that they may never fill.
@@ -19,16 +19,16 @@ from allocsim.events import Op, Trace
 from allocsim.traces.event_facts import LARGE, UNTOUCHED, fact_of
 
 ALL = 255
-"""The largest share: the driver touches a 256th of the object, and its first byte."""
+"""The largest share: only the first byte and the pages of the first 256th are touched."""
 
 
 class UntouchedShares:
-    """Sets these shares in the calls of a trace, which is read in chunks of rows."""
+    """Sets the untouched shares of the calls of a trace, which is read in chunks."""
 
     def __init__(self, trace: Trace) -> None:
-        """Read from the trace's description how much of each object was touched, if it says so."""
+        """Read how much of each object was touched, if the description of the trace says so."""
         self._facts = fact_of(trace, UNTOUCHED)
-        self._read = 0  # number of rows in the chunks so far
+        self._read = 0  # number of events in the chunks so far
 
     @property
     def is_recorded(self) -> bool:
@@ -36,14 +36,14 @@ class UntouchedShares:
         return self._facts is not None
 
     def put(self, calls: Any, chunk: Any) -> None:
-        """Set the shares of `calls`: the rows of `chunk`, except the notes (ends of threads)."""
+        """Set the shares of `calls`, which are the events of `chunk` without the notes."""
         if self._facts is None:
             calls.alignment[(calls.op == Op.CALLOC) & (calls.request >= LARGE)] = ALL
             return
         first, end = np.searchsorted(self._facts[:, 0], [self._read, self._read + len(chunk)])
         for row, touched in self._facts[first:end].tolist():
             index = row - self._read
-            if chunk.op[index] <= Op.FREE:  # in a damaged file, the row may be a thread's end
+            if chunk.op[index] <= Op.FREE:  # in a damaged file, the event may be a note
                 number = int(np.count_nonzero(chunk.op[:index] <= Op.FREE))
                 self._set(calls[number], touched)
         self._read += len(chunk)

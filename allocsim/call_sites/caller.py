@@ -30,7 +30,7 @@ def caller_frames(callers: Sequence[Caller], recording: str) -> tuple[list[Frame
     """Return the frame of each caller, and notes about symbols that could not be read.
 
     If the executable or library is on this machine, a frame has function and line. Otherwise it has
-    the function that the recording names. `recording` is as in `symbols.resolve`.
+    the function that the recording names. `recording` is the path of the recording.
     """
     places = [caller.place() for caller in callers]
     resolved = resolve(places, recording)

@@ -26,10 +26,10 @@ MAX_FILE = 256 << 20
 def with_inlined_names(
     path: bytes, offsets: list[int], chains: list[list[Frame]]
 ) -> list[list[Frame]]:
-    """Return the chains, in which every innermost frame has the name of its own function.
+    """Return the chains with the right names.
 
-    `chains` has the frames at the offsets in the file. A chain whose names cannot be read
-    is returned unchanged.
+    A chain is the list of frames at one of the offsets in the file, the innermost frame first. If
+    the right names cannot be read, a chain is returned unchanged.
     """
     doubtful = [number for number, chain in enumerate(chains) if _is_doubtful(chain)]
     doubtful = [number for number in doubtful if number < len(offsets)]

@@ -1,8 +1,9 @@
-"""Site numbers: the stream of numbers that runs in parallel to the events of a trace.
+"""Site numbers: for each allocating event of a trace, the number of its call stack.
 
-Each allocating event has one number, so a chunk has as many numbers as allocating events. The
-producer puts the numbers of a chunk into a queue before it yields the chunk. The consumer takes
-them after it has received the chunk. Producer and consumer may run in different threads.
+The numbers (see `call_sites.table`) are a stream parallel to the events: a chunk has as many
+numbers as allocating events. The producer puts the numbers of a chunk into a queue before it yields
+the chunk. The consumer takes them after it has received the chunk. Producer and consumer may run in
+different threads.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ class CallSites:
     def of(self, events: Any) -> Any:
         """Return the site number of each event of the next chunk, as uint32.
 
-        The number is 0 for a free, for a note and for an unknown site. Call this method once for
-        each chunk, in the order of the chunks.
+        The number is 0 for an event that does not allocate, and for an unknown site. Call this
+        method once for each chunk, in the order of the chunks.
         """
         numbers = np.zeros(len(events), np.uint32)
         numbers[events.op <= LAST_ALLOCATING] = self.take(count_allocating(events))

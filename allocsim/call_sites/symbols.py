@@ -76,7 +76,7 @@ def _frames_in(path: bytes, offsets: list[int]) -> list[list[Frame]] | None:
     if chains is None:
         return None
     chains = with_inlined_names(path, offsets, chains)
-    # If there is no source file, the name may belong to another function (see `elf_functions`).
+    # If the source file is unknown, the name may be another function's (see `elf_functions`).
     doubtful = [number for number, chain in enumerate(chains) if chain and not chain[0].file]
     doubtful = [number for number in doubtful if number < len(offsets)]
     is_named = in_named_functions(os.fsdecode(path), [offsets[number] for number in doubtful])

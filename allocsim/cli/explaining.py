@@ -1,4 +1,4 @@
-"""Explanations of one or two workloads, as the options of `allocsim explain` say."""
+"""Explain one or two workloads according to the options of `allocsim explain`."""
 
 from __future__ import annotations
 

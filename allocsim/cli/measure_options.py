@@ -1,4 +1,4 @@
-"""The options of `compare` and `check` that select what is measured, and the measurement itself.
+"""Options of `compare` and `check` for what is measured, and the functions that measure it.
 
 Options are checked first, because reading the workload may take minutes.
 """
@@ -89,8 +89,8 @@ _OPTIONS = (
         default="full",
         show_default=True,
         help="full: replay as fast as possible; a library that releases memory after a delay reads "
-        "a clock with the recorded time. recorded: replay at the recorded pace when measuring "
-        "memory.",
+        "the recorded time from a virtual clock. recorded: replay at the recorded pace when "
+        "measuring memory.",
     ),
     timeout_option,
     click.option(

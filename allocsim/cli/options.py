@@ -135,7 +135,7 @@ _OPTIONS = (
 
 
 def driver_options(command: Command) -> Command:
-    """Give a run command the options that these commands share, as the keyword `settings`."""
+    """Give a run command the options that all run commands share, as `settings`."""
 
     def with_settings(**values: Any) -> Any:
         """Call the command with its other options, and with the shared options as Settings."""

@@ -29,7 +29,7 @@ REFRESH = 0.1
 
 
 class Counts(Protocol):
-    """A player, a writer or another consumer of a trace. It counts the events."""
+    """A consumer of a trace that counts events, such as a player or a writer."""
 
     @property
     def events(self) -> int:

@@ -1,4 +1,8 @@
-"""The progress bar of a sweep: cells, failures and the remaining time. On a terminal only."""
+"""The progress bar of a sweep, which is shown only on a terminal.
+
+It shows the number of cells (single measurements) that are finished, the number of failures and the
+remaining time.
+"""
 
 from __future__ import annotations
 

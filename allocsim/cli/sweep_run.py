@@ -1,4 +1,7 @@
-"""Run `allocsim sweep`: check the options, read the workloads, run the cells, and report."""
+"""Run `allocsim sweep`: check the options, read the workloads, run the cells, and report.
+
+A cell is one measurement of one allocator on one workload. Its result is a row of the output file.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ def _sweep(plan: Plan, file: RowsFile, place: Place, retry: bool) -> None:
 
 
 def _require_place(subjects: Subjects, cluster: str | None) -> None:
-    """Raise an error if the subjects cannot run on this machine, or on the cluster."""
+    """Raise an error if a subject cannot run where the sweep runs: on this machine or a cluster."""
     if cluster is None:
         require_installed(subjects.axes)
         return

@@ -43,7 +43,7 @@ class TuneProgress:
         self.on_interrupt.__exit__(*error)
 
     def read(self, trace: Trace, copies: int) -> Workload:
-        """Read a workload with its own bar, and print the notes on it."""
+        """Read a workload, show a progress bar meanwhile, and print the notes on the workload."""
         with watched(trace):
             workload = read_workload(trace, copies)
         for note in trace.notes:

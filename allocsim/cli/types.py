@@ -99,7 +99,7 @@ class PercentType(click.ParamType[float]):
 
 
 class FloorType(PercentType):
-    """A percentage as a share, or the word "none"."""
+    """The value of `tune --floor`: a percentage, as a share, or "none" for no maximum."""
 
     name = "floor"
 

@@ -8,7 +8,7 @@ address that can be written. This package has no allocator code. Its modules, fr
   memory         a range of address space from mmap, and tables of records in such a range
   tables         tables that grow, for the readers of traces
   heap_pointer   a heap's state as one pointer, for kernels that are called by their address
-  jit            `kernel` compiles; `operation` declares a call, `answers` its kernel in a design
+  jit            decorators: `kernel` compiles; `operation` declares a call; `answers` implements it
   out_of_line    kernels that are called by their address
   c_function     kernels that C code can call
   raw            loads and stores at an address

@@ -34,7 +34,7 @@ class ClassRules:
     grid: tuple[int, ...]
     """The sizes in bytes that a class may have, in ascending order."""
     grid_text: str
-    """The grid in words, for error messages."""
+    """A description of the grid, for error messages."""
     required: Mapping[int, str]
     """Sizes that must be classes, with the reason for each. The largest size of the grid is one of
     them."""

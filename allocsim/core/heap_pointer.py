@@ -4,7 +4,7 @@ A state is a tuple of arrays, and Numba passes it by value: seven words for each
 every call (20 ns for eleven arrays). A kernel that is called by its address (see `out_of_line`)
 takes the address of the heap's record `code` instead. The record holds the addresses of kernels,
 followed by a copy of the data that Numba needs for each array (address, shape, strides). The copy
-never changes. The same source can be compiled for the state and for the pointer. Through the
+never changes. The source of a kernel can be compiled for the state and for the pointer. Through the
 pointer, reading a field of the heap loads only those words of the copy that are used.
 """
 

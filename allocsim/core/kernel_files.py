@@ -1,10 +1,11 @@
 """Files of compiled kernels, one for each kernel and signature.
 
 The name of a file contains a digest of all source code that its machine code depends on: the
-kernel's module and everything that the module imports. If the signature contains the state of a
-design, the digest also covers the module that declares the state and the modules of the design's
-kernels. An edit therefore recompiles only the kernels that it may change. An outdated file is
-deleted when its successor is saved.
+kernel's module and everything that the module imports. The state of a design or library is a
+NamedTuple. If the signature contains such a type, the digest also covers the module that declares
+the type and the modules of the kernels that implement operations for it. An edit therefore
+recompiles only the kernels that it may change. An outdated file is deleted when its successor is
+saved.
 
 If a file cannot be read or written, the kernel is compiled again; nothing else happens.
 """
@@ -36,7 +37,7 @@ REPLAY, RUN = "allocsim.driver.replay", "allocsim.driver_records"
 module that declares the loop's second argument, the tables of a replay."""
 
 Answering = Callable[[type], Iterable[str]]
-"""A function from a state type to the modules whose kernels answer operations for it."""
+"""A function that returns the modules of the kernels that implement operations for a state type."""
 
 
 class KernelFiles(_Cache):
@@ -75,9 +76,9 @@ class KernelFiles(_Cache):
                 if allocates:
                     target_context.refresh()
                 return CompileResultCacheImpl.rebuild(None, target_context, payload)
-        # The notice estimates the time by module. A kernel of `benchmark` is small, whatever state
-        # it takes. Any other kernel that takes the state of a design or library is compiled
-        # together with the kernels of that design or library, which take most of the time.
+        # The notice names a module and estimates the time for it. A kernel with a state in its
+        # signature is compiled together with the kernels of that design or library, which take most
+        # of the time. Only the kernels of `benchmark` are small, whatever state they take.
         module = self._function.__module__
         measures = module.startswith("allocsim.benchmark.")
         states = self._state_modules(sig)
@@ -140,14 +141,14 @@ class KernelFiles(_Cache):
         return self._directory / ("-".join(parts) + ".nbc")
 
     def _state_modules(self, sig: Any) -> list[str]:
-        """Return the modules that declare a signature's state types or answer their operations."""
+        """Return the modules of a signature's state types, and of the kernels for these types."""
         modules: dict[str, None] = {}
         for state in state_types(sig):
             modules |= dict.fromkeys([state.__module__, *sorted(self._answering(state))])
         return list(modules)
 
     def _has_replay(self, states: list[str]) -> bool:
-        """Return whether the replay loop is cached for these states, with all that it calls."""
+        """Return whether the replay loop is cached for the state that has these modules."""
         with contextlib.suppress(Exception):
             modules = list(dict.fromkeys([*states, RUN]))
             sources = self._closure.digest([REPLAY.rpartition(".")[0], *modules])
@@ -157,7 +158,7 @@ class KernelFiles(_Cache):
         return False
 
     def _delete_outdated(self, file: Path) -> None:
-        """Delete outdated files: of the same kernel and states, with another digest of sources."""
+        """Delete the files for the same kernel and states that have another digest of sources."""
         kernel, states, sources, _ = file.stem.rsplit("-", 3)
         for other in self._directory.glob(f"{kernel}-{states}-*.nbc"):
             if other.stem.rsplit("-", 2)[1] != sources:

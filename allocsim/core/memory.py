@@ -39,7 +39,7 @@ class Reservation:
         self.length = -(-length // OS_PAGE) * OS_PAGE
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE
         try:
-            # Long enough for the alignment, wherever the OS places the mapping.
+            # The mapping is long enough to contain an aligned range, wherever the OS places it.
             self.mapping = mmap.mmap(-1, self.length + alignment - OS_PAGE, flags=flags)
         except (OSError, OverflowError, ValueError) as refusal:
             raise AddressSpaceError(self.length, str(refusal)) from refusal

@@ -1,8 +1,8 @@
 """The operations of a design, and the Status that they return.
 
 `@answers(malloc, State)` registers a design's kernel for malloc. The first argument of each
-operation is the heap's state, and its type decides which kernel runs. Sizes are in bytes, addresses
-are real, and threads are numbered from 0 in order of their first call.
+operation is the heap's state, and its type decides which kernel runs. Sizes are in bytes. Addresses
+are addresses of this process. Threads are numbered from 0 in order of their first call.
 """
 
 from __future__ import annotations
@@ -110,10 +110,10 @@ def release(heap: HeapState, length: int) -> int:
 
 @operation
 def flush_deferred_writes(heap: HeapState) -> int:
-    """Make the writes to the heap that the design has deferred. Returns a Status.
+    """Carry out all deferred writes to the heap. Returns a Status.
 
     To be faster, a design may defer those writes of the modelled allocator on which no other
-    operation depends. They matter only if resident memory is measured.
+    operation depends. The writes matter only if resident memory is measured.
     """
     raise NotImplementedError
 

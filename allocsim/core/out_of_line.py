@@ -30,9 +30,9 @@ _OUT_OF_LINE: dict[str, tuple[Any, int]] = {}
 
 
 def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
-    """Make `function` a kernel that other kernels call through its address, not inlined.
+    """Make `function` a kernel that is not inlined: other kernels call it by its address.
 
-    Use it for slow paths: they are compiled once, and the fast path stays small.
+    This is for slow paths: they are compiled once, and the fast path stays small.
     """
     # The heap is passed as a pointer (see `heap_pointer`).
     name = function.__name__
@@ -67,12 +67,12 @@ def out_of_line(function: Callable[P, int]) -> Callable[P, int]:
 def by_address(compiled: Callable[..., int]) -> Callable[..., int]:
     """Return a function that calls a kernel by its address.
 
-    The address is the function's first argument (see `address_of`). Use it to call large kernels:
-    the caller is compiled without the code of the callee.
+    The address is the function's first argument (see `address_of`). This is for large kernels: the
+    caller is compiled without the code of the callee.
     """
 
     def call(_: int, *arguments: Any) -> int:
-        """Call the kernel as Python does; `_` is the address, which only compiled callers need."""
+        """Call the kernel from Python; `_` is the address, which only compiled callers need."""
         return compiled(*arguments)
 
     def lowered(context: Any, builder: Any, called: Signature, arguments: Any) -> Any:

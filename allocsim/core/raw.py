@@ -1,9 +1,9 @@
 """Loads and stores at real addresses.
 
-In compiled code, each function is one machine instruction, a memset or a memcpy. In pure mode (no
-compilation, see `jit.PURE`), each uses ctypes. Nothing is checked here: a wrong address crashes the
-process. Addresses come from the records of a heap, from a library's malloc, or from the text that a
-reader scans.
+In compiled code, a load or a store is one machine instruction, `fill` is a memset, and `copy` is a
+memcpy. In pure mode (no compilation, see `jit.PURE`), all functions use ctypes. Nothing is checked
+here: a wrong address crashes the process. Addresses come from the records of a heap, from a
+library's malloc, or from the text that a reader scans.
 """
 
 from __future__ import annotations

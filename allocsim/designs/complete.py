@@ -42,10 +42,10 @@ def complete(design: object, source: str) -> Design:
 def _make_names_unique(state: type) -> None:
     """Prefix the names of the NamedTuples in the module of `state` with the module's name.
 
-    Numba names the type of a NamedTuple by the name of the class without its module, and so also
-    the kernels compiled for this type. If the states of two designs had the same name, the second
-    design would run the machine code of the first. `__qualname__` does not change, because pickles
-    and cached kernels find a class by its `__qualname__`.
+    Numba identifies a NamedTuple type, and the kernels compiled for that type, by the name of the
+    class without its module. If the states of two designs had the same name, the second design
+    would run the machine code of the first. `__qualname__` does not change, because pickles and
+    cached kernels find a class by its `__qualname__`.
     """
     module = sys.modules.get(state.__module__)
     for each in (state, *vars(module).values()) if module else (state,):

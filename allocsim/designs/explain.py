@@ -22,9 +22,9 @@ _REASONS = (
         re.M,
     ),
 )
-"""Patterns that find the reason in a message of Numba, specific ones first. If a kernel does not
-compile, Numba also says that the operation has no implementation. That is only a consequence, so
-the last pattern skips it."""
+"""Patterns that find the reason in a message of Numba, specific ones first. If the kernel for an
+operation (see `core.jit.operation`) does not compile, Numba also says that the operation has no
+implementation. That is only a consequence, so the last pattern skips it."""
 
 
 def explain(error: BaseException) -> str | None:

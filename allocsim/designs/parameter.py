@@ -31,8 +31,7 @@ class Parameter:
     def value_of(self, key: str, setting: Any) -> int:
         """Convert `setting`, an integer or the text of an option.
 
-        Raises InputError if it is not a valid value; the message repeats `key`, the parameter's
-        name.
+        Raises InputError if `setting` is not valid. `key` is the parameter's name, for the message.
         """
         value = self._value(setting)
         if value is None:

@@ -1,4 +1,4 @@
-"""The cells of the picture of a heap: its occupancy, by address and time."""
+"""The cells of a picture that shows the occupancy of a heap by address and time."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ MOVED = " -> "
 """Separates the old line number from the new one in the name of a call site that has moved."""
 
 _MOVED_LINE = re.compile(rf"(.*):(\d+){MOVED}(\d+)", re.DOTALL)
-"""The name of a call site that has moved. The name of a function may contain an arrow too."""
+"""Matches the name of a call site that has moved. Only an arrow between two line numbers at the end
+counts, because the name of a function may contain an arrow too."""
 
 _LINE = re.compile(r":\d+$")
 """The line number at the end of a call site's name."""
@@ -81,12 +82,12 @@ class Changes:
 
 
 def same_moment(moments: Sequence[Moment], event: int) -> Choice:
-    """Return the moment of a second workload that is compared with a moment of a first one.
+    """Return the moment at which to explain the second of two workloads.
 
-    The moment of the first workload comes after `event` events; `moments` are its moments. The
-    worst moments of two workloads are often of different kinds, such as the peak and the end. So if
-    `event` is the end or a peak, the second workload is explained at its own end or peak.
-    Otherwise, it is explained after the same share of its events.
+    The first workload has the given `moments` and is explained after `event` events. The worst
+    moments of two workloads are often of different kinds, such as the peak and the end. So if
+    `event` is the end or a peak of the first workload, the second is explained at its own end or
+    peak. Otherwise, the second is explained after the same share of its events.
     """
     events = {each.name: each.event for each in moments}
     for name in ("end", "peak", "live-peak"):
@@ -137,7 +138,7 @@ def paired_what_ifs(changes: Changes) -> list[tuple[WhatIf | None, WhatIf | None
 
 
 def _groupings(owners: Sequence[Owner]) -> list[str]:
-    """Return the groupings of some owners, in order."""
+    """Return the groupings of some owners, in order of first appearance."""
     return [*dict.fromkeys(owner.by for owner in owners)]
 
 

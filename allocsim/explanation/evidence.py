@@ -14,7 +14,7 @@ from allocsim.explanation.stacks import Stacks, stacks_of
 
 @dataclass(frozen=True)
 class Evidence:
-    """The heap at the moment, and snapshots of it at many moments of the replay."""
+    """The heap at the explained moment, and snapshots of the heap throughout the replay."""
 
     heap: HeapMap
     shares: Shares

@@ -1,7 +1,8 @@
 """An examination: the first part of an explanation, without experiments.
 
-It replays the workload to the moment and groups the objects that are live then. It finds the names
-of the groups, so that a wrong name is reported before any experiment begins.
+It replays the workload to the moment that is to be explained, and groups the objects that are live
+at that moment. It finds the names of the groups, so that a wrong name is reported before any
+experiment begins.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Examination:
 def examine(
     subject: Subject, question: Question, with_sites: Callable[[], Trace] | None = None
 ) -> Examination:
-    """Replay the workload on a subject up to the moment, and group the live objects.
+    """Replay the workload on a subject up to `question.at`, and group the live objects.
 
     `with_sites` opens the workload with its call sites, if it has any. Raises InputError if the
     workload has no events, if the moment does not exist, or if call sites are needed and the

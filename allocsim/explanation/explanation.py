@@ -68,7 +68,7 @@ def explain(
 
 
 def explained(examination: Examination) -> Explanation:
-    """Make the experiments, and return the whole explanation.
+    """Run the experiments, and return the whole explanation.
 
     Raises UnknownName if a group in `Question.what_if` does not exist (see
     `Question.skip_unknown`), and InputError if stacks are requested and the workload has no call
@@ -106,7 +106,7 @@ def explained(examination: Examination) -> Explanation:
 
 
 def _moment(at: Choice, heap: HeapMap) -> Moment:
-    """Return the moment of the map, under the name that the user gave."""
+    """Return the explained moment, under the name that the user gave."""
     return Moment(str(at), heap.event, heap.footprint, int(heap.request.sum()))
 
 

@@ -1,8 +1,8 @@
 """A heap at one moment: its live objects and the units that hold them.
 
 A unit is the smallest piece of memory that can be released: a span of a design, or an OS page of a
-library's process. The units of the design `glibc` are OS pages too. If a library releases only
-larger pieces (see `HeapMap.slab`), the map has its pages all the same. `shares` and `owners`
+library's process. The units of the design `glibc` are OS pages too. The units of a library are OS
+pages even if the library releases only larger pieces (see `HeapMap.slab`). `shares` and `owners`
 compute everything from the map, in the same way for designs and libraries.
 
 The footprint is the sum of its parts, which are named after their use, such as "live" and "caches".
@@ -49,7 +49,7 @@ class HeapMap:
     rest: Mapping[str, int]
     """Bytes of the footprint outside all units, by name of a part."""
     slab: np.ndarray | None = None
-    """Bytes of the object's slab divided by the number of objects in the slab. A slab is a run of
+    """Bytes of the object's slab divided by the number of objects in use there. A slab is a run of
     one or more pages that jemalloc divides into objects of one size, and releases only as a whole.
     None if slabs are not known."""
     break_range: tuple[int, int] | None = None

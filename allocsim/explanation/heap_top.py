@@ -17,9 +17,10 @@ from allocsim.explanation.labels import Labels
 
 @dataclass(frozen=True)
 class HeapTop:
-    """The end of a heap and the group of the last live object: the one with the highest address.
+    """The end of a heap, and the group of the last live object.
 
-    Sizes are in bytes.
+    A group has the objects of one size or of one thread, for example (see `labels`). The last
+    object is the one with the highest address. Sizes are in bytes.
     """
 
     length: int
@@ -27,14 +28,14 @@ class HeapTop:
     last_end: int
     """Bytes from the start of the heap to the end of the last live object."""
     free_below: int
-    """Free memory below `last_end`, without pages that are not resident."""
+    """Free bytes in resident pages below `last_end`."""
     group: str
     """Name of the group of the last live object."""
     objects: int
     """Number of objects of the group that are above all live objects of other groups."""
     held: int
     """Bytes from the end of the last object of another group to `last_end`. If there is no such
-    object, they begin at the start of the heap. When the group is freed, these bytes are free
+    object, these bytes begin at the start of the heap. When the group is freed, they become free
     memory at the end of the heap."""
 
 
@@ -61,7 +62,7 @@ def heap_top(heap: HeapMap, labels: Labels) -> HeapTop | None:
 
 
 def _free_between(heap: HeapMap, start: int, end: int) -> int:
-    """Return how many bytes of the units in a range belong to no object in the range."""
+    """Return how many bytes of the resident pages in a range belong to no object."""
     units = slice(*np.searchsorted(heap.unit_address, (start, end)).tolist())
     objects = slice(*np.searchsorted(heap.address, (start, end)).tolist())
     length, used = heap.unit_length[units].sum(), heap.usable[objects].sum()

@@ -94,7 +94,7 @@ def _by_size(heap: HeapMap, _: Lives) -> Labels:
 
 
 def _size_name(size: int) -> str:
-    """Return a size as text; above MAX_EXACT_SIZE, the range that ends at this power of two."""
+    """Return the name of a group: `size`, or above MAX_EXACT_SIZE the range size / 2 to `size`."""
     if size <= MAX_EXACT_SIZE:
         return f"{size:,} B"
     return f"{format_bytes(size / 2)} to {format_bytes(size)}"
@@ -158,4 +158,4 @@ def _match_live(heap: HeapMap, lives: Lives, group: np.ndarray) -> Callable[[int
 
 
 MAKERS = {"size": _by_size, "thread": _by_thread, "age": _by_age, "lifetime": _by_lifetime}
-"""The functions that label objects, by grouping. "site" is missing, as it needs a table too."""
+"""For each grouping, the function that labels objects. For "site", see `label`."""

@@ -1,4 +1,4 @@
-"""The lives of objects: the allocation, the thread and the next free of each live object."""
+"""The lives of live objects: when and on which thread each was allocated, and when it is freed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from allocsim.player import NEVER
 
 @dataclass(frozen=True)
 class Lives:
-    """The lives of the objects that are live after `event` events of a trace.
+    """The lives of the objects that are live at a moment: after `event` events of a trace.
 
-    Arrays are by object id. The rows of objects that are not live are undefined.
+    Arrays are by object id. The elements of objects that are not live then are undefined.
     """
 
     event: int
@@ -41,7 +41,7 @@ class Lives:
     """The site number of the call that allocated the object, or resized it last, or 0 if
     unknown."""
     freed: Any
-    """Number of events before the object's next free; NEVER if it is not freed."""
+    """Number of events before the free of the object; NEVER if the object is not freed."""
 
 
 class Life(Struct):
@@ -65,7 +65,7 @@ class Progress(Struct):
 def read_lives(trace: Trace, event: int, ids: int) -> Lives:
     """Read a whole trace and return the lives of the objects that are live after `event` events.
 
-    `ids` is the number of rows; every object that is live then has an id below `ids`. Raises
+    `ids` is the length of the arrays. All objects that are live then have ids below `ids`. Raises
     Corruption if no object of the trace has the id `ids` - 1.
     """
     lives, progress, highest, thread = table(Life, max(ids, 1)), records(Progress), -1, -1
@@ -82,7 +82,7 @@ def read_lives(trace: Trace, event: int, ids: int) -> Lives:
 
 
 def sites_of(trace: Trace, chunk: Any) -> np.ndarray:
-    """Return the site number of each event of the next chunk; all 0 if the trace has none."""
+    """Return the site number of each event of the next chunk; all 0 if the trace has no sites."""
     if trace.sites is None:
         return np.zeros(len(chunk), np.uint32)
     numbers: np.ndarray = trace.sites.of(chunk)
@@ -93,7 +93,7 @@ def sites_of(trace: Trace, chunk: Any) -> np.ndarray:
 def follow(
     lives: Table[Life], chunk: Table[Event], sites: np.ndarray, progress: Table[Progress]
 ) -> None:
-    """Record the events of a chunk: allocations before the moment, and the first frees after it."""
+    """Record allocations before the moment, and the first free of each object after the moment."""
     read = progress[0]
     for index in range(len(chunk)):
         call = chunk[index]

@@ -1,4 +1,4 @@
-"""A design as the subject of an explanation: moments, heap map and experiments."""
+"""A design as the subject of an explanation. All replays run in this process."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class OnDesign:
     conditions: Conditions = field(default_factory=Conditions)
 
     release = "memory released on request"
-    """What reports call a release on request."""
+    """The name of a release on request, for reports."""
     copied = "replayed"
-    """How `after_release` measures, in the words of reports."""
+    """A word for reports that says how `after_release` gets its figures."""
     cautions: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
-        """What reports call a unit of the map (see `Design.unit`)."""
+        """The name of a unit of the map, for reports (see `Design.unit`)."""
         return find_design(design_of(self.name)[0]).unit
 
     def moments(self) -> tuple[Moment, ...]:
@@ -98,7 +98,10 @@ class OnDesign:
             return before_release, int(operations.footprint(heap.state))
 
     def sharing(self, _count: int) -> OnDesign:
-        """Return this subject: on a design, replays run one at a time."""
+        """Return the subject for one of several replays that run at once (see `OnLibrary.sharing`).
+
+        That is this subject, because replays on a design run one at a time.
+        """
         return self
 
     @contextmanager

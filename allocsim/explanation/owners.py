@@ -1,4 +1,7 @@
-"""Owners: groups of live objects, and the part of the footprint that each group owns."""
+"""Owners: groups of live objects, and the part of the footprint that each group owns.
+
+A unit is a span or an OS page, which becomes free only as a whole (see `heap_map`).
+"""
 
 from __future__ import annotations
 
@@ -22,16 +25,17 @@ class Owner:
     live: int
     rounding: int
     pinned: int
-    """The objects' shares in the free bytes of their units (see `shares`)."""
+    """The objects' shares of the free bytes in their units (see `shares`)."""
     owned: int
-    """live + rounding + pinned - untouched. The sum over all owners, plus `nobody`, is the
-    footprint."""
+    """live + rounding + pinned - untouched. The footprint is the sum of `owned` over all owners,
+    plus the bytes that no object owns (see `nobody`)."""
     only: int
-    """Bytes of the units whose live objects are all of this group; freeing the group frees them."""
+    """Bytes of the units whose live objects all belong to this group. Freeing the group frees these
+    units."""
     some: int
     """Bytes of the units with a live object of this group. Invariant: only <= owned <= some."""
     untouched: int
-    """Bytes of the objects that are in no unit, because their pages are not resident."""
+    """Bytes of the objects on pages that are not resident. These bytes are in no unit."""
     slabs: int | None = None
     """The objects' shares of their slabs (see `HeapMap.slab`): live bytes, rounding, and free bytes
     that stay until the whole slab is free. None if the slabs are not known."""
@@ -86,7 +90,8 @@ def nobody(heap: HeapMap, shares: Shares) -> dict[str, int]:
 def parts_of(heap: HeapMap, shares: Shares) -> dict[str, int]:
     """Return the whole footprint by part: the bytes that objects own, and the parts of `nobody`.
 
-    "untouched" is negative. Parts of 0 bytes are left out, except "live".
+    "untouched" is negative: its bytes count as live or rounding, but are not resident. Parts of 0
+    bytes are left out, except "live".
     """
     held = {
         "live": int(heap.request.sum()),

@@ -17,8 +17,8 @@ RELEASED = 10
 """A release on request is mentioned if it frees at least footprint / RELEASED bytes."""
 
 PINNED = 5
-"""Each of these is mentioned if it takes at least footprint / PINNED bytes: the free bytes that a
-group pins, the caches, and the metadata."""
+"""The free bytes that a group pins, the caches and the metadata are each mentioned if they take at
+least footprint / PINNED bytes."""
 
 SAVED = 10
 """A separate heap or a setting is mentioned if it saves at least footprint / SAVED bytes."""

@@ -1,7 +1,7 @@
-"""The settings of a subject that experiments try, one by one and all together.
+"""The settings that experiments try on a subject (a design or a malloc library).
 
-A single setting often saves little. For example, early release does not help while caches hold the
-memory.
+Experiments try the settings one by one and all together. A single setting often saves little. For
+example, early release does not help while caches hold the memory.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ OF_DESIGNS = {
     "tcache_count": "0",
     "GOGC": "50",
 }
-"""Parameters that reduce a design's footprint. Experiments use those of these parameters that the
-design has."""
+"""Parameters that reduce a design's footprint. No design has all of them."""
 
 
 def tried_settings(subject: str) -> list[str]:

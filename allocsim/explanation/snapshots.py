@@ -29,7 +29,7 @@ class Snapshot:
     parts: Mapping[str, int]
     """The footprint by part, as `Explanation.parts`; "untouched" is negative."""
     regions: np.ndarray
-    """int64: the bytes of units and of objects in each region (see `Occupancy.regions`)."""
+    """The bytes of units and of objects in each region of the heap (see `Occupancy.regions`)."""
 
     @property
     def footprint(self) -> int:
@@ -38,7 +38,10 @@ class Snapshot:
 
 
 def snapshot_events(events: int, chosen: int) -> list[int]:
-    """Return the event counts of the snapshots: SNAPSHOTS of them up to `events`, and `chosen`."""
+    """Return the event counts at which snapshots are taken, in ascending order.
+
+    At most SNAPSHOTS of them are evenly spaced up to `events`. The other one is `chosen`.
+    """
     steps = min(SNAPSHOTS, events)
     spaced = {events * step // steps for step in range(1, steps + 1)} if steps else set()
     return sorted({*spaced, chosen} - {0})
@@ -66,7 +69,7 @@ def read_snapshots(
 
 
 def _read(descriptor: int, offset: int, pages: int) -> Occupancy:
-    """Return the occupancy at an offset of the answer."""
+    """Return the occupancy at an offset of the child's answer file (see `benchmark.answer`)."""
     (header,) = answer.read_arrays(descriptor, [HEADER], offset)
     count, parts = int(header[0]), header[1:]
     if not 0 <= count <= pages or offset + (HEADER + 3 * count) * 8 > answer.SETS:

@@ -1,4 +1,7 @@
-"""Totals of groups of live objects, in one pass over the objects of a heap map."""
+"""Totals of groups of live objects, in one pass over the objects of a heap map.
+
+A unit is the smallest piece of memory that can be released: a span or an OS page (see `heap_map`).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class Total(Struct):
 
 
 def totals(heap: HeapMap, shares: Shares, group: np.ndarray, count: int) -> Table[Total]:
-    """Return the total of each group; `group` has the group of each object, below `count`."""
+    """Return the totals of `count` groups; `group` has the number of each object's group."""
     group_totals = records(Total, count)
     slab = np.zeros(0, np.int64) if heap.slab is None else heap.slab
     columns = (heap.request, heap.usable, shares.pinned, shares.untouched)
@@ -63,10 +66,12 @@ def add_units(
     unit_length: np.ndarray,
     group_totals: Table[Total],
 ) -> None:
-    """Add up the units of each group: `only` and `some`.
+    """Add the bytes of each unit to `some` of every group that has an object in the unit.
 
+    If all objects of the unit are of one group, the bytes are also added to `only` of this group.
     `units_of` is (first unit, number of units) of each object. The first unit of an object is the
-    last unit of the previous object, or comes after it. So the objects of a unit are consecutive.
+    last unit of the previous object, or comes after that unit, so the objects of a unit are
+    consecutive.
     """
     first_unit, unit_count = units_of
     # The current unit, and the group of all its objects so far; -1: several groups.

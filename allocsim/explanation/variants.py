@@ -21,20 +21,26 @@ each call. The flags of calls that allocate no object are not used."""
 
 @dataclass
 class Variant:
-    """A part of a trace: only the objects of a group, or all others. It can be read only once."""
+    """The first events of a trace for the objects of a group, or for all others.
+
+    A variant can be read only once.
+    """
 
     trace: Trace
-    """The trace, cut off at the end of the variant. It still has all objects."""
+    """The first events of the trace, for all objects; the methods filter them."""
     match: Match
     kept: bool
     """Whether only the objects of the group remain. Otherwise, only they are removed."""
     _is_member: np.ndarray = field(default_factory=lambda: np.zeros(1, np.bool_))
     """By object id: whether the object is in the group."""
     _done: int = 0
-    """Number of calls in the chunks so far."""
+    """Number of calls in the chunks that have been filtered."""
 
     def remaining(self, chunk: Any) -> np.ndarray:
-        """Return a flag for each event of the next chunk: whether it remains. Notes remain."""
+        """Return a flag for each event of the next chunk: whether the event remains.
+
+        Events that are no calls (the notes in `Op`) always remain.
+        """
         sites = sites_of(self.trace, chunk)
         highest = int(chunk.object.max(initial=0))
         if highest >= len(self._is_member):

@@ -140,9 +140,9 @@ class Experiments:
         return results
 
     def _released(self, groups: list[Group], top: Group | None) -> list[WhatIf]:
-        """Request a release and measure: for the unchanged heap, and after freeing each group.
+        """Measure after a release: first the unchanged heap, then the heap with each group freed.
 
-        If `top` is given, also measure what freeing this group releases if no release is requested.
+        If `top` is given, also measure the heap with this group freed but no release requested.
         """
         subject, nothing = self.subject, np.zeros(0, np.int64)
         freed = [*groups, *([top] if top else [])]

@@ -1,10 +1,10 @@
 """The workload `empirical`: a heap in the steady state that a table of rates describes.
 
-The table (`rates`) gives the allocation rate and the number of live objects of each size. A
-profiler of a real program can write such a table, and Google's fleetbench comes with several. The
-first events allocate a population of `heap` bytes; the other events allocate and free at the rates
-of the table, which keeps the heap in its steady state. Sizes larger than the share `largest` of the
-heap are dropped, and a note says so.
+The table (see `generators.rates`) gives the allocation rate and the number of live objects of each
+size. A profiler of a real program can write such a table, and Google's fleetbench comes with
+several. The first events allocate a population of `heap` bytes. The other events allocate and free
+at the rates of the table, so about `heap` bytes remain live. Sizes above `largest` * `heap` are
+dropped, and a note says so.
 """
 
 from __future__ import annotations

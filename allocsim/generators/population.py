@@ -25,7 +25,7 @@ ROW = np.dtype(
     [
         ("request", np.int64),  # bytes of an object
         ("allocations", np.int64),  # weights of allocations, summed over this and earlier rows
-        ("initial", np.int64),  # the same sum of the weights for the initial population
+        ("initial", np.int64),  # weights in the initial population, summed likewise
         ("free", np.int64),  # weight of freeing one object of the row, scaled by 2**FREE_BITS
         ("first", np.int64),  # first position of the row in `ids`
         ("capacity", np.int64),  # number of object ids: the maximum of live objects

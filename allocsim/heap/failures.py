@@ -30,8 +30,9 @@ def failure(state: HeapState, design: str, reserve: int, size: int) -> AllocsimE
 def not_live(state: HeapState, address: int, freed: type[InvalidFree]) -> InvalidFree:
     """Return the error for an address that is not a live object.
 
-    It is of type `freed` if the object at the address was freed. A freed large object cannot be
-    distinguished from memory that never was an object, so its error is InvalidFree.
+    If the address is that of a freed object, the type of the error is `freed`, else InvalidFree. A
+    freed large object cannot be distinguished from memory that never was an object, and also gives
+    InvalidFree.
     """
     valid = 0 < address < 1 << 63  # a kernel takes the address as an int64
     status = operations.inspect(state, address) if valid else Status.UNKNOWN_POINTER
@@ -41,7 +42,7 @@ def not_live(state: HeapState, address: int, freed: type[InvalidFree]) -> Invali
 
 
 def rejected(address: int, design: str, status: int | None) -> AllocsimError:
-    """Return the error for a free() of a live object, if free() returned `status` and not OK."""
+    """Return the error for a free() of a live object that returned `status` instead of OK."""
     if status is not None and status in REASONS:
         return InvalidFree(address, REASONS[Status(status)])
     return InputError(

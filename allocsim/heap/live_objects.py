@@ -7,8 +7,8 @@ class LiveObjects:
     """The requested size of each live object of a heap, by its address, and the sum of the sizes.
 
     Ctrl-C raises KeyboardInterrupt between any two lines of Python. Therefore an object is added
-    after the kernel has allocated it, and removed before the kernel frees it. An interrupted call
-    can lose an object, but `total` never exceeds the bytes allocated in the heap.
+    after the heap has allocated it, and removed before the heap frees it. An interrupted call can
+    lose an object, but `total` never exceeds the bytes allocated in the heap.
 
     In some designs, all objects of 0 bytes have the same address. Each of them is counted.
     """

@@ -64,7 +64,7 @@ COMMITTED = (
     ("arena", "hblkhd"),
     ("current_commit",),
 )
-"""For each library that counts its committed bytes (memory from the OS that it has not released):
+"""For each library that counts its committed bytes (obtained from the OS and not released):
 the counters that sum to them."""
 
 CLOCKED = ("stats.resident", "current_commit")

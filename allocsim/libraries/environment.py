@@ -28,12 +28,12 @@ SETTINGS = (
     ),
     *("TCMALLOC_", "MALLOCSTATS", "HEAPPROFILE", "HEAPCHECK", "HEAP_", "CPUPROFILE", "PERFTOOLS_"),
 )
-"""Prefixes of the environment variables that select or configure a malloc library, in capitals.
-mimalloc reads its variables in any case."""
+"""Prefixes, in upper case, of the environment variables that select or configure a malloc library.
+Names are compared in upper case, because mimalloc accepts its variables in upper and lower case."""
 
 PREFIXED = "MALLOC_CONF"
-"""End of the name of jemalloc's variable. In a build whose functions have a prefix, the name begins
-with a prefix too, as in _RJEM_MALLOC_CONF."""
+"""End of the name of jemalloc's variable. If jemalloc is built with a prefix for its functions, the
+name begins with a prefix too, as in _RJEM_MALLOC_CONF."""
 
 TUNABLES = ("glibc.rtld.optional_static_tls=16384",)
 """Reserve room for jemalloc's thread-local storage. jemalloc is loaded by dlopen, and the room that
@@ -104,7 +104,7 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
     environment = _without_settings(keep_settings)
     if library is None:
         return environment | ONE_THREAD
-    # With TOP_PAD, glibc would never release memory, so it is not set when glibc is measured.
+    # With TOP_PAD, glibc would never release memory, so TOP_PAD is not set when glibc is measured.
     tunables = TUNABLES if is_own_glibc(library) else (*TUNABLES, TOP_PAD)
     user_tunables = environment.get("GLIBC_TUNABLES")
     environment["GLIBC_TUNABLES"] = ":".join(filter(None, (*tunables, user_tunables)))

@@ -116,12 +116,11 @@ def require_no_library(design: str) -> None:
 
 
 def require_library(name: str) -> str:
-    """Return the file of a library, given by a name of KNOWN, or by a path.
+    """Return the file of a library, given by a name of KNOWN, a path, or PATH:PREFIX.
 
-    A path may be followed by a colon and the prefix of the names of the library's functions.
-
-    The name may have settings. Raises EnvironmentLacks if there is no such file. For a name of
-    KNOWN, the error says how to install the library.
+    PREFIX is the prefix of the names of the library's functions. Settings at the end of `name` are
+    ignored. Raises EnvironmentLacks if there is no such file. For a name of KNOWN, the error says
+    how to install the library.
     """
     name = split_settings(name)[0]
     if not is_path(name):

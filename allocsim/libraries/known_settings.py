@@ -42,8 +42,8 @@ class Family:
     """How the library's file spells the name of a setting: a format string, in which {name} stands
     for the name that allocsim uses, and {NAME} for the same name in capitals."""
     own_variable: str | None = None
-    """If each setting has an environment variable of its own: a format string like `spelling` for
-    the variable's name. None if the single variable `variable` contains all settings."""
+    """The name of the environment variable of one setting: a format string like `spelling`. None if
+    the single variable `variable` contains all settings."""
     variable: str = ""
     pair: str = "{}={}"
     """The form of a setting in `variable`: a format string, filled with the name and the value."""
@@ -92,7 +92,7 @@ JEMALLOC = {
     "cache_oblivious": _switch("shift large objects to spread them over the CPU cache", "0"),
     "hpa": _switch("use the huge page allocator"),
     "dss": Setting(
-        "sbrk: not used, before mmap, or after it",
+        "whether to use sbrk: never, before mmap, or after mmap",
         "primary",
         words=("disabled", "primary", "secondary"),
     ),
@@ -111,7 +111,7 @@ MIMALLOC = {
     "arena_purge_mult": Setting("factor by which purge_delay is multiplied for arenas", "1"),
     "eager_commit": _switch("commit segments at once (version 2)", "0"),
     "eager_commit_delay": Setting(
-        "number of segments, from a thread's first on, that are not committed at once", "4"
+        "number of a thread's first segments that are not committed at once", "4"
     ),
     "abandoned_page_purge": _switch(
         "release the pages of a thread that ends", "1", ("abandoned_page_decommit",)

@@ -23,8 +23,8 @@ PREFIXES = ("tc_", "mi_", "je_", "_rjem_", "rp", "sn_", "dl", "scalable_", "GC_"
 """Prefixes of function names to try, in this order, for a library given by its path."""
 
 _NAMES = {"memalign": ("memalign", "aligned_alloc")}
-"""The names of a function that may have several, in order of preference. All of them take the same
-arguments."""
+"""Functions that have different names in different libraries: the names, in order of preference.
+Functions of all these names take the same arguments."""
 
 _NAMES_OF_GC = {"malloc": ("malloc_uncollectable",), "calloc": (), "memalign": ()}
 """The names of libgc's functions, as in `_NAMES`. Objects from libgc's other allocation functions
@@ -43,7 +43,7 @@ class LoadedLibrary:
     prefix: str
     handle: ctypes.CDLL
     state: Library
-    """The library as a heap for the driver."""
+    """Addresses of the library's functions, as the state of a heap that the driver can use."""
 
     def address(self, symbol: str) -> int:
         """Return the address of one of the library's own functions, or 0 if it is missing."""

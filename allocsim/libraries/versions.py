@@ -1,6 +1,6 @@
 """The versions of malloc libraries, and the list of the installed ones.
 
-A version is the result of one of the library's functions. For the list, a child process runs this
+Most libraries have a function that returns the version. For the list, a child process runs this
 module and loads all libraries, so that none of them is loaded into the user's process.
 """
 
@@ -105,8 +105,8 @@ _READERS: dict[str, Callable[[LoadedLibrary], str]] = {
     "TBB_runtime_version": lambda library: _text(library.handle.TBB_runtime_version),
     "gnu_get_libc_version": lambda library: _text(library.handle.gnu_get_libc_version),
 }
-"""The functions that read versions, each under the symbol that it calls. If a library has several
-of these symbols, the first one is used."""
+"""For each symbol of a C function: a Python function that calls it and returns the version. If a
+library has several of these symbols, the first one is used."""
 
 
 def main(names: list[str]) -> None:

@@ -23,7 +23,7 @@ GAP = 12
 
 
 class Bar(NamedTuple):
-    """A row. The sizes of its parts are not negative, and in bytes or in the unit of the axis."""
+    """A row. The sizes of the parts are in bytes or in the unit of the axis, and at least 0."""
 
     name: str
     note: str

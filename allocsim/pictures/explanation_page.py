@@ -96,8 +96,8 @@ def _parts(explanation: Explanation) -> Figure:
 def _over_time(shown: Shown) -> Section:
     """Return the timeline and the table of moments."""
     explanation = shown.explanation
-    # The snapshots come from another replay. At the explained moment, the timeline shows instead
-    # the figures of the explanation, so that picture and text agree.
+    # The snapshots come from another replay. At the explained moment, the figures of the
+    # explanation replace those of the snapshot, so that picture and text agree.
     points = [
         Point(
             snapshot.event,
@@ -114,7 +114,7 @@ def _over_time(shown: Shown) -> Section:
 
 
 def _owners(shown: Shown) -> list[Section]:
-    """Return a section for each grouping. The icicle, if any, is the second section."""
+    """Return a section for each grouping. The icicle plot, if any, is the second."""
     explanation, sections = shown.explanation, []
     for by in dict.fromkeys(owner.by for owner in explanation.owners):
         rows = [owner for owner in explanation.owners if owner.by == by]
@@ -168,7 +168,7 @@ def _held(owner: Owner) -> dict[str, int]:
 
 
 def _figures(owner: Owner, whole: int) -> list[str]:
-    """Return the cells of an owner after its name."""
+    """Return the cells that follow the name in the table row of an owner."""
     names = ("live", "rounding", "pinned", "owned")
     sizes = [format_bytes(getattr(owner, name)) for name in names]
     bounds = [format_bytes(owner.only), format_bytes(owner.some)]

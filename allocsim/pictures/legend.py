@@ -1,4 +1,4 @@
-"""The colours of parts as an encoding, with a legend above the picture."""
+"""Vega-Lite encodings of colours, such as one for each part of the heap, with their legend."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ LABEL = 104
 
 
 def part_colours(names: Sequence[str], width: int) -> dict[str, Any]:
-    """Return the encoding of the field `part`, whose values are `names`."""
+    """Return the colour encoding of the field `part`, with the colours of `palette`."""
     return level_colours("part", names, [colour_of(name).light for name in names], width)
 
 
 def level_colours(
     field: str, names: Sequence[str], colours: Sequence[str], width: int, entry: int = LABEL
 ) -> dict[str, Any]:
-    """Return the encoding of a field whose values are `names`.
+    """Return the colour encoding of `field`, with one of `colours` for each of its values `names`.
 
-    `entry` is the width of an entry of the legend, in pixels. There is no legend for a single
-    value, because the title of the picture names it.
+    `width` and `entry` are the widths of the picture and of an entry of the legend, in pixels.
+    There is no legend for a single value, because the title of the picture names it.
     """
     legend = {
         "orient": "top",

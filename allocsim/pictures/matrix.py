@@ -1,4 +1,4 @@
-"""A matrix of cells in named rows and columns. A cell has a text, and a level as its colour."""
+"""A matrix of cells in named rows and columns. A cell has a text, and its colour shows a level."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LEVEL_WIDTH = 100
 
 
 class Cell(NamedTuple):
-    """A cell of a matrix. Where a column and a row have no cell, the matrix is empty."""
+    """A cell of a matrix. Some places of the matrix may have no cell."""
 
     column: str
     row: str
     level: int
-    """Index of its colour in LEVELS."""
+    """Index of the cell's colour in LEVELS."""
     text: str
     """Shown if the texts of all cells fit."""
 

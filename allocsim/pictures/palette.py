@@ -1,8 +1,9 @@
 """Colours of the pictures, each in a light and in a dark scheme.
 
-The colours of parts follow Okabe and Ito, Color Universal Design (2008): people with any colour
-vision can tell them apart. Pictures are drawn in the light scheme. On a page, a style sheet
-replaces each light colour by its dark one if the reader prefers a dark scheme.
+Pictures divide a footprint into parts, such as live objects and metadata (see PARTS). The colours
+of the parts follow Okabe and Ito, Color Universal Design (2008): people with any colour vision can
+tell them apart. Pictures are drawn in the light scheme. On a page, a style sheet replaces each
+light colour by its dark one if the reader prefers a dark scheme.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ LEVELS = (
     Colour("#31709f", "#6fb0e0"),
     Colour("#0f3f66", "#b9defb"),
 )
-"""The colours of five levels, from the smallest figures to the largest."""
+"""The colours of the cells of a `matrix`, from the smallest figures to the largest."""
 
 OCCUPANCY = (EMPTY, PINNED, Colour("#f3b27c", "#b9744a"), Colour("#9cc3e4", "#42688c"), LIVE)
 """The colour of each level of `explanation.cells.LEVELS`."""

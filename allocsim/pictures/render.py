@@ -14,10 +14,10 @@ from allocsim.pictures.palette import GRID, INK, PAPER, QUIET
 from allocsim.text import printable
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
-"""The version of the specification. The address is only a name: nothing is read from it."""
+"""This address names the version of Vega-Lite's specification. Nothing is read from it."""
 
 VERSION = "5.21"
-"""The version of Vega-Lite that draws."""
+"""The version of Vega-Lite that vl-convert uses."""
 
 FONT = "Liberation Sans, Arimo, Arial, Helvetica, sans-serif"
 """vl-convert includes the first font and measures text with it. The other fonts have the same

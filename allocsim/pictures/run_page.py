@@ -21,10 +21,10 @@ from allocsim.reports.trace_warnings import trace_warnings
 from allocsim.text import counted, format_bytes
 
 POINTS = 200
-"""Maximum number of samples in the timeline, besides the peak."""
+"""Maximum number of samples in the timeline. The peak and the chosen moment are added."""
 
 CLASSES = 8
-"""Maximum number of size classes in their picture."""
+"""Maximum number of size classes that are drawn."""
 
 
 def run_page(result: Result) -> Page:
@@ -142,7 +142,7 @@ def _class_parts(use: ClassUse) -> dict[str, int]:
 
 
 def _counts(use: ClassUse) -> list[str]:
-    """Return the cells of a class after its size."""
+    """Return the cells of a class that follow the object size."""
     return [
         f"{count:,}" for count in (use.in_use, use.cached, use.transfer, use.central, use.spans)
     ]

@@ -1,4 +1,9 @@
-"""The bytes that live objects own, by the size and the lifetime of the objects."""
+"""The figure of the bytes that live objects own, by the size and the lifetime of the objects.
+
+An object owns its bytes and a share of the free bytes near it (see `explanation`). Its lifetime
+ends with its free, which comes later in the workload. The colour of a cell shows a level, that is,
+a range of shares of the footprint.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +19,14 @@ BOUNDS = (0.01, 0.05, 0.1, 0.25)
 """Shares of the footprint at which the second and the following levels begin."""
 
 NAMES = ("under 1%", "1 to 5%", "5 to 10%", "10 to 25%", "over 25%")
-"""The names of the levels, which are shares of the footprint."""
+"""The names of the levels in the legend."""
 
 FOREVER = 99
-"""Row number of objects that are never freed. All other row numbers are smaller."""
+"""n in `owned_by_size_and_lifetime` for objects that are never freed. Any other n is smaller."""
 
 
 def size_lifetime(evidence: Evidence) -> Figure:
-    """Return the figure of the live objects of a heap. There must be at least one."""
+    """Return the figure of the live objects of a heap, which must have at least one."""
     owned = owned_by_size_and_lifetime(evidence)
     footprint = max(evidence.heap.footprint, 1)
     sizes = range(min(size for size, _ in owned), max(size for size, _ in owned) + 1)

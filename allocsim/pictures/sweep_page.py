@@ -1,4 +1,4 @@
-"""The page of a sweep."""
+"""The HTML page with the results of a sweep."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from allocsim.sweep.setting_maps import setting_maps
 from allocsim.text import counted, format_bytes
 
 FRONTS = 6
-"""Maximum number of workloads with a picture of their own."""
+"""Maximum number of workloads whose Pareto fronts are drawn."""
 
 EFFECTS = 12
 """Maximum number of settings in a picture."""
@@ -69,18 +69,21 @@ def _answer(results: Results) -> Section:
 
 
 def _fronts(results: Results) -> Section:
-    """Return the front over all workloads, and the fronts of the first FRONTS workloads."""
+    """Return the Pareto front over all workloads, and the fronts of the first FRONTS workloads."""
     content: list[Markup | Figure] = [*_front_overall(results)] if len(results.columns) > 1 else []
     for column in results.columns[:FRONTS]:
         content += _front_on(column)
     left_out = len(results.columns) - FRONTS
     if left_out > 0:
-        content.append(listed([f"{counted(left_out, 'workload')} more without a picture"]))
+        content.append(listed([f"not drawn: {counted(left_out, 'more workload')}"]))
     return Section("front", "The Pareto front", content)
 
 
 def _front_overall(results: Results) -> Iterator[Figure]:
-    """Yield the front of the mean ratios over all workloads, if times were measured."""
+    """Yield the front of mean time and mean peak footprint over all workloads.
+
+    Both are ratios to the best subject of each workload. Yields nothing if no times were measured.
+    """
     peaks, times = (
         {entry.subject: entry.mean for entry in overall(results, figure)}
         for figure in (PEAKS, TIMES)
@@ -96,8 +99,8 @@ def _front_overall(results: Results) -> Iterator[Figure]:
 def _front_on(column: Column) -> Iterator[Figure]:
     """Yield the front of a workload: the peak footprint against the time.
 
-    Without times, the second figure is the mean footprint or, if a subject has none, the footprint
-    at the end.
+    If no times were measured, the mean footprint takes the place of the time. If any subject has no
+    mean footprint, the footprint at the end is used for all subjects.
     """
     if column.times:
         across = Axis("CPU time", column.times, Unit("ns/event", 1), "{:.1f} ns/event".format)

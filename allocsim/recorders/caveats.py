@@ -1,4 +1,4 @@
-"""Sentences for the user on what a recording lacks, before the program runs and afterwards."""
+"""Sentences for the user: which calls a recording may miss, and afterwards which it missed."""
 
 from __future__ import annotations
 

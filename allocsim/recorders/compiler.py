@@ -1,4 +1,4 @@
-"""The C compiler, which compiles the guard and the library of the recorder `preload`."""
+"""The C compiler, which compiles the libraries that recording preloads (`guard` and `preload`)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from allocsim.recorders.base import RecorderFailed, run_command
 INSTALL = "apt install gcc libc6-dev"
 
 SEARCH_PATHS = ("COMPILER_PATH", "CPATH", "C_INCLUDE_PATH", "GCC_EXEC_PREFIX", "LIBRARY_PATH")
-"""Variables in which gcc finds headers, libraries and programs. An empty element of a list, as in
-":/opt/include", is the current directory."""
+"""Variables that tell gcc where headers, libraries and programs are. In a list of directories, an
+empty element, as in ":/opt/include", is the current directory."""
 
 SHARED = ("-shared", "-fPIC")
 """Options that make a shared library."""
@@ -29,10 +29,11 @@ def can_load_from(directory: Path) -> bool:
 
 
 def compile_library(library: Path, *arguments: str | Path) -> None:
-    """Compile a shared library in its directory, where the compiler's temporary files are too.
+    """Compile a shared library.
 
-    An empty or relative element of a variable of SEARCH_PATHS therefore names no file of the user's
-    current directory, such as a header there.
+    The compiler runs in the directory of the library, and its temporary files are there too. If the
+    compiler ran in the user's current directory, an empty or relative element of SEARCH_PATHS could
+    lead it to a file there, such as a header.
 
     Raises RecorderFailed if the compiler fails, or if no library can be loaded from the directory.
     """

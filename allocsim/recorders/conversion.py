@@ -149,7 +149,7 @@ def _completed(chunks: Iterator[Any], trace: Trace, finished: Finished) -> Itera
 
 
 def _nothing(finished: Finished, losses: list[str], others: Others) -> str:
-    """Return the message for a process that has no event, but may have `losses`."""
+    """Return the message for a process without events. `losses` may contain the reason."""
     name, recorder, outcome = finished.request.program.name, finished.recorder, finished.outcome
     if outcome.was_killed:
         return f"{name} {outcome.description} before {recorder.name} had recorded a call"

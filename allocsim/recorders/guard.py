@@ -113,7 +113,7 @@ def guard_losses(directory: Path, outcome: Outcome) -> list[str]:
             f"the recorder could not write its file ({reason}): the last "
             f"{format_bytes(page.lost)} of the recording are lost{more}"
         )
-    # If a signal killed the program, `ended` is 0 even if the recorder saw every program.
+    # If a signal killed the process, `ended` is 0 even if the recorder saw all its programs.
     if page.process and page.images != page.ended and outcome.status <= 128:
         losses.append(
             "the program executed another program without the recorder: the calls of the other "

@@ -1,11 +1,12 @@
 """The LTTng recorder, based on the libc wrapper of LTTng-UST.
 
 It records threads and every call with its arguments. LTTng does not know aligned_alloc, valloc or
-pvalloc; the guard turns these calls into calls of memalign. The events go through the daemon of
-`lttng_daemon` into the work directory, where allocsim reads them. If their layout is not the usual
-one, babeltrace2 prints the events for allocsim. babeltrace2 also prints them if call sites are
-requested, because it knows the file of each address. No event is lost silently: the program waits
-while the buffers are full, and if the tracer has discarded events, the trace says so.
+pvalloc; a small preloaded library, the guard, turns these calls into calls of memalign. The events
+go through the daemon of `lttng_daemon` into the work directory, where allocsim reads them. If the
+layout of the events is not the usual one, babeltrace2 prints the events for allocsim. babeltrace2
+also prints them if call sites are requested, because it knows the file of each address. No event is
+lost silently: the program waits while the buffers are full, and if the tracer has discarded events,
+the trace says so.
 """
 
 from __future__ import annotations

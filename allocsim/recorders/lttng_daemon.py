@@ -112,8 +112,8 @@ def running_daemon(directory: Path) -> Iterator[Daemon]:
     """Provide a running daemon during the block, a private one where possible."""
     if len(os.fsencode(directory / LONG_SOCKET)) > MAX_SOCKET_PATH:
         raise RecorderFailed(
-            f"the path '{directory.parent}' is too long for its sockets; set TMPDIR to a shorter "
-            "path"
+            f"the path '{directory.parent}' is too long for LTTng's sockets; set TMPDIR to a "
+            "shorter path"
         )
     is_root = os.geteuid() == 0
     daemon = Daemon({"LTTNG_HOME": str(directory)})
@@ -240,5 +240,5 @@ def _wait_for_answer(process: subprocess.Popen[bytes], daemon: Daemon, directory
     while not daemon.answers():
         if process.poll() is not None or time.monotonic() > deadline:
             message = (directory / MESSAGES).read_text("utf-8", "replace").strip()[-200:]
-            raise RecorderFailed(f"its daemon, lttng-sessiond, does not start: {message}")
+            raise RecorderFailed(f"LTTng's daemon, lttng-sessiond, does not start: {message}")
         time.sleep(0.02)

@@ -1,13 +1,13 @@
 """The peaks of a running program's anonymous memory and number of threads, read from /proc.
 
 The kernel keeps no peak of anonymous memory, only the peak of all resident memory (VmHWM), which
-includes file pages. The anonymous peak is therefore estimated in two ways: as the anonymous memory
-of the highest sample, and as VmHWM minus the file pages of the sample with the most file pages.
-Both estimates are normally at most the true peak, so the result is the higher one. The second one
-is exact if resident memory, anonymous memory and file pages peak at the same time. Memory that
-appears after the last sample is missed. VmHWM may be up to 32 pages per processor too small,
-because the kernel adds up the counts of its processors in steps. For the same reason, VmHWM may
-fall a little.
+includes file pages. The anonymous peak is therefore estimated in two ways: as the maximum of the
+anonymous memory over all samples, and as VmHWM minus the maximum of the file pages over all
+samples. Both estimates are normally at most the true peak, so the result is the higher one. The
+second one is exact if resident memory, anonymous memory and file pages peak at the same time.
+Memory that appears after the last sample is missed. VmHWM may be up to 32 pages per processor too
+small, because the kernel adds up the counts of its processors in steps. For the same reason, VmHWM
+may fall a little.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ reading them takes milliseconds and delays the program's calls of mmap."""
 
 EARLY_SAMPLES = 20
 """At the start of a program, the dynamic linker may still be loading the library that defines
-malloc. Therefore up to this many samples also read the mappings, until the mappings show such a
-library. A static program loads no such library."""
+malloc. Therefore the first samples also read the mappings, until the mappings show this library or
+EARLY_SAMPLES samples are taken. A static program loads no such library."""
 
 RECORDER_LIBRARIES = ("liballocsim-", "liblttng-ust", "guard.so")
 """Beginnings of the names of libraries that recorders preload."""
@@ -164,8 +164,8 @@ def _fields(process: int) -> dict[str, int]:
 def _layout(process: int) -> Layout:
     """Return where the code, the stack and the data of a process are; zeros if that is not known.
 
-    exec chooses other addresses. If address randomisation is off, as under `setarch -R`, they
-    depend on the sizes of the program's code, data, arguments and environment.
+    exec chooses other addresses. If address randomisation is off, as under `setarch -R`, the
+    addresses depend on the sizes of the program's code, data, arguments and environment.
     """
     after_name = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
     return tuple(int(after_name[field - LAYOUT_OFFSET]) for field in LAYOUT_FIELDS)

@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
     seconds: float
     """Wall time of the program's run."""
     run: ProgramRun | None = None
-    """Figures that the kernel counted. None if the program ended before a sample of its memory."""
+    """Figures from the kernel. None if the program ended before its memory was first sampled."""
 
     @property
     def was_killed(self) -> bool:
@@ -79,7 +79,7 @@ def find_program(arguments: Sequence[str]) -> Program:
 
 
 Watch = Callable[[int], AbstractContextManager[None]]
-"""Returns a context manager that is entered while the process with the given id runs."""
+"""Takes a process id; returns a context manager that is active while that process runs."""
 
 Runner = Callable[[Program, Mapping[str, str], Watch], Outcome]
 """Runs a program to its end, like `run_program`."""
@@ -107,7 +107,7 @@ def run_program(
     def forward(number: int) -> None:
         """Send a signal to the program, unless the terminal has already done so."""
         if not running:
-            early.append(number)  # the program may be running before Popen returns
+            early.append(number)  # sent once Popen returns: the program may be running already
         elif not (number == signal.SIGINT and _is_in_foreground()):
             running[0].send_signal(number)
 

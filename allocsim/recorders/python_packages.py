@@ -66,7 +66,7 @@ def version_in(python: str, package: str) -> str | None:
 def main_of(python: str, package: str) -> str | None:
     """Return the file that `-m PACKAGE` runs, or None if the package is not installed.
 
-    Run the file by its path, because -m would put the current directory on Python's path.
+    Callers run the file by its path, because -m would put the current directory on Python's path.
     """
     return _ask(python, package).main
 

@@ -1,4 +1,4 @@
-"""Run a program for its figures only: its output is hidden, and its time is limited.
+"""Run a program to measure it, with limited time. Its output is hidden by default.
 
 Each run has its own session: Ctrl-C goes to allocsim, which then kills the program. When the
 program has ended, the processes that it left running are killed.

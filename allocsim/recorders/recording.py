@@ -143,7 +143,7 @@ def _finished(session: Session, recorder: Recorder, outcome: Outcome) -> Finishe
     if outcome.was_killed and not session.choice.cost:
         session.notify(
             f"if {program.name} does not end like this without {recorder.name}, the recorder is "
-            "the cause; --cost compares the two runs"
+            f"the cause; --cost runs {program.name} with and without {recorder.name}"
         )
     notes = [*caveats_before(session.request, recorder), *filter(None, [leftover])]
     return Finished(session.request, recorder, directory, outcome, losses, notes)

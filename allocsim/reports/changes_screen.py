@@ -1,4 +1,4 @@
-"""Two explanations side by side on the screen: tables, conclusions and warnings."""
+"""The explanations of two workloads, compared, on the screen: tables, conclusions, warnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two explanations side by side as JSON (docs/explanation-schema.md)."""
+"""The explanations of two workloads, compared, as JSON (docs/explanation-schema.md)."""
 
 from __future__ import annotations
 

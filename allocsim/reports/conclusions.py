@@ -59,7 +59,7 @@ def conditions(compared: Compared) -> str:
     versions = [(label(row), row.about.version) for row in compared.comparison.rows]
     allocators = [f"{name} {version}" for name, version in versions if version]
     measured = ", ".join([f"allocsim {__version__}", *allocators])
-    paced = ", libraries with --pace recorded" if how.paced else ""
+    paced = ", --pace recorded for libraries" if how.paced else ""
     return (
         f"Replayed on {_on_threads(compared.comparison)}, --touch {how.touch.name.lower()}{paced}; "
         f"each subject in fresh processes: {processes}. {recorded_time(compared.comparison)}"
@@ -80,8 +80,8 @@ def _on_threads(comparison: Comparison) -> str:
         return threads
     at_once, window = windows[0].threads, windows[0].window or 0
     return (
-        f"{threads}, up to {at_once:,} at once: memory in the recorded order, CPU time in "
-        f"windows of {counted(window, 'event')}"
+        f"{threads}, up to {at_once:,} at once (memory in the recorded order, CPU time in "
+        f"windows of {counted(window, 'event')})"
     )
 
 
@@ -147,8 +147,8 @@ def _ranges(comparison: Comparison) -> str:
         return ""
     return (
         "the recording does not say how much of its memory the program writes to, so some peaks "
-        "are ranges, from --touch first to --touch page; the recorder preload records this for "
-        "large objects."
+        "are ranges, from the peak with --touch first to that with --touch page; the preload "
+        "recorder of `allocsim record` records this for large objects."
     )
 
 

@@ -45,9 +45,9 @@ def duration_warning(comparison: Comparison) -> str:
         return ""
     times = ", ".join(f"{label(row)} {row.memory.seconds:.2f} s" for row in clocked if row.memory)
     return (
-        f"the recorded program took {seconds:.2f} s, the replays {times}. These libraries release "
-        "memory after a delay, so their figures depend on this time; --pace recorded replays at "
-        "the pace of the program."
+        f"the recorded program took {seconds:.2f} s, but its replays took: {times}. These "
+        "libraries release memory after a delay, so their figures depend on this time; "
+        "--pace recorded replays at the pace of the program."
     )
 
 

@@ -8,9 +8,9 @@ from allocsim.text import format_bytes
 
 
 def lowest_peak(row: Row) -> int | None:
-    """Return the peak with --touch first, in bytes.
+    """Return the peak of the library in a replay with `--touch first`, in bytes.
 
-    Returns None if it was not measured, or if it is below the peak by less than the share UNSURE.
+    Returns None if that peak is not known, or if it is less than 10% (UNSURE) below the row's peak.
     """
     memory = row.memory
     if memory is None or memory.lowest is None or memory.lowest > (1 - UNSURE) * memory.peak:

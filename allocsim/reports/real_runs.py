@@ -1,4 +1,4 @@
-"""The recorded run of the real program, and its runs on each library, compared with predictions."""
+"""Runs of the real program, as recorded and on each library, compared with predictions."""
 
 from __future__ import annotations
 
@@ -107,10 +107,11 @@ def _best(
     show: Callable[[float], str],
     name: str,
 ) -> str | None:
-    """Name the best library by a figure, and the second best or those too close to the best.
+    """Name the libraries with the lowest and the second lowest `figure`.
 
-    A library is too close if its runs overlap those of the best. Returns None if fewer than two
-    libraries have several runs, because the spread of a single run is not known.
+    If the runs of other libraries overlap those of the lowest, all these libraries are named
+    instead of the second lowest. Returns None if fewer than two libraries have several runs,
+    because the spread of a single run is not known.
     """
     several = [(row.real, row) for row in rows if row.real and len(row.real.runs) > 1]
     if len(several) < 2:

@@ -1,4 +1,4 @@
-"""The result of a replay on the screen: summary, parts of the heap, timeline, moments, counters."""
+"""Print the result of a replay: summary, parts of the heap, timeline, snapshots, counters."""
 
 from __future__ import annotations
 
@@ -78,9 +78,10 @@ def print_result(
 
 
 def _parts_table(profile: Profile, width: int) -> Table:
-    """Return the table of parts at the peak and at the end, or at the chosen moment.
+    """Return the table of the parts of the heap, at two moments.
 
-    A wide screen also shows the meaning of each part.
+    The first is the peak, the second the end of the replay or, if one was chosen, the chosen
+    moment. A wide screen also shows the meaning of each part.
     """
     peak, end = profile.at_peak, profile.at_moment or profile.at_end
     second = f"after {end.event:,}" if profile.at_moment else "at end"
@@ -107,7 +108,7 @@ def _parts_table(profile: Profile, width: int) -> Table:
 
 
 def _row(name: str, peak: Snapshot, end: Snapshot, bars: int, meaning: str) -> list[PlainText]:
-    """Return the cells of the row of a part, of the metadata or of the footprint."""
+    """Return the cells of a row; `name` is that of a part, "metadata" or "footprint"."""
     style = "bold" if name == "footprint" else COLOURS.get(name, "")
     before, after = _bytes(peak, name), _bytes(end, name)
     share = "" if name == "footprint" else bar(before, peak.footprint, bars)
@@ -131,7 +132,7 @@ _MEANINGS: Mapping[str, str] = {
 
 
 def _bytes(moment: Snapshot, name: str) -> int:
-    """Return the bytes of a part, of the metadata or of the footprint."""
+    """Return a number of bytes; `name` is that of a part, "metadata" or "footprint"."""
     return moment.parts[name] if name in moment.parts else int(getattr(moment, name))
 
 

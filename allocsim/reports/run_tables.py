@@ -46,7 +46,10 @@ def caches_table(caches: Sequence[CacheUse]) -> Table:
 
 
 def native_table(counters: Mapping[str, int]) -> Table:
-    """Show the library's counters under its own names, or say that the design has no library."""
+    """Show the counters of the library that the design reproduces, by the library's own names.
+
+    If the design reproduces no library, the table says so.
+    """
     table = simple_table("counters of the library")
     table.add_column("counter", no_wrap=True)
     table.add_column("at end", justify="right")

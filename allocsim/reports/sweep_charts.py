@@ -46,7 +46,9 @@ def heat_map(screen: Screen, results: Results) -> None:
 def _print_map(screen: Screen, shown: SettingMap) -> None:
     """Print the mean footprint for each pair of values, relative to the smallest one."""
     down, across = shown.keys
-    title = f"{shown.allocator}, peak footprint above the smallest: {down} down, {across} across"
+    title = (
+        f"{shown.allocator}, peak footprint above the smallest (rows: {down}, columns: {across})"
+    )
     screen.print(styled(title, "bold"))
     table = simple_table()
     table.add_column("", no_wrap=True)
@@ -59,7 +61,11 @@ def _print_map(screen: Screen, shown: SettingMap) -> None:
 
 
 def _map_cell(shown: SettingMap, ratio: float | None) -> PlainText:
-    """Show a ratio to the smallest mean, or "-" for None: every measurement of the pair failed."""
+    """Show how far a mean is above the smallest mean.
+
+    `ratio` is the mean divided by the smallest one. None is shown as "-": every measurement of the
+    pair of values failed.
+    """
     if ratio is None:
         return styled("-")
     return styled(f"{ratio - 1:+.1%}", COLOURS[shown.level(ratio)])

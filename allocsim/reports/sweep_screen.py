@@ -90,12 +90,14 @@ def _cells(column: Column, peaks: Figures, lowest: float, name: str) -> list[str
 
 
 def _print_overall(screen: Screen, results: Results, top: int) -> None:
-    """Print the subjects over all workloads, by footprint and by time."""
+    """Print how the subjects compare over all workloads, in footprint and in time."""
     for figure, title in FIGURES.items():
         entries = {entry.subject: entry for entry in overall(results, figure)}
         if not entries:
             continue
-        screen.print(styled(f"{title} over all workloads, relative to the best of each", "bold"))
+        screen.print(
+            styled(f"{title} over all workloads, relative to the best subject on each", "bold")
+        )
         table = _subject_table("mean", "best", "worst", "worst on")
         groups = alike(results, [(name, entry.mean) for name, entry in entries.items()])
         for name, others in groups[:top]:

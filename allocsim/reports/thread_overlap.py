@@ -3,9 +3,10 @@
 If threads come and go, the number of threads at once depends on how fast each of them runs. The
 replay repeats the recorded run, in which the recorder slowed the threads. Subtracting the
 recorder's time from a recording would not help, because the speed of malloc matters as much. For
-example, 200 short-lived threads were recorded under glibc. From this recording, a median peak of 44
-MiB was predicted under mimalloc, but the real peak was 39 MiB. With a delay of about 40 ns in each
-call of mimalloc, the real peak was 44 MiB. glibc takes 76 ns/event more than mimalloc.
+example, a program with 200 short-lived threads was recorded under glibc. From this recording, a
+median peak of 44 MiB was predicted under mimalloc, but the real peak was 39 MiB. The real peak was
+44 MiB if each call of mimalloc was delayed by about 40 ns. That is less than the difference between
+the two libraries: glibc takes 76 ns/event more than mimalloc.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ other run."""
 def overlap_warning(comparison: Comparison) -> str:
     """Return the warning, or "" if threads do not come and go or were not slowed.
 
-    A program with 200 short-lived threads had 4.2 threads at once and a peak of 30 MiB live under
-    glibc. These figures were 4.5 and 30.5 MiB when the program was recorded, and 2.0 and 19 to 29
-    MiB under mimalloc.
+    For example, a program with 200 short-lived threads had 4.2 threads at once under glibc, and its
+    live bytes had a peak of 30 MiB. When the program was recorded, it had 4.5 threads at once and a
+    peak of 30.5 MiB. Under mimalloc, it had 2.0 threads at once and a peak of 19 to 29 MiB.
     """
     workload, run = comparison.workload, comparison.workload.trace.program_run
     if run is None or run.recorder is None or not workload.recorded:

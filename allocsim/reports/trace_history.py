@@ -20,7 +20,7 @@ BAR = 40
 """Width of a full bar of the timeline, in characters."""
 
 MIN_COLUMNS = 5
-"""Columns of a table of call sites that are shown even on the narrowest terminal."""
+"""Number of columns that a table of call sites has even on the narrowest terminal."""
 
 
 def print_history(screen: Screen, history: History) -> None:

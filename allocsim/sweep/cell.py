@@ -45,7 +45,7 @@ class Cell(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def touched(self) -> Touch:
-        """The bytes of new objects that are written."""
+        """Which bytes of each new object are written."""
         return Touch[self.touch.upper()]
 
     def row(self, **result: object) -> Row:

@@ -1,4 +1,4 @@
-"""Checks of a sweep's subjects, before the first cell is measured."""
+"""Checks of the designs and libraries that a sweep names, before anything is measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the cells of a sweep on a cluster, by Dask's `distributed`.
+"""Run the cells (measurements) of a sweep on a cluster, with Dask's `distributed`.
 
 Dask's client has an executor with the interface of concurrent.futures. The events of a workload are
 copied once into the memory of each worker, so no shared disk is needed. A worker checks their hash

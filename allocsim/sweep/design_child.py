@@ -1,9 +1,10 @@
 """The child process that replays workloads on designs, one cell after the other.
 
-Its kernels are loaded once and each workload is mapped once. Every cell gets a new heap, which is
-unmapped before the next cell. Requests come as lines of JSON on standard input, and
-answers go as lines of JSON to a pipe. The process ends when its standard input is closed, when its
-parent ends, or after IDLE seconds without a request.
+A cell is one measurement of one design on one workload. The kernels are loaded once, and each
+workload is mapped once. Every cell gets a new heap, which is unmapped before the next cell.
+Requests come as lines of JSON on standard input, and answers go as lines of JSON to a pipe. The
+process ends when its standard input is closed, when its parent ends, or after IDLE seconds without
+a request.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from allocsim.player import NEVER, Options, Player
 from allocsim.sweep.row import Footprint
 
 PART = 1 << 18
-"""Number of events that one call of the kernel replays. A call costs 0.15 ms. The footprints after
-the events of a call are summed as int64, which cannot overflow below a footprint of 32 TiB."""
+"""Number of events that one call of the kernel replays. The call itself costs 0.15 ms. The kernel
+sums the footprints after these events as int64. The sum cannot overflow if every footprint is below
+32 TiB."""
 
 IDLE = 120.0
 """Seconds without a request after which the process ends."""

@@ -1,7 +1,8 @@
 """The parent's side of a child process that replays workloads on designs (see `design_child`).
 
-If a cell needs a process and none is idle, a new one is started. A process serves any number of
-cells. If it crashes or takes too long, only the cell that it was serving can fail.
+A cell is one measurement of one design on one workload. If a cell needs a process and none is idle,
+a new process is started. A process serves any number of cells, one after another. If it crashes or
+takes too long, only the cell that it was serving can fail.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Subjects:
                 yield with_settings(name, dict(zip(keys, values, strict=True)))
 
     def notes(self) -> list[str]:
-        """Return a sentence for each subject that lacks the setting of an axis for all subjects."""
+        """Return a sentence for each subject that lacks a setting given for all subjects."""
         keys = {axis.key for axes in self.axes.values() for axis in axes if axis.subject is None}
         return [
             f"{name} has no setting {', '.join(missing)}"

@@ -1,5 +1,7 @@
 """The plan of a sweep: its cells, in the order in which they run.
 
+A cell measures one subject (an allocator with its settings) on one workload.
+
 The cells that measure memory run first, workload by workload. Then the cells that measure times
 run, one at a time.
 """

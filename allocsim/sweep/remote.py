@@ -1,6 +1,7 @@
-"""Run a cell on a worker of a cluster. The worker keeps the events that were sent to it.
+"""The part of a sweep that runs on the workers of a cluster; it does not import Dask.
 
-This module has the functions that a worker calls. It does not import Dask.
+A worker runs cells: measurements of one subject on one workload. The worker keeps the events that
+were sent to it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class _Store:
         self._lock = threading.Lock()
 
     def get(self, cell: Cell, content: bytes) -> EventFile:
-        """Return the file of a workload's events, and make it if it is not kept.
+        """Return the file of a workload's events; create the file if it is not kept.
 
         Raises InputError if the events do not have the hash that the cell names.
         """

@@ -1,7 +1,8 @@
-"""The results of a sweep as a table: a row for each subject, a column for each workload.
+"""The results of a sweep as a table: a line for each subject, a column for each workload.
 
-A column is a workload under one condition (see `Column`). If a file has several rows of one cell,
-the last one counts.
+A subject is an allocator with its settings. A column is a workload under one condition (see
+`Column`). The table is made from the rows of a sweep's file, each of which is the result of one
+measurement. If a measurement has several rows, the last one counts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from allocsim.sweep.row import Row
 
 Figures = dict[str, float]
-"""A figure of each subject."""
+"""A figure for each subject, by the subject's name."""
 
 
 class Result(NamedTuple):
@@ -119,8 +120,8 @@ class Results:
     hosts: set[str] = field(default_factory=set)
     """Machines that measured times."""
     lines: dict[str, str] = field(default_factory=dict)
-    """By subject: the environment variables that set its settings, as text (see `paste`). Reports
-    add the lines that they need."""
+    """For each subject, the environment variables for its settings, as text. `paste.line_of` adds
+    the text of a subject when a report first needs it."""
 
     @cached_property
     def setting_counts(self) -> dict[str, int]:
@@ -129,7 +130,7 @@ class Results:
 
     @cached_property
     def measured(self) -> dict[tuple[str, str], list[Measured]]:
-        """The figures by ("peaks" or "times", allocator)."""
+        """The peaks and the times of each allocator, by ("peaks" or "times", allocator)."""
         result: dict[tuple[str, str], list[Measured]] = {}
         for index, column in enumerate(self.columns):
             for figure, values in (("peaks", column.peaks), ("times", column.times)):

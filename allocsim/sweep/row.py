@@ -86,11 +86,11 @@ class Row(msgspec.Struct, kw_only=True):
     timeout: Seconds | None = None
     """Time after which the cell would have failed."""
     warmup: Count | None = None
-    """Untimed replays before the timed ones; None for memory."""
+    """Untimed replays before the timed ones; None if `measure` is "memory"."""
     memory: Footprint | None = None
     times: Speed | None = None
     failure: Text | None = None
-    """Reason why there is no figure. None if there is one."""
+    """Why the measurement failed; None if it succeeded."""
     host: Text
     versions: dict[str, Text]
     """Versions of allocsim, Python, Numba and Linux, and of the library if it reports one."""

@@ -1,6 +1,7 @@
-"""The file of a sweep: a line of JSON for each row, appended as soon as the row is known.
+"""The file to which a sweep appends its results. Each line is a row in JSON.
 
-A row is the result of one cell, that is, of one measurement of the sweep.
+A row is the result of one cell, that is, of one measurement of the sweep. A row is appended as
+soon as the cell has been measured.
 
 A line is written by one system call, so a process that is killed leaves at most one incomplete
 line, the last. The next sweep removes that line. Two sweeps cannot write to one file at once.
@@ -49,10 +50,11 @@ class Known(NamedTuple):
         return cls(failed, row.limit, runs, row.warmup, row.reserve, row.timeout)
 
     def changes(self, cell: Cell) -> tuple[str, ...]:
-        """Return the options that differ between the row and the cell, and matter to the row.
+        """Return the options whose values in the row and in `cell` differ.
 
-        The timeout decides only whether a cell fails, so it matters only to a failure. A condition
-        that is missing in the row counts as equal, except the limit.
+        The timeout is compared only if the row is a failure, because a timeout does not change
+        other results. An option without a value in the row counts as equal. The limit is compared
+        in any case: None means no limit.
         """
         pairs = (
             ("--runs", self.runs, cell.runs),

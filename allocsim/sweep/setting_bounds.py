@@ -1,7 +1,8 @@
-"""Bounds on the settings in a file of rows.
+"""Bounds on the settings in a file of a sweep (see `rows_file`).
 
 The time to compute the effects of settings grows with the number of settings, so a file may have
-only a limited number. A bundled design has at most 14 parameters.
+only a limited number. The bounds are far above the number of parameters of any bundled design,
+which is at most 14.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class SettingBounds:
         self._keys: defaultdict[str, set[str]] = defaultdict(set)
 
     def fault(self, row: Row) -> str | None:
-        """Add a row; return which bound it exceeds, or None."""
+        """Add the settings of a row; return a message if they exceed a bound, or None."""
         if len(row.settings) > MAX_SETTINGS:
             return f"{len(row.settings):,} settings in a row; expected at most {MAX_SETTINGS}"
         keys = self._keys[row.allocator]

@@ -11,7 +11,7 @@ MAX_VALUES = 24
 """Maximum number of values of a setting in a map."""
 
 LEVELS = 5
-"""Number of levels from the smallest figure to the largest."""
+"""Number of colours for the ratios of a map, from the smallest ratio to the largest."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SettingMap:
         return max(self.ratios.values())
 
     def level(self, ratio: float) -> int:
-        """Return the level of a ratio, from 0 to LEVELS - 1."""
+        """Return the level of a ratio, which selects its colour: from 0 to LEVELS - 1."""
         return position(ratio, 1.0, self.max_ratio, LEVELS)
 
 

@@ -1,4 +1,7 @@
-"""A sweep: run the cells of a plan that are not in the file of rows yet, and append their rows."""
+"""Run a sweep: measure the cells of a plan that have no row in the file yet.
+
+A cell is one measurement of one allocator on one workload. Its result is a row of the file.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from allocsim.sweep.rows_file import RowsFile
 from allocsim.text import counted
 
 QUEUE = 2
-"""Number of cells that are submitted for each slot, so that no slot waits for its next cell."""
+"""Number of cells that are submitted for each slot of a `Place`. A slot runs one of them, and the
+next one waits, so that the slot is never idle."""
 
 
 def sweep(
@@ -32,7 +36,7 @@ def sweep(
     count = 0
 
     def keep(row: Row) -> None:
-        """Write a row."""
+        """Write a row, and count it."""
         nonlocal count
         file.append(row)
         count += 1
@@ -77,7 +81,7 @@ def missing(cells: Iterator[Cell], file: RowsFile, retry: bool = False) -> Itera
 
 
 def outdated(cells: Iterator[Cell], file: RowsFile) -> Counter[tuple[str, ...]]:
-    """Return how many cells are in the file with other conditions, by the options that changed."""
+    """Count the cells that were measured under other conditions, by the options that changed."""
     known = ((file.done.get(cell.key), cell) for cell in cells)
     changes = (row.changes(cell) for row, cell in known if row is not None)
     return Counter(filter(None, changes))

@@ -1,7 +1,8 @@
-"""Run a cell. The memory of designs is measured in long-lived processes, all else in fresh ones.
+"""Run a cell, which is one measurement of one subject on one workload.
 
-A failure of the subject is a result: `run_cell` returns a row for every cell. The threads of an
-executor call `run_cell`, on this machine or on a worker of a cluster.
+The memory of designs is measured in long-lived processes, everything else in fresh ones. The result
+of a cell is a row. A failure of the subject is a result too, so `run_cell` returns a row for every
+cell. The threads of an executor call `run_cell`, on this machine or on a worker of a cluster.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def _replay_on_design(cell: Cell, events: EventFile) -> Footprint:
 def _measure(cell: Cell, events: EventFile) -> tuple[dict[str, Any], str | None]:
     """Measure a cell in a fresh process; return the fields of its row, and the library's version.
 
-    Raises SubjectFailed for times of a design on several threads: simulated threads never contend.
+    Raises SubjectFailed if a design is to be timed on several threads, because simulated threads
+    never contend.
     """
     library = library_of(cell.subject)
     if library is not None:

@@ -1,7 +1,7 @@
 """Facts about single events of a recording, stored in the description of the trace.
 
 A row is the position of an event in the trace. Events that are no calls (the notes of `events.Op`)
-have rows too. A slice or a sample of a trace has no facts, because the rows of its events differ.
+have rows too. A slice or a sample of a trace has no facts, because its events are in other rows.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ TIMES = "times"
 
 UNTOUCHED = "untouched"
 """Key of the objects of at least LARGE bytes that were touched (read or written) only in part. The
-value is a list of pairs. The first number is the row in which the object was allocated or last
-resized. The second is the number of its bytes that were in memory when it was freed or resized
-again, or when the program ended. All other objects count as touched in full. Without this key, it
-is not known which memory was touched."""
+value is a list of pairs. The first number is the row of the call that allocated or last resized the
+object. The second is how many of the object's bytes were in memory when the object was freed or
+resized again, or when the program ended. All other objects count as touched in full. Without this
+key, it is not known which memory was touched."""
 
 LARGE = 128 << 10
 """Minimum size in bytes of an object whose touched bytes are recorded."""

@@ -25,7 +25,7 @@ class Format:
 
     name: str
     summary: str
-    """Description in one line, with an example."""
+    """Description in one line, for some formats with an example."""
     looks_like: Callable[[bytes], bool]
     """Returns whether a file that begins with the given bytes, at most MAX_HEAD, is of this
     format."""
@@ -56,7 +56,8 @@ def detect_format(source: Source, formats: Sequence[Format]) -> Format:
 def forced_format(source: Source, name: str, formats: Sequence[Format]) -> Format:
     """Return the format called `name`, which the user chose.
 
-    Raises TraceError if the format does not recognise the source, but `not_recordings` does.
+    Raises TraceError if the format does not recognise the source, and the source is known to be
+    something other than a recording (see `not_recordings`).
     """
     form, head = format_named(name, formats), source.head(MAX_HEAD)
     if not form.looks_like(head):

@@ -1,7 +1,7 @@
 """Files that users mistake for recordings, such as profiles.
 
-The kind of file is recognised by the beginning of the decompressed content. The error then names
-the kind and says what to do instead.
+The kind of such a file is recognised by the beginning of its decompressed content. The error
+message names the kind and says what to do instead.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ KINDS = (
     NotRecording(
         _matches(rb"Android Native Heap Dump"),
         f"a heap dump of Android's malloc_debug{_TOTALS}",
-        "set the process's property libc.debug.malloc.options to record_allocs to record its calls",
+        "to record calls, set the process's property libc.debug.malloc.options to record_allocs",
     ),
     NotRecording(
         _matches(rb"\s*<malloc version="), f"output of glibc's malloc_info(){_TOTALS}", _RECORD

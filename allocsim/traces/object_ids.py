@@ -62,7 +62,7 @@ class ImportState(Struct):
     processes: Int64  # entries in the table of other processes
     events: Int64  # events written to the current output
     allocating: Int64  # number of these events that allocate
-    halt: Int64  # a Halt
+    halt: Int64  # a Halt: why `assign_ids` stopped
 
 
 class ObjectIds(NamedTuple):

@@ -1,4 +1,4 @@
-"""Prefetching: a second thread runs the reader, which produces batches of calls (see `calls`).
+"""Prefetching: a second thread runs the reader, which produces batches of calls.
 
 Decompression and scanning release Python's global interpreter lock, so they run on another core
 while the consumer replays earlier batches. If the reader fails, the consumer gets the error in

@@ -1,6 +1,7 @@
 """Sentences about defects of a trace that would make a replay misleading.
 
-Calls that the import dropped or repaired are a defect only if `losses.lost_calls` reports them.
+Calls that were dropped or repaired when the recording was read are a defect only if
+`losses.lost_calls` reports them.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class Reason(IntEnum):
     UNKNOWN_FREE = 2
     """A free of an address at which no object is live. Dropped."""
     OVERLAP = 3
-    """An allocation at the address of a live object. Repaired: a free is inserted before it."""
+    """An allocation at the address of a live object. Repaired: the object is freed first."""
     UNKNOWN_REALLOC = 4
     """A realloc of an address at which no object is live. Repaired: it becomes a malloc."""
     IMPOSSIBLE = 5

@@ -184,7 +184,7 @@ class Source:
             )
         limited = _LimitedReads(file)
         archive = opened.enter_context(zipfile.ZipFile(cast("IO[bytes]", limited)))
-        limited.limit = sys.maxsize  # no limit any more, because ZipFile has read the directory
+        limited.limit = sys.maxsize  # the directory, which the limit is for, has been read
         # is_dir() of Python 3.11 raises IndexError for a member without a name.
         members = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
         if len(members) != 1:
@@ -199,7 +199,7 @@ class Source:
         return cast("io.BufferedIOBase", member)
 
     def _reject_large_dictionary(self, file: IO[bytes], header: int) -> None:
-        """Raise TraceError if a zip member's LZMA dictionary exceeds XZ_MEMORY, the limit of xz.
+        """Raise TraceError if a zip member's LZMA dictionary exceeds XZ_MEMORY, as for xz files.
 
         The dictionary's size is preceded by the local header (30 bytes, a name and an extra field),
         the LZMA version and the length of the LZMA properties (2 bytes each), and the first
@@ -243,7 +243,7 @@ def _copying(name: str) -> Iterator[None]:
 
 
 class _LimitedReads:
-    """A file that rejects reads of more than `limit` bytes, and so a zip with a large directory."""
+    """A zip file that rejects reads of more than `limit` bytes, as for a large directory."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable

@@ -3,8 +3,8 @@
 The size of an object is its effective request, the number of bytes that selects its class. For
 memalign, this is the request rounded up to the alignment. For realloc, it follows the rule of
 gperftools: an object that stays in place keeps its size, and one that outgrows its block by less
-than a quarter gets a block that is larger by a quarter. The rule depends on the classes, so it uses
-those of the current table.
+than a quarter gets a block that is larger by a quarter. The blocks of this rule are those of the
+current table of classes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from allocsim.core.records import Int64, Struct, Table
 from allocsim.events import Event, Op
 
 ROW_SHIFT = 3
-"""Log2 of the sizes in a row of the histogram: each row counts the objects of 8 sizes."""
+"""A row of the histogram counts the objects of 2**ROW_SHIFT = 8 adjacent sizes."""
 
 
 class CountedObject(Struct):

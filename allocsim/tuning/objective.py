@@ -3,11 +3,11 @@
 F(table) = sum of c(s) u(S(s)) + charge * sum of span(S) over the classes S that are used
 
 c(s) is the weight of size s (see `workload.weights`), S(s) its class, span(S) the bytes of a span,
-and u(S) the bytes of an object with its share of the span's tail. Rounding and tail alone would
-favour as many classes as allowed, but each class in use costs about half a span: free objects in
-caches and in partly used spans. With that charge, F predicts the replayed bytes in spans to within
-about 1.5 percentage points; without it, tables with a smaller F do worse in the replay. For several
-workloads, each F is divided by the workload's peak live bytes.
+and u(S) the bytes of an object and its share of the span's tail, which is too short for another
+object. Rounding and tail alone would favour as many classes as allowed, but each class in use costs
+about half a span: free objects in caches and in partly used spans. With that charge, F predicts the
+replayed bytes in spans to within about 1.5 percentage points; without it, tables with a smaller F
+do worse in the replay. For several workloads, each F is divided by the workload's peak live bytes.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from allocsim.core.class_rules import ClassRules
 from allocsim.tuning.histogram_kernel import ROW_SHIFT
 
 CHARGE = 0.5
-"""Spans charged for each class that a workload uses. Of 0, 1/4, 1/2, 1 and 2, 1/2 predicts best."""
+"""Spans charged for each class that a workload uses. This value predicts best (others tried: 0,
+1/4, 1 and 2)."""
 
 MIN_FLOOR = 15
-"""Bytes that rounding may take in any class, even if the floor is lower. The floor is the maximum
-share of a class that rounding may take (see `Candidates.of`). Without MIN_FLOOR, it would force
-classes at small sizes only because the grid is coarse there."""
+"""Bytes that rounding may take in any class, even if the maximum share of rounding (`floor`, see
+`Candidates.of`) allows less. Without MIN_FLOOR, the maximum share would force classes at small
+sizes only because the grid is coarse there."""
 
 EMPTY_CHARGE = 1e-9
 """Charge for every class, used or not. Without it, a table could have unused classes at no cost."""
@@ -44,8 +45,8 @@ class Candidates:
     span: np.ndarray
     """Bytes of a span."""
     first: np.ndarray
-    """For each candidate: the lowest index of a candidate that may be the previous class. The index
-    is -1 if the candidate may be the first class, and its own index if no table can have it."""
+    """For each candidate: the lowest index of a candidate that may be the previous class; -1 if the
+    candidate may be the first class; the candidate's own index if no table can have it."""
     rows: np.ndarray
     """The last row of 8 sizes that each candidate serves (see `workload.weights`)."""
 
@@ -96,7 +97,7 @@ class Objective:
         return costs * self.share
 
     def costs(self, index: int, first: int) -> np.ndarray:
-        """Return the amount that the class `index` adds to the sum of F over the workloads.
+        """Return what candidate `index`, as a class, adds to the sum of F over the workloads.
 
         Element k is the amount if the previous class is candidate first + k - 1. Candidate -1 means
         that there is no previous class.
@@ -114,7 +115,7 @@ def _first_before(rules: ClassRules, size: int, floor: float | None) -> int:
     """Return the element of `Candidates.first` for a size.
 
     The previous class must be large enough that no required class is skipped, no request is
-    misaligned, and rounding does not exceed the floor.
+    misaligned, and the share of rounding does not exceed `floor`.
     """
     smallest = max((each for each in rules.required if each < size), default=0)
     if rules.aligned:

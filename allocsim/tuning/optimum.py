@@ -1,11 +1,12 @@
-"""The table that minimises an objective: dynamic programming over the candidate sizes.
+"""The optimal table of size classes, found by dynamic programming over the candidate sizes.
 
 best(j) = min over i of best(i) + cost of the class j after the class i
 
-The cost of a class depends only on the class before it, so the cheapest table that ends at j
-extends the cheapest table that ends at some i. This takes O(M^2) steps for M candidates, and
-O(N M^2) if there may be at most N classes. The optimum is exact; the tests compare it with all
-tables of a few candidates.
+best(j) is the smallest value of the objective for a table whose last class is candidate j. The cost
+of a class depends only on the class before it, so the best table that ends with j is a best table
+that ends with some i, extended by j. This takes O(M^2) steps for M candidates, and O(N M^2) if
+there may be at most N classes. The optimum is exact; the tests compare it with all tables of a few
+candidates.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ def best_table(objective: Objective, max_classes: int) -> Optimum:
 
 
 def _chain(objective: Objective, limit: int | None) -> Optimum:
-    """Return an optimal table of at most `limit` classes, or of any number of classes.
+    """Return an optimal table of at most `limit` classes, or of any number if it is None.
 
     `best` has the smallest values of the objective. Column 0 is for the empty table, and column j +
-    1 for the best table that ends with candidate j. With a limit, row n has tables of at most n
-    classes, which extend those of row n - 1.
+    1 for the tables that end with candidate j. With a limit, row n is for tables of at most n
+    classes, which are tables of row n - 1 with one more class.
     """
     count, rows = len(objective.candidates.sizes), 1 if limit is None else limit + 1
     best = np.full((rows, count + 1), np.inf)
@@ -56,14 +57,16 @@ def _chain(objective: Objective, limit: int | None) -> Optimum:
             longer[:, index + 1] = totals.min(axis=1)
             before[rows - len(longer) :, index + 1] = totals.argmin(axis=1) + first
     if not np.isfinite(best[-1, -1]):
-        raise InputError("no table of size classes has so little rounding; choose a higher floor")
+        raise InputError(
+            "no table of size classes has so little rounding; use a higher value of floor"
+        )
     return Optimum(_followed(objective, before, limit), float(best[-1, -1]))
 
 
 def _followed(objective: Objective, before: np.ndarray, limit: int | None) -> tuple[int, ...]:
     """Return the table that ends with the largest candidate.
 
-    For each table in `best`, `before` has the column of the shorter table that it extends.
+    `before` has an entry for each table in `best`: the column of that table without its last class.
     """
     table, row, column = [], len(before) - 1, before.shape[1] - 1
     while column:

@@ -1,4 +1,8 @@
-"""Propose tables for workloads: an optimum of the objective for each of several charges."""
+"""Propose tables of size classes for workloads.
+
+The objective estimates the bytes in spans under a table. It includes a charge for each class in use
+(see `objective`). For each of several charges, the table that minimises the objective is proposed.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,11 @@ from allocsim.tuning.question import MeasuredWorkload, Question, objective_of
 from allocsim.tuning.replayer import Replayed
 
 CHARGES = (CHARGE, 0.25, 1.0, 2.0)
-"""Charges of the objective for which an optimum is tried, in spans for each class in use."""
+"""Charges for which a table is proposed, in spans for each class in use."""
 
 TOLERANCE = 0.005
-"""A table is not chosen if the bytes in spans grow by more than this share for one of the workloads
-that are tuned for."""
+"""Maximum share by which a table may increase a workload's bytes in spans. A table that exceeds
+this share for one of the workloads is not chosen."""
 
 Watch = Callable[[str], None]
 """Called with a phrase for the current step."""
@@ -35,7 +39,7 @@ class Candidate:
     worst: float
     """Bytes in spans relative to the current table: the maximum over the workloads."""
     charge: float | None = None
-    """Charge of the objective that the table minimises. None for a table that is no optimum."""
+    """The charge for which the table minimises the objective. None if found in another way."""
 
     def is_allowed(self) -> bool:
         """Return whether no workload takes much more memory than under the current table."""
@@ -64,7 +68,7 @@ def current(question: Question, workloads: Sequence[MeasuredWorkload]) -> Candid
 def optimal(
     question: Question, workloads: Sequence[MeasuredWorkload], charge: float = CHARGE
 ) -> tuple[int, ...]:
-    """Return the table that minimises the objective with a charge."""
+    """Return the table that minimises the objective for a charge."""
     objective = replace(objective_of(question, workloads), charge=charge)
     return best_table(objective, question.rules.max_classes).table
 
@@ -72,10 +76,10 @@ def optimal(
 def proposals(
     question: Question, workloads: Sequence[MeasuredWorkload], watch: Watch
 ) -> list[Candidate]:
-    """Return the optimum for each of CHARGES, replayed."""
+    """Return the table that minimises the objective for each of CHARGES, with its replays."""
     candidates = []
     for charge in CHARGES:
-        watch(f"replaying the optimum for a charge of {charge:g} spans")
+        watch(f"replaying the best table for a charge of {charge:g} spans per class")
         candidates.append(
             measured(question, workloads, optimal(question, workloads, charge), charge)
         )

@@ -1,7 +1,10 @@
-"""Local search for a better table, with the replay as its objective.
+"""Local search for a better table of size classes. The score of a table is measured by replays.
 
-Each step drops, adds or moves one class at random and replays the workloads. A step is kept
-if its replay is no worse. The result may not be optimal.
+Each step drops, adds or moves one class at random and replays the workloads. The new table is kept
+if its score is no worse, and if no workload takes much more memory than under the current table of
+the design. The result may not be optimal.
+
+Only some sizes are possible for a class. The ascending list of these sizes is called the grid.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from allocsim.tuning.propose import Candidate, measured
 from allocsim.tuning.question import MeasuredWorkload, Question, objective_of
 
 MAX_SHIFT = 3
-"""Maximum distance on the grid by which a step moves a class."""
+"""Maximum number of places in the grid by which a step moves a class."""
 
 INTERRUPTED = "ending the search with the best table so far; interrupt again to stop at once"
 
@@ -74,7 +77,7 @@ class Steps:
     def __init__(self, objective: Objective, max_classes: int, seed: int) -> None:
         self.sizes: list[int] = objective.candidates.sizes.tolist()
         self.first: list[int] = objective.candidates.first.tolist()
-        # Index of the candidate for the largest size in use; no weight is above it.
+        # Index of the smallest size in the grid that is enough for every request that has a class.
         self.last_used = int((objective.below < objective.below[:, -1:]).any(axis=0).sum())
         self.max_classes = max_classes
         self.random = random.Random(seed)
@@ -93,7 +96,7 @@ class Steps:
         return None
 
     def is_valid(self, chosen: Sequence[int]) -> bool:
-        """Return whether classes, given as ascending indices of the grid, satisfy the rules."""
+        """Return whether classes satisfy the rules; `chosen` has their indices in the grid."""
         if len(chosen) > self.max_classes or [*chosen[-1:]] != [len(self.sizes) - 1]:
             return False
         return all(
@@ -102,7 +105,7 @@ class Steps:
         )
 
     def _changed(self, chosen: Sequence[int]) -> list[int]:
-        """Return the classes after one of those in use was dropped, split or moved at random."""
+        """Return the classes after a random change: a class in use is dropped, split or moved."""
         position = self.random.randint(0, bisect_left(chosen, self.last_used))
         index, before = chosen[position], chosen[position - 1] if position else -1
         step = self.random.choice(("drop", "split", "move"))

@@ -2,6 +2,9 @@
 
 If several workloads are given and none is held back, each workload is left out once: a table is
 proposed for the others, and the workload is replayed under this table.
+
+A proposed table minimises the objective F (see `objective`). F predicts the bytes in spans, and
+includes a charge for each class in use: a number of spans.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ class Row:
     now: Replayed
     new: Replayed
     predicted: float | None = None
-    """Change of the objective in bytes; None for a workload that was not tuned for."""
+    """Change of the bytes in spans that F predicts; None for a workload that was not tuned for."""
 
     @property
     def change(self) -> float:
@@ -45,7 +48,7 @@ class Tuning:
     table: tuple[int, ...]
     """Object sizes in bytes, ascending; the current table if no better one was found."""
     charge: float | None
-    """Charge of the objective that the table minimises. None for a table that is no optimum."""
+    """The charge for which the table minimises F. None for a table found in another way."""
     rows: list[Row]
     """The workloads that were tuned for."""
     held_back: list[Row]
@@ -54,10 +57,9 @@ class Tuning:
     proposals: list[Candidate]
     search: Search | None
     objective: tuple[float, float]
-    """Sum of F (see `objective`) over the workloads, under the current table and under this one.
-    The charge is the default one."""
+    """F of the current table and of this one for the default charge, summed over the workloads."""
     weights: list[float]
-    """Weight of each class of the table: objects, summed over the workloads."""
+    """Number of live objects in each class of the table (see `workload`), over all workloads."""
 
     @property
     def is_own(self) -> bool:
@@ -136,7 +138,7 @@ def _held_back(
 
 
 def _left_out(question: Question, workloads: Sequence[MeasuredWorkload], say: Watch) -> list[Row]:
-    """Replay each workload under the optimum for the others, with the default charge."""
+    """Replay each workload under the table that minimises F for the others (default charge)."""
     rows = []
     for each in workloads:
         say(f"leaving out {each.workload.name}")
@@ -147,7 +149,7 @@ def _left_out(question: Question, workloads: Sequence[MeasuredWorkload], say: Wa
 
 
 def _weights(objective: Objective, table: Sequence[int]) -> list[float]:
-    """Return the weight of each class of a table, summed over the workloads."""
+    """Return the number of live objects in each class of a table, over all workloads."""
     chosen = np.searchsorted(objective.candidates.sizes, table)
     weights: list[float] = np.diff(objective.below[:, chosen], prepend=0.0).sum(axis=0).tolist()
     return weights

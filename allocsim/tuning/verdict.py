@@ -1,4 +1,4 @@
-"""Whether a table can be recommended for the program, and remarks on its figures."""
+"""The verdict on a tuned table of size classes: reasons not to use the table, and remarks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from allocsim.tuning.search import Search
 from allocsim.tuning.tuning import Row, Tuning
 
 MAX_LOSS = 0.01
-"""Maximum growth of the bytes in spans of a held-back workload, as a share."""
+"""Maximum share by which a workload that the table was not tuned for may grow in spans."""
 
 SMALL_HEAP = 2 << 20
 """Peak live bytes below which a table suits hardly any other workload."""

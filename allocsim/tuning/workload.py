@@ -1,4 +1,4 @@
-"""A workload that is tuned for: its events in memory, and its live objects by size.
+"""The workload for which size classes are chosen: its events, and the weight of each size.
 
 The weight of a size is the mean of two counts of live objects. One is the count at the peak of the
 live bytes; the other is the average over all events, scaled to the peak. The peak determines the
@@ -93,9 +93,10 @@ def _copied(events: np.ndarray, copies: int) -> Table[Event]:
 
 
 def weights(workload: Workload, rules: ClassRules, class_sizes: Sequence[int]) -> np.ndarray:
-    """Return the weight of each row of 8 sizes, in objects, as float64.
+    """Return the weight of each row, in objects, as float64.
 
-    Row r has the sizes 8r - 7 to 8r. `class_sizes` are those of the current classes.
+    A row is 8 consecutive sizes: row r has the sizes 8r - 7 to 8r. `class_sizes` are those of the
+    current classes.
     """
     state = CountState(
         totals=records(Totals),

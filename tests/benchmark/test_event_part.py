@@ -1,4 +1,4 @@
-"""A part of a file of events, compared with a list of the same rows."""
+"""The file that `part_of` makes from some events of a file, compared with expected rows."""
 
 import random
 from pathlib import Path

@@ -22,7 +22,7 @@ ALL_KINDS = random_calls(4, 800, objects=40)
 
 @pytest.fixture
 def workload(event_file: Callable[..., EventFile]) -> EventFile:
-    """Objects, some of them freed, and an aligned one."""
+    """Calls of malloc, calloc and memalign; half of the objects of malloc are freed."""
     calls = [malloc(number, 500 + number) for number in range(40)]
     calls[20:20] = [Call(Op.CALLOC, 60, 700)]
     calls += [free(number) for number in range(0, 40, 2)]

@@ -83,8 +83,8 @@ NO_PURGING = {
     "MIMALLOC_ALLOW_DECOMMIT": "0",
     "MIMALLOC_PURGE_DELAY": "-1",
 }
-"""Settings that turn off delayed release in jemalloc and mimalloc. With it, the slower of two
-programs would release more. The names of mimalloc's settings changed with version 2.1."""
+"""Settings that turn off delayed release in jemalloc and mimalloc. With delayed release, the slower
+of two programs would release more. The names of mimalloc's settings changed with version 2.1."""
 
 
 @pytest.mark.parametrize("name", default_libraries())

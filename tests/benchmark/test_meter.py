@@ -15,7 +15,7 @@ PAGES = 500
 
 @pytest.fixture(params=["default", "rollup"])
 def meter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Meter:
-    """The meter that open_meter chooses, and the slow one."""
+    """The meter that open_meter chooses, then the slow one."""
     if request.param == "rollup":
         monkeypatch.setattr(module, "_is_exact", lambda _: False)
     return open_meter()

@@ -1,4 +1,4 @@
-"""Thread ends in the file of events: recorded, inferred, or missing."""
+"""Events for the ends of threads in an event file: recorded, inferred, or missing."""
 
 import os
 from collections.abc import Iterator

@@ -20,7 +20,7 @@ Row = tuple[int, int, tuple[Frame, ...]]
 """Operation, bytes and stack of an event."""
 
 SITES = 40
-"""Sites of a random table, with site 0."""
+"""Number of sites in a random table, including site 0."""
 
 FRAMES = [
     Frame("main", "/src/app.cpp", 26, "/bin/app"),
@@ -50,7 +50,10 @@ def with_sites(calls: Iterable[Call], table: SiteTable, numbers: Iterable[int]) 
 
 
 def random_trace(calls: list[Call], seed: int) -> Trace:
-    """Return the calls with random sites of a random table; some are unknown."""
+    """Return the calls as a trace; about half of the allocations have site 0, the unknown site.
+
+    The sites of the others are chosen at random from a random table.
+    """
     rng = random.Random(seed)
     count = sum(call.op <= Op.REALLOC for call in calls)
     numbers = [rng.choice((0, rng.randrange(SITES))) for _ in range(count)]
@@ -71,7 +74,7 @@ def stacks_of(trace: Trace) -> list[Row]:
 def stacks_in(
     content: bytes, form: Format
 ) -> tuple[list[tuple[int, int, tuple[Frame, ...]]], Trace]:
-    """Return the operation, bytes and stack of each event of some content, and the trace."""
+    """Read `content`; return the operation, bytes and stack of each event, and the trace."""
     reader = form.open(in_memory(content))
     reader.sites = CallSites()
     trace = Trace("memory", iter(()), {}, notes=reader.notes, sites=reader.sites)

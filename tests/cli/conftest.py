@@ -26,7 +26,7 @@ TEXT = (
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Run allocsim's main() in this process, in an empty directory."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_discard", lambda _: None)  # pytest's own output has to stay
+    monkeypatch.setattr(cli, "_discard", lambda _: None)  # would redirect pytest's stdout
 
     def call(line: str, *more: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["allocsim", *shlex.split(line), *more])
@@ -43,7 +43,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 
 @pytest.fixture
 def file(tmp_path: Path) -> File:
-    """A call that writes a file into the empty directory."""
+    """A function that writes a file into the empty directory."""
 
     def write(name: str, text: str) -> Path:
         path = tmp_path / name
@@ -61,12 +61,12 @@ def text(file: File) -> Path:
 
 @pytest.fixture
 def two(file: File) -> Path:
-    """Firefox's log of two processes in the empty directory."""
+    """A file in the empty directory: a log of two processes, as Firefox writes it."""
     return file("two.txt", "1 1 malloc(1)=0x10\n2 2 malloc(2)=0x10\n2 2 free(0x10)\n")
 
 
 def require_way_to_read(run: Run, line: str) -> None:
-    """Require that `line` rejects an unknown format of two.txt, and a process of a job."""
+    """Require that `line` rejects an unknown --format, and --process with a job."""
     for source, option, message in (
         ("two.txt", "--format valgrin", "did you mean 'valgrind'"),
         (
@@ -81,7 +81,7 @@ def require_way_to_read(run: Run, line: str) -> None:
 
 
 def info(run: Run, name: str) -> dict[str, object]:
-    """The figures of a trace."""
+    """Return what `trace info` prints of a trace."""
     ended = run(f"trace info {name} --json")
     assert ended.status == 0, ended.err
     found: dict[str, object] = json.loads(ended.out)

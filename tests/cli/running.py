@@ -59,13 +59,13 @@ def without_notices(err: str) -> str:
 
 
 def default_signals() -> None:
-    """Restore the default handlers: a shell ignores SIGINT in its background jobs."""
+    """Restore the default handlers, because a shell starts background jobs with SIGINT ignored."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
 def has_not_ended(process: str) -> bool:
-    """Return whether a process is running; one that init has not reaped yet is not."""
+    """Return whether the process with this id is running. A zombie is not running."""
     try:
         text = Path(f"/proc/{process}/stat").read_text()
     except OSError:
@@ -79,7 +79,7 @@ def limited(kind: int, limit: int) -> Callable[[], None]:
 
 
 def read_until(terminal: int, wanted: bytes | None) -> bytes:
-    """Return the output of a terminal up to `wanted`, its end, or PATIENCE seconds."""
+    """Return a terminal's output. Stops after `wanted`, at the end, or after PATIENCE seconds."""
     shown, deadline = b"", time.monotonic() + PATIENCE
     while (wanted is None or wanted not in shown) and time.monotonic() < deadline:
         ready, _, _ = select.select([terminal], [], [], PATIENCE)

@@ -150,7 +150,7 @@ def test_replay_on_one_thread_uses_one_cache(run: Run, file: File) -> None:
 
 
 def test_help_is_the_same_after_every_command_was_loaded(run: Run) -> None:
-    """The module of a command must not hide names that its package uses: `list` is a builtin."""
+    """Importing the module `cli.list` hides the builtin `list` in the package `cli`."""
     before = run("--help").out
     for name in COMMANDS:
         assert run(f"{name} --help").status == 0

@@ -46,7 +46,7 @@ def test_program_is_predicted_and_run(run: Run, program: str) -> None:
     assert ended.status == 0, ended.err
     found = json.loads(ended.out)
     assert found["workload"]["name"] == "allocates"
-    assert found["events"] == 101  # and the buffer of puts
+    assert found["events"] == 101  # 100 calls of malloc, and the buffer of puts
     [row] = found["subjects"]
     assert len(row["real"]["runs"]) == 2
     assert row["real"]["failure"] is None
@@ -74,7 +74,7 @@ def test_program_that_cannot_be_recorded_is_an_error(
     assert "is statically linked" in ended.err
 
 
-@pytest.mark.usefixtures("program")  # skipped if nothing can be recorded
+@pytest.mark.usefixtures("program")  # skips the test if no program can be recorded
 def test_ctrl_c_ends_the_program_too(tmp_path: Path) -> None:
     """The program's child has the same process group, and is killed as well."""
     script = "sleep 1000 & echo $$ $! > processes.part; mv processes.part processes; wait"

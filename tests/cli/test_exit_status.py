@@ -1,4 +1,4 @@
-"""Exit statuses: 0, 1 for a failed check, 3 for a missing resource; never a traceback."""
+"""Exit statuses: 0 on success, 1 for a failed check, 3 for lack of a resource; no traceback."""
 
 import errno
 import json

@@ -46,7 +46,7 @@ def test_json_has_the_promised_keys_and_sums(run: Run, text: Path) -> None:
 
 
 def assert_described(found: Any) -> None:
-    """Require every key of a JSON object in the page that describes it, except names of parts."""
+    """Assert that the page on the JSON object names all its keys, except the names of parts."""
     page = (REPOSITORY / "docs/explanation-schema.md").read_text()
     keys = [*found]
     assert all(f"`{key}`" in page for key in keys)

@@ -23,7 +23,7 @@ OK = """{"schema": "allocsim/profile/1", "design": "go2008", "at_peak": {"footpr
 
 
 def more_than_ok() -> str:
-    """Return a saved comparison of two subjects: that of OK, and a second one."""
+    """Return a saved comparison of two subjects: go2008, as in OK, and lib:jemalloc."""
     found = json.loads(result(100, subject="go2008"))
     found["subjects"] += json.loads(result(MIB, subject="lib:jemalloc"))["subjects"]
     return json.dumps(found)
@@ -135,7 +135,7 @@ def test_what_was_compared_is_in_the_json(run: Run) -> None:
 
 def test_workload_that_is_measured_says_so(run: Run) -> None:
     ended = run("check trace.txt --on go2008 --against ok.json --tolerance 9999%")
-    assert ended.status == 1, ended.err  # 100 bytes are no footprint
+    assert ended.status == 1, ended.err  # the baseline has only 100 bytes
     _, line, *_ = ended.out.splitlines()
     assert (
         line

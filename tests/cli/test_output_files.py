@@ -1,4 +1,4 @@
-"""Files that a command writes: their places; none of them may replace an input."""
+"""Files that a command writes: which paths are allowed, and that none replaces an input."""
 
 import json
 import os
@@ -78,7 +78,7 @@ def test_input_is_no_output(
 
 
 def test_file_in_a_recording_of_lttng_is_no_output(run: Run, text: Path) -> None:
-    """Every file beside its metadata is read as a stream."""
+    """Every file in the directory of the recording's metadata is read as a stream."""
     streams = Path("recording/ust/uid/0/64-bit")
     streams.mkdir(parents=True)
     (streams / "metadata").write_text("/* CTF 1.8 */")
@@ -114,7 +114,7 @@ def test_other_name_of_an_input_can_be_an_output(run: Run, text: Path) -> None:
 def test_file_of_a_standard_stream_is_no_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, descriptor: int, name: str
 ) -> None:
-    """The stream would continue to write into the replaced file."""
+    """The stream would continue to use the old file, which the new one has replaced."""
     path = tmp_path / "out"
     path.write_text("old")
     status = path.stat()

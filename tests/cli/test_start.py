@@ -108,7 +108,7 @@ def test_surroundings_do_not_matter(changed: dict[str, str]) -> None:
 
 @pytest.mark.skipif(PURE, reason="nothing is compiled in pure mode")
 def test_interrupt_while_kernels_are_compiled_is_130(tmp_path: Path) -> None:
-    """On a cold cache, as soon as the notice appears."""
+    """The kernel cache is empty. The interrupt follows the notice "compiling"."""
     environment = ENVIRONMENT | {"XDG_CACHE_HOME": str(tmp_path)}
     environment.pop("NUMBA_CACHE_DIR", None)
     with subprocess.Popen(
@@ -124,7 +124,7 @@ def test_interrupt_while_kernels_are_compiled_is_130(tmp_path: Path) -> None:
         out, err = child.communicate(timeout=PATIENCE)
     assert (child.returncode, out) == (130, b"")
     message = without_notices(err.decode())
-    assert message.startswith("allocsim: error: interrupted")  # perhaps: after 0 events
+    assert message.startswith("allocsim: error: interrupted")  # "after 0 events" may follow
     assert message.count("\n") == 1
 
 

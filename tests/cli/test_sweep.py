@@ -1,4 +1,4 @@
-"""`allocsim sweep`: the rows, the report, continuing, and errors before the first cell."""
+"""`allocsim sweep`: rows, report, interrupted sweeps, and errors before the first measurement."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ GRID = "--on go2008,glibc:startup=none -L tcache_count=0,7 -P mxfast=0:128:64"
 
 @pytest.fixture(autouse=True)
 def processes() -> Iterator[None]:
-    """End the processes for designs after the test."""
+    """After the test, end the processes that replay on designs."""
     yield
     worker.processes.close()
 
@@ -36,7 +36,7 @@ def trace(file: File) -> Path:
 
 
 def rows(name: str = "sweep.jsonl") -> list[dict[str, Any]]:
-    """Return the ordered rows of a file, without the fields that differ between two runs."""
+    """Return the rows of a file by subject, without the fields that differ between two runs."""
     found = [json.loads(line) for line in Path(name).read_text().splitlines()]
     for row in found:
         del row["began"], row["seconds"]

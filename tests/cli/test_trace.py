@@ -72,7 +72,7 @@ def test_strict_check_fails_on_drops(run: Run, text: Path, file: File) -> None:
 
 
 def test_check_of_an_invalid_trace_fails(run: Run, text: Path) -> None:
-    """A changed byte makes the free name another object, within all bounds."""
+    """One byte is changed, so a free has another object id, which is within the bounds."""
     assert run("trace convert mine.txt mine.allocsim").status == 0
     path = Path("mine.allocsim")
     content = bytearray(path.read_bytes())

@@ -1,4 +1,4 @@
-"""`allocsim trace check` of recordings that lack calls, because of a recorder or of an edit."""
+"""`allocsim trace check`: several formats are read, and missing calls are reported."""
 
 import gzip
 import json
@@ -39,7 +39,7 @@ def test_converted_trace_is_as_invalid_as_its_recording(run: Run) -> None:
 
 
 def test_log_of_a_malloc_hook_is_read(run: Run) -> None:
-    """Its frees have no result."""
+    """The log has no result ("= VALUE") in the lines of free()."""
     found = info(run, str(CASES / "diy-log.txt"))
     assert (found["allocations"], found["frees"]) == (100, 100)
     assert found["live_at_end"] == {"objects": 0, "bytes": 0}

@@ -1,4 +1,4 @@
-"""Available memory: of the machine, and of control groups of both versions."""
+"""The available memory of a machine, with and without control groups (versions 1 and 2)."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ GIB = 1 << 30
 
 
 def system(root: Path, **files: object) -> Path:
-    """A directory with files of /proc and /sys; __ in a name means a slash, and _dot_ a dot."""
+    """Write files of /proc and /sys; __ in a name means a slash, and _dot_ a dot. Return `root`."""
     for name, text in files.items():
         path = root / name.replace("__", "/").replace("_dot_", ".")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def machine(root: Path, groups: str, gibibytes: int = 8) -> Path:
 
 
 def group(root: Path, place: str, **files: object) -> None:
-    """A control group with files, whose names have _ in place of dots."""
+    """Write files of a control group; `memory_max` stands for memory.max."""
     for name, text in files.items():
         path = root / "sys/fs/cgroup" / place / name.replace("memory_", "memory.")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,8 @@ CLOSURE = {
 }
 
 FUTURE = 1 << 62
-"""A start time of the process after every edit. A file edited after the start has no digest."""
+"""A process start time later than every edit. A file edited after that time would have no
+digest."""
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def toy(tmp_path: Path) -> Path:
 
 
 def digest(toy: Path, module: str = "toy.kernels") -> str:
-    """Return the digest of a module as a new process computes it from the memo of earlier ones."""
+    """Return the digest of a module, as a new process with the memo of earlier processes does."""
     return ImportClosure(toy.parent / "memo", toy, FUTURE).digest([module])
 
 

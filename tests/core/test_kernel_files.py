@@ -100,7 +100,7 @@ def test_kernel_of_unknown_source_is_not_saved(place: Path) -> None:
 
 
 def test_saved_replay_of_a_design_is_found() -> None:
-    """If one is found, the notice says that only further kernels of the design are compiled."""
+    """If the replay is saved, the notice says that only further kernels are compiled."""
     with Heap(reserve=16 << 20) as heap:
         replay_trace(heap, trace_of([malloc(0, 8), free(0)]), Options())
     dispatcher: Any = replay

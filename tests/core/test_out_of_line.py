@@ -1,4 +1,4 @@
-"""Kernels out of line: calls through an address in the heap's record behave like direct calls."""
+"""Out-of-line kernels: a call through the address in `heap.code` behaves like a direct call."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ def weighted_sum(heap: Toy, one: int, two: int, three: int) -> int:
 
 @out_of_line
 def twice_the_sum(heap: Toy, one: int) -> int:
-    """A kernel out of line that calls another, and changes the heap."""
+    """Call another out-of-line kernel, and change the heap."""
     heap.numbers[1] += 1
     return weighted_sum(heap, one, one, one) + weighted_sum(heap, one, one, one)
 
@@ -87,7 +87,7 @@ def cell(heap: Grid, row: int, column: int) -> int:
 
 @kernel
 def cell_twice(heap: Grid, row: int, column: int) -> int:
-    """Return twice a cell, read by a kernel out of line."""
+    """Return twice a cell, read by an out-of-line kernel."""
     return 2 * cell(heap, row, column)
 
 
@@ -96,7 +96,7 @@ GRID_CODE = code_record(cell)
 
 @pytest.fixture
 def toy() -> Toy:
-    """A linked heap whose number is 5000."""
+    """Return a heap after `link`; the first number is 5000."""
     heap = Toy(np.zeros(1, CODE).view(np.recarray), np.array([5000, 0]))
     link(heap)
     return heap
@@ -122,21 +122,21 @@ def test_heap_with_a_table_of_several_columns_is_read_by_its_address() -> None:
     ]
 
 
-@pytest.mark.skipif(PURE, reason="pure, nothing has an address")
+@pytest.mark.skipif(PURE, reason="no kernel has an address in pure mode")
 def test_link_fills_the_record(toy: Toy) -> None:
     addresses = [int(toy.code[0][name]) for name in (CODE.names or ())[:-1]]
     assert all(addresses)
     assert len(set(addresses)) == 3
 
 
-@pytest.mark.skipif(PURE, reason="pure, nothing has an address")
+@pytest.mark.skipif(PURE, reason="no kernel has an address in pure mode")
 def test_two_heaps_of_one_type_share_the_code(toy: Toy) -> None:
     other = Toy(np.zeros(1, CODE).view(np.recarray), np.array([1, 0]))
     link(other)
     assert other.code[0].tolist()[:-1] == toy.code[0].tolist()[:-1]
 
 
-@pytest.mark.skipif(PURE, reason="pure, nothing has an address")
+@pytest.mark.skipif(PURE, reason="no kernel has an address in pure mode")
 def test_heap_with_numbers_of_another_width_has_code_of_its_own(toy: Toy) -> None:
     other = Toy(np.zeros(1, CODE).view(np.recarray), np.array([5000, 0], np.int32))
     link(other)
@@ -144,12 +144,12 @@ def test_heap_with_numbers_of_another_width_has_code_of_its_own(toy: Toy) -> Non
     assert not set(other.code[0].tolist()[:-1]) & set(toy.code[0].tolist()[:-1])
 
 
-@pytest.mark.skipif(PURE, reason="pure, nothing has an address")
+@pytest.mark.skipif(PURE, reason="no kernel has an address in pure mode")
 def test_code_of_a_heap_is_filled_when_it_is_made(tcmalloc_heap: Heap) -> None:
     assert all(tcmalloc_heap.state.code[0].tolist()[:-1])
 
 
-@pytest.mark.skipif(not PURE, reason="compiled, the record is filled")
+@pytest.mark.skipif(not PURE, reason="the record is filled in compiled mode")
 def test_pure_heap_needs_no_code(toy: Toy) -> None:
     assert not any(toy.code.tobytes())
 

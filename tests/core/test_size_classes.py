@@ -1,4 +1,4 @@
-"""Tables of size classes: rows, waste, and the check that finds a wrong function."""
+"""Tables of size classes: refills, waste, and `mismatches`, which finds a wrong function."""
 
 from bisect import bisect_left
 from collections.abc import Callable

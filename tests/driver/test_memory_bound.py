@@ -21,7 +21,7 @@ HUGE = 64 << 30
 
 @pytest.fixture(params=SUMMARIES)
 def heap(request: pytest.FixtureRequest) -> Iterator[Heap]:
-    """A heap of each design that could hold the huge object."""
+    """A heap of each design, with enough address space for the huge object."""
     with Heap(request.param, reserve=HUGE << 1) as heap:
         yield heap
 

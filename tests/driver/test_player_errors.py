@@ -36,7 +36,7 @@ def test_object_beyond_all_is_an_error(heap: Heap, number: int) -> None:
 
 
 BAD = {
-    "free of what is dead": (free(1), "event 3 .object 1, thread 0. frees or resizes"),
+    "free of a freed object": (free(1), "event 3 .object 1, thread 0. frees or resizes"),
     "malloc of what lives": (
         malloc(0, 5),
         "event 3 .object 0, thread 0, 5 bytes. frees or",
@@ -153,6 +153,6 @@ def test_run_that_fails_leaves_no_thread_and_no_open_file(heap: Heap, tmp_path: 
     trace = open_trace(str(path))
     with pytest.raises(LimitExceeded):
         replay_trace(heap, trace, Options(limit=2 << 20, touch=Touch.NONE))
-    assert trace.progress() == 1.0  # what a closed file says
+    assert trace.progress() == 1.0  # the progress of a trace whose file is closed
     assert path.resolve() not in {link.resolve() for link in Path("/proc/self/fd").iterdir()}
     assert set(threading.enumerate()) == threads

@@ -1,4 +1,4 @@
-"""Player: samples are evenly spaced, at most 2000 or at a given interval, and include the end."""
+"""Player: evenly spaced samples and one at the end; at most 2000 unless an interval is given."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def test_every_keeps_more_than_the_buffer_holds(
 def test_samples_and_checks_do_not_disturb_each_other(
     heap: Heap, monkeypatch: pytest.MonkeyPatch, check: int, every: int | None
 ) -> None:
-    """This also holds if a check is due at the event that fills the buffer of samples."""
+    """In some cases, a check is due at the event that fills the buffer of samples."""
     monkeypatch.setattr(player, "BUFFER", 8)
     checked: list[int] = []
     played = Player(heap, Options(touch=Touch.NONE, every=every, check_every=check), length=2000)

@@ -67,12 +67,12 @@ def test_request_that_does_not_fit_stops(fresh: HeapState, op: Op, request_: int
 
 
 BAD: dict[str, tuple[Call, ...]] = {
-    "free of what never lived": (free(0),),
-    "free of what is dead": (malloc(0, 1), free(0), free(0)),
-    "realloc of what is dead": (malloc(0, 1), free(0), realloc(0, 5)),
-    "malloc of what is live": (malloc(0, 1), malloc(0, 1)),
-    "calloc of what is live": (malloc(0, 1), Call(Op.CALLOC, 0, 1)),
-    "memalign of what is live": (malloc(0, 1), Call(Op.MEMALIGN, 0, 1, 0, 4)),
+    "free of an object that was never allocated": (free(0),),
+    "free of a freed object": (malloc(0, 1), free(0), free(0)),
+    "realloc of a freed object": (malloc(0, 1), free(0), realloc(0, 5)),
+    "malloc of a live object": (malloc(0, 1), malloc(0, 1)),
+    "calloc of a live object": (malloc(0, 1), Call(Op.CALLOC, 0, 1)),
+    "memalign of a live object": (malloc(0, 1), Call(Op.MEMALIGN, 0, 1, 0, 4)),
 }
 
 

@@ -94,7 +94,8 @@ def test_verified_stream_ends_well(fresh: HeapState, calls: list[Call]) -> None:
 
 
 SEEDS, SOAK, CHECKS = (4, 100, 2) if PURE else (20, 100_000, 10)
-"""Seeds, events of each seed, and checks of all invariants; compiled, 2,000,000 events in all."""
+"""Number of seeds. For each seed: number of events, and how often all invariants are checked. In
+compiled code, 2,000,000 events are replayed in all."""
 
 
 def soak_calls(seed: int) -> list[Call]:

@@ -37,9 +37,9 @@ class Equality:
     """Checkpoints of the library and the design for one stream of events."""
 
     real: np.ndarray
-    """ROWs of the library."""
+    """Checkpoints of the library, as an array of ROW."""
     simulated: np.ndarray
-    """ROWs of the design for the same events."""
+    """Checkpoints of the design after the same events, as an array of ROW."""
 
     @property
     def checkpoints(self) -> int:
@@ -82,7 +82,7 @@ def compare_with_library(events: Any, every: int = EVERY, **parameters: int) -> 
 
 
 def _library_rows(events: Any, every: int, parameters: dict[str, int]) -> tuple[np.ndarray, int]:
-    """Return the ROWs of the library and the address of its first object."""
+    """Return the checkpoints of the library and the address of its first object."""
     settings = {f"TCMALLOC_{name.upper()}": str(value) for name, value in parameters.items()}
     environment = {**child_environment("tcmalloc"), **settings}
     with tempfile.TemporaryDirectory() as directory:
@@ -102,7 +102,10 @@ def _library_rows(events: Any, every: int, parameters: dict[str, int]) -> tuple[
 def _design_rows(
     events: Any, every: int, first_real: int, parameters: dict[str, int]
 ) -> np.ndarray:
-    """Return the ROWs of the design. Its heap starts where the library's does, modulo 2 GiB."""
+    """Return the checkpoints of the design.
+
+    Its heap starts where the library's heap does, modulo 2 GiB.
+    """
     with Heap("tcmalloc", startup="dlopen", **parameters) as heap:
         offset = _first_address(heap, events) - heap.memory.address
     start_page = (first_real - offset) // PAGE % LEAF_ROWS

@@ -1,4 +1,4 @@
-"""Functions of glibc that only the comparison calls: those for aligned objects, and malloc_info."""
+"""Functions of glibc that `glibc_places` calls: those for aligned objects, and malloc_info."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Comparison of the design glibc with the library of this machine, address by address.
 
 The same events are replayed on the library, in a fresh process (`glibc_places`), and on the design.
-The comparison covers the fields of mallinfo2 at every checkpoint, the place and the head of the
-object that each event returns (see `glibc_places.replay_places`), and the output of malloc_info at
-the end. Used by scripts/verify-glibc and by the tests.
+The comparison covers the fields of mallinfo2 at every checkpoint, the place and the head of each
+event's object, and the output of malloc_info at the end. The head is the word before the object.
+The place is the object's offset in an arena or a mapping (see `glibc_places.replay_places`). Used
+by scripts/verify-glibc and by the tests.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Replayed:
     """The result of a replay of events."""
 
     rows: np.ndarray
-    """A ROW per checkpoint."""
+    """The fields of mallinfo2 at each checkpoint, as an array of `glibc_places.ROW`."""
     places: np.ndarray
     """For each event, the place and the head of its object, and the start of the object's mapping.
 
@@ -128,12 +129,12 @@ class Equality:
 
 
 def require_modelled_library() -> None:
-    """Raise EnvironmentLacks if glibc has another version, or no other library can serve Python."""
+    """Raise EnvironmentLacks if glibc has another version or no library can be Python's malloc."""
     found = describe_libraries()["glibc"]
     if not found.startswith(MODELLED):
         raise EnvironmentLacks(f"the design glibc models glibc {MODELLED}; installed: {found}")
     if host_of("glibc") is None:
-        raise EnvironmentLacks("neither mimalloc nor jemalloc is installed; one must serve Python")
+        raise EnvironmentLacks("neither mimalloc nor jemalloc is installed; Python needs one")
 
 
 def compare_with_library(events: Any, every: int = EVERY, **parameters: int) -> Equality:

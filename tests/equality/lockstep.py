@@ -2,7 +2,8 @@
 
 Events keep the order of the trace, and each is replayed on its own thread. To the library, threads
 begin and end as they did in the program. Nothing else may call the library between two events,
-because that would change its counters.
+because that would change its counters. A note is an event that is not an allocation call, such as
+the end of a thread.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Call = Callable[[], None]
 
 
 class LockStep:
-    """Replays slices of events on the threads that they name."""
+    """Replays events, each on its own thread."""
 
     def __init__(
         self,
@@ -33,7 +34,7 @@ class LockStep:
     ) -> None:
         """`replay` replays events on the calling thread; `release` releases bytes to the OS.
 
-        `ended` is called after each note of a thread's end.
+        `ended` is called after each note that a thread has ended.
         """
         self._replay, self._release, self._ended = replay, release, ended
         self._workers: dict[int, _Worker] = {}

@@ -1,4 +1,4 @@
-"""The design has the library's counters, and a difference is reported."""
+"""The counters of tcmalloc and of its design are equal, and a difference is described."""
 
 import sys
 from collections.abc import Callable
@@ -103,7 +103,7 @@ def test_few_events_count_the_same() -> None:
 
 def test_difference_of_a_parameter_is_described() -> None:
     real, other = compared(few, 50), compared(few, 50, ("transfer_num_obj", 8))
-    assert other.first_difference() == ""  # the library with that parameter is equal
+    assert other.first_difference() == ""  # library and design agree
     found = Equality(real.real, other.simulated)
     assert found.equal < found.checkpoints
     text = found.first_difference()

@@ -1,4 +1,4 @@
-"""The function that serves an aligned object, and the parser for the XML of malloc_info."""
+"""The functions equivalent to a memalign call, and the parser of malloc_info's XML output."""
 
 import pytest
 

@@ -39,7 +39,7 @@ def _why_not_modelled() -> str:
 
 @cache
 def compared(make: Make, every: int, *parameters: tuple[str, int]) -> Equality:
-    """Return a comparison, made at the first call; skip the test if that is impossible."""
+    """Compare the design with the library, once; skip the test if that is impossible."""
     if _why_not_modelled():
         pytest.skip(_why_not_modelled())
     return compare_with_library(make(), every, **dict(parameters))
@@ -56,7 +56,7 @@ def assert_equal(found: Equality, events: int, every: int) -> None:
 
 
 def everything() -> Any:
-    """Return a short stream in which one thread uses every rule."""
+    """Return a short stream in which one thread uses every rule of glibc's malloc."""
     return concatenated(
         made.churn(3000, 1000, made.log_uniform(1 << 20), 3),
         made.phases(4, 4),
@@ -123,14 +123,14 @@ def test_few_events_have_the_places_of_the_library() -> None:
 
 def test_difference_of_a_parameter_is_described() -> None:
     real, other = compared(few, 50), compared(few, 50, ("mxfast", 0))
-    assert other.first_difference() == ""  # the library with that tunable is equal
+    assert other.first_difference() == ""  # both sides with mxfast=0
     found = Equality(real.real, other.simulated)
     assert found.equal_places < found.places
     assert found.first_difference().startswith("event ")
 
 
 def replayed(*arenas: int) -> Replayed:
-    """Return checkpoints that differ only in `arena`, and one object."""
+    """Return a replay of one object, with a checkpoint for each value of `arena`."""
     rows = np.zeros(len(arenas), ROW)
     rows["event"] = range(1000, 1000 * len(arenas) + 1, 1000)
     rows["arena"] = arenas

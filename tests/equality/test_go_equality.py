@@ -1,4 +1,7 @@
-"""The design go has the addresses and the state of the real runtime, where Go is installed."""
+"""The design go gives the same addresses and the same state as the real Go runtime.
+
+Tests that run the real runtime are skipped if Go is not installed.
+"""
 
 from typing import Any
 

@@ -1,9 +1,9 @@
 """scripts/verify-glibc: compare the design glibc with the malloc of this machine.
 
 Every workload is replayed on both; workloads of several threads run on OS threads in lock step. The
-comparison covers the fields of mallinfo2 at checkpoints, the place and the head of each event's
-object (see `glibc_places.replay_places`), and the output of malloc_info at the end. Exits with 1
-unless all are equal, and with 3 if this machine has another version of glibc.
+comparison covers the fields of mallinfo2 at checkpoints, the place of each event's object and the
+size word of the object's chunk (see `glibc_places.replay_places`), and the output of malloc_info at
+the end. Exits with 1 unless all are equal, and with 3 if this machine has another version of glibc.
 """
 
 from __future__ import annotations

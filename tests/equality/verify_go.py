@@ -1,8 +1,8 @@
 """scripts/verify-go: compare the design go with the runtime of Go 1.27.
 
-Every workload is replayed on both; the address of every object is compared, and the heap's state at
-each checkpoint: page bitmaps, page cache, pacer, scavenger. Exits with 1 unless all are equal, and
-with 3 if Go is not installed.
+Every workload is replayed on both. The script compares the address of every object and, at each
+checkpoint, the state of the heap: page bitmaps, page cache, pacer, scavenger. Exits with 1 unless
+all are equal, and with 3 if Go is not installed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MODES: tuple[dict[str, int], ...] = (
     {"GOGC": 100, "GOMEMLIMIT": 1, "scavenger": 0},
     {"GOGC": -1, "GOMEMLIMIT": 1},
 )
-"""Settings of the design, each with its counterpart in Go. A workload has its own memory limit."""
+"""Settings under which every workload is replayed. GOMEMLIMIT 1 stands for the workload's limit."""
 
 Case = tuple[str, Any, dict[str, int]]
 
@@ -75,7 +75,7 @@ def line(name: str, mode: dict[str, int], found: GoEquality) -> str:
 @click.option("--only", default="", help="Only workloads whose name contains this.")
 @click.option("--scale", default=100, show_default=True, help="Thousands of events of a workload.")
 @click.option("--random", default=200, show_default=True, help="Number of short random traces.")
-@click.option("--quick", is_flag=True, help="A part that takes less than two minutes.")
+@click.option("--quick", is_flag=True, help="Shorter traces; takes less than two minutes.")
 def main(every: int, only: str, scale: int, random: int, quick: bool) -> None:
     """Compare the design go with the runtime of Go 1.27, address by address."""
     totals = np.zeros(4, np.int64)

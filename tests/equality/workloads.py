@@ -117,7 +117,10 @@ def phases(seed: int, scale: int = 10) -> Workload:
 
 
 def reallocs(steps: int, seed: int) -> Workload:
-    """Objects that grow by at least a quarter, and that shrink in place if half of each is used."""
+    """Random reallocs: an object stays in place if the request fits and fills at least half of it.
+
+    If the request does not fit, the new object is at least a quarter larger than the old one.
+    """
     workload, sizes = Workload(seed), log_uniform(1 << 20)
     for _ in range(steps):
         choice = workload.random.random()
@@ -131,7 +134,7 @@ def reallocs(steps: int, seed: int) -> Workload:
 
 
 def aligned(steps: int, seed: int) -> Workload:
-    """memalign from 1 byte to 64 KiB, mixed with calloc."""
+    """memalign with alignments from 1 byte to 64 KiB, mixed with calloc."""
     workload, sizes = Workload(seed), log_uniform(1 << 19)
     for step in range(steps):
         if len(workload.live) > int(workload.random.integers(1, 800)):

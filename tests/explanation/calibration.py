@@ -1,4 +1,8 @@
-"""Calibration: does the share of a group predict the saving of a workload without the group?"""
+"""Calibration: does the memory that a group owns predict what is saved without the group?
+
+A group has the objects of one size; large objects are grouped by powers of two. The saving is the
+footprint of the workload minus the footprint of the same workload without the group's objects.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from allocsim.text import format_bytes
 from allocsim.workloads import open_workload
 
 MIN_SHARE = 40
-"""A group counts if it owns at least footprint / MIN_SHARE bytes."""
+"""Groups that own less than footprint / MIN_SHARE bytes are left out."""
 
 MAX_GROUPS = 6
 
@@ -38,12 +42,13 @@ PAIRS = (
 
 
 class Calibration(NamedTuple):
-    """The groups of a pair by size, the largest owner first. Sizes are in bytes."""
+    """The largest groups of a workload on a subject, the largest owner first. In bytes."""
 
     footprint: int
     groups: list[tuple[str, int, int]]
-    """(name, owned bytes, saving of the replay without the group)."""
+    """(name, owned bytes, saving)."""
     sentences: list[str]
+    """The sentences with which `explain` interprets the figures."""
 
     @property
     def correlation(self) -> float:
@@ -54,14 +59,18 @@ class Calibration(NamedTuple):
         return float(np.corrcoef(owned, saved)[0, 1]) if owned.std() and saved.std() else 0.0
 
     def line(self) -> str:
-        """Return the pair's figures as a line."""
+        """Return the figures as one line."""
         figures = " ".join(f"{owned >> 10}/{saved >> 10}" for _, owned, saved in self.groups)
         return (
             f"{format_bytes(self.footprint)}: {figures} KiB owned/saved, r {self.correlation:.2f}"
         )
 
     def unsaid(self) -> list[str]:
-        """Return the groups whose share and saving differ by a factor of 2 without a sentence."""
+        """Return the groups that need a sentence but are named in none.
+
+        A group needs one if its owned bytes and its saving differ by more than a factor of 2, and
+        one of the two is at least a tenth of the footprint.
+        """
         parted = [
             name
             for name, owned, saved in self.groups
@@ -71,7 +80,7 @@ class Calibration(NamedTuple):
 
 
 def calibrate(workload: str, subject: str, at: str) -> Calibration:
-    """Replay a workload without each of its large groups by size."""
+    """Measure the saving of each of the largest groups, at the moment `at` of a workload."""
 
     def opened() -> Trace:
         """Open the workload."""

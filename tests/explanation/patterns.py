@@ -1,4 +1,4 @@
-"""Allocation patterns whose owners are known by hand."""
+"""Allocation patterns for which the owners of the footprint can be computed by hand."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from allocsim.explanation.labels import Labels
 
 
 def labels_of(names: list[str], group: np.ndarray) -> Labels:
-    """Return labels for groups that exist only at this moment."""
+    """Return labels for these groups. Their `match_of` matches no call."""
     return Labels("site", names, group, lambda _: lambda calls, *_: np.zeros(len(calls), np.bool_))
 
 
 def every_eighth() -> Any:
-    """Return events of 80 objects of 1,000 bytes, of which every eighth stays (P1)."""
+    """Return events of 80 objects of 1,000 bytes, of which every eighth stays live."""
     events = no_events(80 + 70)
     events.object[:80] = range(80)
     events.request[:80] = 1000
@@ -24,7 +24,7 @@ def every_eighth() -> Any:
 
 
 def half_of_eight() -> Any:
-    """Return events of 8 objects of 1,000 bytes, of which 0, 2, 4 and 6 stay (P2)."""
+    """Return events of 8 objects of 1,000 bytes, of which objects 0, 2, 4 and 6 stay live."""
     events = no_events(8 + 4)
     events.object[:8] = range(8)
     events.request[:8] = 1000
@@ -34,7 +34,7 @@ def half_of_eight() -> Any:
 
 
 def every_twentieth(count: int = 200_000) -> Any:
-    """Return events of `count` objects of 200 bytes, of which every twentieth stays (pin200)."""
+    """Return events of `count` objects of 200 bytes, of which every twentieth stays live."""
     freed = [number for number in range(count) if number % 20]
     events = no_events(count + len(freed))
     events.object[:count] = range(count)

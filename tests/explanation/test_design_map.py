@@ -1,4 +1,4 @@
-"""Owners in designs: patterns known by hand, and sums on any workload."""
+"""Owners of the footprint of designs: hand-computed figures, and sums on random workloads."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,14 +21,14 @@ from tests.playing import QUIET, trace_of
 
 
 def mapped(design: str, events: Any, at: int | None = None, **parameters: str) -> HeapMap:
-    """Return the map of a heap of a design after `at` events, or all."""
+    """Return the map of a design's heap after `at` events, or after all events if `at` is None."""
     with Heap(design, reserve=RESERVE, **parameters) as heap:
         player = play_until(heap, trace_of(events), len(events) if at is None else at, QUIET)
         return map_of(heap, player)
 
 
 def owners(heap: HeapMap, group: Callable[[np.ndarray], np.ndarray]) -> dict[str, Owner]:
-    """Return the owners in two groups, A and B, of objects by id."""
+    """Return the owners A and B; `group` returns False (A) or True (B) for each object id."""
     labels = labels_of(["A", "B"], group(heap.number).astype(np.int64))
     return {owner.name: owner for owner in owners_by(heap, share_out(heap), labels)}
 
@@ -86,7 +86,7 @@ def test_owners_of_every_grouping_and_unowned_bytes_sum_to_the_footprint(design:
         )
         assert sum(parts_of(heap, shares).values()) == heap.footprint
         for by in MAKERS:
-            rows = owners_by(heap, shares, label(by, heap, lives))  # the sums are checked there
+            rows = owners_by(heap, shares, label(by, heap, lives))  # checks the sums
             assert sum(row.objects for row in rows) == len(heap.number)
             for row in rows:
                 assert row.only <= row.owned <= row.some

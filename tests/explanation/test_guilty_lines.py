@@ -1,4 +1,4 @@
-"""Recorded programs with a known answer: a line, a setting of the allocator, or nothing."""
+"""`explain` on programs for which it is known what pins memory: a line, a setting, or nothing."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from allocsim.core.jit import PURE
 from tests.explanation.guilty import PROGRAM_LIST, Program, explained, faults
 
 COUNT = 500 if PURE else 3000
-"""Objects that a program allocates. They are so many that a change exceeds the noise."""
+"""Number of objects that a program allocates: enough for effects that exceed the noise."""
 
 CHOSEN = PROGRAM_LIST[:1] if PURE else PROGRAM_LIST
 """In pure mode, replays take many seconds for each program."""

@@ -1,4 +1,4 @@
-"""The end of a heap that shrinks only there, and the effect of freeing its last objects."""
+"""A heap that shrinks only at its end: the last live objects, and the effect of freeing them."""
 
 import numpy as np
 import pytest
@@ -31,13 +31,13 @@ def top_of(heap: HeapMap) -> HeapTop:
 
 
 def check_two_owners(subject: OnDesign, event: int) -> None:
-    """Owner B is on top: freeing it releases its half of the heap, freeing A nothing."""
+    """B has the upper half of the heap. Freeing B releases this half, and freeing A nothing."""
     heap = subject.map_at(event)
     top, whole = top_of(heap), 2 * COUNT * CHUNK
     assert (top.group, top.objects) == ("B", COUNT // 2)
     assert top.length >= top.last_end == pytest.approx(whole, abs=64 << 10)
     assert top.held == pytest.approx(COUNT * CHUNK, abs=20 * CHUNK)
-    usable = (COUNT // 20 + COUNT // 2) * 200  # the headers of chunks are in no object
+    usable = (COUNT // 20 + COUNT // 2) * 200  # without the headers of chunks
     assert top.free_below == pytest.approx(whole - usable, abs=128 << 10)
     is_b = heap.number >= COUNT
     sets = [heap.number[~is_b], heap.number[is_b]]
@@ -57,7 +57,7 @@ def test_freeing_the_upper_owner_releases_its_half_and_the_lower_one_nothing() -
 @pytest.mark.slow
 def test_library_has_the_same_end_as_the_design() -> None:
     if find_library("mimalloc") is None:
-        pytest.skip("without another malloc for Python, the break is not the workload's alone")
+        pytest.skip("mimalloc is not installed, so Python uses glibc and moves the break too")
     events = two_owners(COUNT)
     check_two_owners(on("glibc", events), len(events))  # type: ignore[arg-type]
 

@@ -10,7 +10,7 @@ from tests.playing import cut, trace_of
 
 
 def model(calls: list[Call], event: int) -> dict[int, tuple[int, int, int, int]]:
-    """Return (born, clock at birth, thread, freed) of each object that is live after `event`."""
+    """Return (born, born_clock, thread, freed) of `Lives` for each object live after `event`."""
     live: dict[int, tuple[int, int, int]] = {}
     clock = 0
     for index, call in enumerate(calls[:event]):
@@ -25,7 +25,7 @@ def model(calls: list[Call], event: int) -> dict[int, tuple[int, int, int, int]]
 
 
 def next_free(calls: list[Call], event: int, number: int) -> int:
-    """Return the index of the first free of an object from `event` on."""
+    """Return the index of the object's first free from index `event` on, or NEVER."""
     return next(
         (
             event + offset

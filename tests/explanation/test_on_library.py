@@ -1,4 +1,4 @@
-"""Owners in the processes of real libraries, with figures known by hand."""
+"""Owners of the memory of real libraries, in workloads whose figures are known by hand."""
 
 import os
 from contextlib import nullcontext
@@ -31,8 +31,8 @@ COUNT = 2_000 if PURE else 100_000
 """Objects of each owner."""
 
 OF_PYTHON = (128 if PURE else 16) << 10
-"""Bytes that Python may take from lib:glibc during a replay: it allocates from the same heap. The
-loop of a pure replay is Python code, and its coverage is recorded in memory as well."""
+"""Bytes that Python, which uses the same heap, may take from lib:glibc during a replay. The loop
+of a pure replay is Python code, and its coverage is recorded in memory as well."""
 
 libraries = pytest.mark.parametrize("library", ["glibc", "jemalloc", "tcmalloc", "mimalloc"])
 
@@ -80,7 +80,8 @@ def test_slabs_of_jemalloc_hold_more_than_the_pages_that_objects_are_on() -> Non
     events = two_owners(COUNT)
     found, _ = owners(on("jemalloc", events), len(events))
     slabs = [found[name].slabs for name in "AB"]
-    assert slabs == pytest.approx([COUNT * 224, COUNT * 224], rel=0.06)  # the class of 200 bytes
+    # The size class of 200 bytes is 224.
+    assert slabs == pytest.approx([COUNT * 224, COUNT * 224], rel=0.06)
     assert found["A"].owned < (found["A"].slabs or 0)
 
 
@@ -180,7 +181,7 @@ def test_missing_library_is_an_error() -> None:
 
 
 def pages(**changed: Any) -> Pages:
-    """Return an answer."""
+    """Return a child's answer with the given fields."""
     given: dict[str, Any] = {
         "points": [], "last_allocation": 0, "growth": 0, "lost": 0, "objects": 0, "pages": 0,
         "is_exact": True, "has_usable": True, "has_slabs": False, "release": None, "left": [],
@@ -201,9 +202,10 @@ def test_moments_are_those_of_the_points() -> None:
 ANSWER = [
     np.array(each) for each in ([0, 3], [64, 128], [10, 20], [16, 32], [0, 99], [7, 8], [0, 1])
 ]
-"""Two objects: ids, addresses, requested and usable bytes, shares of slabs.
+"""The arrays that a child sends for two objects and two pages.
 
-And two pages, one of which belongs to the startup state."""
+Of the objects: ids, addresses, requested bytes, usable bytes, shares of slabs. Of the pages: page
+numbers, and whether the page belongs to the startup state."""
 
 
 def checked(arrays: list[np.ndarray], objects: int, count: int) -> None:

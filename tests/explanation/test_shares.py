@@ -1,4 +1,7 @@
-"""Shares and owners, compared with Shapley values by brute force and with other slow models."""
+"""Shares and owners, compared with Shapley values by brute force and with other slow models.
+
+A unit is the smallest piece of memory that can be released (see `heap_map`); here it is a page.
+"""
 
 import math
 import random
@@ -17,7 +20,7 @@ PAGE = 4096
 
 
 def random_map(rng: random.Random, objects: int, pages: int) -> HeapMap:
-    """Return a map of objects between random cuts of some pages, of which some are missing."""
+    """Return a map with objects at random addresses. Random pages are missing from the map."""
     cuts = sorted(rng.sample(range(0, pages * PAGE, 16), 2 * objects))
     begins, ends = np.array(cuts[0::2], np.int64), np.array(cuts[1::2], np.int64)
     resident = np.array([page for page in range(pages) if rng.random() < 0.8], np.int64)
@@ -50,7 +53,7 @@ def free_bytes(heap: HeapMap, unit: int) -> int:
 
 
 def shapley(heap: HeapMap) -> list[Fraction]:
-    """Return each object's Shapley value; free bytes stay while their unit has a live object."""
+    """Return each object's Shapley value. A set of objects is worth the free bytes in its units."""
     count = len(heap.number)
     units = [units_of(heap, index) for index in range(count)]
     free = [free_bytes(heap, unit) for unit in range(len(heap.unit_address))]

@@ -43,9 +43,8 @@ def test_parts_of_a_snapshot_are_those_of_the_map(design: str) -> None:
 def test_snapshots_of_a_library_have_all_live_bytes_and_all_pages(library: str) -> None:
     events = two_owners(400)
     for snapshot in on(library, events).snapshots([800, len(events)]):
-        live = (
-            160_000 if snapshot.event == 800 else 44_000
-        )  # 20 of the first 400, 200 of the others
+        # 800 objects of 200 bytes are allocated. In the end, 20 + 200 of them are live.
+        live = 160_000 if snapshot.event == 800 else 44_000
         assert snapshot.parts["live"] == live
         assert snapshot.parts.get("pinned", 0) > 8 * (160_000 - live) // 10
         assert snapshot.footprint == snapshot.regions[:, 1].sum()
@@ -96,11 +95,11 @@ def test_snapshots_are_spaced_evenly_and_include_the_moment() -> None:
 
 
 VALID = [1, 10, 6, 0, 0, 16, 0, 5, 32, 16]
-"""A header with one region, and the region."""
+"""A snapshot with one region: the header, then the region."""
 
 
 def read(numbers: list[int]) -> Any:
-    """Write integers as a child does, and read a snapshot from them."""
+    """Write integers as the child process does, and read a snapshot from them."""
     descriptor = new_answer()
     try:
         write_arrays(descriptor, [np.array(numbers)])

@@ -21,7 +21,8 @@ def test_figures_are_the_sums_over_the_objects_of_a_stack(seed: int) -> None:
     rng = random.Random(seed)
     heap, table = random_map(rng, 40, 8), random_table(seed)
     shares = share_out(heap)
-    sites = np.array([rng.randrange(SITES + 3) for _ in range(40)])  # three are not in the table
+    # The three highest site numbers are not in the table.
+    sites = np.array([rng.randrange(SITES + 3) for _ in range(40)])
     expected: dict[tuple[Frame, ...], list[int]] = defaultdict(lambda: [0] * len(MEASURES))
     for index, site in enumerate(sites.tolist()):
         stack = tuple(table.own_stack(site)) or (UNKNOWN,)

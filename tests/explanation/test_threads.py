@@ -15,7 +15,7 @@ from tests.driving import Call, free, malloc, stream_of
 from tests.playing import trace_of
 
 COUNT = 20
-"""Objects that each thread allocates. It frees every second one."""
+"""Number of objects that each thread allocates. The thread then frees every second one."""
 
 THREADS = 3
 
@@ -31,7 +31,7 @@ def opened() -> Trace:
 
 
 def explained(subject: str, recorded: bool, seconds: float = 0) -> Explanation:
-    """Return the explanation of the end of the workload."""
+    """Return the explanation of the heap at the end of the workload."""
     conditions = Conditions(touch=Touch.FIRST, recorded=recorded, timeout=120)
     question = Question("end", ("thread",), seconds=seconds)
     return explain(subject_called(subject, opened, conditions), question)[0]

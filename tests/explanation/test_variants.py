@@ -1,4 +1,4 @@
-"""Variants of a workload, compared with a model that follows the objects one by one."""
+"""Variants of a workload, without a group of objects or with that group alone."""
 
 import os
 from dataclasses import replace
@@ -18,7 +18,11 @@ from tests.playing import cut, trace_of
 
 
 def model(calls: list[Call], event: int, kept: bool) -> list[Call]:
-    """Return the calls of objects that were, or were not, allocated with 100 to 5,000 bytes."""
+    """Return what must remain of the first `event` calls.
+
+    The group is the objects that were allocated with 100 to 5,000 bytes. With `kept`, the calls of
+    these objects remain, otherwise the calls of all others.
+    """
     members: dict[int, bool] = {}
     found = []
     for call in calls[:event]:
@@ -55,7 +59,7 @@ def test_match_gets_the_number_of_the_first_call_without_notes() -> None:
     firsts = []
 
     def noting(calls: Any, first: int, _sites: np.ndarray) -> np.ndarray:
-        """Note the number of calls and of the first one; match all calls."""
+        """Store `first` and how many calls there are; match all calls."""
         firsts.append((len(calls), first))
         return np.ones(len(calls), np.bool_)
 

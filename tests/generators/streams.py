@@ -11,7 +11,7 @@ from allocsim.generators import Generator
 
 
 def events_of(generator: Generator, limit: int = 1 << 62) -> Any:
-    """Return the events of whole chunks in one array, until there are at least `limit`."""
+    """Return events in one array: whole chunks, until there are at least `limit` events."""
     taken, chunks = 0, [no_events()]
     for chunk in generator.events():
         chunks.append(chunk.copy())
@@ -30,7 +30,7 @@ def digest(generator: Generator, count: int) -> str:
 
 
 def assert_valid(generator: Generator, limit: int = 1 << 62) -> Any:
-    """Check that no live object is allocated and only live ones are freed; return the events."""
+    """Return the events; fail if one allocates a live object, or frees one that is not live."""
     events = events_of(generator, limit)
     live = set[int]()
     for place, (request, number, thread, op, alignment) in enumerate(events.tolist()):
@@ -50,7 +50,7 @@ def assert_valid(generator: Generator, limit: int = 1 << 62) -> Any:
 
 
 def assert_deterministic(generator: Generator, other: Generator, limit: int = 1000) -> None:
-    """Check that equal parameters give equal events; `other` has another seed and other events."""
+    """Check that a generator repeats its events, and that those of `other` differ."""
     assert (events_of(generator, limit) == events_of(generator, limit)).all()
     ours, theirs = events_of(generator, limit)[:limit], events_of(other, limit)[:limit]
     assert len(ours) == len(theirs)

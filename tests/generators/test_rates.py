@@ -17,8 +17,8 @@ GOOD = {
     "a header": ("# sizes\nSIZE,ALLOC_RATE,NUM_LIVE\n8, 1, 2", [(8, 1, 2)]),
     "a header with blanks": ("size, alloc_rate, num_live\n8, 1, 2", [(8, 1, 2)]),
     "exponents": ("8, 1e3, 2E-5", [(8, 1000, 2e-5)]),
-    "a size that is never born": ("8, 0, 2\n9, 1, 0", [(8, 0, 2), (9, 1, 0)]),
-    "a size of nothing": ("0, 1, 2\n8, 1, 2", [(0, 1, 2), (8, 1, 2)]),
+    "a rate of 0 or no live objects": ("8, 0, 2\n9, 1, 0", [(8, 0, 2), (9, 1, 0)]),
+    "a size of 0": ("0, 1, 2\n8, 1, 2", [(0, 1, 2), (8, 1, 2)]),
 }
 
 

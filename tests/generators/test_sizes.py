@@ -57,7 +57,8 @@ def test_log_uniform_reaches_both_ends(maximum: int) -> None:
 def test_every_doubling_is_equally_likely() -> None:
     drawn = LogUniform().draw(random_bits(np.random.PCG64(1), 40_000))
     doublings = np.bincount(np.ceil(np.log2(drawn + 1)).astype(int), minlength=21)
-    # half of the sizes drawn at one shift are in the doubling below it, the rest further down
+    # Of the sizes that one shift gives, half are in its highest doubling, a quarter in the next
+    # lower one, and so on.
     assert all(1500 < count < 2500 for count in doublings[2:20])
 
 

@@ -21,7 +21,7 @@ def test_reservation_out_of_range_is_an_input_error(reserve: int) -> None:
 
 @pytest.mark.parametrize("design", SUMMARIES)
 def test_smallest_reservation_holds_an_object_or_is_used_up(design: str) -> None:
-    """The smallest piece of address space that go obtains is 64 MiB."""
+    """The design `go` obtains at least 64 MiB of address space at a time."""
     with Heap(design, reserve=1 << 20) as heap:
         if design == "go":
             with pytest.raises(OutOfMemory):

@@ -25,7 +25,7 @@ class HeapMachine(RuleBasedStateMachine):
 
     design = "go2008"
     releasable: tuple[str, ...] = ("free_spans",)
-    """The parts that a release can take memory from."""
+    """The parts of the footprint from which pages can be released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -182,13 +182,13 @@ def rejects(call: Callable[[int], object], address: int) -> None:
 
 
 class TcmallocMachine(HeapMachine):
-    """The same for tcmalloc, whose new objects are not zeroed."""
+    """HeapMachine for tcmalloc, whose new objects are not zeroed."""
 
     design = "tcmalloc"
 
 
 class GlibcMachine(HeapMachine):
-    """The same for glibc, whose new objects are not zeroed."""
+    """HeapMachine for glibc, whose new objects are not zeroed."""
 
     design = "glibc"
     releasable = ("transfer", "central", "free_spans")  # malloc_trim consolidates the fastbins

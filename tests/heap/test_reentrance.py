@@ -18,7 +18,7 @@ from tests.conftest import SCALE
 HEAP = "/allocsim/heap/"
 
 STEP = 13 if PURE else 1
-"""Distance between the lines of Heap's code at which the tests interrupt it."""
+"""The tests interrupt the code of Heap at every STEP-th line that is executed."""
 
 Arm = Callable[[int, Callable[[], None]], Callable[[], bool]]
 
@@ -28,7 +28,10 @@ BEFORE = sys.gettrace()
 
 @pytest.fixture
 def in_heap() -> Iterator[Arm]:
-    """A function that runs `act` at the n-th line of Heap's code, and returns whether it ran."""
+    """Yield arm(number, act), which makes the `number`-th executed line of Heap's code run `act`.
+
+    arm returns a function that returns whether that line was reached.
+    """
 
     def arm(number: int, act: Callable[[], None]) -> Callable[[], bool]:
         left = [number]
@@ -54,7 +57,7 @@ def in_heap() -> Iterator[Arm]:
 
 
 def calls(heap: Heap) -> None:
-    """Use every call that changes a heap."""
+    """Call every method that allocates or frees."""
     small, large = heap.malloc(24), heap.calloc(3, 14_000)
     grown = heap.realloc(small, 3000)
     kept = heap.realloc(heap.memalign(64, 100), 90)
@@ -65,7 +68,7 @@ def calls(heap: Heap) -> None:
 
 
 def assert_consistent(heap: Heap) -> None:
-    """Require that the invariants hold, and that the parts add up, which a snapshot checks."""
+    """Require that the invariants hold. `profile` raises Corruption if the parts do not add up."""
     assert heap.check() == []
     assert 0 <= heap.live <= heap.profile().heap
 

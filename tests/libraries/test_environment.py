@@ -60,7 +60,7 @@ def test_setting_of_every_library_is_removed(name: str, monkeypatch: pytest.Monk
 
 
 def test_variables_of_every_family_are_settings() -> None:
-    """A family that is added cannot be measured with the user's settings by accident."""
+    """If a family of libraries is added, its variable must be added to the settings."""
     for family in FAMILIES.values():
         own = (family.own_variable or family.variable).format(NAME="X", name="x")
         assert module._is_setting(own), own

@@ -1,4 +1,4 @@
-"""Imports: one library, and no other, calls a replacement."""
+"""Replace a function that a library imports: only this library calls the replacement."""
 
 import ctypes
 import subprocess

@@ -23,7 +23,7 @@ long my_time(int clock) {
 
 
 def timed_library(compiler: str, directory: Path) -> tuple[Callable[[int], int], VirtualClock]:
-    """Return a function of a library that reads a clock by its number, and the virtual clock."""
+    """Compile a library and replace its clock; return its function my_time and the new clock."""
     path, clock = directory / "libtimed.so", VirtualClock()
     options = ["-shared", "-fPIC", "-o", str(path), "-x", "c", "-"]
     subprocess.run([compiler, *options], input=SOURCE.encode(), check=True)

@@ -1,4 +1,4 @@
-"""The faults of predictions, and the programs with threads."""
+"""Which wrong predictions are faults, and whether the programs with threads run."""
 
 from pathlib import Path
 
@@ -23,11 +23,13 @@ def test_close_predictions_in_the_right_order_have_no_fault() -> None:
 
 def test_distant_ratio_is_a_fault() -> None:
     found = faults_of([*(cell(name, 10, 10) for name in "abcdefghij"), cell("k", 14, 10)])
-    assert found == ["FAILED: p under k: 1.40 times the median"]
+    assert found == ["FAILED: p under k: predicted 1.40 times the real median"]
 
 
 def test_too_few_close_ratios_are_a_fault() -> None:
-    assert faults_of([cell("a", 12, 10), cell("b", 10, 10)]) == ["FAILED: fewer than 90% are"]
+    assert faults_of([cell("a", 12, 10), cell("b", 10, 10)]) == [
+        "FAILED: fewer than 90% of the ratios are within 15% of 1"
+    ]
 
 
 def test_wrong_order_is_a_fault_only_between_libraries_of_a_program() -> None:
@@ -57,7 +59,7 @@ def test_wrong_prediction_that_compare_warns_of_is_no_fault() -> None:
     warned = [it._replace(warned=True) for it in wrong]
     assert faults_of([*right, *warned]) == []
     assert warned_of([*right, *warned]) == [
-        "warned of: q under a: 1.40 times the median",
+        "warned of: q under a: predicted 1.40 times the real median",
         "warned of: q: b is predicted below a",
     ]
     assert warned_of([*right, *wrong]) == []

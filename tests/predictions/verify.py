@@ -1,11 +1,13 @@
-"""scripts/verify-predictions: predict the memory of real programs, and run them.
+"""scripts/verify-predictions: compare the predicted memory of real programs with real runs.
 
-Each program is recorded once. The recording is replayed on each library, and the program runs under
-each library several times. Prints the peaks, and the ratio of prediction and median. Exits
-with 1 unless enough ratios are close to 1 and the libraries have the predicted order. A distant
-ratio or a wrong order of a program about which `compare` warns is reported as warned of. For
-programs with threads, prints the CPU times too, and the pairs of libraries whose order they do not
-predict.
+Each program is recorded once. The recording is replayed on each library to predict the peak, and
+the program runs under each library several times. The ratio is the predicted peak divided by the
+median of the real peaks.
+
+Exits with 1 if too few ratios are close to 1, if a ratio is far from 1, or if two libraries are not
+in the predicted order. If `compare` warns about the program, the last two are only printed, as
+"warned of". For programs with threads, also prints the CPU times, and the pairs of libraries whose
+order was not predicted.
 """
 
 from __future__ import annotations
@@ -33,17 +35,18 @@ from tests.predictions.times import TimeCell, time_cells, time_lines
 LIBRARIES = ("lib:glibc", "lib:jemalloc", "lib:tcmalloc", "lib:mimalloc")
 
 CLOSE, CLOSE_SHARE = 0.15, 0.9
-"""Share of the ratios that must be within CLOSE of 1."""
+"""At least the share CLOSE_SHARE of the ratios must be within CLOSE of 1."""
 
 MAX_ERROR = 0.3
 """Maximum distance of a ratio from 1, unless `compare` warns of it."""
 
 DISTINCT = 1.1
-"""Factor between the real peaks of two libraries from which their order must be as predicted."""
+"""If the real peaks of two libraries differ by more than this factor, the order of the libraries
+must be as predicted."""
 
 
 class Cell(NamedTuple):
-    """A program under a library. Peaks are in bytes."""
+    """The prediction and the real runs of a program under a library. Peaks are in bytes."""
 
     program: str
     library: str
@@ -52,11 +55,11 @@ class Cell(NamedTuple):
     lowest: float
     highest: float
     warned: bool = False
-    """Whether `compare` warns that the prediction may be wrong, and says why."""
+    """Whether `compare` warns that the recorder slowed the program's threads (`thread_overlap`)."""
 
     @property
     def ratio(self) -> float:
-        """Prediction / median of the real peaks."""
+        """Predicted peak / median of the real peaks."""
         return self.predicted / self.real
 
     @property
@@ -102,10 +105,11 @@ def main(runs: int, only: Sequence[str]) -> None:
 
 
 def faults_of(cells: Sequence[Cell]) -> list[str]:
-    """Return a sentence for each unmet requirement of which `compare` does not warn."""
+    """Return a sentence for each failure, except wrong predictions of which `compare` warns."""
     close = sum(cell.error <= CLOSE for cell in cells)
-    too_few = [f"fewer than {CLOSE_SHARE:.0%} are"] if close < CLOSE_SHARE * len(cells) else []
-    return [f"FAILED: {fault}" for fault in (*too_few, *_wrong(cells, warned=False))]
+    too_few = f"fewer than {CLOSE_SHARE:.0%} of the ratios are within {CLOSE:.0%} of 1"
+    few = [too_few] if close < CLOSE_SHARE * len(cells) else []
+    return [f"FAILED: {fault}" for fault in (*few, *_wrong(cells, warned=False))]
 
 
 def warned_of(cells: Sequence[Cell]) -> list[str]:
@@ -148,12 +152,13 @@ def _cells(name: str, comparison: Comparison | None) -> Iterator[Cell]:
 def _wrong(cells: Sequence[Cell], warned: bool) -> Iterator[str]:
     """Yield a sentence for each distant ratio, and each pair of libraries in the wrong order.
 
-    If `warned`, only cells of which `compare` warns count, otherwise only the others.
+    Only cells with this value of `Cell.warned` count.
     """
     chosen = [cell for cell in cells if cell.warned == warned]
     for cell in chosen:
         if cell.error > MAX_ERROR:
-            yield f"{cell.program} under {cell.library}: {cell.ratio:.2f} times the median"
+            ratio = f"{cell.ratio:.2f} times the real median"
+            yield f"{cell.program} under {cell.library}: predicted {ratio}"
     for one, other in combinations(chosen, 2):
         low, high = sorted((one, other), key=lambda cell: cell.real)
         if one.program != other.program or high.real <= DISTINCT * low.real:

@@ -90,7 +90,7 @@ def test_work_directory_that_is_mounted_noexec_is_named(
 
 
 def test_flag_of_the_file_system_is_read() -> None:
-    """Most systems mount /proc noexec, and / never is."""
+    """Most systems mount /proc noexec. No system mounts / noexec."""
     mounts = [line.split() for line in Path("/proc/mounts").read_text("utf-8").splitlines()]
     flags = next(fields[3].split(",") for fields in mounts if fields[1] == "/proc")
     assert can_load_from(Path("/proc")) == ("noexec" not in flags)

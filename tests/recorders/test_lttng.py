@@ -39,7 +39,7 @@ def test_two_daemons_run_side_by_side() -> None:
 
 
 def test_directory_with_a_long_path_is_an_error(tmp_path: Path) -> None:
-    message = r"is too long for its sockets; set TMPDIR to a shorter path"
+    message = r"is too long for LTTng's sockets; set TMPDIR to a shorter path"
     with pytest.raises(RecorderFailed, match=message), running_daemon(tmp_path / ("x" * 80)):
         pass
 

@@ -20,7 +20,7 @@ SOURCE = """\
 static char table[4 << 20];
 int main(int count, char **words)
 {
-    if (count > 1) { /* again, as another program */
+    if (count > 1) { /* grow, then execute the program again without an argument */
         memset(malloc(64 << 20), 1, 64 << 20);
         execl(words[0], words[0], NULL);
     }

@@ -1,4 +1,4 @@
-"""The program to record: its run, and how it ended."""
+"""Running the program to record, and describing how it ended."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A small run, and figures with which the tests of all reports compare it."""
+"""Results of small runs, for the tests of reports."""
 
 import numpy as np
 

@@ -12,7 +12,7 @@ from tests.reports.explanations import random_stacks
 
 
 def owner(node: int) -> Owner:
-    """Return the owner of a node: a stack with 5 objects and 9 bytes."""
+    """Return an owner for the stack that ends at a node, with 5 objects and 9 bytes."""
     return Owner("stack", str(node), 5, 0, 0, 0, 9, 0, 0, 0)
 
 

@@ -1,4 +1,4 @@
-"""A comparison on the screen: whole columns, whatever the width."""
+"""A comparison on the screen shows only whole columns, at every width."""
 
 import re
 

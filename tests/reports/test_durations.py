@@ -9,7 +9,7 @@ SECOND = 10**9
 
 
 def row(name: str, seconds: float, counter: str, **more: bool) -> Row:
-    """Return a subject whose replay took this many seconds; the counter identifies the library."""
+    """Return the row of a subject whose replay took `seconds`; `counter` identifies the library."""
     figures = memory(1 << 20, seconds=seconds, counters={counter: 1}, **more)
     return Row(subject=name, memory=figures)
 

@@ -49,7 +49,7 @@ PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def leaves(source: str) -> list[Token]:
-    """The blocks of a document, with the tokens of each line in place of the line."""
+    """The tokens of a document. An inline token is replaced by its children."""
     found = list[Token]()
     for block in PARSER.parse(source):
         found += block.children or [] if block.type == "inline" else [block]

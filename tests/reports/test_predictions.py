@@ -11,7 +11,7 @@ from tests.test_program_run import program_run
 
 
 def comparison(run: ProgramRun | None) -> Comparison:
-    """Return a comparison of a program with these figures; the peak of glibc is 6 MiB."""
+    """Return a comparison with `run` as the program's own figures; the peak of glibc is 6 MiB."""
     found = compared().comparison
     found.workload.trace.program_run = run
     return found

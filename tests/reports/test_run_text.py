@@ -12,7 +12,7 @@ from tests.reports.test_markdown import HOSTILE, kinds_of
 
 
 def rows(result: Result) -> dict[str, list[str]]:
-    """Return the cells of each row under its first cell."""
+    """Return a dictionary that maps the first cell of each row to its other cells."""
     lines = [line for line in markdown_text(result).splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return {first: rest for first, *rest in cells}

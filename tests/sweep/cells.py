@@ -1,4 +1,4 @@
-"""Cells and rows with invented figures, for tests that measure nothing."""
+"""Invented cells and rows of a sweep: a cell is one measurement, a row is its result."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def row(
     trace: str = "ab",
     **fields: object,
 ) -> Row:
-    """Return the row of a cell with a peak footprint, with a time, or with a failure."""
+    """Return a row: a time if `ns` is given, else a failure if `peak` is None, else a peak."""
     about = {"host": "h", "began": "", "seconds": 0.1, "versions": {"allocsim": __version__}}
     if ns is not None:
         result: dict[str, object] = {"times": Speed(ns=ns, low=ns, high=ns, runs=1)}
@@ -44,7 +44,7 @@ def row(
 
 
 def footprint(peak: int) -> Footprint:
-    """Return figures with a peak of the footprint, and 50 live bytes."""
+    """Return figures of a footprint that peaks at `peak` bytes, with 50 live bytes."""
     return Footprint(
         peak=peak, peak_event=1, live_at_peak=50, peak_live=50, end=peak, live_at_end=50
     )

@@ -1,4 +1,4 @@
-"""Files of rows that are damaged or hostile: a clear error, or a report."""
+"""Damaged or hostile files of rows give a clear error or a report."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The engine, on executors that answer immediately, late, in another order, or not at all."""
+"""`run_cells` with executors that finish cells at once, late, in another order, or never."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The estimate of a sweep's time, from cells whose seconds are given."""
+"""The estimate of a sweep's time, from cells (measurements) that report given times."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -28,7 +28,7 @@ def plan(event_file: Callable[..., EventFile], **fields: Any) -> Plan:
 
 
 def place(seconds: Callable[[Cell], float], slots: int = 1, failure: str | None = None) -> Place:
-    """A place in which a cell takes the given seconds."""
+    """An executor on which a cell reports that it took `seconds(cell)`, or that it failed."""
 
     def submit(cell: Cell) -> "Future[Row]":
         future: Future[Row] = Future()

@@ -1,4 +1,4 @@
-"""Findings, on rows whose figures are given."""
+"""The findings of a sweep, from rows with known figures."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""A cell on a worker of a cluster: its events are checked, kept open, and closed later."""
+"""The event files on a worker of a cluster: checked, kept for later cells, and finally closed."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ def contents(event_file: Callable[..., EventFile]) -> list[bytes]:
 
 @pytest.fixture(autouse=True)
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[remote._Store]:
-    """An empty store."""
+    """An empty store of event files."""
     made = remote._Store()
     monkeypatch.setattr(remote, "_store", made)
     yield made
@@ -33,7 +33,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[remote._Store]:
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[EventFile]:
-    """The files of the cells that were run; the cells are not measured."""
+    """The files passed to `run_cell`, which is replaced and measures nothing."""
     files: list[EventFile] = []
 
     def run_cell(_: Cell, events: EventFile) -> Row:

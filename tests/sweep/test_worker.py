@@ -1,4 +1,4 @@
-"""Cells in processes: the figures of a replay, and the failures of designs and libraries."""
+"""Cells of a sweep, run in processes: figures, and failures of designs and libraries."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Simple readers of the text formats: a regular expression per line, and a dictionary.
+"""Simple readers of the text formats, most of them with a regular expression per line.
 
 They share nothing with the readers under test.
 """
@@ -20,7 +20,7 @@ def number(text: str | None) -> int:
 
 
 def mtrace(text: str) -> Iterator[Row]:
-    """glibc's mtrace."""
+    """Read the output of glibc's mtrace."""
     old = 0
     for line in text.splitlines():
         if not (found := re.fullmatch(rf"(?:@ .* )?([-+<>!]) {POINTER}(?: (0x\w+|0))?", line)):
@@ -37,7 +37,7 @@ def mtrace(text: str) -> Iterator[Row]:
 
 
 def lttng(text: str) -> Iterator[Row]:
-    """LTTng's wrapper: the calls of the first process."""
+    """Read the calls of the first process from the text of an LTTng trace."""
     first = None
     for line in text.splitlines():
         if " lttng_ust_libc:" not in line:
@@ -58,7 +58,7 @@ DELETE = r"(?:_Zd[la]Pv\w*|free)"
 
 
 def valgrind(text: str) -> Iterator[Row]:
-    """Valgrind's lines."""
+    """Read the calls from the output of Valgrind."""
     for line in text.splitlines():
         if found := re.search(rf"--\d+-- (?:realloc\(0x0,\d+\))?{NEW}\((\d+)\) = (0x\w+)$", line):
             yield "malloc", "", number(found[2]), 0, number(found[1])
@@ -71,7 +71,7 @@ def valgrind(text: str) -> Iterator[Row]:
 
 
 def logalloc(text: str) -> Iterator[Row]:
-    """Firefox's log: the calls of the first process."""
+    """Read the calls of the first process from a log of Firefox."""
     first = text.split()[0]
     for line in text.splitlines():
         before, values = line.split("(")
@@ -93,7 +93,7 @@ def logalloc(text: str) -> Iterator[Row]:
 
 
 def ltrace(text: str) -> Iterator[Row]:
-    """ltrace's output, with unfinished calls joined by thread and name."""
+    """Read the output of ltrace; join unfinished calls by thread and name."""
     begun: dict[tuple[str, str], list[str]] = {}
     for line in text.splitlines():
         thread = (re.match(r"(\d+) ", line) or [""])[0].strip()
@@ -127,7 +127,7 @@ def ltrace(text: str) -> Iterator[Row]:
 
 
 def csapp(text: str) -> Iterator[Row]:
-    """A .rep file: an address for each ID."""
+    """Read a .rep file; each ID stands for an address."""
     for line in text.splitlines()[4:]:
         call, at, *size = line.split()
         request = int(size[0]) if size else 0
@@ -156,7 +156,8 @@ def read_format_plainly(form: str, content: bytes) -> Plain:
         rows = ROWS[form](content.decode(errors="replace"))
     for row in rows:
         plain.call(*row)
-    if form == "logalloc" and b"#" in content:  # munged: a slot without an object is NULL
+    # In a munged log, which has #SLOT for an address, a slot without an object stands for NULL.
+    if form == "logalloc" and b"#" in content:
         plain.dropped["free of NULL"] += plain.dropped.pop("free of unknown", 0)
         plain.dropped.pop("realloc of unknown", 0)
     return plain

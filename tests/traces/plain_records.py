@@ -1,7 +1,7 @@
-"""Simple readers of the formats of glibc's trace-utils, one record or code at a time.
+"""Simple readers of the binary formats of glibc's trace-utils: raw traces and workloads.
 
-`plain_formats` has the readers of text. The readers here share one constant with those under test:
-the number of calls that a thread makes in a turn.
+`plain_formats` has the readers of text. The readers here share only TURN with the readers under
+test: the number of calls that a thread makes before the next thread continues.
 """
 
 import struct
@@ -17,7 +17,7 @@ PAGE = 4096
 
 
 def glibc_mtrace(content: bytes) -> Iterator[Row]:
-    """Raw traces."""
+    """Read a raw trace: records of 64 bytes."""
     whole = len(content) // 64 * 64
     for tid, kind, *_, one, two, size, size2, _ in struct.iter_unpack(
         "<iB3BQQQQQ16x", content[:whole]

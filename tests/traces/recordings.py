@@ -63,7 +63,7 @@ def read_bytes(
 
 @dataclass
 class Plain:
-    """The result of the simple reader; ids are not reused."""
+    """The result of the simple reader, which reuses no id."""
 
     events: list[Event] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -85,7 +85,7 @@ class Plain:
         self.call(call, thread, at, first, prod(sizes) if sizes else 0)
 
     def call(self, call: str, thread: str, at: int, first: int = 0, request: int = 0) -> None:
-        """Process a call; `first` is its old address or alignment, if it has either."""
+        """Process a call; `first` is the old address of realloc, or the alignment of memalign."""
         if call in ("malloc", "calloc"):
             self.allocate(Op[call.upper()], thread, at, request)
         elif call == "memalign":

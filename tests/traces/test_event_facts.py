@@ -1,4 +1,4 @@
-"""Facts about single events: read from a description, and rows converted to calls."""
+"""Facts about single events: they are read from a description, and earlier calls are counted."""
 
 from pathlib import Path
 from typing import Any
@@ -50,13 +50,13 @@ def test_notes_are_not_counted_as_calls() -> None:
 
 
 def test_times_of_a_file_count_calls_and_no_notes(tmp_path: Path) -> None:
-    """Row 3 of the file, whose first two rows are notes, is the second call."""
+    """Events 0 and 1 are not calls, so only one call precedes event 3."""
     events = stream(malloc(0, 8), malloc(0, 8), malloc(0, 8), free(0))
     events.op[:2], events.request[:2] = Op.THREAD_DONE, 0
     rows = [[0, 0], [3, 1000], [4, 2000]]
     write_trace(Trace("t", iter([events]), {"kind": "trace", "times": rows}), tmp_path / "t")
     with open_trace(str(tmp_path / "t")) as read:
-        assert read.times == []  # they are complete at the end of the stream
+        assert read.times == []  # filled at the end of the stream
         assert sum(len(chunk) for chunk in read.chunks) == 4
     assert read.times == [(0, 0), (1, 1000), (2, 2000)]
 

@@ -16,7 +16,7 @@ def call(op: Op, address: int) -> object:
 def test_batch_without_events_uses_no_chunk() -> None:
     maker = EventMaker("trace", buffers=2)
     (first,) = maker.events(call(Op.MALLOC, 0x10))
-    assert [*maker.events(call(Op.FREE, 0x90))] == []  # of an unknown object
+    assert [*maker.events(call(Op.FREE, 0x90))] == []  # the object is unknown
     (second,) = maker.events(call(Op.MALLOC, 0x20))
     assert [int(chunk[0].object) for chunk in (first, second)] == [0, 1]
 
@@ -24,12 +24,12 @@ def test_batch_without_events_uses_no_chunk() -> None:
 def test_every_event_that_allocates_has_the_site_of_its_call() -> None:
     rows = [
         (Op.MALLOC, 16, 0, 1),
-        (Op.MALLOC, 0, 0, 2),  # failed
+        (Op.MALLOC, 0, 0, 2),  # a call that failed
         (Op.MALLOC, 16, 0, 3),  # an overlap: two events, and one of them allocates
         (Op.REALLOC, 32, 16, 4),
         (Op.FREE, 32, 0, 5),
-        (Op.REALLOC, 64, 48, 6),  # of an unknown object
-        (Op.REALLOC, 0, 64, 7),  # fails, since the request is not 0
+        (Op.REALLOC, 64, 48, 6),  # the old object is unknown
+        (Op.REALLOC, 0, 64, 7),  # a call that failed: it returned 0, but requested 9 bytes
         (Op.CALLOC, 80, 0, 8),
     ]
     calls = no_calls(len(rows))

@@ -33,7 +33,7 @@ def batch(begin: bytes, payload: bytes, *, thread: int = 3, time: int = 0, gen: 
 
 
 def events(*rows: tuple[int, ...], thread: int = 3, time: int = 0, gen: int = 1) -> bytes:
-    """Return a batch of events. Each row is a type and its arguments; the first one is a time."""
+    """Return a batch of events. A row is a type and its arguments, the first of which is a time."""
     payload = b"".join(bytes([row[0]]) + b"".join(map(number, row[1:])) for row in rows)
     return batch(b"\1", payload, thread=thread, time=time, gen=gen)
 

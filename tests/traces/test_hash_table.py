@@ -76,7 +76,7 @@ def test_consecutive_keys_are_spread(step: int) -> None:
 
 
 def folded_to(low: int, high: int) -> int:
-    """A key with these high bits for which key ^ (key >> 29), from bit 3 on, is `low`."""
+    """Return a key with `high` from bit 34 on; bits 3 to 33 of key ^ (key >> 29) are `low`."""
     key = high << 34
     for place in range(33, 2, -1):
         key |= ((low >> (place - 3) ^ key >> (place + 29)) & 1) << place
@@ -84,8 +84,8 @@ def folded_to(low: int, high: int) -> int:
 
 
 CRAFTED = {
-    "one home if high bits are only folded": [folded_to(5, high) for high in range(1, 513)],
-    "one home without a secret": [
+    "low bits alike after key ^ (key >> 29)": [folded_to(5, high) for high in range(1, 513)],
+    "one home slot if the hash had no secret": [
         low << 3 for low in range(1, 1 << 17) if (low * 0x5851F42D >> 24) & 1023 == 7
     ],
     "low bits alike": [5 << 3 | high << 34 for high in range(512)],

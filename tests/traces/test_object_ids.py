@@ -81,8 +81,8 @@ def identified(
 M, R, F = Op.MALLOC, Op.REALLOC, Op.FREE
 
 RULES: dict[str, tuple[list[Call], list[Event], dict[str, int]]] = {
-    "NULL for bytes is a failed call": ([malloc(0)], [], {"failed call": 1}),
-    "NULL for no bytes is a failed call": ([malloc(0, 0)], [], {"failed call": 1}),
+    "malloc that returns NULL is a failed call": ([malloc(0)], [], {"failed call": 1}),
+    "malloc(0) that returns NULL is a failed call": ([malloc(0, 0)], [], {"failed call": 1}),
     "failed calloc": ([Call(Op.CALLOC, 0, 5)], [], {"failed call": 1}),
     "failed memalign": ([Call(Op.MEMALIGN, 0, 5, alignment=8)], [], {"failed call": 1}),
     "free of NULL": ([free(0)], [], {"free of NULL": 1}),
@@ -92,7 +92,7 @@ RULES: dict[str, tuple[list[Call], list[Event], dict[str, int]]] = {
         [(M, 10, 0, 0, 0), (F, 0, 0, 0, 0)],
         {"free of unknown": 1},
     ),
-    "malloc where an object lives": (
+    "malloc at the address of a live object": (
         [malloc(A, 10), malloc(A, 20), free(A)],
         [(M, 10, 0, 0, 0), (F, 0, 0, 0, 0), (M, 20, 0, 0, 0), (F, 0, 0, 0, 0)],
         {"overlap": 1},
@@ -158,8 +158,8 @@ RULES: dict[str, tuple[list[Call], list[Event], dict[str, int]]] = {
         [(M, 10, 0, 0, 0), (F, 0, 0, 0, 0)],
         {"impossible size": 1},
     ),
-    "failed call for more than can be": ([malloc(0, HUGE)], [], {"failed call": 1}),
-    "failed realloc to more than can be": (
+    "failed malloc of an impossible size": ([malloc(0, HUGE)], [], {"failed call": 1}),
+    "failed realloc to an impossible size": (
         [malloc(A), realloc(A, 0, HUGE), free(A)],
         [(M, 10, 0, 0, 0), (F, 0, 0, 0, 0)],
         {"failed call": 1},

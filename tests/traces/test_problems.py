@@ -1,4 +1,4 @@
-"""Problems of a trace: faults of events, gaps in thread numbers, wrong claims."""
+"""Problems of a trace: faults of events, gaps in thread numbers, wrong figures in the header."""
 
 from pathlib import Path
 

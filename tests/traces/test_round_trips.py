@@ -30,7 +30,7 @@ else:
     from backports import zstd
 
 LONG = 4096
-"""Compressed size above which pure mode is too slow."""
+"""Pure Python skips recordings of at least this compressed size in bytes: they take too long."""
 
 RECORDINGS = [
     path

@@ -1,4 +1,4 @@
-"""Recordings of real programs: a reader gives the events of a simple reader, and known totals.
+"""Recordings of real programs: events equal to those of a simple reader, and known totals.
 
 `samples/README.md` says what each recording is, and how it was made.
 """
@@ -19,7 +19,7 @@ SAMPLES = Path(__file__).parent / "samples"
 
 @dataclass(frozen=True)
 class Totals:
-    """The contents of a recording, in figures."""
+    """Totals of the calls in a recording. Sizes are in bytes."""
 
     allocations: int
     reallocations: int
@@ -56,16 +56,16 @@ KNOWN = {
     "calls.glibc-mtrace": Totals(12, 6, 12, 3_407_307, 3_006_291, 0, 0),
     "calls.glibc-wl": Totals(12, 6, 12, 3_407_307, 3_006_291, 0, 0),
 }
-"""The figures of each recording."""
+"""The totals of each recording."""
 
 LARGE = 2000
-"""Lines, or records, beyond which pure mode would take long."""
+"""Number of lines or records that are read with PURE (without compilation), to save time."""
 
 samples = pytest.mark.parametrize("name", KNOWN)
 
 
 def content_of(name: str) -> bytes:
-    """Return the text of a sample; in pure mode, only its beginning, unless it is a workload."""
+    """Return a sample. With PURE, return only its beginning, except for a .wl file."""
     content = gzip.decompress((SAMPLES / f"{name}.gz").read_bytes())
     form = name.partition(".")[2]
     if form == "glibc-wl":
@@ -77,7 +77,7 @@ def content_of(name: str) -> bytes:
 
 
 def totals_of(events: list[Event]) -> Totals:
-    """Return the figures of a stream of events."""
+    """Return the totals of a stream of events."""
     live: dict[int, int] = {}
     now = peak = requested = 0
     for op, request, _, _, number in events:
@@ -122,8 +122,9 @@ def test_sample_has_the_known_totals(name: str) -> None:
 def test_recorders_agree_on_the_same_run() -> None:
     """Valgrind and mtrace see the same calls; LTTng sees four more, made before sqlite3 begins.
 
-    For Valgrind and mtrace, libc frees two buffers at the very end, which Firefox's recorder does
-    not see. ltrace sees only the calls of the program and its libraries, not those inside libc.
+    For Valgrind and mtrace, libc frees two buffers at the very end. The recording of Firefox's
+    recorder (logalloc) lacks these two frees. ltrace sees only the calls of the program and its
+    libraries, not those inside libc.
     """
     mtrace, lttng, valgrind, ltrace, logalloc = (
         totals_of(read(SAMPLES / f"sqlite.{tool}.gz")[0])
@@ -141,10 +142,10 @@ def test_recorders_agree_on_the_same_run() -> None:
 @pytest.mark.skipif(PURE, reason="pure mode reads only the beginnings")
 @pytest.mark.parametrize("form", ["glibc-mtrace", "glibc-wl"])
 def test_tracing_malloc_agrees_with_mtrace_but_for_what_it_leaves_out(form: str) -> None:
-    """The same run, compared call by call: the records of glibc's malloc differ in four ways.
+    """The recording of glibc's tracing malloc differs from mtrace's, of the same run, in four ways.
 
-    They lack the address of the first malloc (48 bytes), 29 calls of realloc that stayed within
-    their blocks (1036 bytes), and two frees after the end of the recording. They have the first
+    It lacks the address of the first malloc (48 bytes), 29 calls of realloc that stayed within
+    their blocks (1036 bytes), and two frees after the end of the recording. It has the first
     realloc of NULL (100 bytes) twice.
     """
     events, trace = read(SAMPLES / f"sqlite.{form}.gz")

@@ -1,4 +1,4 @@
-"""Sources: files that cannot be opened, the share read, copies to a file, random damage."""
+"""`open_source`: unreadable files, the fraction read so far, copies to a file, random damage."""
 
 import gc
 import gzip

@@ -54,7 +54,7 @@ def test_recording_without_events_has_a_note(recorded: Recorded) -> None:
 def test_chunks_hold_two_events_for_each_call_of_a_batch(
     monkeypatch: pytest.MonkeyPatch, batch: int, tmp_path: Path
 ) -> None:
-    """An overlap makes two events from one call. If a chunk is full, another follows."""
+    """A malloc that returns a live address makes two events, a free and a malloc."""
     path = tmp_path / "trace.txt"
     path.write_text("1: malloc 0x10 5\n" * 20)
     whole, _ = read(path)
@@ -101,7 +101,6 @@ def test_trace_that_is_left_early_ends_its_thread_and_closes_its_file(
 
 
 def test_on_one_thread_keeps_all_but_threads(recorded: Recorded, tmp_path: Path) -> None:
-    line_reader = "1: malloc 0x10 5\n2: free 0x10\n1: thread_done 0x0\n3: malloc 0x20 6\n"
-    recorded(line_reader)
+    recorded("1: malloc 0x10 5\n2: free 0x10\n1: thread_done 0x0\n3: malloc 0x20 6\n")
     rows = rows_of(events_of(on_one_thread(open_trace(str(tmp_path / "trace.txt")))))
     assert rows == [(Op.MALLOC, 5, 0, 0, 0), (Op.FREE, 0, 0, 0, 0), (Op.MALLOC, 6, 0, 0, 0)]

@@ -1,4 +1,4 @@
-"""Totals of a recording, counted from a reader's events and by a simple count."""
+"""Totals of a recording, to compare those of a reader's events with an independent count."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +29,7 @@ class Totals(NamedTuple):
 
 
 class Count:
-    """A simple count with a dictionary of live objects."""
+    """Counts calls, with a dictionary of live objects."""
 
     def __init__(self) -> None:
         self.live = dict[object, int]()

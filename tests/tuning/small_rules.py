@@ -1,4 +1,7 @@
-"""Rules of small invented tables, and a slow model of the rules and of the objective."""
+"""Rules for small invented tables of size classes; a slow model of these rules and of F.
+
+F is the objective that tuning minimises (see `tuning.objective`).
+"""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -11,10 +14,10 @@ from allocsim.core.class_rules import ClassRules, ClassSpan
 from allocsim.tuning.objective import MIN_FLOOR
 
 PAGE = 64
-"""Bytes of a page in the invented rules, so that few sizes suffice for the memalign rule."""
+"""Size of a page in bytes. It is small, so that few sizes suffice to test the memalign rule."""
 
 Counted = list[tuple[np.ndarray, int]]
-"""By workload: weights by row of 8 bytes, and peak live bytes."""
+"""For each workload: the weights of the sizes 0, 8, 16 and so on, and the peak live bytes."""
 
 
 class Case(NamedTuple):
@@ -49,7 +52,7 @@ def rules_of(
 
 
 def random_case(dice: random.Random) -> Case:
-    """Return a case of 4 to 9 candidates and 1 to 3 workloads."""
+    """Return a case of 3 to 9 candidate sizes and 1 to 3 workloads."""
     grid = [8 * row for row in range(1, dice.randint(4, 9) + 1)]
     if dice.random() < 0.5:
         grid.remove(dice.choice(grid[:-1]))
@@ -71,7 +74,7 @@ def _random_span(dice: random.Random, size: int) -> ClassSpan:
 
 
 def all_tables(case: Case) -> list[tuple[int, ...]]:
-    """Return every table that keeps the rules, by trying all subsets of the grid."""
+    """Return every table that obeys the rules. All subsets of the grid are tried."""
     *rest, largest = case.rules.grid
     return [
         (*chosen, largest)
@@ -82,7 +85,7 @@ def all_tables(case: Case) -> list[tuple[int, ...]]:
 
 
 def _keeps_rules(case: Case, table: Sequence[int]) -> bool:
-    """Return whether a table keeps the rules, size by size."""
+    """Return whether a table obeys the rules, which are tested one size at a time."""
     if any(size not in table for size in case.rules.required):
         return False
     for below, size in pairwise([0, *table]):
@@ -96,13 +99,13 @@ def _keeps_rules(case: Case, table: Sequence[int]) -> bool:
 
 
 def _misaligned(request: int, size: int) -> bool:
-    """Return whether this class misaligns memalign(a, request) for any a up to a page."""
+    """Return whether class `size` misaligns memalign(a, request) for any a up to a page."""
     alignments = [1 << shift for shift in range(PAGE.bit_length()) if request % (1 << shift) == 0]
     return any(size % alignment for alignment in alignments)
 
 
 def slow_value(case: Case, table: Sequence[int]) -> float:
-    """Return the sum of F over the workloads, size by size."""
+    """Return the sum of F over the workloads, computed one size at a time."""
     total = 0.0
     for weights, peak in case.counted:
         used = set()

@@ -22,7 +22,7 @@ OWN = (*RULES.own(find_design("tcmalloc").checked({})),)
 
 
 def weights_of(*events: Call) -> dict[int, float]:
-    """Return the weights of these calls by the largest size of the row."""
+    """Return the weight of each row of 8 sizes (see `weights`), by the largest size of the row."""
     found = weights(read_workload(trace_of(stream(*events))), RULES, OWN)
     return {8 * int(row): float(found[row]) for row in np.flatnonzero(found)}
 
@@ -49,7 +49,7 @@ def slow_weights(events: list[Call]) -> dict[int, float]:
 
 
 def test_weights_are_half_the_peak_and_half_the_mean() -> None:
-    """After three events 100, 200 and 100 bytes are live: peak 200, mean 400 / 3."""
+    """The events leave 100, 200 and 100 live bytes, so the peak is 200 and the mean is 400 / 3."""
     found = weights_of(malloc(0, 100), malloc(1, 100), free(0))
     assert found == {104: pytest.approx((2 + 4 / 3 * 200 / (400 / 3)) / 2)}
 
@@ -81,7 +81,7 @@ def test_memalign_counts_as_a_request_rounded_up_to_the_alignment() -> None:
     ("request_", "expected"), [(112, 104), (56, 104), (55, 56), (113, 144), (140, 144), (200, 200)]
 )
 def test_resized_object_keeps_its_size_or_gets_a_quarter_more(request_: int, expected: int) -> None:
-    """The first request of 100 bytes has an object of 112 bytes; a quarter more is 140."""
+    """The object for the first 100 bytes has 112 bytes; 112 and a quarter of 112 is 140."""
     found = weights_of(malloc(0, 100), realloc(0, request_), *[Call(Op.MALLOC, 1, 1), free(1)] * 50)
     assert max(found, key=lambda row: found[row] if row > 8 else 0) == expected
 

@@ -71,7 +71,7 @@ class ThreadProgress(Struct):
 
 
 class Plan(NamedTuple):
-    """A plan. `fill_plan` has written to all rows in use, so they are mapped and touched."""
+    """A plan. `fill_plan` has written to all rows in use, so their pages are in memory."""
 
     cursor: Table[Cursor]  # one row
     stream: Table[Event]
@@ -128,7 +128,7 @@ def fill_plan(
     shared: np.ndarray,
     steps: Table[Step],
 ) -> None:
-    """Fill a plan whose tables are zero, except `window`, `turns`, positions and slots."""
+    """Fill the tables that `make_plan` has created, and set the field `live` of each step."""
     cursor = plan.cursor[0]
     for index in range(len(events)):
         event = events[index]
@@ -168,8 +168,8 @@ def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
 def _begin_epoch(plan: Plan) -> None:
     """Begin an epoch.
 
-    With windows, the first epoch has a single call, so that the recording's first thread is also
-    the first to call the library. glibc gives the main arena to the first caller.
+    Unless replay is ordered, the first epoch has a single call, so that the recording's first
+    thread is also the first to call the library. glibc gives the main arena to the first caller.
     """
     cursor = plan.cursor[0]
     plan.epochs[cursor.epochs].first = cursor.turns

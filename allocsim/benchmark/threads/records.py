@@ -1,4 +1,8 @@
-"""The records of a replay on threads, and the state that each thread's kernel takes."""
+"""The records of a replay on threads, and the state that each thread's kernel takes.
+
+The replay is a sequence of epochs. The events of one thread in one epoch are a turn. The main
+thread of the process is the supervisor, which creates and joins the threads (see `supervisor`).
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,12 @@ from allocsim.driver_records import Driver, Object
 from allocsim.events import Event
 
 SHARED = 1 << 30
-"""Bit of an event's field `object`: several threads use the object. The other bits are the slot."""
+"""Bit of an event's field `object`, set if several threads use the object. The other bits are the
+slot: the number of the object's row in `Stage.shared` or `Stage.unshared`."""
 
 CODE = np.dtype([(ARRAYS, np.int64, (64,))])
-"""The record to which a pointer to a Stage points (see `core.heap_pointer`)."""
+"""The addresses and shapes of the arrays of a Stage, in one record. The thread's kernel takes the
+address of this record instead of the Stage (see `core.heap_pointer`)."""
 
 
 class Turn(Struct):
@@ -39,7 +45,7 @@ class Epoch(Struct):
 class ReplayThread(Struct):
     """A thread of the plan, and the OS thread that replays it."""
 
-    granted: Int64  # epochs up to this one may be replayed; a futex word
+    granted: Int64  # last epoch that the thread may replay; a futex word
     seconds: Int64  # with `nanoseconds`, a timespec for clock_gettime
     nanoseconds: Int64
     handle: Int64  # pthread_t
@@ -54,7 +60,7 @@ class ReplayThread(Struct):
 class Shared(Object):
     """The slot of an object that several threads use."""
 
-    version: Int64  # modulo 65,536 (see `plan`); 0: not live; a futex word
+    version: Int64  # the object's version modulo 65,536 (see `plan`); 0: not live; a futex word
     waiting: Int64  # threads that wait for a version
 
 
@@ -88,9 +94,9 @@ class Stage(NamedTuple):
     """The state of a thread's kernel; only `code` to `driver` differ between threads."""
 
     code: np.ndarray  # CODE
-    thread: Table[ReplayThread]  # the thread's row
-    driver: Table[Driver]  # the thread's row
-    stream: Table[Event]  # all streams; an event's `object` is a slot, its `thread` a version
+    thread: Table[ReplayThread]  # one row, for this thread
+    driver: Table[Driver]  # one row, for this thread
+    stream: Table[Event]  # events of all threads; `object` has a slot, and `thread` a version
     unshared: Table[Object]  # slots of objects that one thread uses
     shared: Table[Shared]
     turns: Table[Turn]

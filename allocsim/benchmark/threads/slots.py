@@ -1,8 +1,9 @@
-"""Slots: the rows of the tables of objects in a replay on threads.
+"""Slots: row numbers in the tables that hold the live objects of a replay on threads.
 
 An object has a slot from its allocation to its free. A replay is a sequence of epochs, in each of
 which threads run at the same time (see `benchmark.threads`). An object that only one thread uses is
-the thread's own. The slots of different threads' own objects are never in the same cache line.
+the thread's own; the others are shared. A cache line of a table never has own objects of two
+threads.
 """
 
 from __future__ import annotations

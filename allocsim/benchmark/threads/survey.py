@@ -1,6 +1,8 @@
 """A first pass over the events: the threads, their calls, and the objects that threads share.
 
-A thread number that is used again after the recorded end of its thread begins a new thread.
+A recorded thread number can be reused: after the recorded end of a thread, the thread's number
+means a new thread. Object ids are reused too. A life is the time from an allocation to the free of
+the object. Lives are numbered from 0, in the order of their allocations.
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ class Counts(Struct):
 
     threads: Int64
     calls: Int64
-    lives: Int64  # allocations; the n-th one begins life n, counted from 0
+    lives: Int64  # lives begun so far: one for each allocation
     switches: Int64  # calls whose thread differs from that of the previous call
 
 
 class User(Struct):
-    """The thread that allocated an object. The table has a row for each object id."""
+    """The last allocation with an object id. A table of users has a row for each object id."""
 
-    thread: Int64
-    life: Int64  # see `Counts.lives`
+    thread: Int64  # the thread that made the allocation
+    life: Int64  # number of the life that the allocation began
 
 
 class Survey(NamedTuple):
@@ -49,7 +51,10 @@ def survey(events: Table[Event], objects: int) -> Survey:
 
 
 def new_numbers() -> Any:
-    """Return a table for `number_of`: for each recorded thread number, the thread plus 1."""
+    """Return the table of `number_of`: for each recorded number, the current thread plus 1.
+
+    0 means that the number does not refer to a thread now.
+    """
     return table(np.int64, MAX_THREADS)
 
 

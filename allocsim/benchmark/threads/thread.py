@@ -1,6 +1,8 @@
-"""The kernel that an OS thread runs: it replays the turns of one thread of the plan.
+"""The kernel that an OS thread runs to replay the events of one recorded thread.
 
-A turn is the events of one thread in one epoch (see `benchmark.threads`).
+A turn is the events of the thread in one epoch (see `benchmark.threads`). An object that several
+threads use is shared. Each allocation or reallocation gives a shared object a new version, and the
+object's next event waits for this version (see `plan`).
 """
 
 from __future__ import annotations
@@ -34,14 +36,16 @@ VERSION, WAITING = 16, 24
 """Offsets of fields in a Shared."""
 
 VERSIONS = 0xFFFF
-"""Mask of the low bits of a version. The field `thread` of an event holds only these 16 bits."""
+"""Mask of the low 16 bits of a version. The field `thread` of an event holds these bits of the
+version that the event waits for."""
 
 
 @c_function
 def run_thread(stage: Stage) -> int:
     """Replay all turns of the thread; return 0.
 
-    A thread that does not end in the recording stays until the supervisor ends it (see FOREVER).
+    If the recording does not contain the end of the thread, the thread then waits until the
+    supervisor ends it (see FOREVER).
     """
     thread, number = stage.thread[0], stage.thread[0].first
     position = thread.begin

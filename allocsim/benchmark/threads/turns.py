@@ -27,19 +27,19 @@ FAILED = DONE + 1
 
 FOREVER = (1 << 31) - 1
 """An epoch after all epochs of every plan. A thread without further turns waits for this epoch, and
-ends when the supervisor grants it."""
+ends when the supervisor calls `grant` for the thread and this epoch."""
 
 THREAD_BYTES = ReplayThread.dtype.itemsize
 EPOCH_BYTES = Epoch.dtype.itemsize
 SHARED_BYTES = Shared.dtype.itemsize
 CODE_BYTES = CODE.itemsize
-"""Sizes of the records in bytes. Kernels compute the addresses of rows from them, as C does."""
+"""Sizes of records in bytes. Kernels use them to compute the address of a record in a table."""
 
 GRANTED = ReplayThread.dtype.fields["granted"][1]  # type: ignore[index]
 REMAINING = Epoch.dtype.fields["remaining"][1]  # type: ignore[index]
 MADE = Control.dtype.fields["made"][1]  # type: ignore[index]
 RUNG = Control.dtype.fields["rung"][1]  # type: ignore[index]
-"""Offsets of the fields that threads share, in bytes."""
+"""Offsets in bytes of fields that threads share, each from the start of its record."""
 
 
 @kernel
@@ -87,10 +87,10 @@ def finish_turn(stage: Stage, epoch: int) -> None:
 
 @kernel
 def _read_memory(stage: Stage, epoch: int) -> None:
-    """If a step of the replay ends with this epoch, read the anonymous RSS of the process.
+    """If a step of the replay (see `stepping`) ends with `epoch`, read the process's anonymous RSS.
 
-    If the step has a time, the virtual clock is then set to this time. Without a virtual clock, the
-    thread sleeps until this time (see `stepping` and `meter.reach_time`).
+    If the next step has to begin at a certain time, then advance the virtual clock to this time or
+    sleep until then (see `meter.reach_time`).
     """
     control, meter = stage.control[0], Meter(stage.settings)
     if control.step < len(stage.due) and stage.due[control.step] == epoch:

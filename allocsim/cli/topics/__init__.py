@@ -12,4 +12,4 @@ TOPICS = {
     "exit-status": "Meaning of each exit status.",
     "completion": "Completion of commands in a shell.",
 }
-"""One-line summaries of the pages, by the names of their files."""
+"""One-line summary of each topic, by the name of its file."""

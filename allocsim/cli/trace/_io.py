@@ -85,7 +85,7 @@ class _Count:
 
 
 def _counted_events(chunks: Iterator[Any], count: _Count) -> Iterator[Any]:
-    """Yield the same chunks, and count those of their events that are calls (see Op)."""
+    """Yield the same chunks, and count their events, without notes (see Op)."""
     with closing_chunks(chunks):
         for chunk in chunks:
             count.events += int(np.count_nonzero(chunk.op <= Op.FREE))

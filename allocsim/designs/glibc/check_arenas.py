@@ -1,5 +1,6 @@
 """Invariants of arenas: their heaps, their counts and their threads, in plain Python.
 
+A heap of an arena is in a slot, an aligned range of HEAP_MAX_SIZE bytes of addresses.
 `check_chunks` explains why the checks are not compiled.
 """
 
@@ -40,7 +41,7 @@ from allocsim.designs.glibc.records import Glibc
 
 
 def arenas_have_their_heaps(heap: Glibc, memory: Reservation) -> Sentences:
-    """A heap names its arena and fits its slot; the heaps of an arena sum to the arena's memory."""
+    """A heap names its arena and fits its slot; an arena's memory is the sum of its heaps."""
     owners = dict[int, int]()
     for av in range(1, int(heap.mp_[0].narenas)):
         slots, size = slots_of(heap, av), 0
@@ -58,7 +59,7 @@ def arenas_have_their_heaps(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def arenas_count_their_chunks(heap: Glibc, memory: Reservation) -> Sentences:
-    """An arena's counts of used, fast, binned and fixed bytes equal a count of its chunks."""
+    """An arena's counts of chunks and bytes are correct; `fixed` counts headers and fence posts."""
     words, regions = Words(memory), regions_of(heap, memory)
     for av in range(int(heap.mp_[0].narenas)):
         arena = heap.arena[av]

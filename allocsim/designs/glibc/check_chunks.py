@@ -63,7 +63,7 @@ class Region(NamedTuple):
 
 
 def slots_of(heap: Glibc, av: int) -> list[int]:
-    """Return the slots of an arena's heaps, newest first, up to a broken link."""
+    """Return the 64 MiB slots that hold an arena's heaps, newest first, up to a broken link."""
     slots, top = list[int](), int(heap.arena[av].top)
     slot = top // HEAP_MAX_SIZE - int(heap.mp_[0].first_slot)
     while 0 <= slot < len(heap.heap_info) and slot not in slots:

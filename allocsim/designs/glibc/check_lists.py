@@ -75,7 +75,7 @@ def listed_in_bin(heap: Glibc, words: Words, av: int, index: int) -> list[int]:
 
 
 def chain(words: Words, first: int, offset: int) -> Iterator[int]:
-    """Yield the chunks linked by the word at `offset`, from `first` on.
+    """Yield the chunks linked by the word at `offset` in each chunk, from `first` on.
 
     A link out of the heap, or to a chunk that was already yielded, ends the result with
     BROKEN_LINK.
@@ -139,9 +139,9 @@ def sizes_are_linked(heap: Glibc, memory: Reservation) -> Sentences:
 
 
 def free_chunks_are_marked(heap: Glibc, memory: Reservation) -> Sentences:
-    """A chunk is in a bin if and only if the next chunk's head says that it is free.
+    """A chunk is in a bin if and only if the next chunk's head lacks the flag PREV_INUSE.
 
-    A chunk in a bin has a foot.
+    The next chunk then begins with the foot of the free chunk, a copy of the free chunk's size.
     """
     words, owned = Words(memory), owned_chunks(heap, memory)
     binned = {

@@ -41,9 +41,9 @@ def ranges_of(state: Glibc, memory: Reservation) -> list[Range]:
 
 
 def mappings_fill_the_end(heap: Glibc, memory: Reservation) -> Sentences:
-    """Ranges fill the end of the reservation; no two free ranges are neighbours.
+    """Ranges fill the reservation from the heap's limit to the end; free ranges are not adjacent.
 
-    Each range is linked to the range below it.
+    The lowest range is in use. Each range is linked to the range below it.
     """
     ranges = ranges_of(heap, memory)
     reached = ranges[-1].start + ranges[-1].length if ranges else int(heap.system[0].limit)
@@ -71,7 +71,8 @@ def mappings_are_what_they_count(heap: Glibc, memory: Reservation) -> Sentences:
     counted = (int(mp.n_mmaps), int(mp.mmapped_mem), int(mp.stack_bytes))
     if actual != counted:
         yield (
-            f"mappings and bytes of chunks, and bytes of stacks: {counted} counted, {actual} found"
+            f"counted (mapped chunks, bytes of their mappings, bytes of stacks) {counted}, "
+            f"expected {actual}"
         )
 
 

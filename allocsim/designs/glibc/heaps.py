@@ -41,7 +41,7 @@ FIRST_CHUNK = 2256
 def slot_of(heap: Glibc, address: int) -> int:
     """Return the number of the slot that contains an address (heap_for_ptr).
 
-    Slot 0 contains the first byte of the addresses reserved for the heap.
+    Slot 0 contains the first byte of the simulated heap's reservation.
     """
     return address // HEAP_MAX_SIZE - heap.mp_[0].first_slot
 

@@ -196,7 +196,7 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _leave_bins(arena: MallocState, size: int) -> None:
-    """Stop counting a chunk as binned: it was just taken off the unsorted list."""
+    """Subtract a chunk that was taken off the unsorted list from the counts of binned chunks."""
     arena.binned -= size
     arena.binned_chunks -= 1
 

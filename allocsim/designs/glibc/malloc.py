@@ -129,9 +129,10 @@ def libc_calloc(heap: Glibc, thread: int, request: int) -> int:
 
 @kernel
 def _size_once_used(heap: Glibc, av: int) -> int:
-    """Return how many bytes from the start of top on may have been used before.
+    """Return how many bytes, from the start of top on, may have been used before.
 
-    They end where the main arena, or the newest heap of another arena, ended when it was largest.
+    These bytes extend to the highest end so far of the main arena, or of the newest heap of
+    another arena.
     """
     arena = heap.arena[av]
     if av == 0:

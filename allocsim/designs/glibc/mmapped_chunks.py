@@ -39,7 +39,7 @@ def mapping_of(heap: Glibc, p: int) -> int:
 
 @kernel
 def munmap_chunk(heap: Glibc, p: int) -> int:
-    """Unmap a chunk. Returns a Status; nothing changes unless it is OK (munmap_chunk)."""
+    """Unmap a chunk (munmap_chunk). Returns a Status; if it is not OK, nothing has changed."""
     number, mp = mapping_of(heap, p), heap.mp_[0]
     if number == 0:
         return Status.UNKNOWN_POINTER
@@ -52,9 +52,9 @@ def munmap_chunk(heap: Glibc, p: int) -> int:
 def free_mmapped(heap: Glibc, p: int) -> int:
     """Free a chunk with a mapping of its own, and adapt the thresholds to its size.
 
-    The thresholds grow with the size, up to a maximum. The library compares the head, flag
-    included, with the maximum, so a chunk of exactly that size changes no threshold (__libc_free).
-    Returns a Status.
+    The thresholds grow with the size, up to a maximum. A chunk of exactly the maximum size changes
+    no threshold, because the library compares the size with the IS_MMAPPED flag still set
+    (__libc_free). Returns a Status.
     """
     size, mp = chunksize(p), heap.mp_[0]
     status = munmap_chunk(heap, p)

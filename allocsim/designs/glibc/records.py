@@ -22,7 +22,7 @@ from allocsim.core.records import Counters, Grid, Int64, Struct, System, Table
 class MallocPar(Struct):
     """The parameters and statistics of the process (struct malloc_par, and malloc.c's statics)."""
 
-    trim_threshold: Int64  # bytes of top from which a free tries to trim it
+    trim_threshold: Int64  # bytes; if top is at least as large, a free tries to trim top
     top_pad: Int64  # bytes added to every growth of the main arena and to every new heap
     mmap_threshold: Int64  # chunk size from which a request gets a mapping of its own
     arena_test: Int64  # number of arenas above which `narenas_limit` is computed
@@ -35,7 +35,7 @@ class MallocPar(Struct):
     sbrk_base: Int64  # address of the first chunk of the main arena
     tcache_bins: Int64  # number of chunk sizes that are cached
     tcache_count: Int64  # maximum number of chunks of a size in a thread's cache
-    tcache_unsorted_limit: Int64  # chunks a call bins before it returns a cached one; 0: no limit
+    tcache_unsorted_limit: Int64  # chunks: a call that bins more returns a cached one; 0: no limit
     tcache_unsorted_count: Int64  # number of chunks that the current call of _int_malloc has binned
     global_max_fast: Int64  # maximum size of a chunk in a fastbin
     narenas: Int64  # number of arenas
@@ -49,7 +49,7 @@ class MallocPar(Struct):
     length: Int64  # bytes of the reservation
     first_slot: Int64  # number of the 64 MiB slot that contains the reservation's first byte
     unused_heap: Int64  # head of the list of slots whose heaps were deleted, plus 1; 0 if none
-    dtv: Int64  # bytes of the dtv that a new thread allocates from the heap; 0: it allocates none
+    dtv: Int64  # bytes of the dtv (table of TLS blocks) that a new thread allocates; 0: none
     unused_stacks: Int64  # number of stacks of ended threads; a later thread reuses one and its dtv
     stack_bytes: Int64  # bytes of stack segments (allocate_stack)
 

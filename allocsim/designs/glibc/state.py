@@ -54,7 +54,7 @@ THRESHOLD, TOP_PAD = 128 << 10, 128 << 10
 default of top_pad (DEFAULT_TOP_PAD)."""
 
 REGION = 1 << 30
-"""Bytes. A heap's reservation starts `start_page` pages after a multiple of this number."""
+"""A heap's reservation starts `start_page` pages after a multiple of this number of bytes."""
 
 MAX_BYTES = 1 << 40
 """Maximum of a parameter in bytes."""
@@ -85,7 +85,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "arena_test": Parameter(8, 0, 1 << 20, "number of arenas that is always allowed"),
     "cores": Parameter(8, 1, 1 << 16, "processors of the machine"),
     "start_page": Parameter(
-        0, 0, REGION // PAGE - 1, "page of a 1 GiB region where the heap starts; affects memalign"
+        0, 0, REGION // PAGE - 1, "first page of the heap in a 1 GiB region; affects memalign"
     ),
     "startup": Parameter(
         0, 0, 2, "added malloc calls; linked: one for each new thread (dtv)", names=STARTUPS

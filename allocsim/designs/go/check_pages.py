@@ -80,7 +80,7 @@ def chunks_are_what_was_obtained(heap: Go, memory: Reservation) -> Iterator[str]
 
 
 def pages_in_use_belong_to_one_span(heap: Go, memory: Reservation) -> Iterator[str]:
-    """Each page in use is in exactly one span, or in the page cache; the counts agree."""
+    """Each page in use is in exactly one span or in the page cache; the count of pages is right."""
     expected = np.zeros(chunks_of(heap) * CHUNK_PAGES, np.int64)
     for span in spans_of(heap):
         first, rest = divmod(span.start_addr - memory.address, PAGE)
@@ -106,14 +106,14 @@ def pages_in_use_belong_to_one_span(heap: Go, memory: Reservation) -> Iterator[s
 
 
 def released_pages_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A released page is free, and as many bytes are released as are counted as released."""
+    """Every released page is free, and the count of released bytes is right."""
     released = bits_of(heap, 8)
     both = np.flatnonzero(released & bits_of(heap, 0))
     if len(both):
         yield f"page {both[0]} is in use and released"
     mheap = heap.mheap[0]
     if mheap.page_cache_scav & ~mheap.page_cache:
-        yield "the page cache has released pages that are not free"
+        yield "the page cache marks pages as released that are not free"
     cached = (int(mheap.page_cache_scav) & (1 << 64) - 1).bit_count()
     if (int(released.sum()) + cached) * PAGE != heap.system[0].released:
         yield (

@@ -1,9 +1,9 @@
 """The tables of size classes that Go can have, and their source text.
 
-Go's class index has a row for every 8 bytes of size below 1,024 and for every 128 bytes above. Only
-a size at which a row ends can be a class. From 32 bytes on, it must also be a multiple of 16, as in
-Go's table. These sizes are the grid. If the number of classes changes, NumSizeClasses (68 in Go)
-must change too.
+Go looks up the class of a size in an index, which has one entry for every 8 bytes below 1,024 and
+one for every 128 bytes above. The size of a class must therefore be a multiple of 8 or of 128. From
+32 bytes on, it must also be a multiple of 16, as in Go's table. The sizes that a class may have are
+the grid. If the number of classes changes, NumSizeClasses (68 in Go) must change too.
 """
 
 from __future__ import annotations

@@ -71,9 +71,9 @@ def _refill_alloc_cache(heap: Go, central: MCentral) -> bool:
 
 @kernel
 def free_slots(heap: Go, central: MCentral, word: int) -> int:
-    """Return a word with a bit for each of 64 slots of the cached span.
+    """Return one word of the bitmap of free slots of the cached span.
 
-    A bit is 1 if the slot was free at the last sweep. `word` is the index of the word in the span.
+    Bit i is 1 if slot 64 * `word` + i was free at the last sweep.
     """
     row = (central.alloc << BITS_SHIFT) + 2 * word + heap.mheap[0].taken
     return ~int(heap.gc_bits[row]) & ones(0, min(64, central.nelems - (word << 6)))
@@ -142,7 +142,10 @@ def add_reusable(heap: Go, size_class: int, address: int) -> None:
 
 @kernel
 def next_reusable(heap: Go, size_class: int) -> int:
-    """Pop the newest reusable object of a class; return 0 if it has none (nextReusableNoScan)."""
+    """Pop the newest reusable object of a class (nextReusableNoScan).
+
+    Returns 0 if the class has no reusable object.
+    """
     central = heap.mcentral[size_class]
     address = central.reusable
     if address:

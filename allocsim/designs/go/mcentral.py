@@ -60,7 +60,8 @@ def cache_span(heap: Go, size_class: int) -> int:
     span = heap.span_set[size_class, PARTIAL].head
     if span:
         remove(heap, size_class, PARTIAL, span)
-        prefetch(heap.spans, page_of(heap, heap.mspan[span].start_addr))  # for frees of its objects
+        # A free of one of the span's objects reads this entry.
+        prefetch(heap.spans, page_of(heap, heap.mspan[span].start_addr))
         prefetch_span(heap, heap.span_set[size_class, PARTIAL].head)
         return span
     return _grow(heap, size_class)
@@ -70,8 +71,8 @@ def cache_span(heap: Go, size_class: int) -> int:
 def uncache_span(heap: Go, size_class: int, span: int) -> None:
     """Put a cached span that offers no further slot into its set (mcentral.uncacheSpan).
 
-    With `direct`, slots that the cache has passed may be free. They can be taken when the span is
-    cached again; a span without a live object is freed.
+    With `direct`, slots that the cache has already passed may have become free. They can be taken
+    when the span is cached again. A span without a live object is freed.
     """
     use, nelems = heap.span_use[span], heap.mcentral[size_class].nelems
     use.alloc_count = live_slots(heap, span, nelems) if heap.mheap[0].direct else nelems

@@ -1,4 +1,4 @@
-"""The memory of Go's own records, outside the heap, as Go obtains it.
+"""Metadata: the bytes of Go's own records, which are outside the heap.
 
 This module counts the bytes of span records, which Go obtains 16 KiB at a time and never releases.
 For each arena of 64 MiB, it adds the page map (heapArena), and the bitmaps and summaries of the

@@ -1,4 +1,8 @@
-"""Freeing a slot, in each mode of the heap; allocating and freeing large objects."""
+"""Freeing of slots; allocation and freeing of large objects.
+
+With `direct`, a slot becomes free at once. With `freegc`, it can be reused at once, unless it is a
+tiny block. Otherwise it counts as dead until the garbage collector frees it.
+"""
 
 from __future__ import annotations
 
@@ -78,9 +82,9 @@ def _forget_tiny_block(heap: Go) -> None:
 
 @out_of_line
 def move_span(heap: Go, size_class: int, span: int) -> int:
-    """Free a slot of a span that was full or becomes empty.
+    """Count a slot as freed in a span that was full or becomes empty.
 
-    A full span joins the partial set, and an empty span is freed. Returns a Status.
+    A span that was full joins the partial set; an empty span is freed. Returns a Status.
     """
     use = heap.span_use[span]
     if use.alloc_count < heap.mcentral[size_class].nelems:

@@ -1,7 +1,7 @@
 """Garbage collections: when one is due, and what it does (runtime/mgc.go).
 
-All dead objects are freed at once. The program is stopped, and marking takes no time, because the
-live bits are already right.
+A collection frees all dead objects at once, while the program is stopped. Marking takes no time,
+because frees have already cleared the live bits of dead objects (see `spans`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from allocsim.designs.go.scavenge_index import next_gen
 from allocsim.designs.go.size_classes import PAGE_SHIFT, TINY_SIZE
 
 WORK_BUFFER_PAGES = 4
-"""Number of pages of work buffers that collecting a heap without pointers takes (workbufAlloc)."""
+"""Pages of work buffers in a collection, if no object has pointers (workbufAlloc)."""
 
 
 @out_of_line

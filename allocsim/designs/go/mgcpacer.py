@@ -1,8 +1,8 @@
 """The pacer: decides when the next collection begins (runtime/mgcpacer.go).
 
-The next collection begins when the size of the heap reaches the trigger. When it ends, the heap
-should have the size of the goal. The goal follows from the bytes that the last collection has
-marked and from GOGC. A memory limit lowers the goal to the memory that the limit leaves for
+The next collection begins when the size of the heap reaches the trigger. When that collection ends,
+the heap should have the size of the goal. The goal follows from the bytes that the last collection
+has marked and from GOGC. A memory limit lowers the goal to the memory that the limit leaves for
 objects. How much is left depends on the memory in use, so the goal is computed whenever the heap is
 compared with the trigger.
 

@@ -1,4 +1,4 @@
-"""Sweeping: every span of every class, once for each collection (runtime/mgcsweep.go).
+"""Sweeping of all spans, which happens once in each collection (runtime/mgcsweep.go).
 
 Sweeping a span copies its live bits to the bits that mark taken slots. The time of a collection
 therefore depends on the number of spans, not on the number of objects. Spans without a live object

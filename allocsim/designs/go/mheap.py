@@ -73,8 +73,9 @@ def cache_alloc(heap: Go, npages: int) -> int:
 def alloc_to_cache(heap: Go) -> None:
     """Fill the page cache from the block that has the lowest free page (pageAlloc.allocToCache).
 
-    The cache gets all free pages of the block; if no page is free, it stays empty. In the bitmap,
-    these pages are then marked as in use. `page_cache_scav` says which of them are released.
+    The cache gets all free pages of the block, and the bitmap marks them as in use.
+    `page_cache_scav` says which of them are released. If the heap has no free page, the cache stays
+    empty.
     """
     cache = heap.mheap[0]
     page = mpagealloc.find(heap, 1)

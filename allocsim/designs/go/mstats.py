@@ -1,4 +1,8 @@
-"""Statistics of a go heap: its parts, its classes and Go's own counters (runtime/mstats.go)."""
+"""Statistics of a go heap: footprint, size classes and Go's own counters (runtime/mstats.go).
+
+A dead object is one that the program has freed and that no collection has swept. With the parameter
+`direct`, a free takes effect at once, and no object is dead.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +31,15 @@ PARTS = {
     "released": "free pages released to the OS, or never used",
     "metadata": "span records, page maps and bitmaps",
 }
-"""The meanings of the parts in this design."""
+"""What each part of the heap contains in this design, and what the metadata consists of."""
 
 
 @kernel
 def fill_sample(heap: Go, live: int, sample: Sample) -> int:
     """Fill every field of `sample` except `event`; return a Status.
 
-    `live` is the bytes requested and not yet freed. A dead object is counted in `transfer` until a
-    collection sweeps it, because for Go it is still allocated. With `direct`, no object is dead.
+    `live` is the bytes requested and not yet freed. Dead objects are counted in `transfer`, because
+    Go still regards them as allocated.
     """
     counters, mheap, controller = heap.counters[0], heap.mheap[0], heap.gc_controller[0]
     small = count_classes(heap)
@@ -82,7 +86,7 @@ def count_classes(heap: Go) -> int:
 def cached_slots(heap: Go, size_class: int) -> int:
     """Return the number of free slots of a class's cached span.
 
-    With `direct`, free slots that the search for slots has passed count too.
+    With `direct`, slots that the search for a free slot has passed may be free; these are counted.
     """
     central = heap.mcentral[size_class]
     if central.alloc == 0:

@@ -11,8 +11,8 @@ from allocsim.designs.go.spans import BITS_SHIFT, CLASS_MASK, SPAN_SHIFT, page_o
 from allocsim.designs.go.sys import shift_left, shift_right, trailing_zeros64
 
 WHOLE = 1 << 16
-"""The entry in `tiny_parts` of a 16-byte block that is one object. In any other entry, bit i, 0 to
-15, says whether a live part of the block starts at byte i."""
+"""The entry in `tiny_parts` of a 16-byte block that is one object. In any other entry, bit i says
+whether a live part of the block starts at byte i (i is 0 to 15)."""
 
 
 @kernel
@@ -80,7 +80,7 @@ def _tiny_status(heap: Go, address: int) -> int:
 
 @kernel
 def usable_size(heap: Go, address: int) -> int:
-    """Return the bytes of the object at `address`, or 0 if none exists."""
+    """Return the usable bytes of the object at `address`, or 0 if no object starts there."""
     return allocated_size(heap, address)
 
 

@@ -1,9 +1,9 @@
 """Summaries of free pages, with which a search skips short runs (runtime/mpagealloc.go).
 
-A summary has three lengths of runs of free pages: at the start, the longest, and at the end. It
-describes one chunk on level 0, 8 chunks on level 1, and 64 chunks on level 2. A chunk that is not
-mapped has no free page. Go has five levels for 48-bit addresses; the number of levels does not
-change the result of a search.
+A summary describes one chunk on level 0, 8 chunks on level 1, and 64 chunks on level 2. It has the
+lengths of three runs of free pages: the run at the start, the longest run, and the run at the end.
+A chunk that is not mapped has no free page. Go has five levels for 48-bit addresses; the number of
+levels does not change the result of a search.
 """
 
 from __future__ import annotations
@@ -106,9 +106,9 @@ def _store(summary: PallocSum, start: int, longest: int, run: int) -> bool:
 def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
     """Return how many chunks, beginning with `chunk`, a search for `npages` free pages can skip.
 
-    `before` is the number of free pages right before the chunk. If no run of `npages` free pages
-    ends in the chunks of a summary that begins at `chunk`, these chunks can be skipped. The widest
-    such summary is used. Returns 0 if no such summary exists.
+    `before` is the number of free pages right before the chunk. The chunks of a summary can be
+    skipped if no run of `npages` free pages ends in them. Tries the summaries that begin with
+    `chunk`, from the highest level down. Returns 0 if no chunk can be skipped.
     """
     for level in range(LEVELS - 1, -1, -1):
         shift = LEVEL_SHIFT * level

@@ -57,12 +57,12 @@ class MCentral(Struct):
 
     alloc_cache: Int64  # a bit for each of the current 64 slots: 1 if it is free (mspan.allocCache)
     alloc_base: Int64  # address of the first of these 64 slots
-    alloc_row: Int64  # row of their live bits in gc_bits
+    alloc_row: Int64  # index in gc_bits of the word with the live bits of these 64 slots
     alloc_bit: Int64  # index, in these 64, of the slot taken last; -1 if none
     elemsize: Int64  # bytes of an object
     div_mul: Int64  # 2**32 / elemsize, rounded up: an offset becomes an index without a division
     alloc: Int64  # the cached span; 0 if none (mcache.alloc)
-    alloc_word: Int64  # which 64 slots of the cached span these are, from 0 on; -1 if none yet
+    alloc_word: Int64  # the current slots are those from 64 * alloc_word on; -1: none yet
     npages: Int64  # pages of a span
     nelems: Int64  # objects of a span
     reusable: Int64  # address of the object freed last, with freegc (mcache.reusableNoscan)
@@ -97,7 +97,7 @@ class MHeap(Struct):
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     sweeping: Int64  # 1: a sweep is running; the summaries of chunks are updated at its end
-    taken: Int64  # 1: distance in gc_bits from live bits to taken bits; 0: live bits serve for both
+    taken: Int64  # 1: words in gc_bits from live bits to taken bits; 0: live bits serve for both
 
 
 class GcController(Struct):
@@ -130,7 +130,7 @@ class Scavenger(Struct):
     """The scavenger (scavenge, scavengeIndex)."""
 
     enabled: Int64  # 0: nothing is released
-    period: Int64  # events between two steps; 0: all steps are taken after a collection
+    period: Int64  # events between two steps in the background; 0: all steps at a collection
     awake: Int64  # 1: there may be more to release
     due: Int64  # the event after which the next step may be taken
     gc_percent_goal: Int64  # bytes of the heap that may stay unreleased; NO_GOAL: no limit
@@ -141,15 +141,16 @@ class Scavenger(Struct):
 
 
 BACKGROUND, FORCED = 0, 1
-"""Kinds of search for pages to release, which are rows of `Go.scav_search`. BACKGROUND skips chunks
-that are dense (nearly full), or were when the generation began; FORCED skips no free pages."""
+"""Kinds of search for pages to release. Each kind has a row in `Go.scav_search`. BACKGROUND skips
+chunks that are dense (nearly full), or were dense when the generation began. FORCED skips no free
+pages."""
 
 
 class SearchAddr(Struct):
     """The start of a search for pages to release (scavengeIndex.searchAddrBg, searchAddrForce)."""
 
     page: Int64  # page from which the search goes down; -1: exhausted
-    marked: Int64  # 1: the page was raised and no search has lowered it since
+    marked: Int64  # 1: `page` was raised, and no search has lowered it since
 
 
 class ScavChunkData(Struct):
@@ -173,7 +174,7 @@ class PallocSum(Struct):
 
 
 class Go(NamedTuple):
-    """The state of a go heap. The tables of plain numbers have no record type."""
+    """The state of a go heap. The words of its bitmaps are int64."""
 
     code: np.recarray  # one record: addresses of out-of-line kernels, see CODE in `__init__`
     system: Table[System]  # one record
@@ -182,14 +183,14 @@ class Go(NamedTuple):
     gc_controller: Table[GcController]  # one record
     scavenger: Table[Scavenger]  # one record
     scav_search: Table[SearchAddr]  # BACKGROUND and FORCED
-    class_index: np.ndarray  # class by row of sizes (see `size_classes.row_of`): uint8
+    class_index: np.ndarray  # uint8: class by row; `size_classes.row_of` gives the row of a size
     mcentral: Table[MCentral]  # by class; class 0 is for large objects
     span_set: Grid[SpanSet]  # by class and PARTIAL or FULL
     mspan: Table[MSpan]  # by span number
     span_use: Table[SpanUse]  # by span number
-    spans: np.ndarray  # by page, an entry (see `entry_of`): int64
-    gc_bits: np.ndarray  # by span, 8 times a word of live slots and one of slots taken: int64
-    tiny_parts: np.ndarray  # by 16-byte block of the heap: where live parts of it start: uint32
-    palloc_bits: np.ndarray  # by chunk: 8 words of pages in use, 8 of released pages: int64
+    spans: np.ndarray  # int64, by page: span and class of the page (see `spans.entry_of`)
+    gc_bits: np.ndarray  # int64, by span: 8 pairs of a word of live bits and one of taken bits
+    tiny_parts: np.ndarray  # uint32, by 16-byte block: starts of live objects (see `objects.WHOLE`)
+    palloc_bits: np.ndarray  # int64, by chunk: 8 words of pages in use, 8 of released pages
     summary: Grid[PallocSum]  # by level, then by chunk (level 0), 8 chunks (1) or 64 chunks (2)
     scav_chunk: Table[ScavChunkData]  # by chunk

@@ -1,7 +1,9 @@
 """The scavenger's record of each chunk, and where searches begin (runtime/mgcscavenge.go).
 
 The scavenger searches downwards for pages to release. A generation is the time from one collection
-to the next; pages freed in the current generation are left alone.
+to the next. A background search skips chunks that are dense or were dense when the generation
+began, and starts no higher than the highest page freed before this generation. A forced search
+finds every free page that is not released.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def _begin_generation(data: ScavChunkData, gen: int) -> None:
 
 @kernel
 def next_gen(heap: Go) -> None:
-    """Begin a generation: pages freed in the previous one may be released now (nextGen)."""
+    """Begin a generation; let background searches find the pages freed in the last (nextGen)."""
     scavenger = heap.scavenger[0]
     scavenger.gen += 1
     raise_search(heap, BACKGROUND, scavenger.free_hwm)
@@ -55,7 +57,7 @@ def next_gen(heap: Go) -> None:
 
 @kernel
 def raise_search(heap: Go, kind: int, page: int) -> None:
-    """Begin the next search of a kind at `page` or above (atomicOffAddr.StoreMarked)."""
+    """Make the next search of a kind start no lower than `page` (atomicOffAddr.StoreMarked)."""
     search = heap.scav_search[kind]
     if search.page < page:
         search.page, search.marked = page, 1
@@ -76,7 +78,7 @@ def find_chunk(heap: Go, kind: int) -> int:
     """Return the page from which to search down for pages to release (scavengeIndex.find).
 
     If no chunk has pages to release, returns -1. The search address then becomes -1 too, unless it
-    is marked. `raise_search` marks the address; a search that lowers it removes the mark
+    is marked. `raise_search` marks the address; a search that lowers the address removes the mark
     (atomicOffAddr).
     """
     search, gen = heap.scav_search[kind], heap.scavenger[0].gen

@@ -21,7 +21,7 @@ PAGE = 1 << PAGE_SHIFT
 """Bytes of a page."""
 
 MAX_CLASS_SIZE = 32768
-"""Bytes of the objects of the largest class (MaxSmallSize)."""
+"""Bytes of an object of the largest class (MaxSmallSize)."""
 
 MAX_SMALL = MAX_CLASS_SIZE - 8
 """Largest small request in bytes. Go keeps room for an 8-byte header, even without pointers."""
@@ -33,13 +33,13 @@ TINY_CLASS = 2
 """The class of tiny blocks, and of requests of 16 bytes (tinySpanClass)."""
 
 SMALL_SIZE_MAX = 1024
-"""Below this size the class index has a row for every 8 bytes, above it one for every 128 bytes."""
+"""The class index has a row for every 8 bytes below this size, and for every 128 bytes above."""
 
 MIN_MARKED, MAX_MARKED = 16, 512
 """Smallest and largest object size for which spans have inline mark bytes."""
 
 MARK_BYTES = 128
-"""Length of the marks at the end of such a span, in bytes (spanInlineMarkBits)."""
+"""Number of mark bytes at the end of a span of such objects (spanInlineMarkBits)."""
 
 
 class SizeClass(NamedTuple):
@@ -112,7 +112,7 @@ def size_classes(classes: Sequence[SizeClass], greenteagc: bool) -> SizeClasses:
 
 
 def fitted(size: int) -> SizeClass:
-    """Return the class of `size` with the shortest span of which at most an eighth is tail."""
+    """Return the class of `size`, with the shortest span that wastes at most 1/8 of its bytes."""
     pages = 1
     while pages * PAGE % size > pages * PAGE // 8:
         pages += 1

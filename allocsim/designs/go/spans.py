@@ -1,13 +1,14 @@
-"""The page map (page number -> span and size class, mheap.setSpans), and the bits of slots.
+"""The page map (mheap.setSpans), and the bits that say which slots of a span are in use.
 
-An entry holds the span, the page's distance from the span's start and the class, so that freeing a
-small object reads no span record. The entry of a page outside all spans is 0. A large object has
-two entries: for the first page of its span, and for the page at which the object starts.
+The page map has an entry for each page. An entry holds the span, the page's distance from the
+span's start and the class, so that freeing a small object reads no span record. The entry of a page
+outside all spans is 0. A large object has two entries: for the first page of its span, and for the
+page at which the object starts.
 
 Each span has two bits for each slot. The live bit says that the slot holds an object that is not
 dead; it takes the place of Go's mark bit. The other bit says that the slot was taken when the span
-was last swept (allocBits). With the parameter `direct`, nothing is swept, and the live bits serve
-for both.
+was last swept (allocBits). With the parameter `direct`, nothing is swept, and the live bits also
+say which slots are taken.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Operations on 64-bit words (internal/runtime/sys), among them those of `core.words`."""
+"""Operations on 64-bit words (internal/runtime/sys), most of them from `core.words`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The units of a go heap (see `designs.Units`): its spans. Pages outside all spans are free."""
+"""The spans of a go heap, as units that become free only as a whole (see `designs.Units`).
+
+Pages outside all spans are free.
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def account(heap: Go2008, live: int, sample: Sample) -> int:
         chunk = chunk_size(count.object_size)
         occupied += count.in_use * count.object_size
         cached += count.cached * count.object_size
-        # The span is as long as the chunk, since every chunk is whole pages (`chunk_size`).
+        # `chunk_size` is a whole number of pages, and therefore the length of a span.
         tail += count.spans * (chunk - chunk // count.object_size * count.object_size)
     sample.live = live
     sample.rounding = occupied - live

@@ -1,6 +1,6 @@
 """Invariants of thread caches and size classes of a go2008 heap.
 
-These checks are plain Python that reads the heap's records, like those of `check_page_heap`.
+Like the checks of `check_page_heap`, these are plain Python that reads the heap's records.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ malloc of a small object, up to 256 KiB:
 1. `size_classes` rounds the size up to one of 85 classes.
 2. `thread_cache` pops the newest object of the thread's free list. Most calls end here.
 3. If the list is empty, `central_free_list` refills it with as many objects as the list may hold,
-   but at most a batch. A whole batch comes from the transfer cache if it has one for the class.
-   Otherwise the objects come from the class's spans.
+   but at most a batch. If a whole batch is needed, and the transfer cache has one of the class,
+   that batch is used. Otherwise the objects come from the class's spans.
 4. If no span of the class has a free object, `page_release.new_run` allocates a span, which is
    carved into objects. The span is the best fit among the free spans (`page_heap`). If none fits,
    the heap grows.

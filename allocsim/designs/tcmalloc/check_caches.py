@@ -104,9 +104,10 @@ def _object_problem(
 
 
 def classes_count_their_spans(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """A class's counts of its spans and of their free objects are right.
+    """Each class counts its spans and their free objects correctly.
 
-    Each span is on the right one of the class's two lists: spans with and without free objects.
+    A class has a list of the spans that have free objects, and a list of those that have none. Each
+    span is on the list to which it belongs.
     """
     spans = spans_of(heap)
     for number, info in enumerate(heap.size_class):
@@ -132,9 +133,9 @@ def classes_count_their_spans(heap: Tcmalloc, memory: Reservation) -> Iterator[s
 
 
 def caches_share_the_limit(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """Each cache counts the bytes on its lists, and the caches share the limit.
+    """Each cache counts the bytes on its lists correctly, and the caches share the total limit.
 
-    The `max_size` of all caches and the unclaimed bytes sum to the limit.
+    The limits (`max_size`) of all caches and the unclaimed bytes sum to the total limit.
     """
     threads, static = _caches(heap), heap.static[0]
     if len(threads) != static.thread_heap_count or heap.cache.alive.sum() != len(threads):

@@ -90,7 +90,7 @@ def free_stack(heap: Tcmalloc, address: int) -> int:
 def object_status(heap: Tcmalloc, address: int) -> int:
     """Return OK if an object, allocated or free, starts at `address`; else the Status of the error.
 
-    Only a small object can be free here, because the span of a freed large object is not in use.
+    A free small object is OK. A free large object is an error, because its span is not in use.
     """
     if address >> ADDRESS_BITS:
         return Status.UNKNOWN_POINTER

@@ -37,8 +37,8 @@ def allocate_metadata(heap: Tcmalloc, length: int) -> bool:
     """Count `length` bytes, in a new area if the last one has too few left (MetaDataAlloc).
 
     Returns False if the heap is frozen. If a new area no longer fits into the heap's reservation
-    (its address range), the call still succeeds, but leaves no gap. The reservation's size is a
-    setting of allocsim, and the reservation holds no metadata.
+    (its address range), the call still succeeds, but leaves no gap: the reservation holds no
+    metadata, and its size is a setting of allocsim, not a limit of the library.
     """
     if not count_metadata(heap, length):
         return False

@@ -29,8 +29,8 @@ MIN_SYSTEM_ALLOC = 128
 """Minimum heap growth in pages: 1 MiB (kMinSystemAlloc)."""
 
 DEFAULT_RELEASE_DELAY = 1 << 18
-"""Number of pages (2 GiB) to be freed before the first release, and before the next attempt after
-one that released nothing."""
+"""Number of pages (2 GiB) to be freed before the first attempt to release a span. If an attempt
+releases nothing, as many pages are to be freed before the next one."""
 
 MAX_RELEASE_DELAY = 1 << 20
 """Maximum number of pages to be freed between two releases."""

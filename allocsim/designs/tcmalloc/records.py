@@ -55,7 +55,7 @@ class PageHeap(Struct):
     large_normal: Int64  # root of the set of large FREE spans
     large_returned: Int64  # root of the set of large RETURNED spans
     large_spans: Int64  # spans in the two sets together
-    max_large_spans: Int64  # maximum of large_spans; metadata has a node of a set for each of them
+    max_large_spans: Int64  # maximum of large_spans; metadata includes a set node for each
     last_span: Int64  # highest span number used so far
     unused_span: Int64  # first unused span record, linked by `next`; 0 if none
     area_left: Int64  # bytes left in the current 8 MiB area of metadata
@@ -128,7 +128,7 @@ class Static(Struct):
 class Tcmalloc(NamedTuple):
     """The state of a tcmalloc heap.
 
-    `page_map`, `class_index` and `tc_slots` are plain numbers, so they have no record type.
+    `page_map`, `class_index` and `tc_slots` hold plain numbers, so they have no record type.
     """
 
     code: np.recarray  # one record: addresses of out-of-line kernels, see CODE in `__init__`
@@ -137,7 +137,7 @@ class Tcmalloc(NamedTuple):
     page_heap: Table[PageHeap]  # one record
     page_map: np.ndarray  # the root, then the leaves of the page map: int64
     span: Table[Span]  # by span number: the null span (0), the list heads, then spans
-    class_index: np.ndarray  # class by row of sizes: uint8
+    class_index: np.ndarray  # class by row, see `size_classes.row_of`: uint8
     size_class: Table[CentralFreeList]  # by class; class 0 is unused
     tc_slots: np.ndarray  # first object of a batch, by class and slot: int64 addresses
     static: Table[Static]  # one record

@@ -82,7 +82,7 @@ def new_span(heap: Tcmalloc, address: int, pages: int, state: int) -> int:
             return 0
         span = page_heap.last_span + 1
         page_heap.last_span = span
-        allocate_record(heap, _records(span), SPANS_PER_CHUNK)  # cannot fail: it was just checked
+        allocate_record(heap, _records(span), SPANS_PER_CHUNK)  # cannot fail after can_make_spans
     record = heap.span[span]
     record.address = address
     record.pages = pages
@@ -97,8 +97,8 @@ def new_span(heap: Tcmalloc, address: int, pages: int, state: int) -> int:
 def can_make_spans(heap: Tcmalloc, count: int) -> bool:
     """Return whether `count` more spans can be created; if not, `refusal` says why.
 
-    Unused records are taken first. A new record needs a row of the table. In a frozen heap, it also
-    needs space in the last chunk of metadata.
+    Unused records are taken first. A new record needs a row of the table. A frozen heap gets no
+    more metadata, so new records must also fit into the last chunk of metadata.
     """
     page_heap, system = heap.page_heap[0], heap.system[0]
     unused = page_heap.unused_span

@@ -40,7 +40,7 @@ def allocate(heap: Tcmalloc, thread: int, size_class: int) -> int:
 
 @kernel
 def pop(heap: Tcmalloc, thread: int, size_class: int) -> int:
-    """Pop the newest free object of a thread's list, or return 0 if it is empty (TryPop)."""
+    """Pop the newest object of a thread's free list; return 0 if the list is empty (TryPop)."""
     # Unsigned index: a signed one costs a test for negative values.
     objects = heap.free_list[thread, np.uint64(size_class)]
     address = objects.head
@@ -58,8 +58,8 @@ def pop(heap: Tcmalloc, thread: int, size_class: int) -> int:
 def deallocate(heap: Tcmalloc, thread: int, size_class: int, address: int) -> None:
     """Push a freed object on the thread's list (ThreadCache::Deallocate).
 
-    The lists of a thread without a cache have a `max_length` of 0, so its frees take the slow path
-    without a test here.
+    No test for a thread without a cache is needed: its lists have a `max_length` of 0, so every
+    free takes the slow path.
     """
     objects, cache = heap.free_list[thread, np.uint64(size_class)], heap.cache[thread]
     store_word(address, objects.head)
@@ -90,7 +90,7 @@ def fetch_from_central_cache(heap: Tcmalloc, thread: int, size_class: int) -> in
     objects.head = load_word(address)
     objects.length = count - 1
     heap.cache[thread].size_ += (count - 1) * info.object_size
-    # Slow start: a class that is used once must not keep a whole batch from other threads.
+    # Slow start: a thread that uses a class once must not take a whole batch away from others.
     if max_length < info.batch:
         objects.max_length = max_length + 1
     else:

@@ -1,4 +1,4 @@
-"""The units of a tcmalloc heap (see `designs.Units`): its spans, without the released ones."""
+"""The units of a tcmalloc heap (see `designs.Units`) are all spans that are not released."""
 
 from __future__ import annotations
 

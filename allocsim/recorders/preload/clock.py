@@ -37,7 +37,7 @@ class Moment(NamedTuple):
 
 
 class TickClock:
-    """Measures the length of a tick, from the object's creation to a call of `ns_per_tick`."""
+    """Measures the mean length of a tick since the creation of this object."""
 
     def __init__(self, library: Path) -> None:
         self._ticks = ctypes.CDLL(str(library)).allocsim_ticks if is_tsc_trusted() else None

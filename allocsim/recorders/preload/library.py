@@ -26,7 +26,8 @@ OPTIONS = (
 the library's own malloc. With -fexceptions, a hook sees the exception of a failed operator new."""
 
 _LOADER = ("LD_AUDIT", "LD_DEBUG", "LD_PRELOAD")
-"""Variables with which the loader can write process ids and errors to the compiler's output."""
+"""Variables that can make the dynamic loader write into the compiler's output. `_key` removes them,
+because the digest must not depend on them."""
 
 LIBRARIES = ("-ldl", "-lpthread")
 """Libraries to link. Since glibc 2.34 both are empty, because their functions are in libc."""

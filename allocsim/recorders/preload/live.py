@@ -38,7 +38,7 @@ class LiveWatch:
 
     INTERVAL = 1.0
     SETTLE = 0.1
-    """Seconds after which a record that a thread has begun counts as written."""
+    """Seconds that a thread has to finish a record (see `traces.preload.growing`)."""
 
     def __init__(self, images: Path, clock: TickClock, view: LiveView) -> None:
         """`images` is the directory of the program images (see `traces.preload.layout`)."""
@@ -79,9 +79,9 @@ class LiveWatch:
                 show(LiveFigures(seconds, memory, live, objects, self._stats.events))
 
     def _look(self, image: Image) -> GrowingReader:
-        """Return the reader, after it has stored where the image's records end now.
+        """Return the reader of `image`, which is a new reader after an exec.
 
-        After an exec, this is a new reader.
+        The reader has stored where the image's records end now (see `GrowingReader.look`).
         """
         if self._reader is None or self._reader.identity != image.identity:
             self._reader = GrowingReader(image.identity)

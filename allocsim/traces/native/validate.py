@@ -25,7 +25,7 @@ class Bounds(NamedTuple):
 
 
 def first_invalid(events: Any, bounds: Bounds) -> int | None:
-    """Return the position of the first row that is not a valid event, or None if all are valid."""
+    """Return the position of the first invalid event, or None if all are valid."""
     if _count_invalid(events, bounds) == 0:
         return None
     for position in range(len(events)):
@@ -36,9 +36,9 @@ def first_invalid(events: Any, bounds: Bounds) -> int | None:
 
 @kernel
 def _count_invalid(events: Table[Event], bounds: Bounds) -> int:
-    """Count the rows that are not valid events (see `Event`).
+    """Count the invalid events (see `Event`).
 
-    The loop has no branch and no early exit. It takes 1.9 ns per row; a chain of conditions takes
+    The loop has no branch and no early exit. It takes 1.9 ns per event; a chain of conditions takes
     4 ns.
     """
     invalid = 0
@@ -62,7 +62,7 @@ def _count_invalid(events: Table[Event], bounds: Bounds) -> int:
 
 
 def describe_invalid(event: Any, bounds: Bounds) -> str:
-    """Return a phrase about an invalid row: what was found in it and what was expected."""
+    """Return a phrase about an invalid event: what was found in it and what was expected."""
     if event.op > Op.RELEASE:
         return f"operation {event.op}, expected 0 to {int(Op.RELEASE)}"
     name = Op(int(event.op)).name.lower()

@@ -23,7 +23,7 @@ def account_notes(reader: ImageReader, inherited: int) -> Iterator[str]:
     if inherited:
         yield f"the trace begins with {counted(inherited, 'object')} inherited by fork"
     if image.header["maps"]:
-        yield f"{_mapped(image.header)}, which is not in the trace"
+        yield f"{_mapped(image.header)}; this memory is not in the trace"
     if siteless := int(image.header["siteless"]):
         yield f"the stacks of {counted(siteless, 'call')} could not be recorded"
     if image.has(Flag.DEEPBIND):

@@ -21,9 +21,9 @@ NEVER = (1 << 62) - 1
 """A stamp after all others: the lane has no more records."""
 
 MAX_ZEROS = 16
-"""Maximum number of words that are 0 before a record. Such words are at the end of a chunk, and in
-a record whose writing a signal handler has interrupted. If there are more, the program has
-overwritten records."""
+"""Maximum number of words that are 0 before a record. Such words are at the end of a chunk, and
+where a signal handler interrupted the recorder while it wrote a record. If more words are 0, the
+program has overwritten records."""
 
 _STAMP = (1 << 56) - 1
 
@@ -36,10 +36,10 @@ class Lane(Struct):
     window: Int64  # address of the window (see `lane_files`); 0: none, or being read
     window_end: Int64  # address after the last word of the window
     position: Int64  # address of the next record
-    stamp: Int64  # next record's stamp minus that of the image's first; NEVER: no more records
+    stamp: Int64  # stamp of the next record (see `stamp_after`); NEVER: no more records
     thread: Int64  # number of the thread
-    step: Int64  # of the thread's realloc: 0: none; 1: its first record is read; 2: parked
-    old: Int64  # the address passed to the realloc
+    step: Int64  # 0: no realloc is open; 1: its first record is read; 2: parked (`merge._park`)
+    old: Int64  # the address passed to the open realloc
     request: Int64  # the new size, which was passed to the realloc
     stack: Int64  # number of the stack of the realloc; 0: not recorded
 
@@ -53,7 +53,7 @@ class MergeState(Struct):
     calls: Int64  # calls in the current batch
     threads: Int64  # threads that made calls
     ended: Int64  # threads whose end was recorded
-    notes: Int64  # used entries of Merge.notes; when it is full, notes are dropped
+    notes: Int64  # used entries of Merge.notes; once all are used, notes are dropped
     damaged: Int64  # places with invalid bytes, and runs of more than MAX_ZEROS zero words
 
 
@@ -85,13 +85,13 @@ def new_merge(identity: int, lanes: int, notes: int) -> Merge:
 
 
 def stamp_after(image_stamp: int, stamp: int) -> int:
-    """Return a stamp minus the image's first stamp."""
+    """Return a stamp minus the stamp of the image's first record."""
     return (stamp - image_stamp) & _STAMP
 
 
 @kernel
 def find_record(state: MergeState, lane: Lane) -> None:
-    """Go to the next record of a lane and set its stamp."""
+    """Set `position` and `stamp` of a lane to those of its next record."""
     zeros = 0
     while lane.position < lane.end or _enter_window(lane):
         offset = (lane.position - lane.start) & (CHUNK - 1)
@@ -118,7 +118,7 @@ def find_record(state: MergeState, lane: Lane) -> None:
             if zeros > MAX_ZEROS:
                 state.damaged += 1
             return
-    # If the lane is still being written, `end` may be inside a record, and `position` after it.
+    # If the lane is still being written, its last record may extend past `end`.
     lane.position = max(lane.position, lane.end)
     lane.stamp = NEVER
 

@@ -229,7 +229,7 @@ def last_image(directory: Path, process: int) -> Image | None:
 
 
 def mapped_by_program(directory: Path, process: int) -> int:
-    """Return the bytes that the last image of a process has itself mapped and not yet unmapped."""
+    """Return the bytes that the last program of a process mapped itself, less those it unmapped."""
     image = last_image(directory, process)
     if image is None:
         return 0

@@ -1,8 +1,10 @@
-"""Merge: the calls of all lanes of a program image, in the order of their stamps.
+"""Merge: the calls of a program image, in the order of their stamps.
 
-`layout` defines program images, lanes, records and stamps. The lanes are in a binary heap, ordered
-by the stamp of their next record. The merge reads a lane until another lane has an earlier record.
-Therefore the binary heap does not change while only one thread is busy.
+A program image is a process until its next exec. Its threads write records of their calls into
+lanes, one thread at a time into each lane. The stamp of a record is the time of the call (see
+`layout`). The lanes are in a binary heap, ordered by the stamp of their next record. The merge
+reads a lane until another lane has an earlier record. Therefore the binary heap does not change
+while only one thread is busy.
 
 A realloc has two records, with stamps before and after the call. Between the two stamps, another
 thread may get the old address from malloc, or free the block that was at the new address. If no
@@ -56,7 +58,7 @@ def merge_lanes(merge: Merge, calls: Table[CallRecord]) -> int:
     """Fill `calls` with the next calls of all lanes; return their number, 0 at the end."""
     state = merge.state[0]
     state.calls = 0
-    # One pass of the inner loop makes at most two calls. `_park` then makes one more.
+    # A pass of the inner loop appends at most two calls; `_park` then appends at most one more.
     while state.open and state.calls + 3 <= len(calls):
         lane = merge.lanes[merge.order[0]]
         # The lane with the second earliest record is a child of the root: at index 1 or 2.
@@ -201,7 +203,7 @@ def _park(state: MergeState, lane: Lane, calls: Table[CallRecord]) -> None:
 def _resized(state: MergeState, lane: Lane, address: int, calls: Table[CallRecord]) -> None:
     """Append the realloc whose second record, RESIZED, gives `address`."""
     old = lane.old
-    if lane.step == 0:  # the program has overwritten the first record
+    if lane.step == 0:  # no first record: the program has overwritten it
         return
     if lane.step == 2:
         old = PARKED + lane.thread

@@ -1,6 +1,7 @@
 """Reader of a program image: merges the image's lanes into batches of calls.
 
-`layout` defines images, lanes, records and stamps; `merge` does the work in compiled code.
+An image is a process until it calls exec. A lane is a sequence of records that one thread at a time
+wrote, and a stamp is the time of a record (see `layout`). `merge` does the work in compiled code.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Stacks of a program image: the return addresses of each call that allocates.
 
-Lane 0 of an image (see `layout`) consists of entries. An entry consists of 8-byte words. Its first
+An image is a process until it calls exec, and is recorded in files called lanes (see `layout`).
+Lane 0 has the stacks, and consists of entries. An entry consists of 8-byte words. Its first
 word has three parts: the low byte is the kind, the next three bytes are the number of further
 words, and the upper half is the stack's number. Stacks are numbered from 1 on, and the records of
 the calls refer to them by these numbers. An object is the executable or a library. The entry of an
@@ -57,7 +58,7 @@ class Stacks:
         """Places of calls. The path is empty for code that is in no file, such as compiled code of
         a JIT."""
         self.place_of: list[int] = [0]
-        """By row: the number of its place."""
+        """By row: the index of the row's place in `places`."""
         self.parents: list[int] = [0]
         """By row: the row of the caller, which is a lower number, or 0 if no caller is known."""
         self.rows: list[int] = [0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class TimeTable:
-    """Points: pairs of an event's position in the trace and its time in ns since the first call.
+    """A table of points: an event's position in the trace, and its time in ns since the first call.
 
     When the table is full, every second point is removed, and from then on only half as many of the
     offered points are added. In this way the points stay evenly spaced, although the length of the

@@ -1,4 +1,4 @@
-"""The trace of one program image, with the times of some events and with notes and losses.
+"""The trace of one program image, with the times of some events and remarks for the user.
 
 A program image is a process until it calls exec (see `layout`). A forked child inherits the objects
 that are live in its parent, so the child's trace begins with an allocation of each of them. To find
@@ -35,7 +35,7 @@ FORMAT = "preload"
 
 
 class ImageTrace(Trace):
-    """The trace of an image, with its reader, whose counts are complete after the last event."""
+    """The trace of an image. The counts in `reader` are complete after the last event."""
 
     reader: ImageReader
     inherited: int = 0
@@ -45,7 +45,7 @@ class ImageTrace(Trace):
 def open_image(image: Image, images: list[Image], ns_per_tick: float) -> ImageTrace:
     """Open the trace of an image; `images` are all images of the recording.
 
-    `ns_per_tick` is the number of ns in one unit of the stamps (see `layout`).
+    `ns_per_tick` is the unit of the image's time stamps in nanoseconds (see `layout`).
     """
     reader = ImageReader(image)
     description = {"kind": "trace", "format": FORMAT, "process": image.process}

@@ -4,7 +4,7 @@ A block is an object that the program allocated. The program touches a byte when
 it; a page that was never touched takes no physical memory. Before a large block is freed or
 resized, and at the end of the program, the recorder writes how many bytes of the block are in
 memory. An event of a trace has no field for this number, so the numbers are stored in the trace's
-header.
+header. The header names an event by its row: its position in the trace.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from allocsim.traces.calls import TOUCHED
 from allocsim.traces.event_facts import LARGE
 
 Block = tuple[int, int, int]
-"""The number of a block's untouched bytes, its row (the first number of a pair in `UNTOUCHED`), and
-the number of its touched bytes."""
+"""A block: the number of its untouched bytes, the row of its last allocation or resize, and the
+number of its touched bytes."""
 
 
 class UntouchedBlocks:
@@ -34,14 +34,14 @@ class UntouchedBlocks:
 
     def __init__(self) -> None:
         self._begun: dict[int, tuple[int, int]] = {}
-        """By object id: the row in which the object was allocated or last resized, and its size."""
+        """By object id: the row in which the block was allocated or last resized, and its size."""
         self._found: list[Block] = []
         self._dropped = 0
 
     def without_notes(self, chunks: Iterator[Any], rows: int) -> Iterator[Any]:
         """Yield the chunks without their TOUCHED events, and collect the blocks of these events.
 
-        `rows` is the number of rows before the first chunk.
+        `rows` is the number of events in the trace before the first chunk.
         """
         for chunk in chunks:
             is_note = chunk.op == TOUCHED

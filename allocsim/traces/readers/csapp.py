@@ -196,7 +196,7 @@ class CsappReader(LineReader):
 
 FORMAT = Format(
     name="csapp",
-    summary="the .rep files of CS:APP's malloc lab, the .script files of CS107's",
+    summary="traces of CS:APP's malloc lab (.rep) and of Stanford's CS107 (.script)",
     looks_like=looks_like,
     open=CsappReader,
 )

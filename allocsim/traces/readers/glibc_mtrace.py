@@ -4,7 +4,7 @@ A file is an array of 64-byte records, little-endian. In the first record, the t
 `pointer1` and `size` have fixed values, by which the format is recognised. Unused records, which
 have type 0, are at the end of the file and may also be between other records. The types of calls:
 
-    type 1 malloc 2 calloc 3 free 4 realloc 5 memalign 6 valloc 7 pvalloc 8 posix_memalign
+    1 malloc, 2 calloc, 3 free, 4 realloc, 5 memalign, 6 valloc, 7 pvalloc, 8 posix_memalign
 
 NumPy converts whole columns of records to columns of calls (see `calls`), so the reader needs no
 compiled code.

@@ -8,8 +8,8 @@ comes from a realloc. A sync is a point at which a thread waits for another thre
 `glibc_wl_threads` uses the syncs to merge the streams into one.
 
 The streams may begin anywhere, so the file is read by offset. A compressed file or standard input
-is first copied to an unnamed file. Memory use is bounded by the number of live blocks, 16 bytes for
-each sync, and WINDOWS.
+is first copied to an unnamed file. Memory use depends on the number of live blocks and on the
+number of syncs (16 bytes for each sync), but not on the lengths of the streams (see WINDOWS).
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ class WlReader(Reader):
         self._require_plausible(promised, starts, length)
         if len(starts) > 1:
             self.notes.append(
-                f"the file orders its {len(starts)} threads only by their syncs; where the "
-                f"order is open, the import took {TURN} calls of each thread in turn"
+                f"the file orders its {len(starts)} threads only by their syncs; where the syncs "
+                f"allow several orders, the import took {TURN} calls of each thread in turn"
             )
         window = min(WINDOWS // len(starts), MAX_WINDOW)
         return start_threads(length, starts, promised[Code.SLOTS], promised[Code.SYNCS], window)

@@ -1,9 +1,10 @@
 """The threads of a glibc trace-utils workload, merged into a single stream of calls.
 
-Each thread has a stream of byte codes (see `glibc_wl_codes`). The streams are ordered only by
-syncs: a thread that waits for a sync continues once another thread has written the sync. Runnable
-threads take turns of TURN calls. The import fails once all threads together have read more bytes
-than the file has. This bounds the time that a damaged file with overlapping streams can take.
+Each thread has a stream of byte codes (see `glibc_wl_codes`). A call names a block by its slot, a
+variable for one pointer. The streams are ordered only by syncs: a thread that waits for a sync
+continues once another thread has written the sync. Runnable threads take turns of TURN calls. The
+import fails once all threads together have read more bytes than the file has. This bounds the time
+that a damaged file with overlapping streams can take.
 
 Each thread has a window, a buffer into which `glibc_wl` reads the next bytes of the thread's
 stream. The file is not mapped, because SIGBUS ends the process if a mapped file shrinks.
@@ -250,7 +251,7 @@ def _enqueue(state: Threads, entering: int) -> None:
 
 @kernel
 def _slot(state: Threads) -> int:
-    """Read a slot; return its invented address, which is 0 (NULL) for slot 0.
+    """Read the number of a slot; return the invented address of its block, 0 (NULL) for slot 0.
 
     run.position is -1 on failure.
     """
@@ -264,7 +265,7 @@ def _slot(state: Threads) -> int:
 
 @kernel
 def read_number(content: np.ndarray, run: Run) -> int:
-    """Read a number at run.position; return HUGE if the number is larger.
+    """Return the number at run.position, at most HUGE, and move run.position to the number's end.
 
     On failure (no valid number starts there, or run.position is already -1), run.position is -1 and
     the result is 0.

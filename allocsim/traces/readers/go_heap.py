@@ -46,7 +46,7 @@ class GoHeap:
         self._shared = self._strays = self._existing = 0
 
     def calls(self, generation: tuple[list[bytes], list[tuple[int, Any]]]) -> Iterator[Call]:
-        """Yield the calls of a generation, in the order of their times."""
+        """Yield the calls of a generation (a part of the trace), in the order of their times."""
         for description in generation[0]:
             self._describe(description)
         if not generation[1]:

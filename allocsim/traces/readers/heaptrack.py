@@ -149,8 +149,8 @@ def _known_line(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
 def _allocated(scan: HeaptrackScan, position: int, call: CallRecord) -> int:
     """Read an allocation, which has either an address or a site.
 
-    A broken line must not allocate at a site. It may be shorter than MIN_BLOCK_LINE, and the tables
-    have room for only one block per MIN_BLOCK_LINE bytes of text.
+    A broken line must not allocate at a site: a broken line may be shorter than MIN_BLOCK_LINE, and
+    the tables have room for only one block per MIN_BLOCK_LINE bytes of text.
     """
     text, state = scan.text, scan.state[0]
     number = hexadecimal(text, position, state)

@@ -1,15 +1,21 @@
-"""Names in heaptrack files: modules, strings and frames, parsed from copies of their lines.
+"""Names in heaptrack files: modules, strings and frames.
 
-All numbers are hexadecimal. LENGTH, the length of a text, is present only in format 3.
+Raw files (`heaptrack -r`) name modules, and interpreted files, the default, name functions and
+lines. All numbers are hexadecimal. LENGTH, the length of a text, is present only in format 3.
 
-    x LENGTH PATH                              raw: the executable
-    m LENGTH PATH BASE [OFFSET SIZE]...        raw: a module at address BASE, and its segments; the
-                                               executable has the path x, and "m 1 -" comes before a
-                                               new list of modules
-    s LENGTH TEXT                              interpreted: the next string; the first is string 1
-    i ADDRESS MODULE [FUNCTION [FILE LINE]]... interpreted: the next address; the first is address
-                                               1. MODULE, FUNCTION and FILE are numbers of strings.
-                                               Each function is inlined into the one after it
+Lines of raw files:
+
+    x LENGTH PATH                              the executable
+    m LENGTH PATH BASE [OFFSET SIZE]...        a module at address BASE, and its segments. PATH is x
+                                               for the executable. "m 1 -" begins a new list of
+                                               modules
+
+Lines of interpreted files:
+
+    s LENGTH TEXT                              the next string; the first is string 1
+    i ADDRESS MODULE [FUNCTION [FILE LINE]]... the next address; the first is address 1. MODULE,
+                                               FUNCTION and FILE are numbers of strings. Each
+                                               function is inlined into the one after it
 """
 
 from __future__ import annotations
@@ -50,7 +56,7 @@ class Names:
     """The names read so far."""
 
     def __init__(self) -> None:
-        self._frames: list[list[Frame]] = [[]]  # interpreted files: the frames of address N
+        self._frames: list[list[Frame]] = [[]]  # by number of the i line; 0 is unused
         self._maps: list[list[Segment]] = [[]]
         self._strings = [b""]
         self._executable = b""

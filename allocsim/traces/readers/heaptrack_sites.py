@@ -31,7 +31,7 @@ class Site(Struct):
     request: Int64  # size of each of its blocks in bytes
     first: Int64  # oldest live block; 0 if none exists
     last: Int64  # youngest live block, if `first` is not 0
-    stack: Int64  # call site of its calls: a site number (see `call_sites`)
+    stack: Int64  # number of the call stack of its calls; 0 if unknown
 
 
 UNKNOWN = 1 << 59
@@ -67,7 +67,7 @@ def with_room_for(state: Sites, sites: int, blocks: int) -> Sites:
 
 @kernel
 def add_site(state: Sites, request: int, stack: int = 0) -> None:
-    """Define the next site, with the size of its blocks and the call site of its calls."""
+    """Define the next site, with the size of its blocks and the number of its call stack."""
     counts = state.counts[0]
     site = state.sites[counts.sites]
     site.request = request

@@ -1,6 +1,7 @@
 """Stacks of heaptrack files: a tree of addresses, and the lines that name the addresses.
 
-    t IP PARENT      the next row of the tree, from 1: an address and the row of its caller
+    t IP PARENT      the next row of the tree: an address and the number of its caller's row. The
+                     first row is row 1
     m ... s ... x ... i ...   names: see `heaptrack_names`, which parses copies of these lines
 
 The tree and the names are collected only if call sites are requested. The site number of a call is
@@ -36,9 +37,9 @@ class StackCounts(Struct):
     """Counters of the tree and of the names."""
 
     wanted: Int64  # 1 if call sites are requested
-    rows: Int64  # rows of the tree so far, without row 0
+    rows: Int64  # number of the last row of the tree so far; 0: no rows
     maps: Int64  # lists of modules so far: the line "m 1 -" begins another one
-    names: Int64  # bytes of lines with names in the buffer
+    names: Int64  # bytes used in the buffer `Stacks.names`
 
 
 class StackRow(Struct):
@@ -58,7 +59,7 @@ class Stacks(NamedTuple):
 
 
 def new_stacks() -> Stacks:
-    """Return the state before the first line, in which call sites are not requested."""
+    """Return an empty tree without names. Call sites are not requested."""
     return Stacks(records(StackCounts), records(StackRow), np.zeros(0, np.uint8))
 
 

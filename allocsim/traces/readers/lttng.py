@@ -266,7 +266,7 @@ LINES = LineFormat(
 
 
 class LttngReader(CallerReader):
-    """The calls of a text."""
+    """The calls in babeltrace2's output."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source, LINES)

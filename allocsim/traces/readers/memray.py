@@ -35,7 +35,7 @@ from allocsim.traces.readers.memray_stacks import MAX_TABLE, decode_stacks
 from allocsim.traces.source import Source
 
 PLAIN, PACKED = b"memray\0", lz4_frame.MAGIC
-"""First bytes of a plain capture, and of a capture compressed with LZ4, which is the default."""
+"""First bytes of a plain capture, and of one compressed with LZ4, as memray does by default."""
 
 CUT_AT_START = "it is cut off before its first call"
 """Reason in the error if a capture is cut off so early that memray can read nothing."""
@@ -110,7 +110,7 @@ class MemrayReader(Reader):
             self.notes.append(note if python else note + hidden)
 
     def _calls(self, rows: Any, calls: Any) -> Any:
-        """Convert the rows that are calls; return the part of `calls` that they fill."""
+        """Convert the child's records that are calls; return the part of `calls` that they fill."""
         # The last entry of _OPS, which is _NOT_A_CALL, is used for all larger numbers too.
         ops = _OPS[np.minimum(rows[:, 0], len(_OPS) - 1)]
         call_rows = rows[ops != _NOT_A_CALL]

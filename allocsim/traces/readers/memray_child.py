@@ -7,11 +7,11 @@ own allocator was traced, else 0. Then come five numbers for each record: alloca
 address, size and the number of its stack. The exit status is 0 on success, NO_MEMRAY if memray is
 not installed, or UNREADABLE with the reason on standard error.
 
-With the argument STACKS, a last record with the allocator TABLE follows, and then the stacks as a
-JSON object. Its key `frames` has a list of [function, file, line, whether it is native]. The stacks
-are a tree: stack N is row N of the tree, `parents[N]` is the row of its caller, and `frame_of[N]`
-is the index of its innermost frame in `frames`.
-Without the argument, all numbers of stacks are 0.
+With the argument STACKS, the last record has the allocator TABLE, and a JSON object with all stacks
+follows. Its key `frames` is a list of [function, file, line, whether the frame is native]. The
+stacks are a tree with one row for each stack. The innermost frame of stack N is
+`frames[frame_of[N]]`, and its callers are the stack `parents[N]`. Stack 0 is empty. Without the
+argument, all numbers of stacks are 0.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class _Stacks:
         return number
 
     def _row_of(self, record: Any) -> int:
-        """Return the row of a record's innermost frame."""
+        """Return the row of a record's stack, or 0 if the tree is full."""
         stack = record.hybrid_stack_trace() if self._native else record.stack_trace()
         row = 0
         for function, file, line in reversed(stack):

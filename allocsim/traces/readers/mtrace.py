@@ -148,7 +148,7 @@ _CALLER = re.compile(
 
 
 class MtraceReader(CallerReader):
-    """The calls of a text."""
+    """Reader of the calls in an mtrace text."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source, LINES)

@@ -1,8 +1,8 @@
 """Caller reader: the base class of readers of text formats that name the caller of each call.
 
 A caller is one address, so a call site has one frame. The scanner (see `line_reader`) has a field
-`callers`, in which a kernel stores the text of each new caller and gives it a number (see
-`text_numbers`). The field has room only if call sites are requested.
+`callers`, a table in which a kernel stores and numbers the texts of the callers (see
+`text_numbers`). The table has room only if call sites are requested.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class CallerReader(LineReader):
         return table_of_addresses([0] * len(callers), range(len(callers)), chains)
 
     def _scan_block(self, arrays: Iterator[Any], end: int) -> Iterator[Any]:
-        """Make room for the callers in the text, then yield batches of the calls before `end`."""
+        """Make room for the callers of all calls before `end`, then yield the calls in batches."""
         if self.sites is not None:
             callers = with_room_for_texts(self._scan.callers, end // MIN_LINE + 1, end)
             self._scan = self._scan._replace(callers=callers)

@@ -72,7 +72,7 @@ def decode_batch(
                 time += value
                 event.time = time
             elif kind < FIRST_ALLOC_FREE:
-                continue  # not stored, because the number may be too large for an Int64
+                continue  # not needed, and perhaps too large for an Int64
             elif number == 1:
                 event.first = value
             elif number == 2:

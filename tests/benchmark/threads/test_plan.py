@@ -1,4 +1,7 @@
-"""A plan makes the recorded calls: a slow model replays it with random schedules."""
+"""A replay of a plan makes the recorded calls, in whatever order the threads are scheduled.
+
+A slow model replays plans with random schedules.
+"""
 
 import random
 from dataclasses import dataclass, field
@@ -49,7 +52,7 @@ class Model:
         self.recorded = real_calls(self.calls)
 
     def replay(self, rng: random.Random) -> None:
-        """Replay all epochs, with the turns of an epoch in random order, event by event."""
+        """Replay all epochs. Each event is the next one of a random thread that is ready."""
         for turns in epochs_of(self.plan):
             left = {int(turn.thread): int(turn.end) for turn in turns}
             while left:

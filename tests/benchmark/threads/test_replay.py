@@ -38,7 +38,7 @@ C_LIBRARY.calloc.restype = C_LIBRARY.memalign.restype = ctypes.c_void_p
 
 
 def prepared(calls: list[Call], window: int = ORDERED, steps: Any = (), **options: Any) -> Any:
-    """Return a replay of the calls, and its steps."""
+    """Return a replay of the calls, and its steps (see `benchmark.stepping`)."""
     events, ends = mapped(calls), steps_ending_at(list(steps))
     objects = count_objects(events)
     plan = make_plan(events, survey(events, objects), objects, ends, window)

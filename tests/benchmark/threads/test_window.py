@@ -1,4 +1,7 @@
-"""The length of a window, and by how much live bytes may exceed the recorded peak within it."""
+"""The choice of a window: the number of events within which the threads of a replay run freely.
+
+Within a window, a thread may run ahead of the others, so live bytes may exceed the recorded peak.
+"""
 
 import numpy as np
 import pytest
@@ -12,14 +15,17 @@ from tests.driving import Call, live_after, malloc
 
 
 def highest(calls: list[Call], window: int) -> tuple[int, int]:
-    """Return the recorded peak, and the bound for a window."""
+    """Return the recorded peak and the upper bound of live bytes."""
     tables = table(np.int64, 1000), table(Ahead, MAX_THREADS)
     recorded, bound = highest_live(mapped(calls), *tables, window)
     return int(recorded), int(bound)
 
 
 def slow_bound(calls: list[Call], window: int) -> int:
-    """Return the bound by definition: in each window, the sum of the maxima of the threads."""
+    """Return the upper bound of live bytes, computed by its definition.
+
+    In each window, the bound is the sum of the maxima that the threads reach.
+    """
     live, best, sizes = 0, 0, dict[int, int]()
     for begin in range(0, len(calls), window):
         net, top = dict[int, int](), dict[int, int]()

@@ -1,4 +1,8 @@
-"""Small workloads with threads, and plans of them."""
+"""Small workloads with threads, and plans of their replay.
+
+A plan divides a replay into epochs. A turn is the events of one thread in one epoch (see
+`benchmark.threads`).
+"""
 
 import random
 from itertools import pairwise
@@ -15,7 +19,7 @@ from tests.driving import Call, free, malloc, realloc, stream_of
 
 
 def done(thread: int) -> Call:
-    """Return the note that a thread has ended."""
+    """Return the event that says that a thread has ended."""
     return Call(Op.THREAD_DONE, thread=thread)
 
 
@@ -63,21 +67,21 @@ def pool(threads: int, calls: int) -> list[Call]:
 
 
 def mapped(calls: list[Call]) -> Any:
-    """Return the calls as events in a mapping, as the child has them."""
+    """Return the calls as events in mapped memory, like those of the child process."""
     events = table(EVENT, max(len(calls), 1))[: len(calls)]
     events[:] = stream_of(calls)
     return events
 
 
 def plan_of(calls: list[Call], window: int = ORDERED, steps: list[int] | None = None) -> Plan:
-    """Return the plan of calls."""
+    """Return the plan of a replay of the calls."""
     events = mapped(calls)
     objects = count_objects(events)
     return make_plan(events, survey(events, objects), objects, steps_ending_at(steps or []), window)
 
 
 def real_calls(calls: list[Call]) -> list[Call]:
-    """Return the calls without notes."""
+    """Return the calls except those of THREAD_DONE."""
     return [call for call in calls if call.op <= Op.FREE]
 
 

@@ -20,7 +20,10 @@ def first_chunk(state: HeapState) -> int:
 
 
 def listed(state: HeapState, memory: Reservation, minimum: int = 1, av: int = 0) -> list[int]:
-    """Return the chunks of the first bin with at least `minimum`, except the unsorted list."""
+    """Return the chunks of the first bin that has at least `minimum` chunks.
+
+    The unsorted list is not searched.
+    """
     words = check_chunks.Words(memory)
     bins = [listed_in_bin(state, words, av, index) for index in range(2, 127)]
     return next(chunks for chunks in bins if len(chunks) >= minimum)
@@ -34,11 +37,11 @@ def equal_sizes(state: HeapState, memory: Reservation) -> list[int]:
         sizes = [load_word(p + 8) for p in chunks]
         if len(set(sizes)) < len(sizes):
             return chunks
-    raise AssertionError("no bin with two chunks of a size")
+    raise AssertionError("no bin has two chunks of equal size")
 
 
 def cached(state: HeapState) -> tuple[int, int]:
-    """The index of a list in thread 0's cache that is not empty, and the list's newest object."""
+    """Return the index of thread 0's first non-empty cached list, and the list's newest object."""
     index = int(np.flatnonzero(state.tcache[0].head)[0])
     return index, int(state.tcache[0, index].head)
 

@@ -21,7 +21,7 @@ def test_fastbin_gives_the_newest_and_moves_others_to_the_cache(glibc: HeapState
     free(glibc, *objects)  # seven into the cache, five into the fastbin
     malloc(glibc, *[100] * 7)
     assert malloc(glibc, 100) == [objects[11]]
-    # Then the cache, filled from the newest to the oldest, gives the oldest first.
+    # The other four went to the cache, the newest first, so the cache returns the oldest first.
     assert malloc(glibc, *[100] * 4) == objects[7:11]
 
 

@@ -51,7 +51,7 @@ def test_next_chunk_found_by_the_search_is_merged(make_glibc: MakeHeap) -> None:
     free(state, two)  # into a fastbin, where it counts as in use
     assert realloc(state, one, 100) == one
     assert operations.usable_size(state, one) == 104
-    assert int(state.arena[0].fast) == 32  # the rest of the two merged chunks
+    assert int(state.arena[0].fast) == 32  # what is left of the two merged chunks
 
 
 def test_mapping_is_resized_and_stays_a_mapping(glibc: HeapState) -> None:
@@ -85,7 +85,7 @@ def test_aligned_mapping_keeps_the_bytes_before_it(glibc: HeapState) -> None:
 def test_aligned_mapping_is_resized_with_the_bytes_before_it(glibc: HeapState) -> None:
     address = operations.memalign(glibc, 0, 2048, 200_000)
     assert int(glibc.mp_[0].mmapped_mem) == 204_800
-    realloc(glibc, address, 3 * 4096 - 100)  # and 2,032 bytes before the chunk: 4 pages
+    realloc(glibc, address, 3 * 4096 - 100)  # 4 pages with the 2,032 bytes before the chunk
     assert int(glibc.mp_[0].mmapped_mem) == 4 * 4096
 
 

@@ -1,4 +1,4 @@
-"""Corruptions of a busy heap, at least one for each invariant, with the report expected."""
+"""Corruptions of a busy heap: at least one for each invariant, with a part of its sentence."""
 
 from allocsim.core.memory import Reservation
 from allocsim.designs.go import check_classes, check_pages
@@ -9,7 +9,7 @@ CORRUPTIONS = Corruptions()
 breaks = CORRUPTIONS.breaks
 
 CLASS = 9
-"""The class of 112 bytes, of which the busy heap has a cached span and partial ones."""
+"""The class of 112 bytes. The busy heap has a cached span and partial spans of this class."""
 
 
 def a_span(heap: Go) -> int:
@@ -52,7 +52,7 @@ def count_a_released_page_too_many(heap: Go, memory: Reservation) -> None:
     heap.system[0].released += 8192
 
 
-@breaks(check_pages.released_pages_are_free, "the page cache has released pages")
+@breaks(check_pages.released_pages_are_free, "the page cache marks pages as released")
 def release_a_page_that_left_the_cache(heap: Go, memory: Reservation) -> None:
     heap.mheap[0].page_cache_scav |= ~heap.mheap[0].page_cache
 

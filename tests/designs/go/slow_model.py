@@ -1,4 +1,7 @@
-"""A slow model of go with direct=1, in lists and dicts. It shares no code with the design."""
+"""A slow model of the design `go` with direct=1, made of lists and dicts.
+
+Only the size classes are those of the design.
+"""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +13,7 @@ TINY = 2
 
 @dataclass
 class Span:
-    """A span: first page, class and slots. The search for a free slot begins at `next`."""
+    """A span. `taken` marks the slots in use. The search for a free slot begins at `next`."""
 
     page: int
     size_class: int
@@ -120,7 +123,7 @@ class SlowGo:
             del self.span_at[page]
 
     def _take(self, pages: int) -> int:
-        """Take pages of the cached block, else the lowest run of free pages, else grow the heap."""
+        """Take pages from `cache` (the free pages of one block), else the lowest run, else grow."""
         if pages < 16:
             if not self.cache and False in self.used:
                 block = self.used.index(False) // BLOCK * BLOCK

@@ -132,9 +132,10 @@ def test_pacer_collects_when_the_heap_has_grown() -> None:
 
 
 def released(scavenger: int | str, events: int) -> int:
-    """Return the bytes released after `events` events, of which the first collects 32 MiB.
+    """Return how many bytes are released after `events` small allocations.
 
-    The collection makes the heap grow by a chunk of 4 MiB for its work buffers.
+    The first of these allocations starts a collection, which frees 32 MiB. The collection makes
+    the heap grow by a chunk of 4 MiB for its work buffers.
     """
     space = 256 << 20
     with Heap("go", reserve=space, GOGC="off", collect=1025, scavenger=scavenger) as heap:
@@ -148,7 +149,7 @@ def released(scavenger: int | str, events: int) -> int:
 
 
 def test_scavenger_takes_a_step_in_each_period() -> None:
-    """A step is 64 KiB, but does not split a huge page of 2 MiB."""
+    """A step releases 64 KiB or, as here, the whole huge page of 2 MiB that contains them."""
     unused = released("off", 900)
     assert unused == (4 << 20) - (32 << 10)
     after = [released(100, events) for events in (1, 100, 101, 200, 201, 900)]
@@ -157,5 +158,5 @@ def test_scavenger_takes_a_step_in_each_period() -> None:
 
 
 def test_scavenger_with_period_0_takes_all_steps_at_once() -> None:
-    """The goal is 1.1 times the memory in use, and nothing is in use."""
+    """The scavenger retains 1.1 times the memory in use, and here nothing is in use."""
     assert released(0, 1) == released(0, 900) == released(1, 100) == 36 << 20

@@ -36,7 +36,7 @@ def object_size(request: int) -> int:
 
 @dataclass
 class PageModel:
-    """The heap, span by span."""
+    """The state of a heap: its free spans, cached objects and live objects."""
 
     pages: int = 0
     """Pages obtained from the operating system."""
@@ -94,7 +94,7 @@ class PageModel:
         return first, pages
 
     def best_fit(self, pages: int) -> Span | None:
-        """Remove the shortest free span that is long enough from its list."""
+        """Take the shortest free span of at least `pages` pages off its list, or return None."""
         for length in range(pages, LARGE_LIST):
             if self.short.get(length):
                 return self.short[length].pop()

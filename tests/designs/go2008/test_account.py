@@ -1,4 +1,4 @@
-"""Account: every part equals a count over the spans and free lists."""
+"""The account of a heap: each part equals what a walk over all spans and free lists counts."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.driving import Sizes, few_sizes, mixed_sizes, new_run, play, random_c
 
 
 def counted(state: Go2008, live: int) -> dict[str, int]:
-    """Return the parts that are not zero, by a walk over all spans and lists."""
+    """Return the parts that this design has, counted by a walk over all spans and free lists."""
     spans = state.span[1 : int(state.counters[0].spans) + 1]
     free = sum(int(s.pages) * PAGE for s in spans if s.state == SpanState.FREE)
     small = [span for span in spans if span.objects]

@@ -13,7 +13,8 @@ from tests.conftest import PAGE, Unsound, contents
 from tests.designs.go2008.lookup import SIZES, links
 
 SOME = [0, 1, 2, 14, 15, 46, 47, 59, 60, 100, 167]
-"""Classes with short and long chunks. Some chunks end with an object, others have a tail."""
+"""Classes with short and long chunks. A chunk is the memory of one refill. Some chunks end with an
+object, others have a tail."""
 
 some_classes = pytest.mark.parametrize("size_class", SOME, ids=lambda c: f"{SIZES[c]} bytes")
 

@@ -1,4 +1,4 @@
-"""go2008 agrees with the page model on random streams and on a recorded trace."""
+"""go2008 agrees with `page_model` on random streams and on a recorded trace."""
 
 import random
 import zipfile
@@ -42,7 +42,7 @@ def every_class(rng: random.Random) -> int:
 
 
 def natural_alignment(rng: random.Random, size: int) -> int:
-    """Return the exponent of an alignment that every object of the size's class has."""
+    """Return log2 of an alignment that any object of `size` bytes has."""
     slot = object_size(size) if size < SMALL else 4096
     return rng.randrange(min(slot & -slot, 4096).bit_length())
 
@@ -54,7 +54,7 @@ STREAMS: dict[str, tuple[int, int, Callable[[random.Random], int]]] = {
     "large sizes, two threads": (60, 2, large_sizes),
     "every class, three threads": (500, 3, every_class),
 }
-"""Objects, threads and sizes of the random streams."""
+"""Each random stream: number of objects, number of threads, and the function that draws sizes."""
 
 
 def figures(state: Go2008, run: Run) -> dict[str, int]:

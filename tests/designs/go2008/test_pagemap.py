@@ -113,7 +113,7 @@ def test_full_table_of_nodes_fails(state: Go2008) -> None:
 
 
 def nodes_needed(first: int, pages: int) -> int:
-    """Return the number of nodes for a range of pages: its prefixes, the root and the null node."""
+    """Return the number of nodes for a range of pages, with the root and the null node."""
     last = first + pages - 1
     return 2 + sum((last >> shift) - (first >> shift) + 1 for shift in (13, 26, 39))
 

@@ -1,4 +1,4 @@
-"""Whether an object begins at an address, for every offset of a span."""
+"""pointer_status finds whether an object begins at an address, for any offset in a span."""
 
 import pytest
 
@@ -14,7 +14,7 @@ BASE = 1 << 40
 
 
 def span_of(size: int, state: SpanState = SpanState.IN_USE) -> Span:
-    """Return a span of objects of a size, or of one large object if it is 0."""
+    """Return a span of objects of `size` bytes, or of one large object if `size` is 0."""
     chunk = min(1024 * size, 1 << 20) if size else 16 * PAGE
     record = table(Span, 1)[0]
     record.address, record.pages, record.state = BASE, -(-chunk // PAGE), state

@@ -1,4 +1,4 @@
-"""Lists of the cache of thread 0: allocate, free, and bring a list into a wanted state."""
+"""Helpers that allocate and free on thread 0, and set up a free list of its cache."""
 
 from allocsim.core.records import HeapState
 from allocsim.designs.tcmalloc.thread_cache import deallocate, fetch_from_central_cache, pop
@@ -38,7 +38,7 @@ def cached_size(state: HeapState) -> int:
 def with_list(state: HeapState, length: int, max_length: int, size_class: int = CLASS) -> list[int]:
     """Give thread 0 a list with this length and max_length, in a cache with a high max_size.
 
-    Returns further objects, which are in use.
+    Returns other objects of the class, which are in use.
     """
     found = allocate(state, length + 40, size_class)
     state.cache[0].max_size = 1 << 30

@@ -27,7 +27,7 @@ def class_for(size: int) -> int:
 
 
 def slot(size: int) -> int:
-    """Return the bytes of an object allocated for a request."""
+    """Return the allocated size of a request, in bytes."""
     return SIZES[class_for(size)] if size <= MAX_SIZE else -(-size // PAGE) * PAGE
 
 
@@ -42,9 +42,9 @@ def pages_of(state: HeapState, *spans: int) -> list[int]:
 
 
 def separated(state: HeapState, *lengths: int) -> list[int]:
-    """Return spans in use of these lengths, by address; no page of the heap is free.
+    """Allocate spans of these lengths, then the rest of the heap; return the spans by address.
 
-    They are kept apart by used pages, so that they do not coalesce when they are freed.
+    Other pages in use separate the spans, so that they do not coalesce when they are freed.
     """
     spans = []
     for pages in lengths:
@@ -81,7 +81,10 @@ def on_list(state: HeapState, wanted: SpanState, pages: int) -> list[int]:
 
 
 def unsound(heap: Heap) -> list[str]:
-    """Return the violated invariants of a heap whose spans the test itself has allocated."""
+    """Return the violated invariants of a heap in which a test has called `new_run`.
+
+    `new_run` does not count large pages, so they are counted here first.
+    """
     in_use = (SpanState.IN_USE, SpanState.STACK)
     heap.state.counters[0].large_pages = sum(
         span.pages

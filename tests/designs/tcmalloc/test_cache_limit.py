@@ -153,7 +153,7 @@ def test_caches_are_stolen_from_in_turn_and_never_from_themselves(tcmalloc: Heap
     for _ in range(5):
         increase_cache_limit(tcmalloc, 2)
         found.append(limits(tcmalloc, 0, 1, 3))
-    # The turn starts at the oldest, continues with the newest, and skips thread 2.
+    # Thread 2 steals from threads 0 (the oldest), 3 (the newest), 1, 0 and 3, in this order.
     assert found == [[19, 20, 20], [19, 20, 19], [19, 19, 19], [18, 19, 19], [18, 19, 18]]
     assert limits(tcmalloc, 2) == [25]
 
@@ -162,7 +162,8 @@ def test_steal_gives_up_after_ten_caches(tcmalloc: HeapState) -> None:
     begin(tcmalloc, MAX_PROBES + 1)
     tcmalloc.static[0].unclaimed_cache_space = 0
     tcmalloc.cache[1].max_size = 20 * STEAL_AMOUNT
-    tcmalloc.static[0].next_memory_steal = 1  # thread 0, then from the newest down to thread 1
+    # The search begins at thread 0, and goes on from the newest thread down to thread 1.
+    tcmalloc.static[0].next_memory_steal = 1
     increase_cache_limit(tcmalloc, 3)
     assert limits(tcmalloc, 1, 3) == [20, 1]
     increase_cache_limit(tcmalloc, 3)

@@ -24,7 +24,7 @@ Request = Callable[[HeapState], int]
 
 
 def obtained(state: HeapState) -> tuple[int, ...]:
-    """Return the memory of a heap: the end of its pages, bytes of heap and of metadata."""
+    """Return the end address of a heap's pages, the bytes of heap and the bytes of metadata."""
     system = state.system[0]
     return int(system.next), int(system.heap), int(system.metadata)
 
@@ -47,7 +47,7 @@ def leave_span_records(state: HeapState, count: int) -> None:
 def frozen_with(heap: Heap, count: int) -> HeapState:
     """Return a frozen heap with free spans and room for `count` more span records."""
     state = heap.state
-    malloc(state, 8)  # a cache, and a class with free objects
+    malloc(state, 8)  # creates a cache, and a size class with free objects
     malloc(state, MEDIUM)
     operations.free(state, 0, malloc(state, 200 * PAGE))
     leave_span_records(state, count)
@@ -62,7 +62,7 @@ def test_frozen_heap_has_no_metadata_for_thousands_of_stacks(tcmalloc_heap: Heap
     operations.freeze(state)
     before = obtained(state)
     stacks = [operations.allocate_stack(state, PAGE) for _ in range(2800 if PURE else 5900)]
-    # Two records belong to the library itself, and one to the span that remains.
+    # Two records belong to the library itself, and one to the rest of the free span.
     assert sum(address != 0 for address in stacks) == SPANS_PER_CHUNK - RESERVED_SPANS - 1
     assert operations.refusal(state) == Status.FROZEN
     assert obtained(state) == before
@@ -152,7 +152,7 @@ def test_cache_without_a_record_is_not_created(tcmalloc_heap: Heap) -> None:
         assert operations.refusal(state) == Status.FROZEN
     assert records(state) == records_before
     assert malloc(state, 100, 3)
-    # A thread without a cache may free; a cache that ended leaves its record.
+    # A thread without a cache can free. The record of an ended thread's cache is reused.
     assert operations.free(state, CACHES_PER_CHUNK, addresses[0]) == Status.OK
     assert operations.thread_done(state, 5) == Status.OK
     assert malloc(state, 100, CACHES_PER_CHUNK)

@@ -1,4 +1,4 @@
-"""Heap growth: its size, its costs, and coalescing of all free pages before the heap grows."""
+"""Heap growth: its length, its metadata, and the coalescing of all free pages before it."""
 
 from collections.abc import Callable
 
@@ -115,23 +115,23 @@ def test_heap_grows_when_coalescing_does_not_suffice(tcmalloc: HeapState) -> Non
 
 
 def not_past_128_mib(state: HeapState) -> None:
-    """The heap stays below a multiple of 128 MiB."""
+    """Prepare a heap whose growth does not reach the next multiple of 128 MiB."""
     adjacent_free_spans(state, 4 * MIB, 30 * MIB)
 
 
 def less_than_a_quarter(state: HeapState) -> None:
-    """Too few pages are free in both states."""
+    """Prepare a heap of which less than a quarter is FREE or RETURNED."""
     adjacent_free_spans(state, 107 * MIB, 10 * MIB)
 
 
 def all_free(state: HeapState) -> None:
-    """Nothing is RETURNED."""
+    """Prepare a heap without RETURNED spans."""
     new_run(state, 67 * MIB)
     delete_run(state, new_run(state, 60 * MIB))
 
 
 def all_returned(state: HeapState) -> None:
-    """Nothing is FREE."""
+    """Prepare a heap without FREE spans."""
     all_free(state)
     release_at_least_n_pages(state, 60 * MIB)
 

@@ -1,4 +1,4 @@
-"""Metadata accounting: chunks per kind of record, areas, and none in a frozen heap."""
+"""Metadata comes in chunks for each kind of record, from areas; a frozen heap gets no more."""
 
 import pytest
 

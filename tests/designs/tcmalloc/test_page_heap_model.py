@@ -16,14 +16,18 @@ from tests.designs.tcmalloc.lookup import FREE, unsound
 
 
 class Runs:
-    """The page heap as a sorted list of runs: [address in pages, pages, free since or 0]."""
+    """A model of the page heap: a list of runs of pages, sorted by address.
+
+    A run is [number of the first page, number of pages, time]. The time is the clock at which the
+    run became free, or 0 if the run is in use.
+    """
 
     def __init__(self) -> None:
         self.runs: list[list[int]] = []
         self.clock = 0
 
     def take(self, pages: int) -> int:
-        """Take the best fit, growing the heap if nothing fits; return its first page."""
+        """Allocate pages from the best fit; grow the heap if no run fits. Return the first page."""
         run = self.fit(pages)
         if run is None:
             self.grow(max(pages, 128))
@@ -36,14 +40,18 @@ class Runs:
         return run[0]
 
     def fit(self, pages: int) -> list[int] | None:
-        """Return the shortest run that fits; of equal ones the newest, or the lowest if large."""
+        """Return the shortest free run of at least `pages` pages, or None if all are shorter.
+
+        Of several runs of that length, return the one that became free last, or the one with the
+        lowest address if the length exceeds MAX_PAGES.
+        """
         fitting = [run for run in self.runs if run[2] and run[1] >= pages]
         return min(
             fitting, key=lambda r: (r[1], -r[2] if r[1] <= MAX_PAGES else r[0]), default=None
         )
 
     def grow(self, pages: int) -> None:
-        """Add pages at the end."""
+        """Add a run of free pages at the end of the heap."""
         end = sum(self.runs[-1][:2]) if self.runs else 0
         self.runs.append([end, pages, 0])
         self.give_back(end)

@@ -1,4 +1,4 @@
-"""Page release: list by list, paced by a counter, and on request."""
+"""Page release, from one free list after the other: paced by a counter, and on request."""
 
 import pytest
 

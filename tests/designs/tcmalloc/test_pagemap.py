@@ -24,7 +24,7 @@ from tests.conftest import RESERVE
 
 SPAN = LIST_HEADS + 1
 ROOT = 5
-"""A row of the root that the heaps of these tests do not use."""
+"""Index of an entry of the root that the heaps of these tests do not use."""
 
 
 def covered(state: HeapState, pages: int, first: int = 10) -> int:

@@ -55,7 +55,7 @@ def test_alignment_beyond_a_page_uses_whole_pages(
 @pytest.mark.parametrize(
     ("old", "new", "size"),
     [
-        (112, 112, 112),  # as it is
+        (112, 112, 112),  # the same size
         (112, 56, 112),  # half used: stays in place
         (112, 55, 64),  # less than half: moves
         (112, 113, 144),  # grows by a quarter: 140
@@ -93,7 +93,7 @@ def test_realloc_allocates_the_new_object_before_it_frees_the_old(tcmalloc: Heap
 def test_realloc_falls_back_to_the_requested_size(tcmalloc_heap: Heap, tcmalloc: HeapState) -> None:
     address, other = malloc(tcmalloc, 112), malloc(tcmalloc, 128)
     operations.freeze(tcmalloc)
-    while malloc(tcmalloc, PAGE):  # until no pages are left for a class with a quarter more
+    while malloc(tcmalloc, PAGE):  # until no pages are left for objects of 140 bytes
         pass
     operations.free(tcmalloc, 0, other)
     moved = operations.realloc(tcmalloc, 0, address, 113)

@@ -1,4 +1,4 @@
-"""Size classes: the library's table, and the smallest class for every size."""
+"""Size classes: they are the library's, and each size is in the smallest class that holds it."""
 
 import csv
 from itertools import pairwise

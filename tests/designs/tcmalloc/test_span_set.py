@@ -1,4 +1,4 @@
-"""Span sets: ordered by length and address, and shallow whatever the order of calls."""
+"""Span sets are sorted by length and address. Their trees are shallow for any order of calls."""
 
 import random
 from bisect import bisect_left, insort

@@ -1,4 +1,4 @@
-"""Fixtures: the recorder, the counter and the programs, compiled."""
+"""Fixtures: the compiled recorder and test programs, and a counter of the programs' calls."""
 
 import subprocess
 from pathlib import Path
@@ -39,7 +39,7 @@ def library(compiled: Path) -> Path:
 
 @pytest.fixture
 def chain(compiled: Path, library: Path, tmp_path: Path) -> Chain:
-    """Run a program under the counter and the recorder."""
+    """A Chain, which runs a program with the counter and the recorder preloaded."""
     return Chain(library, compiled / "counter.so", tmp_path)
 
 

@@ -1,4 +1,8 @@
-"""Run programs under the recorder and an independent counter, and compare the two."""
+"""Run programs under the recorder and an independent counter, and compare the two.
+
+A program image is a process until it calls exec; each exec begins another image. The recorder makes
+a recording of each image. The counter (`counter.c`) writes a page of counters for each image.
+"""
 
 import os
 import struct
@@ -22,13 +26,14 @@ FIELDS = (
 """Fields of a page of counters, in the order of counter.c."""
 
 CALLS = FIELDS[:10]
-"""Calls that are compared. `free` includes operator delete. If a library lacks a form of operator
-delete, that form calls another form or free, and counter and recorder may name it differently."""
+"""Calls that are compared. `free` includes operator delete: if a malloc library does not define a
+form of operator delete, libstdc++'s form calls another form or free, so the counter and the
+recorder may give such a call different names."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A run: the images that were recorded, and the counters of its processes."""
+    """A run of a program: its recorded images, and the counters of its processes."""
 
     status: int
     out: str
@@ -97,7 +102,10 @@ def _counters(directory: Path) -> dict[int, list[dict[str, int]]]:
 
 
 def calls_of(trace: ImageTrace) -> dict[str, int]:
-    """Return the number of recorded calls of each kind of the counter; the trace has been read."""
+    """Return the number of recorded calls under each name in CALLS.
+
+    The trace must have been read to its end.
+    """
     kinds = dict(trace.reader.calls_by_kind)
     kinds["realloc"] = kinds.pop("realloc", 0) + kinds.pop("reallocarray", 0)
     kinds["new"] = kinds.pop("operator new", 0) + kinds.pop("operator new(align_val_t)", 0)

@@ -1,4 +1,4 @@
-"""The recorder sees every call: it counts as many of each kind as an independent counter."""
+"""The recorder sees every call: its counts of each kind equal those of the independent counter."""
 
 import re
 import shutil
@@ -69,7 +69,7 @@ def test_threads_begin_end_and_have_names(chain: Chain, program: str) -> None:
     assert stats.operations["THREAD_DONE"] == 40
     assert [*trace.description["thread_names"].values()].count("worker") == 40
     assert {*trace.description["thread_names"]} == {*range(41)}
-    assert len(image.lanes) <= 9, "a thread goes on with the lane of one that has ended"
+    assert len(image.lanes) <= 9, "a new thread must reuse the file of one that has ended"
 
 
 def test_end_of_a_thread_comes_after_its_destructors(chain: Chain, program: str) -> None:
@@ -90,7 +90,7 @@ def test_forked_child_begins_with_what_it_inherits(chain: Chain, program: str) -
     trace, stats = require_equal(recorded, child)
     assert trace.inherited == 2
     assert stats.allocations == 2 + 10
-    assert stats.live_bytes == 500, "it has freed the other object"
+    assert stats.live_bytes == 500, "the child has freed the object of 1,000 bytes"
 
 
 def test_fork_past_libc_gets_files_of_its_own(chain: Chain, program: str) -> None:
@@ -173,9 +173,9 @@ def test_program_that_cannot_make_its_file_is_a_loss(chain: Chain, program: str)
     assert re.search(r"not recorded: programs \(.*; possible reasons: .*ulimit, full disk", loss)
 
 
-@pytest.mark.skipif(PURE, reason="it makes a million records")
+@pytest.mark.skipif(PURE, reason="the program makes a million records")
 def test_signals_that_leave_the_recorder_lose_nothing(chain: Chain, program: str) -> None:
-    """The counter is not used: it would never release its lock if the handler leaves by longjmp."""
+    """The counter does not run: a longjmp from the handler could leave the counter's lock held."""
     alone = Chain(chain.recorder, None, chain.place)
     recorded = alone(program, "storm")
     (image,) = recorded.images

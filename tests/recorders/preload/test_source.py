@@ -97,7 +97,10 @@ def test_threads_that_share_lanes_do_not_race(tmp_path: Path, names: list[str]) 
 
 
 def test_block_is_freed_before_another_thread_gets_it(tmp_path: Path) -> None:
-    """If stamps are the results of rdtsc, one of three runs of 500,000 calls fails."""
+    """The stamp of a free is earlier than that of the next allocation of the block.
+
+    If stamps were the bare results of rdtsc, one of three runs of 500,000 calls would fail.
+    """
     if not is_tsc_trusted():
         pytest.skip("the time stamp counter of this machine is not trusted")
     program = tmp_path / "handover"

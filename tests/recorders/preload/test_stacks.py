@@ -36,7 +36,7 @@ def recorded_stacks(
 
 
 def sites_by_size(recorded: Recorded) -> dict[int, set[int]]:
-    """Return, for each requested size, the sites at which the only image allocates that size."""
+    """Return the numbers of the sites that allocate each size, in a recording of one image."""
     (image,) = recorded.images
     trace = recorded.trace(image)
     found: dict[int, set[int]] = {}
@@ -88,7 +88,7 @@ def test_equal_stacks_have_one_number(chain: Chain, program: str) -> None:
 def test_stacks_of_a_forked_child_are_its_own(chain: Chain, program: str) -> None:
     parent, child = chain(program, "forks", sites=True).images
     assert len(Stacks(parent).rows) > 1
-    assert len(Stacks(child).rows) == 2, "ten calls in one line"
+    assert len(Stacks(child).rows) == 2, "the unknown stack, and that of the calls in churn()"
 
 
 def test_signal_handlers_that_allocate_do_not_change_a_stack(chain: Chain, program: str) -> None:
@@ -97,7 +97,7 @@ def test_signal_handlers_that_allocate_do_not_change_a_stack(chain: Chain, progr
     (image,) = alone(program, "storm", "fail", sites=True).images
     stacks = Stacks(image)
     assert image.header["siteless"] == 0
-    assert len(stacks.rows) - 1 <= 12, "the loop, the handler at a few places, and the rest"
+    assert len(stacks.rows) - 1 <= 12, "stacks of the loop, of the handlers and of the rest"
 
 
 def test_without_the_option_there_are_no_stacks(chain: Chain, program: str) -> None:

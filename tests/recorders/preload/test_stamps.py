@@ -1,7 +1,10 @@
 """Stamps order the calls of a thread, and the calls of two threads on one object.
 
-rdtsc does not wait for the load of the address. When its result was the stamp of a free, up to
-1,188 of the 30,000 frees of `hands_over` preceded the allocation (AMD EPYC, in three of six runs).
+The bare result of rdtsc is no stamp, because it may be too early (see `stamp.c`). When frees were
+stamped with that result, up to 1,188 of the 30,000 frees of `hands_over` were stamped before their
+allocations (AMD EPYC, in three of six runs).
+
+A lane is a file of records that one thread at a time writes (see `traces.preload.layout`).
 """
 
 from collections.abc import Iterator
@@ -15,7 +18,7 @@ from allocsim.traces.preload.layout import CHUNK, SLACK, WORDS, Code
 from tests.recorders.preload.running import Chain
 
 Record = tuple[int, int, int]
-"""Stamp, code, and the word after them, which is the address of an object."""
+"""Stamp, code, and the next word, which is the address of an object."""
 
 
 def records_of(lane: Path) -> Iterator[Record]:

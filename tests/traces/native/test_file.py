@@ -1,4 +1,4 @@
-"""allocsim traces: read back from a mapping or a stream; damage is an error."""
+"""Files in allocsim's trace format: read from a mapping or a stream; damage is an error."""
 
 import gzip
 import io

@@ -69,7 +69,7 @@ def test_header_is_read_back_unchanged() -> None:
 
 
 def test_layout_on_disk_stays_as_it_is() -> None:
-    """The offsets are as in the module's docstring."""
+    """The offsets are those that the docstring of `native.header` lists."""
     whole = encode_header(ABOUT, BEGIN, 4)
     text = msgspec.json.encode(ABOUT)
     assert whole[:12] == b"allocsim\r\n\x1a\n"

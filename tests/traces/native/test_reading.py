@@ -20,7 +20,7 @@ from tests.traces.streams import trace_of
 
 @pytest.fixture
 def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A sparse file of 128 chunks and 5 rows, all zeros; validation is replaced by a read."""
+    """A sparse file of 128 chunks and 5 events, all zeros, which are read but not validated."""
     path = tmp_path / "long.allocsim"
     write_trace(trace_of([malloc(0, 1)]), path)
     content = path.read_bytes()[: -EVENT.itemsize]

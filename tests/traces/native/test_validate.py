@@ -1,4 +1,4 @@
-"""Validation: each way in which a row can be invalid."""
+"""Validation of a trace's rows (events and notes): each way in which a row can be invalid."""
 
 import random
 from itertools import product

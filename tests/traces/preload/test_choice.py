@@ -1,4 +1,4 @@
-"""A number selects one of the program images in a recording."""
+"""A number selects a program image (a process until it calls exec) in a recording."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def test_file_that_is_no_header_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_lanes_of_an_image_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
-    """Lane 0 has the stacks. A file with another ending is not a lane."""
+    """The name of a lane's file ends in the lane's number. Lane 0 has stacks instead of calls."""
     image = write_image(tmp_path, *[[]] * 17)
     for ending in ("0", "zz", "1.2"):
         (tmp_path / f"7-{image.identity:x}.{ending}").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""Merging lanes: the result equals that of a sort; other tests are of cases that no sort covers."""
+"""Merging the lanes of a program image by stamp (see `preload.layout` for these terms)."""
 
 import random
 import struct
@@ -42,7 +42,7 @@ def test_lanes_come_in_the_order_of_their_stamps(tmp_path: Path, seed: int) -> N
 
 
 def test_call_has_the_number_of_its_stack(tmp_path: Path) -> None:
-    """The first of a realloc's two records has the stack. Between them is another thread's call."""
+    """A realloc's first record has the stack. Another thread's call precedes its second record."""
     one: list[Record] = [
         (Code.MALLOC | WITH_SITE, 1, 0x100, 10, 7),
         (Code.REALLOC | WITH_SITE, 2, 0x100, 20, 8),
@@ -91,7 +91,7 @@ def test_realloc_is_one_event(tmp_path: Path) -> None:
 
 
 def test_old_address_of_a_realloc_may_be_used_before_it_ends(tmp_path: Path) -> None:
-    """Thread 2 allocates the address that thread 1 is freeing, and resizes the new object too."""
+    """Thread 2 gets the old address before thread 1's realloc returns, and resizes that block."""
     one: list[Record] = [
         (Code.MALLOC, 1, 0x100, 10),
         (Code.REALLOC, 2, 0x100, 20),
@@ -126,7 +126,7 @@ def test_failed_realloc_keeps_its_object(tmp_path: Path) -> None:
 
 
 def test_unfinished_record_is_passed_over(tmp_path: Path) -> None:
-    """Zeros and UNWRITTEN are in a record if a signal handler has left the recorder by longjmp."""
+    """If a signal handler leaves the recorder by longjmp, a record has UNWRITTEN and zeros."""
     image = write_image(tmp_path, [])
     rest = encoded([(Code.MALLOC, 5, 0x100, 10)])
     hole = struct.pack("<4Q", 3 << 8 | Code.UNWRITTEN, 0x1234567, 99, 0)
@@ -140,7 +140,7 @@ def test_unfinished_record_is_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("words", "damaged"), [(16, 0), (17, 1)])
 def test_zeros_in_place_of_records_are_damage(tmp_path: Path, words: int, damaged: int) -> None:
-    """A signal handler would leave fewer zeros. The records after the zeros are read."""
+    """A signal handler leaves at most 16 words of zeros. The records after the zeros are read."""
     image = write_image(tmp_path, [])
     begin = encoded([(Code.BEGIN, 0, 1 << 32)])[:16]
     rest = encoded([(Code.MALLOC, 5, 0x100, 10)])[:24]

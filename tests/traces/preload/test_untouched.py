@@ -1,4 +1,4 @@
-"""Notes on large blocks become pairs of a row and the bytes that were touched."""
+"""TOUCHED notes become pairs: the row of a large block's allocation, and its touched bytes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,16 +13,16 @@ from allocsim.traces.preload.untouched import UntouchedBlocks
 from tests.driving import Call, free, malloc, realloc, stream
 
 NOTE = Op.RELEASE
-"""Stands for TOUCHED, which is not an Op; `collected` replaces it."""
+"""The `op` of a note until `collected` sets it to TOUCHED, which is not an Op."""
 
 
 def touched(number: int, size: int) -> Call:
-    """A note on an object."""
+    """Return a note that `size` bytes of the object `number` were touched."""
     return Call(NOTE, number, size)
 
 
 def collected(*chunks: Sequence[Call], before: int = 0) -> tuple[UntouchedBlocks, list[Any]]:
-    """Return the blocks of chunks with notes, and the chunks without the notes."""
+    """Collect the notes of the chunks; return the blocks, and the chunks without the notes."""
     made = [stream(*calls) for calls in chunks]
     for chunk in made:
         chunk.op[chunk.op == NOTE] = TOUCHED

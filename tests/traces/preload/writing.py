@@ -1,4 +1,8 @@
-"""Recordings written word by word, in the recorder's format."""
+"""Recordings written word by word, in the format of the recorder `preload`.
+
+An image is a process until it calls exec. A lane is a file with records of an image. A stamp is the
+time of a recorded call (see `traces.preload.layout`).
+"""
 
 import struct
 from pathlib import Path
@@ -20,7 +24,7 @@ from allocsim.traces.preload.layout import (
 )
 
 IDENTITY = 1000
-"""Stamp of the first call of an image."""
+"""Stamp of an image's first call, which is also in the names of the image's files."""
 
 Record = tuple[int, int, int, int, int] | tuple[Code, int, int, int] | tuple[Code, int, int]
 """A record: its code, its stamp relative to IDENTITY, and its other words."""
@@ -33,7 +37,7 @@ def write_image(
     parent: int = 0,
     identity: int = IDENTITY,
 ) -> Image:
-    """Write an image with these lanes. Lane N, from 1 on, begins with the BEGIN of thread N."""
+    """Write an image with these lanes, numbered from 1. Lane N begins with a BEGIN of thread N."""
     header = np.zeros(1, HEADER)
     header["magic"], header["version"] = MAGIC, VERSION
     header["process"], header["identity"], header["parent"] = process, identity, parent
@@ -54,7 +58,7 @@ def write_window(lane: Path, chunk: bytes, before: int) -> None:
 
 
 def encoded(records: list[Record], identity: int = IDENTITY) -> bytes:
-    """Return the chunks of a lane."""
+    """Return the records as the contents of a lane's file."""
     chunks = [b""]
     for code, stamp, *words in records:
         head = (stamp + identity & (1 << 56) - 1) << 8 | code

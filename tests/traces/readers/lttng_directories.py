@@ -50,7 +50,7 @@ def metadata_packets(text: str, size: int = PAGE) -> bytes:
 
 
 def packet(events: Sequence[Event], number: int = 0, discarded: int = 0) -> bytes:
-    """Return a packet. If 32 bits do not determine an event's time, its header is extended."""
+    """Return a packet. If 32 bits do not determine an event's time, the time takes 64 bits."""
     body, last = b"", events[0].time if events else 0
     for event in events:
         if event.time - last < 1 << 32:

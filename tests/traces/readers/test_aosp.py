@@ -1,4 +1,4 @@
-"""The reader of Android's text: each kind of line, with and without an event."""
+"""The reader of Android's text: lines that become an event, and lines that do not."""
 
 import random
 
@@ -80,8 +80,8 @@ DROPPED = {
     "one byte too many": ("5: malloc 0x20 140737488355329", "impossible size"),
     "size of 18 digits": ("5: malloc 0x20 999999999999999999", "impossible size"),
     "size of 20 digits": ("5: malloc 0x20 18446744073709551615", "impossible size"),
-    "failed call for more than can be": ("5: malloc 0x0 18446744073709551615", "failed call"),
-    "failed realloc to more than can be": (
+    "malloc of too much that failed": ("5: malloc 0x0 18446744073709551615", "failed call"),
+    "realloc to too much that failed": (
         "5: realloc 0x0 0x10 18446744073709551615",
         "failed call",
     ),

@@ -1,4 +1,4 @@
-"""AOSP text in many blocks: a plain reader gives the same events, wherever a block or file ends."""
+"""AOSP text, read in blocks, has the events of a simple reader, wherever a block or file ends."""
 
 import gzip
 import random

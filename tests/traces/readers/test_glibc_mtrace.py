@@ -21,7 +21,7 @@ FORMAT = glibc_mtrace.FORMAT
 def record(
     kind: int, pointer1: int = 0, pointer2: int = 0, size: int = 0, size2: int = 0, thread: int = 7
 ) -> bytes:
-    """A record; the bits for the path that the call took are random."""
+    """A record; the bits for the path that the call took are arbitrary."""
     return struct.pack(
         "<iIQQQQQQQ", thread, kind | 0xABCD00, pointer1, pointer2, size, size2, 9, 0, 0
     )

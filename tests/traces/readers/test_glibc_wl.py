@@ -30,7 +30,7 @@ def number(value: int) -> bytes:
 
 
 def code(*numbers: int) -> bytes:
-    """A byte code and its numbers."""
+    """A code of one byte, and its numbers."""
     first, *rest = numbers
     return bytes([first]) + b"".join(number(value) for value in rest)
 

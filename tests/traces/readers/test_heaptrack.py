@@ -176,8 +176,9 @@ TOTALS = {
     "sqlite": Totals(3585, 3583, 1_136_671, 400_788, 2, 8192),
     "ls": Totals(240, 73, 151_982, 138_765, 167, 33_787),
 }
-"""Output of `heaptrack_print` of heaptrack 1.4. sqlite: 3585 calls to allocation functions, a peak
-of 400.79K, 8.19K left. ls: 240 calls, a peak of 138.76K, 33.79K left."""
+"""For sqlite, `heaptrack_print` of heaptrack 1.4 reports 3585 calls to allocation functions, a peak
+of 400.79K, and 8.19K left at the end. For ls, it reports 240 calls, a peak of 138.76K, and 33.79K
+left."""
 
 POOL = 72_704
 """Bytes that libstdc++, which heaptrack loads into every program, keeps for exceptions."""

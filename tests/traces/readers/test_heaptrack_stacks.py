@@ -1,4 +1,4 @@
-"""Stacks in heaptrack files: both kinds of file, every format; wrong lines do no harm."""
+"""Stacks in heaptrack files: raw and interpreted files, old formats, and malformed lines."""
 
 import shutil
 import subprocess
@@ -98,13 +98,13 @@ def test_raw_address_is_an_offset_of_the_module_that_was_loaded_then() -> None:
     ["m 1 x 5", "m 1 x 5 z", "i 1", "i 5 1 9 9 9", "i x y", "i fffffffffffffffff 0", "t 1 99",
      "s 1 a b", "m 3 xy"],
 )  # fmt: skip
-def test_wrong_name_harms_nothing(line: str) -> None:
+def test_malformed_name_does_no_harm(line: str) -> None:
     found = stacks(f"{RAW}{line}\nI 1000 1\n+ 8 1 10\n+ 8 5 20\n")
     assert found[1] == ()
 
 
 @pytest.mark.parametrize("line", ["t ", "t 1", "t x y", "t 1 x"])
-def test_wrong_row_counts_and_has_no_caller(line: str) -> None:
+def test_malformed_row_has_a_number_and_no_caller(line: str) -> None:
     found = stacks(f"{RAW}t 2001 0\n{line}\nt 3001 1\n+ 18 3 55d0\n+ 18 2 66d0\n")
     assert [frame.function for frame in found[0]] == ["0x3000", "0x2000"]
     assert len(found[1]) == 1

@@ -1,4 +1,7 @@
-"""The reader of Firefox's log: each call, plain and munged; marks; each kind of broken line."""
+"""The reader of Firefox's logs, raw or munged (slots in place of addresses).
+
+A mark is a line such as jemalloc_stats(), a call that does not affect the heap.
+"""
 
 import pytest
 
@@ -27,7 +30,7 @@ GOOD: dict[str, tuple[str, Event]] = {
     "realloc of no slot": ("realloc(#0,24)=#17", (Op.MALLOC, 24, 0, 0, 1)),
     "free of a slot": ("free(#16)", (Op.FREE, 0, 0, 0, 0)),
 }
-"""Calls after BEFORE, with the event of each. Slot #16 is the address in BEFORE, 0x10."""
+"""Calls that follow BEFORE, and their events. Slot #16 is read as the address 0x10."""
 
 
 @pytest.mark.parametrize("ids", ["9 9", "9 0"], ids=["same thread", "thread 0"])

@@ -1,4 +1,4 @@
-"""Trace directories of LTTng: they give the calls of a model, and damaged ones do no harm."""
+"""Trace directories of LTTng: every kind of call, several streams, and damaged files."""
 
 import random
 from pathlib import Path
@@ -29,7 +29,7 @@ SECOND = 10**9
 
 
 def calls_of(place: Path) -> list[tuple[int, ...]]:
-    """Return every call of a directory, of all processes, without its unknown call site."""
+    """Return the calls of all processes in a directory, without call sites, which are all 0."""
     (metadata,) = place.rglob("metadata")
     layouts = read_layouts(metadata.read_bytes())
     assert layouts is not None

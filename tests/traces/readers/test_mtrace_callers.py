@@ -69,7 +69,7 @@ def test_calls_by_caller_are_those_of_a_plain_count(program: str) -> None:
         for op, _, stack in stacks_of(trace):
             if op <= Op.REALLOC:
                 found[stack[0].module, stack[0].function] += 1
-    # The libraries of this machine may give names of functions and lines that mtrace lacks.
+    # This machine's copies of the libraries may name functions that mtrace left unnamed.
     by_module, expected_by_module = Counter[str](), Counter[str]()
     for (module, _), count in found.items():
         by_module[module] += count

@@ -36,7 +36,7 @@ GOOD: dict[str, tuple[str, Event]] = {
     "delete []": ("_ZdaPv(0x10)", (Op.FREE, 0, 0, 0, 0)),
     "aligned sized delete": ("_ZdlPvmSt11align_val_t(0x10)", (Op.FREE, 0, 0, 0, 0)),
     "old delete": ("__builtin_delete(0x10)", (Op.FREE, 0, 0, 0, 0)),
-    "calloc that overflowed before it": (
+    "malloc after a calloc that overflowed": (
         "calloc(1099511627776,1099511627776)malloc(24) = 0x20",
         (Op.MALLOC, 24, 0, 0, 1),
     ),

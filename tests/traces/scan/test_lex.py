@@ -1,4 +1,4 @@
-"""Lexing: values, ends, and text that is not a number."""
+"""Lexing: values of numbers and words, the positions after them, and text that is neither."""
 
 import random
 from typing import Any

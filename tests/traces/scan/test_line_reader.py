@@ -101,7 +101,7 @@ def test_shown_text_of_a_long_line_is_short() -> None:
 
 
 def test_rest_of_a_longer_block_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the block before was longer, its end is still in memory, but not part of the new block."""
+    """The end of a longer previous block is still in the buffer, but not part of the new block."""
     monkeypatch.setattr(line_reader, "BLOCK", 100)
     content = b"1: malloc 0x10 111111 22222222 33333333\n" * 2 + b"1: malloc 0x10 1\n1: free 0x10\n"
     found = calls_of(reader_of(content))
@@ -109,7 +109,7 @@ def test_rest_of_a_longer_block_is_not_read(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_block_without_calls_uses_no_array(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise the reader would overwrite a batch that the consumer still reads."""
+    """Using one would overwrite a batch that the consumer still reads."""
     line = b"--1-- malloc(%d) = 0x%x\n"
     monkeypatch.setattr(line_reader, "BLOCK", 64)
     content = line % (1, 16) + b"the program's own output\n" * 40 + line % (2, 32)

@@ -1,4 +1,4 @@
-"""Numbers for texts: the same text has the same number, whatever its hash."""
+"""Numbers for texts: equal texts have the same number, and different texts have different ones."""
 
 from itertools import pairwise
 

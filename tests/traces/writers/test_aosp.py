@@ -47,7 +47,7 @@ def test_any_valid_stream_is_read_back_with_other_ids(tmp_path: Path, seed: int)
     write_aosp(trace_of(calls), path)
     lives: dict[int, int] = {}
     expected: list[tuple[int, int, int, int, int]] = []
-    for allocation, call in enumerate(calls):  # the object is named by its allocating call
+    for allocation, call in enumerate(calls):  # the call that allocates identifies the object
         lives[call.object] = allocation if call.op < Op.REALLOC else lives[call.object]
         row = (call.op, call.request, call.alignment, call.thread, lives[call.object])
         expected.append(row)
@@ -126,7 +126,7 @@ def test_full_device_is_an_environment_error() -> None:
         write_aosp(trace_of([malloc(0, 24)]), Path("/dev/full"))
 
 
-@pytest.mark.skipif(PURE, reason="82,717 events take minutes there")
+@pytest.mark.skipif(PURE, reason="82,717 events take minutes in pure mode")
 def test_bundled_recording_is_read_back_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "again.txt.gz"
     write_aosp(open_workload("sqlite-orders"), path)
