@@ -9,6 +9,6 @@ footprint depends on this order. To measure time, each epoch is a *window* of hu
 more. The threads run freely within a window, so they contend as in the program.
 
 A thread is created for its first turn. If it ends in the recording, it is joined after its last
-turn. The stacks and all tables are mapped and touched beforehand, so they do not count as memory of
-the library.
+turn. If memory is measured, the stacks and all tables are mapped and touched beforehand, so they do
+not count as memory of the library.
 """

@@ -1,7 +1,8 @@
 """Stacks for OS threads, mapped and touched before memory is measured.
 
 Otherwise the C library would map a stack for each thread and keep some of the stacks. These would
-count as memory of the library that is measured.
+count as memory of the library that is measured. A replay that measures time does not use these
+stacks (see `supervisor`).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from allocsim.benchmark.meter import open_meter
 from allocsim.benchmark.stepping import count_objects, new_run, steps_ending_at
 from allocsim.benchmark.threads.plan import ORDERED, make_plan
 from allocsim.benchmark.threads.replay import Options, ThreadedReplay
+from allocsim.benchmark.threads.stacks import STACK
 from allocsim.benchmark.threads.survey import survey
 from allocsim.core.jit import PURE
 from allocsim.driver import Touch
@@ -106,6 +107,23 @@ def test_each_call_is_made_in_order_on_a_thread_of_its_own(seed: int) -> None:
     runs = [len(list(run)) for _, run in groupby(owners(calls))]
     assert [len(list(run)) for _, run in groupby(each[0] for each in witness.seen)] == runs
     assert threading.get_native_id() not in {each[0] for each in witness.seen}
+
+
+@compiled_only
+@pytest.mark.parametrize("timed", [False, True])
+def test_threads_have_stacks_of_the_c_library_only_if_time_is_measured(timed: bool) -> None:
+    addresses: list[int] = []  # a pthread_t is an address at the top of the thread's stack
+
+    def allocate_here(size: int) -> int:
+        addresses.append(threading.get_ident())
+        return allocate(size)
+
+    witness = Witness(allocate_here)
+    replay, _ = prepared(random_threads(1, 400, 6), timed=timed)
+    replay.replay(witness.function)
+    replay.end_threads()
+    assert len(set(addresses)) > 1
+    assert (max(addresses) - min(addresses) >= replay.at_once * STACK) == timed
 
 
 @compiled_only
