@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from allocsim.python_child import (
 from tests.cli.running import PATIENCE
 
 PACKAGE = Path(allocsim.__file__).parent
+
+Command = Callable[..., list[str]]
 
 
 def test_output_of_a_child_needs_no_temporary_directory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,10 +54,15 @@ def test_module_runs_nothing_of_the_current_directory(trap: Path) -> None:
     subprocess.run(command, cwd=trap, capture_output=True, check=True)
 
 
-def test_child_is_killed_when_its_parent_is_killed() -> None:
-    child = "'timeit', '-s', 'print(5, flush=True)', 'import time; time.sleep(900)'"
-    starting = "import subprocess; from allocsim.python_child import module_command\n"
-    code = f"{starting}subprocess.run(module_command({child}))"
+WAITING = "print(5, flush=True); import time; time.sleep(900)"
+
+
+@pytest.mark.parametrize("kind", [module_command, script_command])
+def test_child_is_killed_when_its_parent_is_killed(kind: Command, tmp_path: Path) -> None:
+    (tmp_path / "waiting.py").write_text(WAITING)
+    child = ("timeit", "-s", WAITING) if kind is module_command else (f"{tmp_path}/waiting.py",)
+    starting = f"import subprocess; from allocsim.python_child import {kind.__name__} as command\n"
+    code = f"{starting}subprocess.run(command(*{child}))"
     with subprocess.Popen(python(code), stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"5\n"
@@ -63,12 +70,23 @@ def test_child_is_killed_when_its_parent_is_killed() -> None:
         assert parent.stdout.read() == b""  # the end of the pipe: the child is gone too
 
 
-def test_child_whose_parent_ended_before_it_could_ask_for_a_signal_is_killed() -> None:
+@pytest.mark.parametrize("kind", [module_command, script_command])
+def test_child_whose_parent_ended_before_it_could_ask_for_a_signal_is_killed(
+    kind: Command, tmp_path: Path
+) -> None:
     """The shell, and not the process for which the command was made, is the child's parent."""
-    command = module_command("timeit", "-s", "print(5, flush=True)", "pass")
-    shell = ["sh", "-c", '"$@"; echo $?', "sh", *command]
+    (tmp_path / "ready.py").write_text("print(5, flush=True)")
+    child = ("timeit", "pass") if kind is module_command else (f"{tmp_path}/ready.py",)
+    shell = ["sh", "-c", '"$@"; echo $?', "sh", *kind(*child)]
     output = subprocess.run(shell, capture_output=True, check=True).stdout
     assert output == b"%d\n" % (128 + signal.SIGKILL)
+
+
+def test_script_is_run_with_its_arguments(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("import sys; print(sys.argv)")
+    command = script_command(f"{tmp_path}/script.py", "one", "two")
+    output = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    assert ast.literal_eval(output) == [f"{tmp_path}/script.py", "one", "two"]
 
 
 def test_script_runs_nothing_of_the_current_directory(trap: Path) -> None:

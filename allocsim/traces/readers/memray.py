@@ -72,9 +72,8 @@ class MemrayReader(Reader):
     def batches(self) -> Iterator[Any]:
         """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
         with self.source.as_file() as capture, output_file() as complaint:
-            command = script_command(str(memray_child.__file__))
-            if self.sites is not None:
-                command.append(memray_child.STACKS)
+            arguments = [] if self.sites is None else [memray_child.STACKS]
+            command = script_command(str(memray_child.__file__), *arguments)
             files: dict[str, Any] = {"stdin": capture, "stderr": complaint}
             with running(command, stdout=subprocess.PIPE, **files) as child:
                 assert child.stdout is not None
