@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-NOBODY = 65534
+UNPRIVILEGED = 65534
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_clone_of_another_user_is_named(clone: Path) -> None:
         capture_output=True,
         text=True,
         env={"PATH": os.defpath, "PYTHON": "true"},
-        user=NOBODY if os.geteuid() == 0 else None,
+        user=UNPRIVILEGED if os.geteuid() == 0 else None,
     )
     assert (done.returncode, done.stdout) == (3, "")
     expected = f"cannot set up .venv: '{clone}' cannot be written; run this once as its owner\n"

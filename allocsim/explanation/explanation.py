@@ -11,7 +11,7 @@ from allocsim.explanation.examination import Examination, examine
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.heap_top import HeapTop, heap_top
 from allocsim.explanation.labels import Labels
-from allocsim.explanation.owners import Owner, nobody, parts_of
+from allocsim.explanation.owners import Owner, unowned, parts_of
 from allocsim.explanation.question import Question
 from allocsim.explanation.sentences import HELD, sentences
 from allocsim.explanation.snapshots import snapshot_events
@@ -27,7 +27,7 @@ from allocsim.text import counted
 class Explanation:
     """The answer to a `Question`. Sizes are in bytes, as integers.
 
-    Invariant: for each grouping, `owned` of its owners and the values of `nobody` sum to the
+    Invariant: for each grouping, `owned` of its owners and the values of `unowned` sum to the
     footprint of `moment`.
     """
 
@@ -41,7 +41,7 @@ class Explanation:
     owners: list[Owner]
     """The owners by the first grouping, then by the second, and so on. Within a grouping, the
     largest comes first."""
-    nobody: dict[str, int]
+    unowned: dict[str, int]
     """Bytes that no object owns, by part of the footprint."""
     what_ifs: list[WhatIf]
     sentences: list[str]
@@ -95,7 +95,7 @@ def explained(examination: Examination) -> Explanation:
         moment=_moment(question.at, heap),
         parts=parts,
         owners=flat,
-        nobody=nobody(heap, shares),
+        unowned=unowned(heap, shares),
         what_ifs=what_ifs,
         sentences=sentences(heap.footprint, parts, flat, what_ifs, top),
         cautions=[*subject.cautions, *_left_out(experiments, question)],

@@ -28,7 +28,7 @@ class Owner:
     """The objects' shares of the free bytes in their units (see `shares`)."""
     owned: int
     """live + rounding + pinned - untouched. The footprint is the sum of `owned` over all owners,
-    plus the bytes that no object owns (see `nobody`)."""
+    plus the bytes that no object owns (see `unowned`)."""
     only: int
     """Bytes of the units whose live objects all belong to this group. Freeing the group frees these
     units."""
@@ -44,7 +44,7 @@ class Owner:
 def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
     """Return the groups that have live objects, the largest owner first.
 
-    Raises Corruption if their `owned` and the parts of `nobody` do not sum to the footprint.
+    Raises Corruption if their `owned` and the parts of `unowned` do not sum to the footprint.
     """
     group_totals = totals(heap, shares, labels.group, len(labels.names))
     owners = [
@@ -52,7 +52,7 @@ def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
         for name, total in zip(labels.names, group_totals, strict=True)
         if total.objects
     ]
-    total = sum(owner.owned for owner in owners) + sum(nobody(heap, shares).values())
+    total = sum(owner.owned for owner in owners) + sum(unowned(heap, shares).values())
     if total != heap.footprint:
         raise Corruption(
             f"owners by {labels.by} sum to {total} bytes, expected {heap.footprint} (footprint)"
@@ -77,7 +77,7 @@ def _owner(by: str, name: str, total: Total, with_slabs: bool) -> Owner:
     )
 
 
-def nobody(heap: HeapMap, shares: Shares) -> dict[str, int]:
+def unowned(heap: HeapMap, shares: Shares) -> dict[str, int]:
     """Return the bytes that no object owns, by part of the footprint, without parts of 0 bytes."""
     empty = shares.objects == 0
     by_part = sums(heap.unit_part[empty], heap.unit_length[empty], len(heap.parts)).tolist()
@@ -88,7 +88,7 @@ def nobody(heap: HeapMap, shares: Shares) -> dict[str, int]:
 
 
 def parts_of(heap: HeapMap, shares: Shares) -> dict[str, int]:
-    """Return the whole footprint by part: the bytes that objects own, and the parts of `nobody`.
+    """Return the whole footprint by part: the bytes that objects own, and the parts of `unowned`.
 
     "untouched" is negative: its bytes count as live or rounding, but are not resident. Parts of 0
     bytes are left out, except "live".
@@ -99,6 +99,6 @@ def parts_of(heap: HeapMap, shares: Shares) -> dict[str, int]:
         "pinned": int(shares.pinned.sum()),
         "untouched": -int(shares.untouched.sum()),
     }
-    return {name: size for name, size in held.items() if size or name == "live"} | nobody(
+    return {name: size for name, size in held.items() if size or name == "live"} | unowned(
         heap, shares
     )

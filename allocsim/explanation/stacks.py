@@ -18,7 +18,7 @@ from allocsim.call_sites.table import SiteTable
 from allocsim.errors import InputError
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.labels import NO_SITES, Labels
-from allocsim.explanation.owners import Owner, nobody, owners_by
+from allocsim.explanation.owners import Owner, unowned, owners_by
 from allocsim.explanation.shares import Shares
 from allocsim.explanation.variants import Match
 
@@ -44,7 +44,7 @@ class Stacks:
     owners: list[Owner]
     """An owner for each stack with live objects. Its name is the number of the stack's innermost
     frame in the tree of `table`."""
-    nobody: Mapping[str, int]
+    unowned: Mapping[str, int]
     """Bytes that no object owns, by part."""
 
     def rows(self) -> Iterator[tuple[list[Frame], dict[str, int]]]:
@@ -57,7 +57,7 @@ class Stacks:
         for owner in self.owners:
             frames = self.table.frames_from(int(owner.name), depth) or [UNKNOWN]
             yield frames, {measure: getattr(owner, measure) for measure in MEASURES}
-        for part, size in self.nobody.items():
+        for part, size in self.unowned.items():
             yield [Frame(f"[{part}]"), NO_OBJECT], dict.fromkeys(MEASURES, 0) | {"owned": size}
 
 
@@ -71,7 +71,7 @@ def stacks_of(heap: HeapMap, shares: Shares, sites: np.ndarray, table: SiteTable
     nodes, group = np.unique(table.own_nodes_of(sites), return_inverse=True)
     names = [str(node) for node in nodes.tolist()]
     labels = Labels("stack", names, group.reshape(-1), _match_nodes(table, nodes))
-    return Stacks(table, owners_by(heap, shares, labels), nobody(heap, shares))
+    return Stacks(table, owners_by(heap, shares, labels), unowned(heap, shares))
 
 
 def _match_nodes(table: SiteTable, nodes: np.ndarray) -> Callable[[int], Match]:

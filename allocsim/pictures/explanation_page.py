@@ -129,18 +129,18 @@ def _owners(shown: Shown) -> list[Section]:
 
 def _bars_of(by: str, owners: Sequence[Owner], explanation: Explanation) -> Figure:
     """Return the figure of the largest owners of a grouping."""
-    whole, nobody = explanation.moment.footprint, sum(explanation.nobody.values())
+    whole, unowned = explanation.moment.footprint, sum(explanation.unowned.values())
     large = [owner for owner in owners[:ROWS] if owner.owned * MIN_SHARE >= whole]
     rows = [_bar(owner.name, _held(owner), whole) for owner in large]
     if len(owners) > len(large):
         rest = [_held(owner) for owner in owners[len(large) :]]
         sums = {name: sum(each[name] for each in rest) for name in rest[0]}
         rows.append(_bar(f"{counted(len(rest), 'other')}", sums, whole))
-    if nobody:
-        rows.append(_bar("no live object", explanation.nobody, whole))
+    if unowned:
+        rows.append(_bar("no live object", explanation.unowned, whole))
     untouched = " - untouched" if "untouched" in explanation.parts else ""
     table_rows = [[owner.name, *_figures(owner, whole)] for owner in owners]
-    table_rows.append(["no live object", *[""] * 4, format_bytes(nobody), percent(nobody, whole)])
+    table_rows.append(["no live object", *[""] * 4, format_bytes(unowned), percent(unowned, whole)])
     return Figure(
         title=f"Owners by {TITLES[by]}",
         summary=f"{MEANING.format(unit=explanation.unit, untouched=untouched)}.",

@@ -91,7 +91,7 @@ def _owners_table(by: str, owners: list[Owner], explanation: Explanation) -> Tab
         table.add_row(owner.name, *_cells(owner, whole))
     if len(owners) > ROWS:
         table.add_row(f"{len(owners) - ROWS} others", *_cells(_sum(owners[ROWS:]), whole, False))
-    size = sum(explanation.nobody.values())
+    size = sum(explanation.unowned.values())
     if size:
         table.add_row("no live object", "", "", "", "", format_bytes(size), percent(size, whole))
     return table

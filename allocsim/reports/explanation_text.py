@@ -45,7 +45,8 @@ def as_json(explanation: Explanation, trace: Trace, command: str) -> dict[str, A
         "footprint": explanation.moment.footprint,
         "parts": explanation.parts,
         "owners": [asdict(owner) for owner in explanation.owners],
-        "nobody": explanation.nobody,
+        "unowned": explanation.unowned,
+        "nobody": explanation.unowned,  # the key's old name
         "what_if": [
             {
                 "what": each.what,

@@ -16,12 +16,12 @@ from tests.pipes import filled_pipe
 from tests.reports import profiles
 
 PROMISED = {
-    "moments", "moment", "subject", "footprint", "parts", "owners", "nobody", "what_if",
+    "moments", "moment", "subject", "footprint", "parts", "owners", "unowned", "what_if",
     "sentences",
 }  # fmt: skip
 EXTRAS = {
     "schema", "version", "command", "workload", "dropped", "notes", "warnings", "unit", "threads",
-    "top",
+    "top", "nobody",
 }  # fmt: skip
 OWNER = {"by", "name", "objects", "live", "rounding", "pinned", "owned", "only", "some"}
 
@@ -36,12 +36,13 @@ def test_json_has_the_promised_keys_and_sums(run: Run, text: Path) -> None:
     for by in ("size", "thread"):
         rows = [row for row in found["owners"] if row["by"] == by]
         assert (
-            sum(row["owned"] for row in rows) + sum(found["nobody"].values())
+            sum(row["owned"] for row in rows) + sum(found["unowned"].values())
             == (found["footprint"])
         )
     assert all(set(row) == OWNER | {"untouched", "slabs"} for row in found["owners"])
     assert all({"what", "footprint", "change", "how"} < set(row) for row in found["what_if"])
     assert found["sentences"]
+    assert found["nobody"] == found["unowned"]
     assert_described(found)
 
 
@@ -52,7 +53,7 @@ def assert_described(found: Any) -> None:
     assert all(f"`{key}`" in page for key in keys)
     for key in keys:
         value = found[key]
-        if key not in ("parts", "nobody", "workload", "dropped"):
+        if key not in ("parts", "unowned", "nobody", "workload", "dropped"):
             for each in value if isinstance(value, list) else [value]:
                 if isinstance(each, dict):
                     assert_described(each)

@@ -12,7 +12,7 @@ from allocsim.explanation.design_map import map_of, play_until
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.labels import MAKERS, label
 from allocsim.explanation.lives import read_lives
-from allocsim.explanation.owners import Owner, nobody, owners_by, parts_of
+from allocsim.explanation.owners import Owner, unowned, owners_by, parts_of
 from allocsim.explanation.shares import share_out
 from tests.conftest import RESERVE
 from tests.driving import random_calls, stream_of
@@ -49,7 +49,7 @@ def test_objects_of_thinly_used_spans_pin_their_free_bytes() -> None:
 
 def test_objects_of_a_chunk_pin_its_objects_that_were_never_used() -> None:
     heap = mapped("go2008", every_eighth())
-    assert nobody(heap, share_out(heap)) == {"metadata": 1_310_720}
+    assert unowned(heap, share_out(heap)) == {"metadata": 1_310_720}
     found = owners(heap, lambda number: number >= 40)
     assert heap.footprint == 2_359_296
     assert [found[name].pinned for name in "AB"] == [519_168, 519_168]

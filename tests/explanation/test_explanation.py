@@ -49,7 +49,7 @@ def test_every_grouping_has_all_objects_and_the_whole_footprint(design: str) -> 
         rows = [owner for owner in found.owners if owner.by == by]
         assert sum(owner.objects for owner in rows) == COUNT // 20 + COUNT // 2
         owned = sum(owner.owned for owner in rows)
-        assert owned + sum(found.nobody.values()) == found.moment.footprint
+        assert owned + sum(found.unowned.values()) == found.moment.footprint
     assert sum(found.parts.values()) == found.moment.footprint
 
 

@@ -9,7 +9,7 @@ import pytest
 from allocsim.call_sites.frame import UNKNOWN, Frame
 from allocsim.call_sites.table import EMPTY, table_of_addresses
 from allocsim.errors import InputError
-from allocsim.explanation.owners import Owner, nobody
+from allocsim.explanation.owners import Owner, unowned
 from allocsim.explanation.shares import share_out
 from allocsim.explanation.stacks import MEASURES, MIN_DEPTH, NO_OBJECT, Stacks, stacks_of
 from tests.call_sites.stacks import SITES, random_table
@@ -48,7 +48,7 @@ def test_bytes_without_an_owner_are_stacks_with_only_owned_bytes() -> None:
     stacks = stacks_of(heap, shares, np.zeros(1, np.int64), random_table(1))
     parts = [(frames, row) for frames, row in stacks.rows() if frames[-1] == NO_OBJECT]
     assert {frames[0].function: row["owned"] for frames, row in parts} == {
-        f"[{part}]": size for part, size in nobody(heap, shares).items()
+        f"[{part}]": size for part, size in unowned(heap, shares).items()
     }
     assert len(parts) == 2
     assert all([*row.values()][:-1] == [0] * 4 for _, row in parts)
