@@ -126,7 +126,8 @@ def removed_settings() -> str:
 def removal_caution(keep_settings: bool) -> str:
     """Return a warning that the user's malloc settings are removed, or "" if none is removed."""
     removed = "" if keep_settings else removed_settings()
-    return f"{removed} (--keep-settings keeps them)" if removed else ""
+    option = "--keep-settings, in Python keep_settings=True"
+    return f"{removed} ({option}, keeps them)" if removed else ""
 
 
 def _without_settings(keep_settings: bool) -> dict[str, str]:
