@@ -19,11 +19,12 @@ PICTURES = ("html", "svg", "png")
 def picture_options(command: Command) -> Command:
     """Give a command the options for pictures, as `html`, `svg` and `png`."""
     for name, text in (
-        ("png", "Write the pictures of the report to a PNG file."),
-        ("svg", "Write the pictures of the report to an SVG file."),
-        ("html", "Write the report with pictures to a self-contained HTML file."),
+        ("png", "Write the pictures of the report to a PNG file"),
+        ("svg", "Write the pictures of the report to an SVG file"),
+        ("html", "Write the report with pictures to a self-contained HTML file"),
     ):
-        command = click.option(f"--{name}", type=OutputType(), help=text)(command)
+        help_text = f"{text}; needs allocsim[pictures]."
+        command = click.option(f"--{name}", type=OutputType(), help=help_text)(command)
     return command
 
 

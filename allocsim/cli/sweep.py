@@ -116,7 +116,9 @@ def _measuring(command: Any) -> Any:
     help="Number of cells to measure at once; by default the number of processors.",
 )
 @click.option(
-    "--cluster", metavar="tcp://HOST:PORT", help="Run the cells on the workers of a Dask scheduler."
+    "--cluster",
+    metavar="tcp://HOST:PORT",
+    help="Run the cells on the workers of a Dask scheduler; needs allocsim[cluster].",
 )
 @report_options
 def command(**options: Any) -> None:

@@ -11,7 +11,7 @@ from allocsim.explanation.examination import Examination, examine
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.heap_top import HeapTop, heap_top
 from allocsim.explanation.labels import Labels
-from allocsim.explanation.owners import Owner, unowned, parts_of
+from allocsim.explanation.owners import Owner, parts_of, unowned
 from allocsim.explanation.question import Question
 from allocsim.explanation.sentences import HELD, sentences
 from allocsim.explanation.snapshots import snapshot_events

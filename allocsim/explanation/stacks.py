@@ -18,7 +18,7 @@ from allocsim.call_sites.table import SiteTable
 from allocsim.errors import InputError
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.labels import NO_SITES, Labels
-from allocsim.explanation.owners import Owner, unowned, owners_by
+from allocsim.explanation.owners import Owner, owners_by, unowned
 from allocsim.explanation.shares import Shares
 from allocsim.explanation.variants import Match
 

@@ -12,7 +12,7 @@ from allocsim.explanation.design_map import map_of, play_until
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.labels import MAKERS, label
 from allocsim.explanation.lives import read_lives
-from allocsim.explanation.owners import Owner, unowned, owners_by, parts_of
+from allocsim.explanation.owners import Owner, owners_by, parts_of, unowned
 from allocsim.explanation.shares import share_out
 from tests.conftest import RESERVE
 from tests.driving import random_calls, stream_of

@@ -18,7 +18,7 @@ from allocsim.cli.types import CountType
 @click.option(
     "--to",
     type=click.Choice(["allocsim", "aosp", "parquet"]),
-    help="Format to write; by default the suffix of OUT decides.",
+    help="Format to write; by default the suffix of OUT decides. parquet needs allocsim[parquet].",
 )
 @click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job.")
 @click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
