@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from allocsim.saved_results import SubjectFigures
 from allocsim.spread import MAX_SPREAD, middle, spread
-from allocsim.text import format_bytes
+from allocsim.text import distinct, format_bytes
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,19 @@ class Figure:
 
     name: str
     of: Callable[[SubjectFigures], float | None]
-    format: Callable[[float], str]
+    format: Callable[[float, int], str]
+    """Returns the text of a value with a number of decimals."""
+
+
+def _percent(share: float, decimals: int) -> str:
+    """Return a share as a percentage."""
+    return f"{share:.{decimals}%}"
 
 
 FOOTPRINT = Figure("peak footprint", lambda figures: figures.footprint, format_bytes)
 END = Figure("footprint at the end", lambda figures: figures.end, format_bytes)
-FRAGMENTATION = Figure(
-    "fragmentation at the peak", lambda figures: figures.fragmentation, lambda x: f"{x:.1%}"
-)
-TIME = Figure("time", lambda figures: figures.ns, lambda x: f"{x:.1f} ns/event")
+FRAGMENTATION = Figure("fragmentation at the peak", lambda figures: figures.fragmentation, _percent)
+TIME = Figure("time", lambda figures: figures.ns, lambda x, decimals: f"{x:.{decimals}f} ns/event")
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,8 @@ def check_limit(figures: SubjectFigures, option: str, figure: Figure, bound: flo
         return _unknown(figures.subject, option, figure, bound, _reason(figure, figures))
     actual = Range.of(figure, figures, value)
     holds, verdict = _verdict(figure, actual, Range(bound, bound, bound), "exceeded by")
-    measured = f"{figure.name} {figure.format(value)}{_spreads(actual)}"
-    text = f"{measured}, {option} {figure.format(bound)}{verdict}"
+    measured, limit = distinct(figure.format, value, bound)
+    text = f"{figure.name} {measured}{_spreads(actual)}, {option} {limit}{verdict}"
     return Finding(figures.subject, option, value, bound, holds, text, actual.spread)
 
 
@@ -145,7 +149,8 @@ def _compare(
     worse = f"regression beyond the tolerance of {allowed:.1%}, by"
     holds, verdict = _verdict(figure, actual, bound, worse)
     change = f"{new / old - 1:+.1%}" if old else "was 0"
-    values = f"{figure.format(old)}{_spreads(base)} -> {figure.format(new)}{_spreads(actual)}"
+    was, now = distinct(figure.format, old, new)
+    values = f"{was}{_spreads(base)} -> {now}{_spreads(actual)}"
     text = f"{figure.name} {values} ({change}){verdict}"
     return Finding(before.subject, figure.name, new, bound.value, holds, text, actual.spread)
 
@@ -183,5 +188,5 @@ def _excess(figure: Figure, value: float, bound: float) -> str:
     """Return the excess of a value over its bound as text, with its percentage of the bound."""
     if figure is FRAGMENTATION:
         return f"{100 * (value - bound):.2f} percentage points"
-    share = f" ({value / bound - 1:.1%})" if bound else ""
-    return figure.format(value - bound) + share
+    share = f" ({distinct(_percent, value / bound - 1, 0)[0]})" if bound else ""
+    return distinct(figure.format, value - bound, 0)[0] + share

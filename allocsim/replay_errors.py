@@ -19,7 +19,7 @@ from allocsim.errors import (
 )
 from allocsim.events import MAX_THREADS, Op
 from allocsim.heap import Heap
-from allocsim.text import counted, format_bytes
+from allocsim.text import counted, distinct_bytes, format_bytes
 
 FAILURES = {
     Stop.BAD_FREE: "free failed for an object that the heap had allocated",
@@ -60,10 +60,11 @@ def _where(stop: Stop, event: Any, run: Run) -> str:
 def _limit(run: Run, bound: MemoryBound) -> AllocsimError:
     """Return the error for a footprint above the user's limit, or above `bound` if none is set."""
     driver = run.driver[0]
-    footprint, limit = format_bytes(driver.peak_footprint), format_bytes(driver.limit)
     after = f"after {counted(int(driver.events), 'event')}"
     if driver.limit == bound.heap:
-        return OutOfMemory(f"the footprint, {footprint} {after}, is more than {bound}")
+        footprint, limit = bound.exceeded_by(int(driver.peak_footprint))
+        return OutOfMemory(f"the footprint, {footprint} {after}, is more than {limit}")
+    footprint, limit = distinct_bytes(int(driver.peak_footprint), int(driver.limit))
     return LimitExceeded(f"the footprint, {footprint}, exceeded the limit of {limit} {after}")
 
 

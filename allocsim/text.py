@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 MAX_SHOWN = 80
@@ -11,6 +12,9 @@ MAX_SHOWN = 80
 
 MAX_MESSAGE = 4000
 """Maximum characters of a message."""
+
+MAX_DECIMALS = 13
+"""Maximum decimals of a figure in a message. One byte is 0.0000000000009 TiB."""
 
 # The name of a file has at most 255 bytes, so no printable name in a path is cut.
 _LONG_NAME = re.compile(r"[^\s/]{300,}")
@@ -21,14 +25,32 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def format_bytes(count: float) -> str:
-    """Return a number of bytes as text with three or four digits and a binary unit: "111.0 MiB"."""
+def format_bytes(count: float, decimals: int = 1) -> str:
+    """Return a number of bytes as text with a binary unit, such as "111.0 MiB"."""
     size = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if abs(size) < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.{decimals}f} {unit}"
         size /= 1024
-    return f"{size:,.1f} TiB"
+    return f"{size:,.{decimals}f} TiB"
+
+
+def distinct(format_value: Callable[[float, int], str], *values: float) -> list[str]:
+    """Return the texts of values, with enough decimals that different values have different texts.
+
+    `format_value` is called with a value and a number of decimals, at least one and at most
+    MAX_DECIMALS.
+    """
+    for decimals in range(1, MAX_DECIMALS):
+        texts = [format_value(value, decimals) for value in values]
+        if len(set(texts)) == len(set(values)):
+            return texts
+    return [format_value(value, MAX_DECIMALS) for value in values]
+
+
+def distinct_bytes(*sizes: float) -> list[str]:
+    """Return sizes as `format_bytes` does, but so that different sizes have different texts."""
+    return distinct(format_bytes, *sizes)
 
 
 def format_change(count: int) -> str:

@@ -34,6 +34,19 @@ STRICT = Tolerance(0.03, 0.03)
             False,
             "--o 16.0 ns/event: exceeded by 4.0 ns/event (25.0%)",
         ),
+        (
+            FOOTPRINT,
+            100 * MIB - 4096,
+            False,
+            "peak footprint 100.000 MiB, --o 99.996 MiB: exceeded by 4.0 KiB (0.004%)",
+        ),
+        (FRAGMENTATION, 0.4999, False, "50.00%, --o 49.99%: exceeded by 0.01 percentage points"),
+        (
+            TIME,
+            19.99,
+            False,
+            "time 20.00 ns/event, --o 19.99 ns/event: exceeded by 0.01 ns/event (0.1%)",
+        ),
     ],
 )
 def test_limit_holds_up_to_its_bound(figure: Figure, bound: float, holds: bool, text: str) -> None:

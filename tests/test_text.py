@@ -8,6 +8,7 @@ from allocsim.quantities import MAX_SIZE, parse_size
 from allocsim.text import (
     MAX_SHOWN,
     counted,
+    distinct_bytes,
     encodable,
     format_bytes,
     format_change,
@@ -106,3 +107,16 @@ def test_bytes_that_are_not_utf8_are_escaped_in_all_texts() -> None:
 )
 def test_a_path_in_a_suggested_command_is_one_argument(path: str, argument: str) -> None:
     assert shell_argument(path) == argument
+
+
+@pytest.mark.parametrize(
+    ("sizes", "texts"),
+    [
+        ((1 << 20, 3 << 20), ["1.0 MiB", "3.0 MiB"]),
+        ((1 << 20, 1 << 20), ["1.0 MiB", "1.0 MiB"]),
+        ((5_869_568, 5_873_664), ["5.598 MiB", "5.602 MiB"]),
+        ((1 << 50, (1 << 50) + 1), ["1,024.000000000000 TiB", "1,024.000000000001 TiB"]),
+    ],
+)
+def test_different_sizes_get_different_texts(sizes: tuple[int, int], texts: list[str]) -> None:
+    assert distinct_bytes(*sizes) == texts

@@ -39,7 +39,7 @@ from allocsim.libraries.load import load
 from allocsim.libraries.start import start_address
 from allocsim.libraries.virtual_clock import virtual_clock
 from allocsim.python_child import limit_output
-from allocsim.text import format_bytes
+from allocsim.text import distinct_bytes, format_bytes
 
 TABLE_BYTES = OBJECT.itemsize + 8
 """Bytes per object: a row of the driver's table of objects, and an int64 for `peak_live`."""
@@ -230,7 +230,8 @@ def _require_within_limit(peak: int, request: Request) -> None:
     a short peak.
     """
     if peak > request.max_footprint():
-        raise LimitExceeded(f"exceeded the limit with {format_bytes(peak)}")
+        measured, limit = distinct_bytes(peak, request.max_footprint())
+        raise LimitExceeded(f"exceeded the limit of {limit} with {measured}")
 
 
 def _require_memory_for_tables(events: Table[Event], request: Request) -> None:

@@ -25,7 +25,7 @@ from allocsim.errors import AllocsimError, Corruption, LimitExceeded
 from allocsim.events import Event, Op, no_events
 from allocsim.libraries.state import Library
 from allocsim.player import NEVER
-from allocsim.text import counted, format_bytes
+from allocsim.text import counted, distinct_bytes, format_bytes
 
 
 class Step(Struct):
@@ -134,8 +134,8 @@ def replay_all(
     driver = run.driver[0]
     stop, when = Stop(int(driver.stop)), f"after {counted(int(driver.events), 'event')}"
     if stop == Stop.LIMIT:
-        peak = format_bytes(int(driver.peak_footprint))
-        raise LimitExceeded(f"exceeded the limit with a footprint of {peak} {when}")
+        peak, limit = distinct_bytes(int(driver.peak_footprint), int(driver.limit))
+        raise LimitExceeded(f"exceeded the limit of {limit} with a footprint of {peak} {when}")
     if subject.heap and operations.refusal(subject.state) == Status.OVER_BOUND:
         limit = format_bytes(int(driver.limit))
         raise LimitExceeded(f"would exceed the limit of {limit} with one request {when}")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allocsim.errors import OutOfMemory
-from allocsim.text import format_bytes
+from allocsim.text import distinct_bytes, format_bytes
 
 UNBOUNDED = 1 << 62
 """A number of bytes that no run reaches."""
@@ -97,10 +97,12 @@ class MemoryBound:
 
     def __str__(self) -> str:
         """Return the bound and the remedy, as the end of an error message."""
-        return (
-            f"the {format_bytes(self.heap)} that a run may use, {SHARE:.0%} of the available "
-            f"memory; use --limit to set another limit"
-        )
+        return _bound_text(format_bytes(self.heap))
+
+    def exceeded_by(self, footprint: int) -> tuple[str, str]:
+        """Return the texts of a footprint above the bound, and of the bound and the remedy."""
+        texts = distinct_bytes(footprint, self.heap)
+        return texts[0], _bound_text(texts[1])
 
     def require_left(self, footprint: Callable[[], int], interval: float = INTERVAL) -> None:
         """Raise OutOfMemory if memory runs short.
@@ -117,6 +119,14 @@ class MemoryBound:
                 f"memory runs short: {format_bytes(left)} is available, of "
                 f"{format_bytes(self.at_start)} at the start; use --limit to continue anyway"
             )
+
+
+def _bound_text(heap: str) -> str:
+    """Return a bound, which is given as text, and the remedy."""
+    return (
+        f"the {heap} that a run may use, {SHARE:.0%} of the available memory; use --limit to set "
+        "another limit"
+    )
 
 
 def _groups(root: Path, hierarchy: Hierarchy) -> Iterator[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from allocsim.explanation.changes import Change, Changes
 from allocsim.moments import Moment, event_at
-from allocsim.text import format_bytes, format_change
+from allocsim.text import distinct_bytes, format_bytes, format_change
 
 LENGTHS = 20
 """The numbers of events are mentioned if they differ by more than 1/LENGTHS of the first."""
@@ -28,13 +28,15 @@ def change_sentences(changes: Changes) -> list[str]:
 def _on_footprint(figure: str, changes: Changes, before: Moment, after: Moment) -> str:
     """State the change of a footprint, or that it is noise, and the change of the live bytes."""
     change = after.footprint - before.footprint
-    sizes = f"{format_bytes(before.footprint)} before, {format_bytes(after.footprint)} after"
     live = f"live bytes {format_change(after.live - before.live)}"
     if changes.is_noise(change):
+        sizes = f"{format_bytes(before.footprint)} before, {format_bytes(after.footprint)} after"
         return f"{figure} is the same within noise: {sizes} ({live})."
+    was, now = distinct_bytes(before.footprint, after.footprint)
     verb = "grew" if change > 0 else "shrank"
     share = f"{change / before.footprint:+.1%}, " if before.footprint else ""
-    return f"{figure} {verb} by {format_bytes(abs(change))}: {sizes} ({share}{live})."
+    sizes = f"{was} before, {now} after ({share}{live})"
+    return f"{figure} {verb} by {format_bytes(abs(change))}: {sizes}."
 
 
 def _on_peaks(changes: Changes) -> Iterator[str]:

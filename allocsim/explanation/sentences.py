@@ -11,7 +11,7 @@ from allocsim.explanation.heap_top import HeapTop
 from allocsim.explanation.noise import is_noise
 from allocsim.explanation.owners import Owner
 from allocsim.explanation.what_if import WhatIf
-from allocsim.text import counted, format_bytes
+from allocsim.text import counted, distinct_bytes, format_bytes
 
 RELEASED = 10
 """A release on request is mentioned if it frees at least footprint / RELEASED bytes."""
@@ -86,7 +86,7 @@ def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> I
             continue
         if -replay.change * SAVED < footprint or replay.is_noise():
             continue
-        saved = f"{format_bytes(replay.footprint)} instead of {format_bytes(footprint)}"
+        saved = " instead of ".join(distinct_bytes(replay.footprint, footprint))
         if own_heap is None:
             yield f"{_pinning(owner)} Without them: {saved} ({replay.how})."
         elif EXPLAINED * -replay.change < owner.pinned or EXPLAINED * owner.pinned < -replay.change:
@@ -157,9 +157,10 @@ def _on_settings(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
     best = min(settings, key=lambda each: each.footprint, default=None)
     if best is None or best.is_noise() or -best.change * SAVED < footprint:
         return
+    saved = " instead of ".join(distinct_bytes(best.footprint, footprint))
     yield (
-        f"With {best.what}, the footprint would be {format_bytes(best.footprint)} instead of "
-        f"{format_bytes(footprint)} ({best.how}). Compare the time too: `allocsim compare`."
+        f"With {best.what}, the footprint would be {saved} ({best.how}). Compare the time too: "
+        "`allocsim compare`."
     )
 
 

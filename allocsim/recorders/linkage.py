@@ -22,7 +22,7 @@ from allocsim.recorders.base import Request, run_command
 from allocsim.recorders.elf import ElfFile, is_go_program, read_elf
 from allocsim.recorders.malloc_files import MALLOC, is_libc
 from allocsim.recorders.program import Program
-from allocsim.text import format_bytes
+from allocsim.text import distinct_bytes
 
 NEW = ("_Znwm", "_Znam")
 """operator new(size_t) and operator new[](size_t), as compilers name them."""
@@ -99,10 +99,8 @@ def why_no_room(needed: int) -> str | None:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY or limit >= needed:
         return None
-    return (
-        f"its buffers need up to {format_bytes(needed)} of address space, and ulimit -v allows "
-        f"{format_bytes(limit)}"
-    )
+    need, allowed = distinct_bytes(needed, limit)
+    return f"its buffers need up to {need} of address space, and ulimit -v allows {allowed}"
 
 
 @lru_cache(maxsize=8)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from allocsim.recorders.background import in_background
 from allocsim.recorders.base import RecorderFailed
-from allocsim.text import format_bytes
+from allocsim.text import distinct_bytes
 
 INTERVAL = 0.05
 """Seconds between two checks."""
@@ -47,9 +47,10 @@ def watched_session(
     """
     free = _free_bytes(directory)
     if free < MIN_FREE:
+        left, needed = distinct_bytes(free, MIN_FREE)
         raise RecorderFailed(
-            f"'{directory.parent}' has {format_bytes(free)} free, and a recording needs at least "
-            f"{format_bytes(MIN_FREE)}; set TMPDIR to a directory with more space"
+            f"'{directory.parent}' has {left} free, and a recording needs at least {needed}; set "
+            "TMPDIR to a directory with more space"
         )
     (directory / GOING_ON).touch()
     children = _living_children(daemon) if daemon is not None else 0

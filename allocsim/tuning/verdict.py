@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import fmean
 
-from allocsim.text import counted, format_bytes
+from allocsim.text import counted, distinct_bytes
 from allocsim.tuning.propose import TOLERANCE
 from allocsim.tuning.search import Search
 from allocsim.tuning.tuning import Row, Tuning
@@ -54,10 +54,8 @@ def _on_gain(tuning: Tuning) -> Iterator[str]:
     gain = max(row.now.in_spans - row.new.in_spans for row in tuning.rows)
     step = tuning.question.rules.growth_step
     if gain <= step:
-        yield (
-            f"The gain of {format_bytes(max(gain, 0))} in spans is within one step of heap growth "
-            f"({format_bytes(step)})."
-        )
+        gained, growth = distinct_bytes(max(gain, 0), step)
+        yield f"The gain of {gained} in spans is within one step of heap growth ({growth})."
     elif fmean(row.change for row in tuning.rows) > -TOLERANCE:
         yield f"The mean gain in spans is below {TOLERANCE:.1%}."
 
@@ -66,10 +64,8 @@ def _on_footprint(tuning: Tuning) -> Iterator[str]:
     """Yield an objection for each peak footprint that is larger than under the current table."""
     for row in (*tuning.rows, *tuning.held_back):
         if row.new.footprint > row.now.footprint:
-            yield (
-                f"The peak footprint of {row.name} rises from {format_bytes(row.now.footprint)} to "
-                f"{format_bytes(row.new.footprint)}."
-            )
+            now, new = distinct_bytes(row.now.footprint, row.new.footprint)
+            yield f"The peak footprint of {row.name} rises from {now} to {new}."
 
 
 def _on_others(tuning: Tuning) -> Iterator[str]:

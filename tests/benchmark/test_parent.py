@@ -207,7 +207,9 @@ def test_design_stops_when_it_passes_the_limit(
 ) -> None:
     workload = event_file(stream(*(malloc(number, 1 << 20) for number in range(8))))
     conditions = Conditions(limit=4 << 20, touch=Touch.NONE)
-    with pytest.raises(SubjectFailed, match=r"exceeded the limit with .* after [1-4] events"):
+    with pytest.raises(
+        SubjectFailed, match=r"exceeded the limit of .* with a footprint of .* after [1-4] events"
+    ):
         measure("go2008", "memory", workload, conditions)
 
 
