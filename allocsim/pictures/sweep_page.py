@@ -22,7 +22,7 @@ from allocsim.reports.sweep_phrases import (
     headline,
     remarks,
 )
-from allocsim.sweep.findings import PEAKS, TIMES, effects, overall, ranking
+from allocsim.sweep.findings import PEAKS, TIMES, effects, noise, overall, ranking
 from allocsim.sweep.results import Column, Figures, Results
 from allocsim.sweep.setting_maps import setting_maps
 from allocsim.text import counted, format_bytes
@@ -138,7 +138,7 @@ def _effects(results: Results, figure: str) -> Iterator[Figure]:
     rows = [
         Bar(
             f"{each.allocator} {each.key}",
-            f"{effect_size(each)}, best {best_value(each)}",
+            f"{effect_size(each)}, best {best_value(each, noise(results, figure))}",
             {"footprint": 100 * each.size},
         )
         for each in shown_effects[:EFFECTS]

@@ -193,16 +193,18 @@ def cells(compared: Compared) -> Mapping[str, Sequence[Cell]]:
 
 
 def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
-    """Return the best figure of a column, or None if no row can be called the best."""
+    """Return the best figure of a column, or None if no row can be called the best.
+
+    This is the case if another time overlaps the best, or another figure is within PEAK_NOISE.
+    """
     if column is TIME:
         first, overlapping = fastest(rows)
         return TIME.of(first) if first and not overlapping else None
-    if column is FOOTPRINT:
-        lowest, close = smallest(rows)
-        return FOOTPRINT.of(lowest) if lowest and not close else None
     values = [column.of(row) for row in rows if row.failure is None]
-    known = [value for value in values if value is not None]
-    return min(known) if column.has_best and len(known) > 1 else None
+    known = sorted(value for value in values if value is not None)
+    if not column.has_best or len(known) < 2 or known[1] <= known[0] * (1 + PEAK_NOISE):
+        return None
+    return known[0]
 
 
 def smallest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:

@@ -277,10 +277,14 @@ def _timed(row: Row) -> str:
 
 
 def _largest_after(rows: Sequence[Row]) -> str:
-    """Name the subject with the largest footprint once everything is freed."""
-    last = max(rows, key=lambda row: AFTER_FREE.of(row) or 0)
-    size = format_bytes(AFTER_FREE.of(last) or 0)
-    return f"Largest after freeing everything: {label(last)}, {size}."
+    """Name the subjects with the largest footprint once everything is freed.
+
+    Subjects within PEAK_NOISE of the largest are named too.
+    """
+    ranked = sorted(((AFTER_FREE.of(row) or 0, label(row)) for row in rows), reverse=True)
+    close = [pair for pair in ranked if pair[0] * (1 + PEAK_NOISE) >= ranked[0][0]]
+    named = "; ".join(f"{name}, {format_bytes(size)}" for size, name in close)
+    return f"Largest after freeing everything: {named}."
 
 
 def _missed_peak(row: Row) -> bool:

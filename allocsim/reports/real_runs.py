@@ -13,7 +13,7 @@ from allocsim.program_run import ProgramRun, RealRuns
 from allocsim.reports.comparison import Compared, label
 from allocsim.reports.peak_range import range_text
 from allocsim.reports.predictions import prediction, served_row
-from allocsim.text import format_bytes
+from allocsim.text import distinct, format_bytes
 
 TITLES = ("predicted", "real", "range", "ratio", "CPU s", "wall s")
 """Titles of all columns except the first, which names the subject."""
@@ -93,18 +93,18 @@ def _recorded(run: ProgramRun, comparison: Comparison) -> str:
 
 def _lowest(rows: Sequence[Row]) -> str | None:
     """Name the library on which the program has the lowest peak."""
-    return _best(rows, _peak, format_bytes, "Lowest real peak")
+    return _best(rows, _peak, format_bytes, "lowest real peak")
 
 
 def _quickest(rows: Sequence[Row]) -> str | None:
     """Name the library on which the program takes the least CPU time."""
-    return _best(rows, _cpu, lambda seconds: f"{seconds:.2f} s", "Least CPU time")
+    return _best(rows, _cpu, lambda seconds, more: f"{seconds:.{more + 1}f} s", "least CPU time")
 
 
 def _best(
     rows: Sequence[Row],
     figure: Callable[[ProgramRun], float],
-    show: Callable[[float], str],
+    show: Callable[[float, int], str],
     name: str,
 ) -> str | None:
     """Name the libraries with the lowest and the second lowest `figure`.
@@ -116,14 +116,17 @@ def _best(
     several = [(row.real, row) for row in rows if row.real and len(row.real.runs) > 1]
     if len(several) < 2:
         return None
-    (best, first), *others = sorted(several, key=lambda pair: pair[0].middle(figure))
+    several.sort(key=lambda pair: pair[0].middle(figure))
+    (best, first), *others = several
     high = best.extent(figure)[1]
-    overlapping = [label(row) for real, row in others if real.extent(figure)[0] <= high]
-    text = f"{name}: {label(first)}, {show(best.middle(figure))}"
-    if overlapping:
-        return f"{text}, but its runs overlap those of {', '.join(overlapping)}."
+    close = [pair for pair in others if pair[0].extent(figure)[0] <= high]
+    if close:
+        alike = [(best, first), *close]
+        named = ", ".join(f"{label(row)} {show(real.middle(figure), 1)}" for real, row in alike)
+        return f"No single {name}: the runs of {named} overlap."
     second, runner_up = others[0]
-    return f"{text} ({label(runner_up)}: {show(second.middle(figure))})."
+    least, more = distinct(show, best.middle(figure), second.middle(figure))
+    return f"{name[0].upper()}{name[1:]}: {label(first)}, {least} ({label(runner_up)}: {more})."
 
 
 def _ratio(predicted: int | None, real: RealRuns) -> float | None:

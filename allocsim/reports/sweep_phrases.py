@@ -10,7 +10,9 @@ from allocsim.sweep.findings import (
     PEAKS,
     TIMES,
     Effect,
+    Ranges,
     overall,
+    overall_ranges,
     recommended,
 )
 from allocsim.sweep.paste import line_of
@@ -45,7 +47,7 @@ def headline(results: Results) -> str:
 def best_on(results: Results, column: Column) -> list[Best]:
     """Return the best subjects of a workload, one for each figure that was measured."""
     figures = {"footprint": column.peaks, "time": column.times}
-    return _best(results, figures, f" on {column.label}")
+    return _best(results, figures, column.time_ranges, f" on {column.label}")
 
 
 def best_overall(results: Results) -> list[Best]:
@@ -54,7 +56,8 @@ def best_overall(results: Results) -> list[Best]:
         title: {entry.subject: entry.mean for entry in overall(results, figure)}
         for title, figure in (("footprint", PEAKS), ("time", TIMES))
     }
-    return _best(results, means, " over all workloads" if len(results.columns) > 1 else "")
+    where = " over all workloads" if len(results.columns) > 1 else ""
+    return _best(results, means, overall_ranges(results), where)
 
 
 def effect_size(effect: Effect) -> str:
@@ -62,9 +65,9 @@ def effect_size(effect: Effect) -> str:
     return "none" if effect.size < MIN_EFFECT else f"{effect.size:.1%}"
 
 
-def best_value(effect: Effect) -> str:
-    """Return the best value of a setting, or "-" if the setting has no effect."""
-    return "-" if effect.size < MIN_EFFECT else effect.best
+def best_value(effect: Effect, noise: float) -> str:
+    """Return the best value of a setting, or "-" if its effect is smaller than `noise`."""
+    return "-" if effect.size < noise else effect.best
 
 
 def cautions(results: Results) -> Iterator[str]:
@@ -82,13 +85,18 @@ def remarks(results: Results) -> Iterator[str]:
         yield "footprint: design, heap - released + metadata; library, growth of anonymous RSS"
 
 
-def _best(results: Results, by: Mapping[str, Figures], where: str) -> list[Best]:
-    """Return the best subject by each figure that was measured; `where` names the workloads."""
+def _best(results: Results, by: Mapping[str, Figures], times: Ranges, where: str) -> list[Best]:
+    """Return the best subject by each figure that was measured.
+
+    `times` has the ranges of the times. `where` names the workloads.
+    """
     best = []
     for title, figures in by.items():
         if figures:
-            name, others = recommended(figures, results.setting_counts)
-            close = f" ({counted(others, 'other')} within {CLOSE:.1%})" if others else ""
+            ranges = times if title == "time" else None
+            name, others = recommended(figures, results.setting_counts, ranges)
+            alike = f"within {CLOSE:.1%}{', or with overlapping runs' if ranges else ''}"
+            close = f" ({counted(others, 'other')} {alike})" if others else ""
             sentence = f"best by {title}{where}: {name}{close}"
             best.append(Best(sentence, line_of(results, name)))
     return best

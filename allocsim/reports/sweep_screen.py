@@ -17,7 +17,7 @@ from allocsim.reports.sweep_phrases import (
     headline,
     remarks,
 )
-from allocsim.sweep.findings import Overall, alike, effects, front, overall, ranking
+from allocsim.sweep.findings import Overall, alike, effects, front, noise, overall, ranking
 from allocsim.sweep.results import Column, Figures, Results
 from allocsim.text import counted, format_bytes
 
@@ -123,7 +123,8 @@ def _print_effects(screen: Screen, results: Results) -> None:
         for name in ("allocator", "setting", "effect", "best", "values, relative to their mean"):
             table.add_column(name, justify="right" if name == "effect" else "left", no_wrap=True)
         for effect in all_effects:
-            about = (effect.allocator, effect.key, effect_size(effect), best_value(effect))
+            best = best_value(effect, noise(results, figure))
+            about = (effect.allocator, effect.key, effect_size(effect), best)
             table.add_row(*about, _levels(effect.levels))
         screen.print_table(table, 3)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log
-from statistics import fmean
+from statistics import fmean, median
 
+from allocsim.spread import MAX_SPREAD
 from allocsim.sweep.axis import UNSET, number_in
 from allocsim.sweep.results import Figures, Results, complete
 
@@ -20,6 +21,10 @@ PEAKS, TIMES = "peaks", "times"
 CLOSE = 0.005
 """Relative difference up to which two figures count as equally good, because two measurements of a
 library may differ by this much."""
+
+
+Ranges = Mapping[str, tuple[float, float]]
+"""The lower and the upper end of the repeated measurements of each subject."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +82,56 @@ def alike(results: Results, ranked: Sequence[tuple[str, float]]) -> list[tuple[s
     return [(names[0], len(names) - 1) for names in groups.values()]
 
 
-def recommended(figures: Figures, settings: Mapping[str, int]) -> tuple[str, int]:
-    """Return the subject with the fewest settings among those within CLOSE of the best figure.
+def recommended(
+    figures: Figures, settings: Mapping[str, int], ranges: Ranges | None = None
+) -> tuple[str, int]:
+    """Return the subject with the fewest settings among those that are as good as the best.
 
-    Also returns how many others are within CLOSE. A setting that gains less than CLOSE is not worth
-    its risk.
+    Also returns how many others are as good. A subject is as good as the best if its figure is
+    within CLOSE of the best figure, or if its range overlaps that of the best. `ranges` has the
+    (lower, upper) ends; a subject without a range has only its figure. A setting that gains less
+    is not worth its risk.
     """
-    lowest = min(figures.values())
-    close = [name for name, figure in figures.items() if figure <= lowest * (1 + CLOSE)]
+    ranges = ranges or {}
+    best = min(figures, key=figures.__getitem__)
+    limit = max(figures[best] * (1 + CLOSE), ranges.get(best, (0.0, 0.0))[1])
+    close = [
+        name for name, figure in figures.items() if ranges.get(name, (figure, figure))[0] <= limit
+    ]
     return min(close, key=lambda name: (settings[name], figures[name], name)), len(close) - 1
+
+
+def overall_ranges(results: Results) -> Ranges:
+    """Return the range of the mean time of each subject that has a range on every workload.
+
+    Like `Overall.mean`, the ends are geometric means of ratios to the best subject of a workload.
+    """
+    ranges = [column.time_ranges for column in results.columns]
+    lowest = [min(column.times.values(), default=1.0) for column in results.columns]
+    return {
+        name: (
+            geometric([each[name][0] / low for each, low in zip(ranges, lowest, strict=True)]),
+            geometric([each[name][1] / low for each, low in zip(ranges, lowest, strict=True)]),
+        )
+        for name in results.subjects
+        if ranges and all(name in each for each in ranges)
+    }
+
+
+def noise(results: Results, figure: str) -> float:
+    """Return the relative difference that may be noise: CLOSE, or for times their usual range.
+
+    The usual range is the median of the interquartile ranges, relative to the times; MAX_SPREAD if
+    no time was measured repeatedly.
+    """
+    if figure != TIMES:
+        return CLOSE
+    widths = [
+        (high - low) / column.times[name]
+        for column in results.columns
+        for name, (low, high) in column.time_ranges.items()
+    ]
+    return max(CLOSE, median(widths)) if widths else MAX_SPREAD
 
 
 def front(peaks: Figures, times: Figures) -> list[str]:

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from allocsim.sweep.row import Row
+from allocsim.sweep.row import Row, Speed
 
 Figures = dict[str, float]
 """A figure for each subject, by the subject's name."""
@@ -26,6 +26,8 @@ class Result(NamedTuple):
     """Peak footprint in bytes."""
     ns: float | None = None
     """Median CPU time in ns/event."""
+    range_ns: tuple[float, float] | None = None
+    """Interquartile range of the CPU times. None if there is a single run."""
     memory_failure: str | None = None
     times_failure: str | None = None
     mean: int | None = None
@@ -47,11 +49,18 @@ class Result(NamedTuple):
     def with_row(self, row: Row) -> Result:
         """Return these figures, updated from a newer row of the same subject and workload."""
         if row.measure == "times":
-            return self._replace(times_failure=row.failure, ns=row.times.ns if row.times else None)
+            return self._replace(times_failure=row.failure, **_times(row.times))
         peak = mean = end = None
         if row.memory is not None:
             peak, mean, end = row.memory.peak, row.memory.mean, row.memory.end
         return self._replace(memory_failure=row.failure, peak=peak, mean=mean, end=end)
+
+
+def _times(times: Speed | None) -> dict[str, Any]:
+    """Return the fields of a Result that describe times."""
+    if times is None:
+        return {"ns": None, "range_ns": None}
+    return {"ns": times.ns, "range_ns": (times.low, times.high) if times.runs > 1 else None}
 
 
 @dataclass
@@ -78,6 +87,11 @@ class Column:
     def times(self) -> Figures:
         """The times of the subjects that have one, in ns/event."""
         return {name: each.ns for name, each in self.results.items() if each.ns}
+
+    @property
+    def time_ranges(self) -> dict[str, tuple[float, float]]:
+        """The ranges of the times of the subjects with several runs, in ns/event."""
+        return {name: each.range_ns for name, each in self.results.items() if each.range_ns}
 
     @property
     def means(self) -> Figures:

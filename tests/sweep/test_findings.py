@@ -9,20 +9,25 @@ from msgspec.structs import replace
 
 from allocsim.reports.sweep_phrases import best_on, headline
 from allocsim.reports.sweep_text import sweep_json
+from allocsim.spread import MAX_SPREAD
 from allocsim.sweep import paste
 from allocsim.sweep.findings import (
+    CLOSE,
     PEAKS,
     TIMES,
     alike,
     effects,
     front,
+    noise,
     overall,
+    overall_ranges,
     ranking,
     recommended,
     table,
 )
 from allocsim.sweep.paste import line_for
 from allocsim.sweep.results import Results, Subject, collect
+from allocsim.sweep.row import Row, Speed
 from tests.sweep.cells import row
 
 
@@ -146,6 +151,40 @@ def test_subject_with_the_fewest_settings_is_recommended_among_close_ones() -> N
     figures = {"glibc:mxfast=0:cores=1": 1000.0, "glibc:mxfast=0": 1004.0, "glibc": 1006.0}
     counts = {"glibc:mxfast=0:cores=1": 2, "glibc:mxfast=0": 1, "glibc": 0}
     assert recommended(figures, counts) == ("glibc:mxfast=0", 1)
+
+
+def test_subject_whose_runs_overlap_those_of_the_best_is_as_good() -> None:
+    figures = {"glibc:mxfast=0": 10.0, "glibc": 10.8, "go2008": 11.5}
+    ranges = {"glibc:mxfast=0": (9.8, 10.4), "glibc": (10.3, 11.0), "go2008": (11.0, 12.0)}
+    counts = {"glibc:mxfast=0": 1, "glibc": 0, "go2008": 0}
+    assert recommended(figures, counts) == ("glibc:mxfast=0", 0)
+    assert recommended(figures, counts, ranges) == ("glibc", 1)
+
+
+def timed(name: str, *ns: float, runs: int = 5, trace: str = "ab") -> Row:
+    """Return a row with the lower end, the median and the upper end of times."""
+    low, middle, high = ns
+    times = Speed(ns=middle, low=low, high=high, runs=runs)
+    return replace(row(name, ns=middle, trace=trace), times=times)
+
+
+def test_ranges_over_all_workloads_are_means_of_ratios() -> None:
+    rows = [timed("glibc", 9, 10, 12), timed("glibc", 18, 20, 24, trace="cd")]
+    rows += [timed("go2008", 16, 20, 25), timed("go2008", 4, 5, 6.25, trace="cd")]
+    found = overall_ranges(collect(rows))
+    expected = {
+        "glibc": [(0.9 * 3.6) ** 0.5, (1.2 * 4.8) ** 0.5],
+        "go2008": [(1.6 * 0.8) ** 0.5, (2.5 * 1.25) ** 0.5],
+    }
+    assert found.keys() == expected.keys()
+    for name, ends in expected.items():
+        assert list(found[name]) == pytest.approx(ends)
+
+
+def test_noise_of_times_is_their_usual_range() -> None:
+    assert noise(collect([timed("glibc", 9, 10, 12), timed("go2008", 20, 20, 22)]), TIMES) == 0.2
+    assert noise(collect([timed("glibc", 10, 10, 10, runs=1)]), TIMES) == MAX_SPREAD
+    assert noise(collect([timed("glibc", 9, 10, 12)]), PEAKS) == CLOSE
 
 
 @pytest.mark.parametrize("seed", range(5))
