@@ -171,7 +171,7 @@ def _status() -> int:
             error.show()  # the message of this error is the help page
         return 2
     except click.UsageError as error:
-        message = with_short_names(printable_lines(error.format_message()))
+        message = with_short_names(printable_lines(_usage_message(error)))
         with contextlib.suppress(OSError):
             click.UsageError(message, error.ctx).show()
         return 2
@@ -200,6 +200,15 @@ def _status() -> int:
             raise
         # A shared object of NumPy or Numba does not fit into the address space (ulimit -v).
         return _fail(f"cannot load a module of Python: {str(error).strip().split(chr(10))[-1]}", 3)
+
+
+def _usage_message(error: click.UsageError) -> str:
+    """Return the message for a wrong command line, with a suggestion for an unknown option."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return error.format_message()
+    from allocsim.cli.suggestions import suggestion_for  # --help does not need it
+
+    return f"{error.message} {suggestion_for(error.option_name, error.ctx)}".rstrip()
 
 
 def _explain_design(error: Exception) -> str | None:

@@ -7,7 +7,15 @@ from tests.cli.conftest import File, Run
 USAGE: dict[str, tuple[str, str]] = {
     "no command": ("", "Usage: allocsim"),
     "unknown command": ("rnadom", "No such command 'rnadom'. Did you mean 'random'?"),
-    "unknown option": ("random --opps 5", "--ops"),
+    "unknown option": ("random --opps 5", "No such option '--opps'. Did you mean '--ops'?"),
+    "beginning of an option": ("check x --max-foot 5", "Did you mean '--max-footprint'?"),
+    "option like no other": ("run server --zzz", "No such option '--zzz'.\n"),
+    "option of other commands": ("run --ops 5", "It is an option of empirical, random.\n"),
+    "option of a trace command": ("trace info x --from 5", "It is an option of trace cut.\n"),
+    "option of many commands": (
+        "trace info x --design go",
+        "It is an option of empirical, random, repeat, replay and others.\n",
+    ),
     "unknown design": (
         "random --design go2009",
         "'go2009' (did you mean 'go2008'?)",
