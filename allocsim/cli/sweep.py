@@ -106,7 +106,8 @@ def _measuring(command: Any) -> Any:
     type=OutputType(),
     default="sweep.jsonl",
     show_default=True,
-    help="File of the results. Cells that are already in it are not measured again.",
+    help="File to which each result is appended, in the current directory by default. Cells that "
+    "are already in it are not measured again.",
 )
 @click.option("--retry", is_flag=True, help="Measure again the cells that failed.")
 @click.option(
@@ -125,8 +126,9 @@ def command(**options: Any) -> None:
     """Measure a grid of allocators, settings and workloads, and find the best.
 
     Each combination is a cell. Memory is measured in as many cells at once as there are processors.
-    Times are measured only with --timed, in one cell at a time. The same command continues an
-    interrupted sweep. `allocsim sweep show FILE` shows the findings of a file again.
+    Times are measured only with --timed, in one cell at a time. Each result is appended to a file,
+    so the same command continues an interrupted sweep, and `allocsim sweep show FILE` shows the
+    findings of a file again.
 
     For example, `--on lib:jemalloc -L dirty_decay_ms=default,0,1000` gives 3 subjects, and
     `--on tcmalloc -P max_total_thread_cache_bytes=512KiB:64MiB:x2` gives 8.

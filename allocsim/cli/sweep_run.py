@@ -77,6 +77,8 @@ def _sweep(plan: Plan, file: RowsFile, place: Place, retry: bool) -> None:
     if changed:
         options = " or ".join(dict.fromkeys(chain.from_iterable(changed)))
         log(f"measuring {counted(changed.total(), 'cell')} again: {options} has changed")
+    if missing_cells:
+        log(f"each row is appended to {file.path} (--out); an interrupted sweep can be continued")
     with cell_bar(missing_cells) as count_finished:
         count = sweep(plan, file, place, count_finished, retry)
     if count:

@@ -47,6 +47,7 @@ def test_every_cell_is_a_row_and_the_report_has_the_best(run: Run, trace: Path) 
     ended = run(f"sweep {trace.name} {GRID} --jobs 2 --json")
     assert ended.status == 0, ended.err
     assert "note: go2008 has no setting mxfast, tcache_count" in ended.err
+    assert "each row is appended to sweep.jsonl (--out)" in ended.err
     assert "wrote 7 rows to sweep.jsonl" in ended.err
     found = json.loads(ended.out)
     subjects = found["workloads"][0]["subjects"]
@@ -64,6 +65,7 @@ def test_cells_in_the_file_are_not_measured_again(run: Run, trace: Path) -> None
     again = run(f"sweep {trace.name} --on go2008 --jobs 1")
     assert Path("sweep.jsonl").read_text() == before
     assert "sweep.jsonl already has 1 of 1 cell" in again.err
+    assert "appended" not in again.err
     more = run(f"sweep {trace.name} --on go2008,tcmalloc:startup=none --jobs 1 --json")
     assert Path("sweep.jsonl").read_text().startswith(before)
     assert "wrote 1 row" in more.err
@@ -175,6 +177,14 @@ def test_errors_come_before_the_first_cell(
     assert message in ended.err
     assert trace.read_text() == CALLS
     assert not Path("sweep.jsonl").exists()
+
+
+def test_file_that_is_not_of_a_sweep_is_not_changed(run: Run, trace: Path) -> None:
+    Path("sweep.jsonl").write_text("notes\n")
+    ended = run(f"sweep {trace.name} --on go2008 --jobs 1")
+    assert (ended.status, ended.out) == (2, "")
+    assert "sweep.jsonl, line 1: not a row" in ended.err
+    assert Path("sweep.jsonl").read_text() == "notes\n"
 
 
 @pytest.mark.slow
