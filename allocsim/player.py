@@ -25,7 +25,7 @@ from allocsim.errors import (
     InputError,
     Interrupted,
 )
-from allocsim.events import MAX_OBJECTS, Trace, no_events
+from allocsim.events import MAX_OBJECTS, Op, Trace, no_events
 from allocsim.heap import Heap
 from allocsim.moments import Moment, worst_of
 from allocsim.profile import Profile, Snapshot, require_exact
@@ -73,10 +73,8 @@ class Player:
 
     def __init__(self, heap: Heap, options: Options, length: int | None = None) -> None:
         """`length` is the number of events, if known. It sets the interval between samples."""
-        self.heap = heap
-        self.options = options
-        self.seconds = 0.0
-        self._checks = self._live_sum = self._footprint_sum = 0
+        self.heap, self.options, self.seconds = heap, options, 0.0
+        self._checks = self._live_sum = self._footprint_sum = self._thread_ends = 0
         if options.check_every and not heap.design.invariants:
             raise InputError(f"the design '{heap.design.name}' has no invariants to check")
         self._samples: list[np.ndarray] = []
@@ -116,6 +114,7 @@ class Player:
         memory runs short, and Corruption if a check fails.
         """
         position, driver = 0, self._driver
+        self._thread_ends += int(np.count_nonzero(chunk.op == Op.THREAD_DONE))
         while position < len(chunk):
             begun = time.perf_counter()
             position = replay(self.heap.state, self._run, chunk, position)
@@ -168,6 +167,7 @@ class Player:
             native_counters=self.heap.native_counters(),
             stamps=int(self._driver.patterns),
             checks=self._checks,
+            no_thread_ends=bool(self._driver.threads > 1 and not self._thread_ends),
         )
 
     def moments(self) -> tuple[Moment, ...]:

@@ -149,6 +149,8 @@ class Profile:
     """Number of fill patterns that were checked and found intact."""
     checks: int = 0
     """Number of times that all invariants were checked."""
+    no_thread_ends: bool = False
+    """Whether the events have several threads, none of which ends."""
 
     @property
     def ns_per_event(self) -> float:

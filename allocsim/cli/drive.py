@@ -38,7 +38,7 @@ def drive(trace: Trace, settings: Settings) -> None:
         result = Result(trace, profile, heap.design.name, parameters, command_line())
     for note in trace.notes:
         log(f"note: {note}")
-    for warning in trace_warnings(trace):
+    for warning in trace_warnings(trace, profile=profile):
         log(f"warning: {warning}")
     try:
         _export(result, settings)

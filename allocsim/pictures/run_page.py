@@ -43,7 +43,7 @@ def _answer(result: Result) -> Section:
     """Return the summary of the run, and the footprint by part."""
     profile, trace = result.profile, result.trace
     lines = [headline(result), profile.mode, verification(profile)]
-    cautions = [*trace_warnings(trace), *filter(None, [dropped_calls(trace)])]
+    cautions = [*trace_warnings(trace, profile=profile), *filter(None, [dropped_calls(trace)])]
     sentences = listed([*filter(None, lines)])
     return Section("answer", "Answer", [sentences, _parts(profile), warnings(cautions)])
 

@@ -79,7 +79,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "workload": {"name": result.trace.name, **result.trace.description},
         "dropped": result.trace.dropped,
         "notes": result.trace.notes,
-        "warnings": trace_warnings(result.trace),
+        "warnings": trace_warnings(result.trace, profile=profile),
         "design": result.design,
         "parameters": dict(result.parameters),
         "mode": profile.mode,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from allocsim.events import Trace
+from allocsim.profile import Profile
 
 NO_THREADS = (
     "the recorder of this trace does not record threads, so all calls are replayed on one thread. "
     "If the program has several threads, its per-thread caches and arenas are not measured"
 )
 NO_THREAD_ENDS = (
-    "the recorder of this trace does not record when threads end, so free objects stay in the "
-    "caches of threads that have ended"
+    "the recording does not say when threads end, so free objects stay in the caches of threads "
+    "that may have ended; `compare` and `check` end each thread after its last event"
 )
 NO_REALLOCS = (
     "the recorder of this trace records a realloc as a free and a malloc, so growing in place and "
@@ -21,26 +22,32 @@ NO_ALIGNED_CALLS = (
 )
 
 
-def trace_warnings(trace: Trace, ends_inferred: bool = False) -> list[str]:
+def trace_warnings(
+    trace: Trace, ends_inferred: bool = False, profile: Profile | None = None
+) -> list[str]:
     """Return a sentence for each defect of the trace that affects a replay.
 
-    With `ends_inferred`, the replay has inferred the missing ends of threads.
+    With `ends_inferred`, the replay has inferred the missing ends of threads. `profile` is the
+    result of a replay that has not.
     """
     known = trace.capabilities
     return [
         *(f"the recording is incomplete: {loss}" for loss in trace.losses),
         *([NO_THREADS] if known.threads == "no" else []),
-        *([NO_THREAD_ENDS] if _lacks_ends(trace) and not ends_inferred else []),
+        *([NO_THREAD_ENDS] if not ends_inferred and _lacks_ends(trace, profile) else []),
         *([NO_REALLOCS] if known.reallocs == "no" else []),
         *([NO_ALIGNED_CALLS] if known.aligned_calls in ("no", "partly") else []),
     ]
 
 
-def _lacks_ends(trace: Trace) -> bool:
-    """Return whether an allocsim trace has several threads, but their ends were not recorded.
+def _lacks_ends(trace: Trace, profile: Profile | None) -> bool:
+    """Return whether a recording has several threads, but their ends were not recorded.
 
-    Other formats are not considered, because only the header of an allocsim trace states the number
-    of threads (`claims`) before the events are read.
+    Before a replay, this is known only of an allocsim trace, whose header states the number of
+    threads (`claims`).
     """
+    if profile is not None:
+        may_lack = trace.is_recorded and trace.capabilities.thread_ends != "yes"
+        return may_lack and profile.no_thread_ends
     has_threads = bool(trace.description.get("claims", {}).get("threads", 1) > 1)
     return has_threads and trace.capabilities.thread_ends == "no"

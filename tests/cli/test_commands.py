@@ -15,7 +15,7 @@ from allocsim.core.jit import PURE
 from allocsim.designs import SUMMARIES, find_design
 from allocsim.jobs import bundled_jobs, opening_comment
 from allocsim.libraries.find import KNOWN
-from allocsim.reports.trace_warnings import NO_THREADS
+from allocsim.reports.trace_warnings import NO_THREAD_ENDS, NO_THREADS
 from tests.cli.conftest import File, Run
 
 
@@ -129,6 +129,19 @@ def test_replay_takes_a_format_and_a_process(run: Run, file: File) -> None:
         "note: using process 7 only; dropped the calls of 8 (2) (select one with --process PID)",
         f"warning: {NO_THREADS}",
     ]
+
+
+def test_replay_warns_if_no_thread_of_several_ends(run: Run, file: File) -> None:
+    """`compare` and `check` end the threads, so their footprints differ from that of `replay`."""
+    calls = "1: malloc 0x10 5000\n2: malloc 0x20 100\n"
+    file("two.txt", calls)
+    file("ended.txt", f"{calls}2: thread_done 0x0\n")
+    ended = run("replay two.txt")
+    assert ended.err == f"warning: {NO_THREAD_ENDS}\n"
+    assert json.loads(run("replay two.txt --json").out)["warnings"] == [NO_THREAD_ENDS]
+    assert run("replay two.txt --threads one").err == ""
+    assert run("replay ended.txt").err == ""
+    assert run("random --ops 50 --threads 3").err == ""
 
 
 def test_unknown_format_suggests_the_nearest(run: Run, file: File) -> None:
