@@ -38,7 +38,13 @@ from allocsim.libraries.find import require_no_library
 from allocsim.player import Options, replay_trace
 from allocsim.reports.comparison import Compared, column_of
 from allocsim.results import ComparisonResult, ReplayProfile
-from allocsim.workloads import default_design, open_parameters, open_recording, open_workload
+from allocsim.workloads import (
+    default_design,
+    expect_kernels,
+    open_parameters,
+    open_recording,
+    open_workload,
+)
 
 Workload: TypeAlias = Trace | str | os.PathLike[str] | Mapping[str, Any]
 """The name of a bundled workload, the path of a recording or a job file, the keys of a job file as
@@ -124,6 +130,7 @@ def replay(
     length = checked_bytes("replay", "reserve", reserve)
     with opened(workload, seed) as trace:
         design = default_design(trace) if design is None else design
+        expect_kernels(trace, [design])
         # Heap checks the parameters too, but it would take a key such as `reserve` for an argument
         # of its own.
         find_design(design).checked(parameters)

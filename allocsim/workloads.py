@@ -6,14 +6,15 @@ A name means the same in every command. A trace is a stream that can be consumed
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from allocsim.designs import DEFAULT, RECORDED_DEFAULT
+from allocsim.core import compile_notice
+from allocsim.designs import DEFAULT, RECORDED_DEFAULT, SUMMARIES
 from allocsim.errors import InputError, UnknownName
 from allocsim.events import Trace
 from allocsim.generators import Generator
@@ -92,6 +93,20 @@ def open_recording(
 def default_design(trace: Trace) -> str:
     """Return the design on which a workload is replayed if the user names none."""
     return RECORDED_DEFAULT if trace.is_recorded else DEFAULT
+
+
+def expect_kernels(trace: Trace | None, subjects: Iterable[str]) -> None:
+    """Say what a command is likely to compile, for the line on standard error.
+
+    `trace` is None if the workload is not open yet; it then counts as a recording. A subject is a
+    design, or else a library, with its settings.
+    """
+    modules = {"allocsim.traces" if trace is None or trace.is_recorded else "allocsim.generators"}
+    for subject in subjects:
+        name = subject.partition(":")[0]
+        design, library = {f"allocsim.designs.{name}"}, {"allocsim.libraries", "allocsim.benchmark"}
+        modules |= design if name in SUMMARIES else library
+    compile_notice.expect(*sorted(modules))
 
 
 def _generated(generator: Generator, name: str, seed: int | None) -> Trace:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from allocsim.core import compile_notice
 from allocsim.errors import InputError, JobError, TraceError, UnknownName
 from allocsim.events import Trace
 from allocsim.jobs import bundled_jobs, bundled_traces, bundled_workloads
@@ -13,6 +14,7 @@ from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.scan import line_reader
 from allocsim.workloads import (
     default_design,
+    expect_kernels,
     open_job,
     open_parameters,
     open_recording,
@@ -191,3 +193,22 @@ def test_only_a_regular_file_can_be_opened_again() -> None:
         assert trace.reopen is not None
     with filled_pipe(CALLS.encode()) as path, open_recording(path) as trace:
         assert trace.reopen is None
+
+
+@pytest.mark.parametrize(
+    ("subjects", "groups"),
+    [
+        (["glibc:arena_max=1", "go"], ["allocsim.designs.glibc", "allocsim.designs.go"]),
+        (["lib:/opt/x.so:my_"], ["allocsim.libraries", "allocsim.benchmark"]),
+    ],
+)
+def test_kernels_of_the_workload_and_of_every_subject_are_expected(
+    subjects: list[str], groups: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected: list[str] = []
+    monkeypatch.setattr(compile_notice, "expect", lambda *modules: expected.extend(modules))
+    expect_kernels(None, subjects)
+    assert expected == sorted([*groups, "allocsim.traces"])
+    expected.clear()
+    expect_kernels(open_workload("random"), subjects)
+    assert expected == sorted([*groups, "allocsim.generators"])

@@ -117,8 +117,10 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     stage: str
     """"compiling" (if something is compiled), "loading", "ready", "checking" (if memory is
     measured), and "done". The last message is "done" or "failed"."""
-    notice: str = ""
-    """In "compiling": a line for standard error that says what is compiled."""
+    kernels: str = ""
+    """In "compiling": the group of kernels (see `compile_notice`)."""
+    seconds: int = 0
+    """In "compiling": CPU-seconds that this is likely to take."""
     resident: int = 0
     """In "ready": RSS of the process in bytes, including file pages."""
     about: About = About()
@@ -133,7 +135,9 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 def main(request: Request) -> None:
     """Make the requested measurement, and send the figures or the error."""
-    compile_notice.write = lambda line: _send(request, Message(stage="compiling", notice=line))
+    compile_notice.report = lambda kernels, seconds: _send(
+        request, Message(stage="compiling", kernels=kernels, seconds=seconds)
+    )
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no core file
     try:
         _measure(request)

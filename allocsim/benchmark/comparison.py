@@ -23,6 +23,7 @@ from allocsim.heap import RESERVE
 from allocsim.libraries.environment import removal_caution
 from allocsim.libraries.find import PREFIX, require_library
 from allocsim.signals import interrupt_message
+from allocsim.workloads import expect_kernels
 
 UNSURE = 0.1
 """If a recording does not say which bytes the program touched, the peak of a library may be too
@@ -117,6 +118,7 @@ def compare_trace(
     `read` is called when the whole trace has been read; the trace's notes are then complete. Raises
     InputError if the trace has no events.
     """
+    expect_kernels(trace, subjects)
     workload = write_events(trace, available=conditions.available, recorded=conditions.recorded)
     try:
         if not workload.events:

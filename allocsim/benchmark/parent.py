@@ -32,7 +32,7 @@ from allocsim.python_child import (
     output_file,
     running,
 )
-from allocsim.text import format_bytes, printable
+from allocsim.text import format_bytes
 
 START_TIMEOUT = 600.0
 """Seconds within which a child must be ready to load its subject. In a first run this includes
@@ -142,7 +142,8 @@ class _Watcher:
     def _enter(self, message: Message) -> None:
         """Begin the stage that a message reports, and set the limits of this stage."""
         if message.stage == "compiling":
-            compile_notice.write_once(printable(message.notice))
+            if message.kernels:
+                compile_notice.report(message.kernels, message.seconds)
         elif message.stage == "loading":
             self.stage, self.deadline = "being loaded", time.monotonic() + self.timeout
         elif message.stage == "checking":

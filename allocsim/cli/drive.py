@@ -25,12 +25,14 @@ from allocsim.reports import Result
 from allocsim.reports.run_screen import print_result
 from allocsim.reports.run_text import csv_text, json_text, markdown_text
 from allocsim.reports.trace_warnings import trace_warnings
-from allocsim.workloads import default_design
+from allocsim.workloads import default_design, expect_kernels
 
 
 def drive(trace: Trace, settings: Settings) -> None:
     """Replay `trace` as `settings` say and report the result."""
-    with _new_heap(settings.design or default_design(trace), settings) as heap:
+    design = settings.design or default_design(trace)
+    expect_kernels(trace, [design])
+    with _new_heap(design, settings) as heap:
         profile = _replay(heap, trace, settings)
         if settings.at is not None:
             profile = _at_moment(profile, trace, settings, settings.at)

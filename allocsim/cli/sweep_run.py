@@ -33,6 +33,7 @@ from allocsim.sweep.rows_file import RowsFile, read_rows, require_rows
 from allocsim.sweep.sweep import missing, outdated, sweep
 from allocsim.sweep.workload import read_workloads
 from allocsim.text import counted
+from allocsim.workloads import expect_kernels
 
 
 def run(options: dict[str, Any]) -> None:
@@ -55,6 +56,7 @@ def _plan(options: dict[str, Any]) -> Plan:
     seeds = _seeds(options["seed"])
     _require_place(subjects, options["cluster"])
     require_rows(Path(options["out"]))
+    expect_kernels(None, subjects.axes)
     workloads = read_workloads(options["workloads"], seeds, options["threads"] == "recorded")
     for workload in workloads:
         for note in workload.events.trace.notes:

@@ -119,10 +119,12 @@ def _tuned(names: tuple[str, ...], options: dict[str, Any]) -> Any:
     from allocsim.libraries.find import require_no_library
     from allocsim.tuning.question import Question
     from allocsim.tuning.tuning import tune
+    from allocsim.workloads import expect_kernels
 
     require_no_library(options["design"])
     find_design(options["design"])
     floor = None if options["floor"] == "none" else options["floor"]
+    expect_kernels(None, [options["design"]])
     question = Question(options["design"], dict(options["set"]), floor, options["reserve"])
     seconds = options["seconds"] or 0.0
     with ExitStack() as stack, TuneProgress(seconds) as progress:

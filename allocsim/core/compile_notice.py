@@ -1,36 +1,55 @@
-"""The line on standard error that says what is being compiled and how long that takes.
+"""The line on standard error that says how long the compiling of kernels is likely to take.
 
 Compiling takes many seconds in which nothing else happens, so it is always announced, even if
-standard error is a log file or the Python API is used. Each process announces each group of kernels
-once.
+standard error is a log file or the Python API is used. One line announces everything that a command
+is likely to compile: the command first calls `expect`. A further line follows only for a design
+that was not expected.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Callable
+from typing import NamedTuple
+
+from allocsim.core.kernel_cache import kernel_cache_directories
+
+
+class Group(NamedTuple):
+    """A group of kernels."""
+
+    prefix: str
+    """The beginning of the names of its modules."""
+    seconds: int
+    """CPU-seconds to compile the kernels that one run needs. Measured on two x86-64 cores of a
+    shared machine."""
+    is_design: bool = False
+
 
 GROUPS = (
-    ("allocsim.designs.go2008", "go2008 kernels", 7),
-    ("allocsim.designs.tcmalloc", "tcmalloc kernels", 12),
-    ("allocsim.designs.go", "go kernels", 12),
-    ("allocsim.designs.glibc", "glibc kernels", 12),
-    ("allocsim.libraries", "kernels that drive a library", 2),
-    ("allocsim.traces", "kernels that read and write traces", 3),
-    ("allocsim.generators", "kernels that generate workloads", 1),
-    ("allocsim.benchmark", "kernels that measure", 2),
-    ("allocsim.", "kernels that analyse traces", 2),
+    Group("allocsim.designs.go2008", 7, True),
+    Group("allocsim.designs.tcmalloc", 12, True),
+    Group("allocsim.designs.go", 12, True),
+    Group("allocsim.designs.glibc", 12, True),
+    Group("allocsim.libraries", 2),
+    Group("allocsim.traces", 3),
+    Group("allocsim.generators", 1),
+    Group("allocsim.benchmark", 2),
+    Group("allocsim.", 2),
 )
-"""For each group: the prefix of its modules' names, a name for its kernels, and the CPU-seconds to
-compile the kernels that one run needs. Measured on two x86-64 cores of a shared machine."""
 
 UNKNOWN_SECONDS = 8
 """CPU-seconds announced for the kernels of a design from outside the package."""
 
+MORE_SECONDS = 2
+"""CPU-seconds announced for a group whose kernels that take longest are already cached."""
+
+_expected: dict[str, int] = {}
+"""CPU-seconds by the prefix of each group that the command is likely to compile."""
+
 _announced: set[str] = set()
-"""The lines written so far, without "more of" and without the estimated time."""
+"""The prefixes of the groups that the lines written so far have announced."""
 
 
 def write_to_stderr(line: str) -> None:
@@ -41,35 +60,52 @@ def write_to_stderr(line: str) -> None:
 
 
 write: Callable[[str], None] = write_to_stderr
-"""The function that prints a line. If the user cannot see the standard error of a process, the
-process sets another function."""
+"""The function that prints a line."""
+
+
+def expect(*modules: str) -> None:
+    """Say which modules a command uses, so that its first line covers their groups of kernels."""
+    for module in modules:
+        group = group_of(module)
+        if group.prefix not in _announced:
+            _expected[group.prefix] = group.seconds
 
 
 def announce(module: str, is_more: bool = False) -> None:
-    """Say that the kernels for `module` are being compiled, once per process.
+    """Report that the kernels for `module` are being compiled.
 
-    `is_more`: the kernels that take longest to compile are already cached, so the notice gives no
-    estimate.
+    `is_more`: the kernels that take longest to compile are already cached.
     """
-    kernels, seconds = describe(module)
-    if is_more:
-        write_once(f"allocsim: compiling more of the {kernels}, on first use only")
-    else:
-        write_once(f"allocsim: compiling the {kernels}: about {seconds} s, on first use only")
+    group = group_of(module)
+    report(group.prefix, MORE_SECONDS if is_more else group.seconds)
 
 
-def write_once(line: str) -> None:
-    """Write a notice of this process or a child, unless it names kernels announced before."""
-    kernels = re.sub(r"more of |: about \d+ s", "", line)
-    if kernels not in _announced:
-        _announced.add(kernels)
-        write(line)
+def write_once(prefix: str, seconds: int) -> None:
+    """Write a line about a group that this process or a child compiles, unless one covers it.
+
+    Expected groups of which a kernel is cached are not added to `seconds`.
+    """
+    if prefix in _announced:
+        return
+    others = [each for each in _expected if each != prefix and not _is_cached(each)]
+    total = seconds + sum(_expected[each] for each in others)
+    _announced.update((prefix, *_expected), (each.prefix for each in GROUPS if not each.is_design))
+    _expected.clear()
+    write(f"allocsim: compiling kernels: about {total} s, on first use only")
 
 
-def describe(module: str) -> tuple[str, int]:
-    """Return the name of a module's group of kernels, and the CPU-seconds to compile them."""
-    for prefix, kernels, seconds in GROUPS:
-        if module.startswith(prefix):
-            return kernels, seconds
-    file = getattr(sys.modules.get(module), "__file__", None) or module  # /home/me/mine.py
-    return f"kernels of {file.rpartition('/')[2]}", UNKNOWN_SECONDS
+report: Callable[[str, int], None] = write_once
+"""The function that gets the prefix of a group that is compiled, and the CPU-seconds. If the user
+cannot see the standard error of a process, the process sets another function."""
+
+
+def group_of(module: str) -> Group:
+    """Return the group of a module; for a module outside the package, a group of its own."""
+    known = (group for group in GROUPS if module.startswith(group.prefix))
+    return next(known, Group(module, UNKNOWN_SECONDS, True))
+
+
+def _is_cached(prefix: str) -> bool:
+    """Return whether the cache has a kernel of a group, perhaps an outdated one."""
+    directories = kernel_cache_directories()
+    return any(True for each in directories for _ in each.glob(f"{prefix.rstrip('.')}.*.nbc"))

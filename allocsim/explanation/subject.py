@@ -10,6 +10,7 @@ from allocsim.benchmark.subject import library_of, require_subject
 from allocsim.events import Trace
 from allocsim.explanation.on_design import OnDesign
 from allocsim.explanation.on_library import OnLibrary
+from allocsim.workloads import expect_kernels
 
 Subject: TypeAlias = OnDesign | OnLibrary
 
@@ -30,6 +31,7 @@ def subject_called(name: str, open_trace: Callable[[], Trace], conditions: Condi
     Raises InputError if the name is unknown.
     """
     require_subject(name)
+    expect_kernels(None, [name])
     if library_of(name) is not None:
         return OnLibrary(name, open_trace, conditions)
     return OnDesign(name, open_trace, conditions)

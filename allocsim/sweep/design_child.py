@@ -58,7 +58,9 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
     stage: str
     """"started" once. Then, for each request: "compiling" if something is compiled, "ready" before
     the replay, and "done" at the end."""
-    notice: str = ""
+    kernels: str = ""
+    seconds: int = 0
+    """In "compiling": the group of kernels, and CPU-seconds that this is likely to take."""
     memory: Footprint | None = None
     failure: str | None = None
 
@@ -71,7 +73,9 @@ def main(answers: int) -> None:
         """Send an answer."""
         os.write(answers, msgspec.json.encode(answer) + b"\n")
 
-    compile_notice.write = lambda line: send(Answer(stage="compiling", notice=line))
+    compile_notice.report = lambda kernels, seconds: send(
+        Answer(stage="compiling", kernels=kernels, seconds=seconds)
+    )
     send(Answer(stage="started"))
     while select.select([sys.stdin], [], [], IDLE)[0]:
         line = sys.stdin.readline()

@@ -29,7 +29,6 @@ from allocsim.python_child import (
 )
 from allocsim.sweep.design_child import Answer, Request
 from allocsim.sweep.row import Footprint
-from allocsim.text import printable
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a child may take to end once it has closed its pipe."""
@@ -91,8 +90,8 @@ class DesignProcess:
                 if answer.memory is None:
                     raise SubjectFailed(answer.failure or "failed")
                 return answer.memory
-            if answer.notice:
-                compile_notice.write_once(printable(answer.notice))
+            if answer.kernels:
+                compile_notice.report(answer.kernels, answer.seconds)
             self._has_started = True
             allowed = START_TIMEOUT if answer.stage == "compiling" else timeout
 

@@ -1,51 +1,78 @@
-"""The line that says what is being compiled."""
+"""The line that says how long compiling is likely to take."""
 
 import sys
-from types import ModuleType
+from pathlib import Path
 
 import pytest
 
 from allocsim.core import compile_notice
-from allocsim.core.compile_notice import announce, describe
+from allocsim.core.compile_notice import GROUPS, MORE_SECONDS, UNKNOWN_SECONDS, announce, group_of
 from tests.conftest import REPOSITORY
+
+SECONDS = {group.prefix.removeprefix("allocsim.designs."): group.seconds for group in GROUPS}
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    monkeypatch.setattr(compile_notice, "kernel_cache_directories", lambda: [tmp_path])
+    return tmp_path
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch, cache: Path) -> list[str]:
     """The lines that are written in a process that has announced nothing."""
     lines: list[str] = []
     monkeypatch.setattr(compile_notice, "_announced", set())
+    monkeypatch.setattr(compile_notice, "_expected", {})
     monkeypatch.setattr(compile_notice, "write", lines.append)
     return lines
 
 
-def test_each_group_is_announced_once_with_its_time(written: list[str]) -> None:
-    for module in ("tcmalloc.state", "tcmalloc", "go2008", "tcmalloc.span"):
-        announce(f"allocsim.designs.{module}")
-    assert len(written) == 2
-    assert written[0].startswith("allocsim: compiling the tcmalloc kernels: about ")
-    assert written[0].endswith(" s, on first use only")
+def line(seconds: int) -> str:
+    return f"allocsim: compiling kernels: about {seconds} s, on first use only"
 
 
-def test_further_kernels_are_announced_without_a_time(written: list[str]) -> None:
+def test_one_line_covers_everything_that_a_command_compiles(written: list[str]) -> None:
+    compile_notice.expect("allocsim.designs.tcmalloc", "allocsim.designs.go2008")
+    for module in ("traces.scan", "designs.tcmalloc.state", "driver", "designs.go2008"):
+        announce(f"allocsim.{module}")
+    reading = SECONDS["allocsim.traces"]
+    assert written == [line(reading + SECONDS["tcmalloc"] + SECONDS["go2008"])]
+
+
+def test_cached_groups_are_not_counted(written: list[str], cache: Path) -> None:
+    (cache / "allocsim.designs.go2008.heap.malloc-1-2-3.nbc").touch()
+    compile_notice.expect("allocsim.designs.go", "allocsim.designs.go2008")
+    announce("allocsim.traces.scan")
+    assert written == [line(SECONDS["allocsim.traces"] + SECONDS["go"])]
+
+
+def test_design_that_was_not_expected_is_announced_too(written: list[str]) -> None:
+    announce("allocsim.designs.go2008.heap")
+    announce("allocsim.designs.go2008.span")
+    announce("allocsim.designs.go.mheap")
+    announce("allocsim.driver")
+    assert written == [line(SECONDS["go2008"]), line(SECONDS["go"])]
+
+
+def test_further_kernels_take_less_time(written: list[str]) -> None:
     announce("allocsim.designs.go2008", is_more=True)
     announce("allocsim.designs.go2008")
-    assert written == ["allocsim: compiling more of the go2008 kernels, on first use only"]
+    assert written == [line(MORE_SECONDS)]
 
 
-def test_every_module_with_kernels_is_described() -> None:
+def test_every_module_with_kernels_is_in_a_group() -> None:
     package = REPOSITORY / "allocsim"
     for file in package.rglob("*.py"):
         if "@kernel" in file.read_text():
             name = ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
-            assert describe(name)[1] != compile_notice.UNKNOWN_SECONDS, name
+            assert group_of(name) in GROUPS, name
 
 
-def test_design_from_outside_is_called_by_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("allocsim_design_mine_0123456789abcdef")
-    module.__file__ = "/home/me/mine.py"
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    assert describe(module.__name__) == ("kernels of mine.py", compile_notice.UNKNOWN_SECONDS)
+def test_design_from_outside_is_a_group_of_its_own(written: list[str]) -> None:
+    announce("allocsim_design_mine_0123456789abcdef")
+    assert written == [line(UNKNOWN_SECONDS)]
 
 
 def test_broken_standard_error_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
