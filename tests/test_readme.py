@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from allocsim.core.jit import PURE
+from tests import readme_examples
 
 README = Path(__file__).parents[1] / "README.md"
 SCRIPTS = Path(sys.executable).parent
@@ -23,6 +24,13 @@ EXAMPLES = [
     for line in block.splitlines()
     if line.startswith("allocsim ")
 ]
+TEXT = [
+    tuple(part.split("\n", 1))
+    for block in re.findall(r"```text\n\$ (.*?)```", README.read_text("utf-8"), re.DOTALL)
+    for part in block.split("\n$ ")
+]
+"""The commands and the shown output of the blocks whose output differs from run to run."""
+
 OWN_FILES = ("mine.txt.gz", "./mine.toml")
 
 MEASURED = [
@@ -57,6 +65,35 @@ def without_measurements(text: str) -> list[str]:
 @pytest.mark.parametrize(("command", "shown"), CONSOLE, ids=[command for command, _ in CONSOLE])
 def test_shown_output_is_what_the_program_prints(command: str, shown: str, tmp_path: Path) -> None:
     assert without_measurements(run(command, tmp_path)) == without_measurements(shown)
+
+
+def test_every_block_is_tested() -> None:
+    """A block of YAML has no output."""
+    kinds = re.findall(r"^```(\w+)\n", README.read_text("utf-8"), re.MULTILINE)
+    assert set(kinds) == {"sh", "console", "text", "yaml", "python"}
+    assert kinds.count("console") == len(CONSOLE)
+    for (command, _), example in zip(TEXT, readme_examples.EXAMPLES, strict=True):
+        assert command.startswith(example.command)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(PURE, reason="whole workloads take minutes as plain Python")
+@pytest.mark.parametrize(
+    ("shown", "example"),
+    [*zip(TEXT, readme_examples.EXAMPLES, strict=True)],
+    ids=[example.command for example in readme_examples.EXAMPLES],
+)
+def test_shown_lines_have_the_shape_of_what_is_printed(
+    shown: tuple[str, ...], example: readme_examples.Example, tmp_path: Path
+) -> None:
+    example.prepare(tmp_path)
+    command = re.sub(r" \| head .*", "", shown[0]).replace(*example.replaced)
+    printed = readme_examples.shapes(readme_examples.run(command, tmp_path))
+    lines = readme_examples.shapes(shown[1])
+    compared = [line for line in lines if not re.match(example.ignored, line)]
+    assert compared
+    for line in compared:
+        assert line in printed, "\n".join([line, "is not in:", *printed])
 
 
 @pytest.mark.skipif(PURE, reason="whole workloads take minutes as plain Python")
