@@ -74,10 +74,20 @@ def in_smallbin_range(size: int) -> bool:
 
 
 @kernel
+def smallbin_index(size: int) -> int:
+    """Return the small bin for chunks of a size (smallbin_index)."""
+    return size >> 4
+
+
+@kernel
 def bin_index(size: int) -> int:
-    """Return the bin for chunks of a size (smallbin_index, largebin_index_64)."""
-    if size < MIN_LARGE_SIZE:
-        return size >> 4
+    """Return the bin for chunks of a size (bin_index)."""
+    return smallbin_index(size) if in_smallbin_range(size) else largebin_index(size)
+
+
+@kernel
+def largebin_index(size: int) -> int:
+    """Return the large bin for chunks of a size (largebin_index_64)."""
     if size >> 6 <= 48:
         return 48 + (size >> 6)
     if size >> 9 <= 20:

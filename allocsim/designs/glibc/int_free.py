@@ -7,6 +7,8 @@ chunk becomes part of top. Otherwise it goes to the unsorted list, never straigh
 
 from __future__ import annotations
 
+import numpy as np
+
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.out_of_line import out_of_line
@@ -14,6 +16,7 @@ from allocsim.core.raw import load_word, store_word
 from allocsim.core.system import return_pages, take_pages
 from allocsim.designs.glibc.bins import NFASTBINS, fastbin, insert_unsorted, unlink_chunk
 from allocsim.designs.glibc.chunks import (
+    CHUNK_HDR_SZ,
     MINSIZE,
     PREV_INUSE,
     align_down,
@@ -26,7 +29,7 @@ from allocsim.designs.glibc.chunks import (
 )
 from allocsim.designs.glibc.heaps import heap_trim
 from allocsim.designs.glibc.records import Glibc
-from allocsim.designs.glibc.tcache import has_room, tcache_put
+from allocsim.designs.glibc.tcache import csize2tidx, has_room, tcache_put
 
 FASTBIN_CONSOLIDATION_THRESHOLD = 65536
 """A free that results in a chunk of this many bytes or more consolidates the fastbins, and may trim
@@ -36,21 +39,19 @@ top."""
 @out_of_line
 def int_free(heap: Glibc, av: int, thread: int, p: int) -> int:
     """Free a chunk of an arena on a thread (_int_free). Returns Status.OK."""
-    return free_in_arena(heap, av, thread, p)
+    size = chunksize(p)
+    if has_room(heap, thread, csize2tidx(size)):
+        tcache_put(heap, thread, p + CHUNK_HDR_SZ, csize2tidx(size))
+        return Status.OK
+    return int_free_chunk(heap, av, p, size)
 
 
 @kernel
-def free_in_arena(heap: Glibc, av: int, thread: int, p: int) -> int:
-    """Free a chunk as `int_free` does, but inlined into the most frequent caller.
-
-    Returns Status.OK.
-    """
-    size, arena, mp = chunksize(p), heap.arena[av], heap.mp_[0]
-    if has_room(heap, thread, size):
-        tcache_put(heap, thread, p, size)
-        return Status.OK
+def int_free_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
+    """Free a chunk that no cache takes (_int_free_chunk since 2.41). Returns Status.OK."""
+    arena = heap.arena[np.uint64(av)]
     arena.used -= size
-    if size <= mp.global_max_fast:
+    if size <= heap.mp_[0].global_max_fast:
         arena.have_fastchunks = 1
         arena.fast += size
         arena.fast_chunks += 1

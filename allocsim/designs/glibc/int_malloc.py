@@ -15,12 +15,13 @@ from allocsim.core.raw import load_word, store_word
 from allocsim.designs.glibc.bins import (
     UNSORTED,
     bin_at,
-    bin_index,
     fastbin,
     in_smallbin_range,
     insert_unsorted,
+    largebin_index,
     next_used_bin,
     place_in_bin,
+    smallbin_index,
     unlink_chunk,
 )
 from allocsim.designs.glibc.chunks import (
@@ -39,7 +40,7 @@ from allocsim.designs.glibc.chunks import (
 from allocsim.designs.glibc.int_free import malloc_consolidate
 from allocsim.designs.glibc.records import Glibc, MallocState
 from allocsim.designs.glibc.sysmalloc import sysmalloc, use_top
-from allocsim.designs.glibc.tcache import has_room, tcache_get, tcache_put
+from allocsim.designs.glibc.tcache import csize2tidx, has_room, tcache_get, tcache_put
 
 MAX_ITERS = 10000
 """Maximum number of chunks of the unsorted list that one call bins."""
@@ -62,11 +63,14 @@ def int_malloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
         mem = _take_small(heap, av, thread, nb)
         if mem:
             return mem
-    elif arena.have_fastchunks:
-        malloc_consolidate(heap, av)
+        idx = smallbin_index(nb)
+    else:
+        idx = largebin_index(nb)
+        if arena.have_fastchunks:
+            malloc_consolidate(heap, av)
     mp.tcache_unsorted_count = 0
     while True:
-        mem = _search(heap, av, thread, nb)
+        mem = _search(heap, av, thread, nb, idx)
         if mem:
             return mem
         if not arena.have_fastchunks:
@@ -75,13 +79,13 @@ def int_malloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 
 @kernel
-def _search(heap: Glibc, av: int, thread: int, nb: int) -> int:
-    """Search the unsorted list, the bins and top once; return an object, or 0 if none fits."""
+def _search(heap: Glibc, av: int, thread: int, nb: int, idx: int) -> int:
+    """Search the unsorted list, the bins from `idx` on, and top; return an object, or 0."""
     mem = _sort_unsorted(heap, av, thread, nb)
     if mem == 0 and not in_smallbin_range(nb):
-        mem = _take_large(heap, av, nb)
+        mem = _take_large(heap, av, nb, idx)
     if mem == 0:
-        mem = _take_from_larger_bin(heap, av, nb)
+        mem = _take_from_larger_bin(heap, av, nb, idx)
     return mem if mem else use_top(heap, av, nb)
 
 
@@ -93,10 +97,10 @@ def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
     if victim == 0:
         return 0
     following, taken = load_word(victim + 16), 1
-    while following and has_room(heap, thread, nb):
+    while following and has_room(heap, thread, csize2tidx(nb)):
         moved = following
         following = load_word(moved + 16)
-        tcache_put(heap, thread, moved, nb)
+        tcache_put(heap, thread, moved + CHUNK_HDR_SZ, csize2tidx(nb))
         taken += 1
     store_word(newest, following)
     arena.fast_chunks -= taken
@@ -109,24 +113,28 @@ def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
 def _take_small(heap: Glibc, av: int, thread: int, nb: int) -> int:
     """Take a small bin's oldest chunk and move others to the cache; return 0 for an empty bin."""
     arena = heap.arena[av]
-    bin_ = bin_at(arena, bin_index(nb))
+    bin_ = bin_at(arena, smallbin_index(nb))
     victim = bk(bin_)
     if victim == bin_:
         return 0
-    _hand_out(heap, av, victim, nb)
+    _take_oldest(heap, av, bin_, nb)
     other = bk(bin_)
-    while other != bin_ and has_room(heap, thread, nb):
-        _hand_out(heap, av, other, nb)
-        tcache_put(heap, thread, other, nb)
+    while other != bin_ and has_room(heap, thread, csize2tidx(nb)):
+        _take_oldest(heap, av, bin_, nb)
+        tcache_put(heap, thread, other + CHUNK_HDR_SZ, csize2tidx(nb))
         other = bk(bin_)
     return victim + CHUNK_HDR_SZ
 
 
 @kernel
-def _hand_out(heap: Glibc, av: int, victim: int, size: int) -> None:
-    """Unlink a whole chunk and mark it as in use."""
-    unlink_chunk(heap.arena[av], victim)
-    _mark_used(heap, av, victim, size)
+def _take_oldest(heap: Glibc, av: int, bin_: int, nb: int) -> None:
+    """Take the oldest chunk off a small bin, and mark it as in use."""
+    victim = bk(bin_)
+    before = bk(victim)
+    set_bk(bin_, before)
+    set_fd(before, bin_)
+    _leave_bins(heap.arena[av], nb)
+    _mark_used(heap, av, victim, nb)
 
 
 @kernel
@@ -180,9 +188,9 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
         if size == nb:
             _leave_bins(arena, size)
             _mark_used(heap, av, victim, size)
-            if not has_room(heap, thread, nb):
+            if not has_room(heap, thread, csize2tidx(nb)):
                 return victim + CHUNK_HDR_SZ
-            tcache_put(heap, thread, victim, nb)
+            tcache_put(heap, thread, victim + CHUNK_HDR_SZ, csize2tidx(nb))
             cached = True
         else:
             place_in_bin(heap, av, victim, size)
@@ -191,23 +199,23 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
             if cached and 0 < mp.tcache_unsorted_limit < mp.tcache_unsorted_count:
                 break
         victim = bk(head)
-    return tcache_get(heap, thread, nb) if cached else 0
+    return tcache_get(heap, thread, csize2tidx(nb)) if cached else 0
 
 
 @kernel
 def _leave_bins(arena: MallocState, size: int) -> None:
-    """Subtract a chunk that was taken off the unsorted list from the counts of binned chunks."""
+    """Subtract a chunk that was taken off its list from the counts of binned chunks."""
     arena.binned -= size
     arena.binned_chunks -= 1
 
 
 @kernel
-def _take_large(heap: Glibc, av: int, nb: int) -> int:
-    """Take the smallest chunk that fits from the large bin for `nb` bytes; return 0 if none fits.
+def _take_large(heap: Glibc, av: int, nb: int, idx: int) -> int:
+    """Take the smallest chunk that fits from the large bin of `nb`, `idx`; return 0 if none fits.
 
     Of several chunks of equal size, the second is taken, so that the list of sizes does not change.
     """
-    bin_ = bin_at(heap.arena[av], bin_index(nb))
+    bin_ = bin_at(heap.arena[av], idx)
     victim = fd(bin_)
     if victim == bin_ or chunksize(victim) < nb:
         return 0
@@ -222,12 +230,12 @@ def _take_large(heap: Glibc, av: int, nb: int) -> int:
 
 
 @kernel
-def _take_from_larger_bin(heap: Glibc, av: int, nb: int) -> int:
-    """Take the smallest chunk of the next larger bin with chunks.
+def _take_from_larger_bin(heap: Glibc, av: int, nb: int, idx: int) -> int:
+    """Take the smallest chunk of the first bin after `idx` with chunks.
 
     Returns 0 if no larger bin has chunks.
     """
-    index = next_used_bin(heap, av, bin_index(nb) + 1)
+    index = next_used_bin(heap, av, idx + 1)
     if index == 0:
         return 0
     arena = heap.arena[av]

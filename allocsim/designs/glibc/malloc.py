@@ -7,6 +7,8 @@ pointer, it aborts; here such a call returns a Status, or 0, and changes nothing
 
 from __future__ import annotations
 
+import numpy as np
+
 from allocsim.core.jit import cold, kernel
 from allocsim.core.operations import Status
 from allocsim.core.out_of_line import out_of_line
@@ -22,11 +24,9 @@ from allocsim.designs.glibc.arenas import (
 from allocsim.designs.glibc.bins import fastbin
 from allocsim.designs.glibc.chunks import (
     CHUNK_HDR_SZ,
-    IS_MMAPPED,
     MALLOC_ALIGNMENT,
     MAX_REQUEST,
     MINSIZE,
-    SIZE_BITS,
     SIZE_SZ,
     align_up,
     chunk_is_mmapped,
@@ -34,15 +34,17 @@ from allocsim.designs.glibc.chunks import (
     request2size,
 )
 from allocsim.designs.glibc.heaps import slot_address, slot_of
-from allocsim.designs.glibc.int_free import free_in_arena, int_free
+from allocsim.designs.glibc.int_free import int_free, int_free_chunk
 from allocsim.designs.glibc.mmapped_chunks import free_mmapped, mremap_chunk, munmap_chunk
 from allocsim.designs.glibc.pointers import allocated_size, is_inside, object_status
 from allocsim.designs.glibc.realloc import int_memalign, int_realloc
 from allocsim.designs.glibc.records import Glibc, Kind
 from allocsim.designs.glibc.tcache import (
+    MAX_TCACHE_SIZE,
     TCACHE_KEY,
-    TCACHE_MAX_BINS,
+    UNCACHED,
     csize2tidx,
+    has_room,
     is_cached,
     tcache_get,
     tcache_put,
@@ -52,10 +54,10 @@ from allocsim.designs.glibc.tcache import (
 @kernel
 def malloc(heap: Glibc, thread: int, request: int) -> int:
     """Allocate an object from the thread's cache, or else from its arena (__libc_malloc)."""
-    nb = request2size(request)
-    index = csize2tidx(nb)
-    if index < TCACHE_MAX_BINS and heap.tcache[thread, index].head:
-        return tcache_get(heap, thread, nb)
+    if request <= MAX_TCACHE_SIZE:
+        tc_idx = csize2tidx(request2size(request))
+        if heap.tcache[thread, np.uint64(tc_idx)].head:
+            return tcache_get(heap, thread, tc_idx)
     if heap.thread[thread].tcache == 0:
         tcache_init(heap, thread)
     return malloc_in_arena(heap, thread, request)
@@ -65,17 +67,14 @@ def malloc(heap: Glibc, thread: int, request: int) -> int:
 def free(heap: Glibc, thread: int, address: int) -> int:
     """Push an object on the thread's cache, or else call `free_uncached` (__libc_free)."""
     if is_inside(heap, address) and address & (MALLOC_ALIGNMENT - 1) == 0:
-        p = address - CHUNK_HDR_SZ
-        head = load_word(p + 8)
-        size = head & ~SIZE_BITS
-        index = csize2tidx(size)
+        offset = load_word(address - SIZE_SZ) - MINSIZE
+        tc_idx = offset >> 4
         if (
-            head & (IS_MMAPPED | SIZE_SZ) == 0
-            and 0 <= index < TCACHE_MAX_BINS
-            and heap.tcache[thread, index].room > 0
+            offset & UNCACHED == 0
+            and has_room(heap, thread, tc_idx)
             and load_word(address + 8) != TCACHE_KEY
         ):
-            tcache_put(heap, thread, p, size)
+            tcache_put(heap, thread, address, tc_idx)
             return Status.OK
     return free_uncached(heap, thread, address)
 
@@ -90,15 +89,27 @@ def free_uncached(heap: Glibc, thread: int, address: int) -> int:
     if chunk_is_mmapped(p):
         return free_mmapped(heap, p)
     av, size = arena_for_chunk(heap, p), chunksize(p)
-    # Two checks of the library: "double free or corruption (fasttop)", and tcache_key.
-    is_newest = size <= heap.mp_[0].global_max_fast and (
-        load_word(fastbin(heap.arena[av], size)) == p
-    )
-    if is_newest or is_cached(heap, thread, address, size):
+    if size <= heap.mp_[0].global_max_fast and (
+        load_word(fastbin(heap.arena[np.uint64(av)], size)) == p
+    ):
+        return Status.UNKNOWN_POINTER  # "double free or corruption (fasttop)"
+    if heap.thread[thread].tcache == 0 or load_word(address + 8) == TCACHE_KEY:
+        return _free_with_cache(heap, av, thread, address)
+    return int_free_chunk(heap, av, p, size)
+
+
+@cold
+def _free_with_cache(heap: Glibc, av: int, thread: int, address: int) -> int:
+    """Free an object of a thread without a cache, or one with the word TCACHE_KEY in it.
+
+    Returns a Status; nothing changes unless it is OK.
+    """
+    p = address - CHUNK_HDR_SZ
+    if is_cached(heap, thread, address, chunksize(p)):
         return Status.UNKNOWN_POINTER
     if heap.thread[thread].tcache == 0:
         tcache_init(heap, thread)
-    return free_in_arena(heap, av, thread, p)
+    return int_free(heap, av, thread, p)
 
 
 @kernel

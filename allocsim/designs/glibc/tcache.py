@@ -10,9 +10,11 @@ not cached, or the thread has no cache yet.
 
 from __future__ import annotations
 
+import numpy as np
+
 from allocsim.core.jit import kernel
 from allocsim.core.raw import load_word, store_word
-from allocsim.designs.glibc.chunks import CHUNK_HDR_SZ, MINSIZE
+from allocsim.designs.glibc.chunks import MINSIZE, NON_MAIN_ARENA, PREV_INUSE
 from allocsim.designs.glibc.records import Glibc
 
 TCACHE_MAX_BINS = 64
@@ -23,6 +25,10 @@ MAX_TCACHE_SIZE = 1032
 
 MAX_TCACHE_COUNT = 65535
 """Maximum of the parameter `tcache_count` (MAX_TCACHE_COUNT)."""
+
+UNCACHED = ~((TCACHE_MAX_BINS - 1) << 4 | PREV_INUSE | NON_MAIN_ARENA)
+"""Mask of the bits of (head - MINSIZE) that are all 0 if, and only if, there is a list for the
+chunk. They are 1 for another size, for no multiple of 16, and for a chunk with its own mapping."""
 
 TCACHE_KEY = 0x5DEECE66DA7C11E5
 """Written into each cached object, after its link, to detect that it is freed again (tcache_key, a
@@ -43,16 +49,15 @@ def csize2tidx(size: int) -> int:
 
 
 @kernel
-def has_room(heap: Glibc, thread: int, size: int) -> bool:
-    """Return whether a chunk of this size fits in the cache of `thread`."""
-    index = csize2tidx(size)
-    return index < TCACHE_MAX_BINS and heap.tcache[thread, index].room > 0
+def has_room(heap: Glibc, thread: int, tc_idx: int) -> bool:
+    """Return whether a list of `thread` has room for a chunk; `tc_idx` may be that of no list."""
+    return tc_idx < TCACHE_MAX_BINS and heap.tcache[thread, np.uint64(tc_idx)].room > 0
 
 
 @kernel
-def tcache_put(heap: Glibc, thread: int, p: int, size: int) -> None:
-    """Push a chunk, for which there is room, on its list (tcache_put)."""
-    entry, mem = heap.tcache[thread, csize2tidx(size)], p + CHUNK_HDR_SZ
+def tcache_put(heap: Glibc, thread: int, mem: int, tc_idx: int) -> None:
+    """Push an object on a list that has room (tcache_put)."""
+    entry = heap.tcache[thread, np.uint64(tc_idx)]
     store_word(mem, entry.head)
     store_word(mem + 8, TCACHE_KEY)
     entry.head = mem
@@ -60,9 +65,9 @@ def tcache_put(heap: Glibc, thread: int, p: int, size: int) -> None:
 
 
 @kernel
-def tcache_get(heap: Glibc, thread: int, size: int) -> int:
+def tcache_get(heap: Glibc, thread: int, tc_idx: int) -> int:
     """Pop the newest object from a list that is not empty (tcache_get)."""
-    entry = heap.tcache[thread, csize2tidx(size)]
+    entry = heap.tcache[thread, np.uint64(tc_idx)]
     mem = entry.head
     entry.head = load_word(mem)
     entry.room += 1
