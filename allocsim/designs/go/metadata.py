@@ -12,6 +12,7 @@ from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.system import count_metadata
 from allocsim.designs.go.records import Go
+from allocsim.designs.go.spans import prefetch_span
 
 FIXALLOC_CHUNK = 16 << 10
 """Bytes that Go obtains at a time for span records (_FixAllocChunk)."""
@@ -61,6 +62,7 @@ def allocate_span_record(heap: Go) -> int:
     span = int(mheap.unused_span)
     if span:
         mheap.unused_span = heap.span_use[span].next
+        prefetch_span(heap, mheap.unused_span)
         return span
     if mheap.last_span % SPANS_PER_CHUNK == 0:
         count_metadata(heap, FIXALLOC_CHUNK)
