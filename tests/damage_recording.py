@@ -11,7 +11,7 @@ from pathlib import Path
 
 from allocsim.traces.native.file import write_trace
 from allocsim.traces.preload.lane_files import window_of
-from allocsim.traces.preload.layout import CHUNK, WITH_SITE, Code, find_images
+from allocsim.traces.preload.layout import CHUNK, SMALL, WITH_SITE, Code, find_images
 from allocsim.traces.preload.stacks import Kind
 from allocsim.traces.preload.trace import open_image
 from tests.traces.preload.writing import IDENTITY, Record, write_image
@@ -58,7 +58,11 @@ def _lane(rng: random.Random) -> list[Record]:
         else:
             live.append(rng.randrange(1, 1 << 20) << 4)
             site = 1 + rng.randrange(STACKS)
-            records.append((Code.MALLOC | WITH_SITE, stamp, live[-1], rng.randrange(5000), site))
+            size = rng.randrange(5000)
+            if rng.random() < 0.5:
+                records.append((Code.MALLOC | SMALL, stamp, size << 48 | live[-1]))
+            else:
+                records.append((Code.MALLOC | WITH_SITE, stamp, live[-1], size, site))
     return records
 
 

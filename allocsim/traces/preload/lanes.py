@@ -15,7 +15,7 @@ from allocsim.core.jit import kernel
 from allocsim.core.raw import load_word
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import records
-from allocsim.traces.preload.layout import CHUNK, SLACK, WITH_SITE, WORDS, Code
+from allocsim.traces.preload.layout import BITS, CHUNK, SLACK, SMALL, WITH_SITE, WORDS, Code
 
 NEVER = (1 << 62) - 1
 """A stamp after all others: the lane has no more records."""
@@ -100,13 +100,13 @@ def find_record(state: MergeState, lane: Lane) -> None:
             lane.position += CHUNK - offset
             continue
         word = load_word(lane.position)
-        code = word & 0xFF & ~WITH_SITE
+        code = word & 0xFF & ~BITS
         if word == 0:
             lane.position += 8
             zeros += 1
         elif code == Code.UNWRITTEN:
             lane.position += 8 * max(word >> 8 & 7, 1)
-        elif code > Code.TOUCHED or code == 0 or 8 * words_of(word) > room:
+        elif not _is_operation(word) or 8 * words_of(word) > room:
             state.damaged += 1
             lane.window = 0
             break
@@ -135,6 +135,14 @@ def _enter_window(lane: Lane) -> bool:
 
 
 @kernel
+def _is_operation(head: int) -> bool:
+    """Return whether `head`, the first word of a record, has an operation that exists."""
+    code = head & 0xFF & ~BITS
+    return 0 < code <= (Code.REALLOCARRAY if head & SMALL else Code.TOUCHED)
+
+
+@kernel
 def words_of(head: int) -> int:
     """Return the number of words of the record whose first word is `head`."""
-    return WORDS[head & 0xFF & ~WITH_SITE] + (1 if head & WITH_SITE else 0)
+    words = WORDS[head & 0xFF & ~BITS]
+    return words + (1 if head & WITH_SITE else 0) - (1 if head & SMALL else 0)

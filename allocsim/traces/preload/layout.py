@@ -35,9 +35,16 @@ TEXT_WORDS = 4
 MAGIC, VERSION = b"allocrec", 4
 """First two fields of a header."""
 
+SMALL = 64
+"""Bit of a record's operation. If it is set, the size has no word of its own; it is in the top 16
+bits of the address's word."""
+
 WITH_SITE = 128
 """Bit of a record's operation. If it is set, one more word follows: the number of the call's
 stack."""
+
+BITS = SMALL | WITH_SITE
+"""Bits that are not part of the operation's Code."""
 
 
 class Code(IntEnum):

@@ -29,9 +29,10 @@ from allocsim.traces.preload.lanes import (
     find_record,
     words_of,
 )
-from allocsim.traces.preload.layout import WITH_SITE, Code
+from allocsim.traces.preload.layout import BITS, SMALL, WITH_SITE, Code
 
 _ADDRESS = (1 << 56) - 1
+_SMALL_ADDRESS = (1 << 48) - 1
 
 PARKED = 1 << 58
 """PARKED plus a thread's number is the key of the object that the thread is resizing. A recorded
@@ -104,14 +105,14 @@ def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
     state = merge.state[0]
     position = lane.position
     head = load_word(position)
-    code = head & 0xFF & ~WITH_SITE
+    code = head & 0xFF & ~BITS
     word = load_word(position + 8)
     merge.counts[code] += 1
     lane.position += 8 * words_of(head)
     if lane.step == 1 and code != Code.RESIZED:
         _park(state, lane, calls)
     if code < Code.RESIZED:  # a realloc has its stack in the first record
-        lane.stack = _stack(load_word(position + 24)) if head & WITH_SITE else 0
+        lane.stack = _stack(load_word(lane.position - 8)) if head & WITH_SITE else 0
     if code == Code.FREE or code == Code.DELETE:
         _new_call(state, lane, Op.FREE, calls).address = word & _ADDRESS
     elif code < Code.REALLOC:
@@ -120,8 +121,8 @@ def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
         _resized(state, lane, word & _ADDRESS, calls)
     elif code <= Code.REALLOCARRAY:
         lane.step = 1
-        lane.old = word & _ADDRESS
-        lane.request = _size(load_word(position + 16))
+        lane.old = _address(head, word)
+        lane.request = _request(position)
     elif code == Code.BEGIN:
         lane.thread = (word >> 32) & MAX_NUMBER
         state.threads = max(state.threads, word >> 32)
@@ -160,19 +161,33 @@ def _allocation(state: MergeState, lane: Lane, position: int, calls: Table[CallR
     Bits 56 to 61 of the address's word are log2 of the alignment, or 0. A calloc has no alignment,
     so these bits of its record are ignored.
     """
-    word = load_word(position + 8)
-    shift = (word >> 56) & 63
+    head, word = load_word(position), load_word(position + 8)
+    shift = 0 if head & SMALL else (word >> 56) & 63
     op = Op.MALLOC
-    if load_word(position) & 0xFF & ~WITH_SITE == Code.CALLOC:
+    if head & 0xFF & ~BITS == Code.CALLOC:
         op = Op.CALLOC
     elif shift:
         op = Op.MEMALIGN
     call = _new_call(state, lane, op, calls)
-    call.address = word & _ADDRESS
-    call.request = _size(load_word(position + 16))
+    call.address = _address(head, word)
+    call.request = _request(position)
     call.site = lane.stack
     if op == Op.MEMALIGN:
         call.alignment = 1 << min(shift, 61)
+
+
+@kernel
+def _address(head: int, word: int) -> int:
+    """Return the address in the second word of a record; `head` is the first word."""
+    return word & (_SMALL_ADDRESS if head & SMALL else _ADDRESS)
+
+
+@kernel
+def _request(position: int) -> int:
+    """Return the size in the record at `position`, as `_size` does."""
+    if load_word(position) & SMALL:
+        return load_word(position + 8) >> 48 & 0xFFFF
+    return _size(load_word(position + 16))
 
 
 @kernel

@@ -25,8 +25,8 @@ MAX_NOTES = 1 << 14
 MIN_BATCH = 1 << 6
 """Minimum number of calls in a full batch."""
 
-MEAN_RECORD = 20
-"""Bytes of an average record: a malloc has 24 bytes, and a free has 16."""
+MEAN_RECORD = 16
+"""Bytes of most records. One with a large size, an alignment or a site has up to 32."""
 
 _STAMPS = 1 << 56
 """Number of different stamps. A record has room for only the low 56 bits of a stamp."""

@@ -324,12 +324,12 @@ static int closes(void) /* closes descriptors that it did not open, and writes t
     churn(100);
     closefrom(3);
     syscall(SYS_close_range, 3, ~0U, 0);
-    churn(7000); /* enough for a new chunk, between the ways to close */
+    churn(20000); /* more than a window has room for */ /* enough for a new chunk, between the ways to close */
     for (int i = 3; i < 256; i++)
         close(i);
     int file = open(arguments[2], O_RDWR | O_CREAT | O_TRUNC, 0600);
     int is_lowest = file == 3;
-    churn(7000);
+    churn(20000); /* more than a window has room for */
     ssize_t written = write(file, "my data", 7);
     ssize_t length = pread(file, content, sizeof content, 0);
     return !is_lowest || written != 7 || length != 7 || memcmp(content, "my data", 7);
@@ -347,7 +347,7 @@ static int deepbind(void) /* a library that does not use the malloc of a preload
 
 static int killed(void)
 {
-    churn(7000);
+    churn(20000); /* more than a window has room for */
     raise(SIGKILL);
     return 1;
 }
@@ -419,7 +419,7 @@ static int unmaps(void) /* unmaps anonymous and file mappings that others have m
     }
     if (maps)
         fclose(maps);
-    churn(7000);
+    churn(20000); /* more than a window has room for */
     return 0;
 }
 
@@ -435,7 +435,7 @@ static int sealed(void) /* a seccomp filter that kills a process that opens a fi
     churn(100);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &program, 0, 0))
         return 1;
-    churn(8000);
+    churn(10000);
     return 0;
 }
 
@@ -445,7 +445,7 @@ static int limited(int resource, rlim_t value)
     churn(100);
     if (setrlimit(resource, &limit))
         return 1;
-    churn(8000);
+    churn(10000);
     return 0;
 }
 
@@ -466,7 +466,7 @@ static int no_space(void)
     pthread_t thread;
     if (limited(RLIMIT_AS, 1 << 20) || pthread_attr_init(&attributes) ||
         pthread_attr_setstack(&attributes, stack, sizeof stack) ||
-        pthread_create(&thread, &attributes, churner, (void *)8000))
+        pthread_create(&thread, &attributes, churner, (void *)10000))
         return 1;
     return pthread_join(thread, NULL);
 }

@@ -140,7 +140,7 @@ def test_program_killed_while_a_window_is_cleared_loses_nothing(tmp_path: Path) 
     assert done.returncode == -signal.SIGKILL
     trace = _trace(tmp_path / "recordings")
     requests = [e.request for chunk in trace.chunks for e in chunk.copy() if e.op == Op.MALLOC]
-    assert len(requests) > 2 * CHUNK // 48
+    assert len(requests) > CHUNK // 32, "at least two windows were full"
     assert requests == [i % 1000 for i in range(1, len(requests) + 1)]
     assert trace.reader.missing == trace.reader.damaged == 0
 

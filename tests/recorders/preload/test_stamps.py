@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from allocsim.traces.preload.lane_files import lane_words
-from allocsim.traces.preload.layout import CHUNK, SLACK, WORDS, Code
+from allocsim.traces.preload.lanes import words_of
+from allocsim.traces.preload.layout import CHUNK, SLACK, SMALL, Code
 from tests.recorders.preload.running import Chain
+
+_ADDRESS = (1 << 48) - 1
 
 Record = tuple[int, int, int]
 """Stamp, code, and the next word, which is the address of an object."""
@@ -29,11 +32,11 @@ def records_of(lane: Path) -> Iterator[Record]:
         if position % (CHUNK // 8) >= (CHUNK - SLACK) // 8:
             position += SLACK // 8
             continue
-        code, stamp = words[position] & 0xFF, words[position] >> 8
-        if code != 0:
-            assert code != Code.UNWRITTEN
-            yield stamp, code, words[position + 1]
-        position += int(WORDS[code]) or 1
+        head = words[position]
+        if head != 0:
+            assert head & 0xFF != Code.UNWRITTEN
+            yield head >> 8, head & 0xFF & ~SMALL, words[position + 1] & _ADDRESS
+        position += words_of(head) if head else 1
 
 
 @pytest.mark.parametrize("tsc", [True, False], ids=["tsc", "ns"])

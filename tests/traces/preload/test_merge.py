@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from allocsim.events import Op
-from allocsim.traces.preload.layout import CHUNK, WITH_SITE, Code, Image
+from allocsim.traces.preload.layout import CHUNK, SMALL, WITH_SITE, Code, Image
 from allocsim.traces.preload.reader import ImageReader
 from allocsim.traces.preload.trace import open_image
 from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image
@@ -112,6 +112,35 @@ def test_old_address_of_a_realloc_may_be_used_before_it_ends(tmp_path: Path) -> 
         (Op.FREE, 0, 0, 1),
         (Op.FREE, 1, 0, 1),
     ]
+
+
+def test_small_record_has_address_and_size_in_one_word(tmp_path: Path) -> None:
+    """The largest size and the highest address of such a record. The site is the last word."""
+    size, address = 0xFFFF, (1 << 48) - 16
+    lane: list[Record] = [
+        (Code.MALLOC | SMALL, 1, size << 48 | address),
+        (Code.REALLOC | SMALL, 2, 300 << 48 | address),
+        (Code.RESIZED, 3, 0x200),
+        (Code.CALLOC | SMALL, 4, 77 << 48 | address),
+        (Code.FREE, 5, address),
+        (Code.FREE, 6, 0x200),
+    ]
+    assert events_of(tmp_path, lane) == [
+        (Op.MALLOC, 0, size, 0),
+        (Op.REALLOC, 0, 300, 0),
+        (Op.CALLOC, 1, 77, 0),
+        (Op.FREE, 1, 0, 0),
+        (Op.FREE, 0, 0, 0),
+    ]
+
+
+@pytest.mark.parametrize("code", [0, Code.RESIZED, Code.FREE, Code.BEGIN, Code.TOUCHED])
+def test_only_a_record_with_a_size_is_small(tmp_path: Path, code: int) -> None:
+    image = write_image(tmp_path, [(Code.MALLOC, 1, 0x100, 10), (Code.FREE, 2, 0x100)])
+    content = bytearray(image.lanes[0].read_bytes())
+    content[40] = code | SMALL
+    image.lanes[0].write_bytes(content)
+    assert _read(image).damaged == 1
 
 
 def test_failed_realloc_keeps_its_object(tmp_path: Path) -> None:

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from allocsim.traces.preload.lane_files import window_of
+from allocsim.traces.preload.lanes import words_of
 from allocsim.traces.preload.layout import (
     CHUNK,
     HEADER,
     MAGIC,
     SLACK,
     VERSION,
-    WITH_SITE,
-    WORDS,
     Code,
     Image,
     find_images,
@@ -26,7 +25,7 @@ from allocsim.traces.preload.layout import (
 IDENTITY = 1000
 """Stamp of an image's first call, which is also in the names of the image's files."""
 
-Record = tuple[int, int, int, int, int] | tuple[Code, int, int, int] | tuple[Code, int, int]
+Record = tuple[int, int, int, int, int] | tuple[int, int, int, int] | tuple[int, int, int]
 """A record: its code, its stamp relative to IDENTITY, and its other words."""
 
 
@@ -63,7 +62,7 @@ def encoded(records: list[Record], identity: int = IDENTITY) -> bytes:
     for code, stamp, *words in records:
         head = (stamp + identity & (1 << 56) - 1) << 8 | code
         record = struct.pack(f"<{1 + len(words)}Q", head, *words)
-        assert len(record) == 8 * (WORDS[code & ~WITH_SITE] + (code >= WITH_SITE))
+        assert len(record) == 8 * words_of(code)
         if len(chunks[-1]) + len(record) > CHUNK - SLACK:
             chunks.append(b"")
         chunks[-1] += record

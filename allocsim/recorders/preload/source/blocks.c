@@ -2,7 +2,8 @@
  *
  * When a large block is freed or resized, mincore reports which of its pages are in memory. A page
  * counts even if it was only read, or was touched in an earlier block. A table has the live blocks,
- * each in the slot that its address selects. A block whose slot is in use is not tracked. */
+ * each in the slot that its address selects. A block whose slot is in use is not tracked. A free looks
+ * at process.is_used first: 1 KiB that stays in the cache, which the table itself would not. */
 
 #define LARGE (128 << 10) /* bytes; smaller blocks are seldom mapped by mmap, and usually touched */
 #define PAGES 1024        /* per call of mincore */
@@ -18,8 +19,10 @@ static void begin_block(uintptr_t address, size_t size)
     struct block *slot = block_slot(address);
     uintptr_t none = 0;
     if (size >= LARGE && __atomic_compare_exchange_n(&slot->address, &none, address, false,
-                                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+                                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
         slot->size = size;
+        __atomic_store_n(process.is_used + (slot - process.blocks), true, __ATOMIC_RELAXED);
+    }
 }
 
 /* Return the bytes of a block that are in memory, or the size of the block on failure. */
@@ -46,14 +49,21 @@ static void put_touched(const struct block *slot)
     put(TOUCHED, stamp_call(slot->address), 3, (uint64_t[]){slot->address & ADDRESS, bytes});
 }
 
+static __attribute__((noinline)) void end_block_in(struct block *slot, uintptr_t address)
+{
+    if (!address || __atomic_load_n(&slot->address, __ATOMIC_RELAXED) != address)
+        return;
+    put_touched(slot);
+    __atomic_store_n(process.is_used + (slot - process.blocks), false, __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->address, 0, __ATOMIC_RELEASE);
+}
+
 /* Record how much of a block was touched, and forget it. A block that is not tracked is ignored. */
 static inline void end_block(void *address)
 {
     struct block *slot = block_slot((uintptr_t)address);
-    if (LIKELY(__atomic_load_n(&slot->address, __ATOMIC_RELAXED) != (uintptr_t)address) || !address)
-        return;
-    put_touched(slot);
-    __atomic_store_n(&slot->address, 0, __ATOMIC_RELEASE);
+    if (UNLIKELY(__atomic_load_n(process.is_used + (slot - process.blocks), __ATOMIC_RELAXED)))
+        end_block_in(slot, (uintptr_t)address);
 }
 
 /* Record how much of each live block was touched so far. */

@@ -30,7 +30,9 @@ enum op {
     EXEC, EXEC_FAILED,
     UNWRITTEN, /* put() did not finish, because of SIGKILL or longjmp in a signal handler */
     TOUCHED,   /* before the end of a large block: its address, and the bytes in memory */
-    WITH_SITE = 128, /* added to an operation: one more word follows, the call's site */
+    /* Added to an operation: */
+    SMALL = 64,      /* the size has no word; it is in the top 16 bits of the address's word */
+    WITH_SITE = 128, /* one more word follows, the call's site */
 };
 
 /* Kinds of entries of lane 0, which has no records. The low byte of an entry's first word is the

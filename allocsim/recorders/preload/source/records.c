@@ -144,7 +144,7 @@ static INLINE void put(enum op op, uint64_t when, unsigned words, const uint64_t
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         __builtin_memcpy(record + 1, rest, 8 * (words - 1)); /* not a call, as memcpy would be */
         __atomic_store_n(record, when << 8 | op, __ATOMIC_RELEASE);
-    } else if (process.header && (op & ~WITH_SITE) < BEGIN && op != RESIZED) {
+    } else if (process.header && (op & ~(SMALL | WITH_SITE)) < BEGIN && op != RESIZED) {
         count(&process.header->lost[self.reason], 1);
     }
     self.is_writing = is_nested;

@@ -43,6 +43,7 @@ static struct process {
     uint16_t generation; /* changed by dlclose; see entries.c */
     struct caches *caches; /* NULL: no stacks are recorded */
     struct block blocks[BLOCKS]; /* see blocks.c */
+    bool is_used[BLOCKS];        /* whether the slot of `blocks` is in use */
     uint64_t last[REGIONS];      /* stamps by region of addresses; see stamp.c */
     struct lane lanes[MAX_LANES]; /* lane 0 has no records; see entries.c */
 } __attribute__((aligned(PAGE))) process; /* whole pages, for MADV_WIPEONFORK */
