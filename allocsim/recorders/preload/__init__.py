@@ -142,7 +142,7 @@ def label(directory: Path, process: int) -> str:
 
 RECORDER = Recorder(
     name="preload",
-    summary="all calls, with threads, their ends and times; adds 20 to 50 ns/call",
+    summary="all calls, with threads, their ends and times; adds 15 to 30 ns/call",
     install=INSTALL,
     capabilities=Capabilities(
         threads="yes", thread_ends="yes", reallocs="yes", aligned_calls="yes"
