@@ -65,8 +65,8 @@ def open_standard_files() -> None:
 def leave_current_directory_out() -> None:
     """Remove the first entry of sys.path, which is the current directory if `python -m` was used.
 
-    Otherwise a click.py next to a downloaded trace would be imported. If the current directory
-    contains this package, it is appended to sys.path.
+    Otherwise a click.py next to a downloaded trace would be imported. If sys.path then lacks the
+    directory that contains this package, that directory is appended.
     """
     if not sys.flags.safe_path:
         del sys.path[0]

@@ -46,9 +46,9 @@ def explain(
 
     `on` names the allocator as `allocsim compare --on` does; by default, it is the allocator of the
     recorded program: "go" for a trace of Go's runtime, otherwise "lib:glibc". `at` is a moment:
-    "peak", "live-peak", "worst", "end", a number of events, a share of them ("50%"), or a time if
-    the recording has times ("3.5s"). An owner is a group of objects; `by` says how objects are
-    grouped: by "site", "size", "thread", "age" or "lifetime". Experiments measure the footprint
+    "peak", "live-peak", "worst", "end", a number of events, a share of the events ("50%"), or a
+    time if the recording has times ("3.5s"). An owner is a group of objects; `by` says how objects
+    are grouped: by "site", "size", "thread", "age" or "lifetime". Experiments measure the footprint
     without the objects of the owners that `what_if` names, or with these objects in a separate
     heap; the default of `what_if` is the largest owner of the first grouping. No experiment is
     started after `seconds`; 0 means no experiments. With `stacks`, the owners are computed by stack

@@ -89,13 +89,13 @@ class Seconds(float):
 
 
 Choice: TypeAlias = str | int | Share | Seconds
-"""A moment as a user names it: one of NAMES, a number of events, a share of them, or a time."""
+"""A moment as users name it: one of NAMES, a number of events, a share of the events, or a time."""
 
 _TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(s|ms)")
 
 
 def parse_moment(text: str) -> Choice:
-    """Parse a moment: one of NAMES, or a number of events ("1e6"), a share of them or a time.
+    """Parse a moment: one of NAMES, a number of events ("1e6"), a share of the events, or a time.
 
     A share is written "50%", and a time "3.5s" or "200ms". Raises InputError for other text.
     """
@@ -109,7 +109,7 @@ def parse_moment(text: str) -> Choice:
     if number is None or number < 0:
         raise InputError(
             f"invalid moment '{text}'; expected {', '.join(NAMES)}, a number of events, a share of "
-            "them as in 50%, or a time as in 3.5s"
+            "the events as in 50%, or a time as in 3.5s"
         )
     return number
 

@@ -28,7 +28,11 @@ class TuningResult:
 
     @property
     def rows(self) -> list[Row]:
-        """The rows of workloads tuned for, of those held back, and of those left out in turn."""
+        """The results for the workloads that were tuned for, then for those held back.
+
+        If several workloads were tuned for and none was held back, further rows follow: each of
+        these workloads under a table for all the others.
+        """
         return [*self.tuning.rows, *self.tuning.held_back, *self.tuning.left_out]
 
     @property

@@ -16,7 +16,7 @@ from allocsim.traces.readers import memray, memray_child
 
 
 class Copy:
-    """A forked child with the members of a Popen that the reader uses."""
+    """A forked child. It has those members of a Popen that the reader uses."""
 
     def __init__(self, command: list[str], files: dict[str, Any]) -> None:
         reading, writing = os.pipe()
@@ -35,7 +35,7 @@ class Copy:
         self.returncode = os.waitstatus_to_exitcode(status)
 
     def _become_reader(self, command: list[str], streams: tuple[int, int, int]) -> None:
-        """In the child: run the program of the reader's child process, and end."""
+        """Run `memray_child` in this forked process as if `command` had started it; then exit."""
         status = 1
         try:
             for number, stream in enumerate(streams):
@@ -56,7 +56,7 @@ def forked_reader() -> Iterator[None]:
 
     @contextlib.contextmanager
     def running(command: list[str], **files: Any) -> Iterator[Copy]:
-        """Run the child, as `python_child.running` does."""
+        """Replaces `python_child.running`: fork a child instead of starting one."""
         child = Copy(command, files)
         try:
             yield child

@@ -117,5 +117,5 @@ def test_file_of_a_refused_explanation_is_closed(subject: Any) -> None:
     before = sorted(Path("/proc/self/fd").iterdir())
     with pytest.raises(AllocsimError) as error:
         allocsim.explain("mine.txt", subject)
-    assert error.tb  # it refers to the local variables of explain, so nothing is closed by chance
+    assert error.tb  # keeps the local variables of explain alive: no file is closed by chance
     assert sorted(Path("/proc/self/fd").iterdir()) == before

@@ -1,4 +1,4 @@
-"""The exceptions have the tree that the docstring draws, and messages name the remedy."""
+"""The exceptions form the tree that the module's docstring draws; messages name the remedy."""
 
 import copy
 import inspect

@@ -57,7 +57,7 @@ def test_dir_lists_the_public_names_before_they_are_loaded() -> None:
 
 
 def test_no_module_has_the_name_of_a_public_function() -> None:
-    """Importing it would replace the function by the module."""
+    """Importing a module of that name would replace the function by the module."""
     modules = {module.name for module in iter_modules(allocsim.__path__)}
     assert modules.isdisjoint(allocsim.__all__)
 

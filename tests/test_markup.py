@@ -42,7 +42,8 @@ def test_markup_is_inserted_and_strings_are_escaped() -> None:
     inner = element("b", "<")
     assert element("p", inner, "<i>") == "<p><b>&lt;</b>&lt;i&gt;</p>"
     assert isinstance(joined(inner, "<"), Markup)
-    # The sum of two pieces of markup is a plain string, so it is escaped: a missing `joined` shows.
+    # The sum of two pieces of markup is a plain string. It is escaped, so that a reader of the page
+    # sees that `joined` was forgotten.
     assert element("p", inner + inner).startswith("<p>&lt;b&gt;")
 
 

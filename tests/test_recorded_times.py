@@ -1,4 +1,4 @@
-"""Times of a recording: the event at a time, and descriptions with arbitrary contents."""
+"""Times of a recording: the event at a time, and times in a trace's description, valid or not."""
 
 from typing import Any
 

@@ -71,7 +71,7 @@ class Pace(NamedTuple):
     from a virtual clock."""
 
     def times_at(self, events: np.ndarray) -> np.ndarray:
-        """Return, for each number of events, the time in ns at which so many are done."""
+        """Return the time in ns at the end of the first N events, for each N in `events`."""
         if not self.times:
             return ASSUMED_NS * events
         known, times = np.array(self.times, np.int64).T
@@ -110,7 +110,7 @@ class Setup(NamedTuple):
         library = subject.library
         if self.clock is None or library is None:
             return self._replace(clock=None)
-        # If this were 0, the replay would sleep at each step, even if nothing reads a clock.
+        # With a clock of 0, the replay would sleep at each step, even if nothing reads a clock.
         self.meter.settings[0].clock = self.clock.word.ctypes.data
         is_read = not releases_in_background(library) and self.clock.replace_clock_of(library)
         return self if is_read else self._replace(clock=None)
@@ -248,10 +248,10 @@ def _at_end(subject: Subject, setup: Setup, before: int) -> dict[str, int]:
 
 
 def _committed(subject: Subject, counters: dict[str, int], end: int) -> int | None:
-    """Return the committed bytes at the end, from the counters if there are any.
+    """Return the committed bytes at the end, as the subject counts them.
 
-    For a design without counters, they are its footprint `end`. Returns None if a library does not
-    count them.
+    If the subject does not count committed bytes, returns the footprint `end` for a design and None
+    for a library.
     """
     counted = committed(counters)
     return end if counted is None and subject.heap else counted

@@ -38,8 +38,8 @@ PARTS = 2
 """Number of parts of the footprint that hold no live object: empty pages, and startup state."""
 
 HEADER = 1 + len(HELD) + PARTS
-"""Number of integers before the regions of a snapshot. These integers are the number of regions and
-the bytes of each part."""
+"""Number of integers before the regions of a snapshot (see `Occupancy.regions`). These integers are
+the number of regions and the bytes of each part."""
 
 
 class Snapshots(msgspec.Struct, kw_only=True):
@@ -94,9 +94,10 @@ def prepare(
 def _steps_between(
     steps: Table[Step], first: int, last: int, pace: memory.Pace | None
 ) -> Table[Step]:
-    """Return the steps that end between `first` and `last`, and one that ends at `last`.
+    """Return the steps of the replay from event `first` to event `last`.
 
-    The steps count events from `first`. The clock is set at the end of each step.
+    The last step ends at `last`. The numbers of events are relative to `first`. With `pace`, each
+    step has the time to which the clock is set at its end.
     """
     ends = np.union1d(steps.event[(steps.event > first) & (steps.event < last)], last)
     slice_steps = steps_ending_at(ends - first)

@@ -4,6 +4,9 @@ A node has a frame and the node of its caller, in 8 bytes. Stacks with the same 
 nodes of these callers, so a table of millions of stacks stays small. Node 0 is the end of every
 stack and has no frame. Site 0 is the unknown site.
 
+An *own* frame is one whose code is neither an allocator's nor a language runtime's (see
+`own_frame`).
+
 Invariant: the node of a caller has a lower number than the nodes of the functions that it calls.
 Readers enforce this, so the table of a damaged file has no loop either.
 """
@@ -95,7 +98,7 @@ class SiteTable:
     def describe(self, site: int, callers: int = 0) -> str:
         """Return the first own frame of a site as text, as in "remember_session guilty.cpp:11".
 
-        Up to `callers` of its callers follow, each after " < ".
+        Up to `callers` callers of that frame follow, each after " < ".
         """
         frames = self.own_stack(site)[: callers + 1]
         return " < ".join(frame.label for frame in frames) or UNKNOWN.label
@@ -105,7 +108,7 @@ class SiteTable:
         """The sites grouped by function, file, line and module of their first own frame."""
         chosen = self.frame_of[self.own_nodes]
         used, of_site = np.unique(np.append(chosen, 0), return_inverse=True)
-        numbers: dict[Frame, int] = {}  # a file may number equal frames twice
+        numbers: dict[Frame, int] = {}  # a file may contain a frame twice
         order = [numbers.setdefault(self.frames[frame], len(numbers)) for frame in used.tolist()]
         return SiteGroups(np.array(order, np.uint32)[of_site.reshape(-1)[:-1]], [*numbers])
 
@@ -160,8 +163,8 @@ def table_of_addresses(
 
     Row N has an address number, addresses[N], and the row of its caller, parents[N]; row 0 is not
     used. chains[A] has the frames at address number A, the innermost first. An address has several
-    frames if the compiler has inlined functions there. A parent must be lower than its row;
-    otherwise, it counts as 0.
+    frames if the compiler has inlined functions there. If parents[N] is not less than N, the caller
+    counts as unknown.
     """
     rows = np.arange(len(parents))
     above = np.where(np.asarray(parents) < rows, parents, 0).astype(np.int64)

@@ -50,7 +50,7 @@ class ProgramCommand(click.Command):
     "--sort",
     metavar="COLUMN",
     shell_complete=complete_column,
-    help="Sort by a column of the table or of the CSV, such as peak, ns/event or kept.",
+    help="Sort by a column of the table or of the CSV, such as `peak`, `ns/event` or `kept`.",
 )
 @tolerance_options
 @click.option(

@@ -74,7 +74,7 @@ def _print(result: Result, settings: Settings) -> None:
 
 
 def _page(result: Result) -> Any:
-    """Return the page of a replay."""
+    """Return the page with the pictures of a replay."""
     from allocsim.pictures.run_page import run_page
 
     return run_page(result)
@@ -92,7 +92,7 @@ def _new_heap(design: str, settings: Settings) -> Heap:
 
         require_no_library(design)
     parameters = dict(settings.set)
-    # Heap checks the parameters too, but a wrong key may have the name of an argument of Heap.
+    # Checked before Heap is called: a wrong key may be the name of another argument of Heap.
     find_design(design).checked(parameters)
     return Heap(design, reserve=settings.reserve, **parameters)
 

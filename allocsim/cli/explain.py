@@ -53,9 +53,9 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     metavar="MOMENT",
     default="worst",
     show_default=True,
-    help="Moment to explain: peak, live-peak, worst (the difference of footprint and live bytes is "
-    "largest), end, a number of events, a share of them (50%), or a time since the first call, if "
-    "the recording has times (3.5s).",
+    help="Moment to explain: peak, live-peak, worst (when footprint minus live bytes is largest), "
+    "end, a number of events, a share of the events (50%), or a time since the first call (3.5s), "
+    "if the recording has times.",
 )
 @click.option(
     "--by",
@@ -124,8 +124,8 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     type=click.Choice(["objects", "live", "rounding", "pinned", "owned"]),
     default="owned",
     show_default=True,
-    help="Figure in --collapsed: a number of objects, or bytes. The values of `owned`, "
-    "with those of memory that no object owns, sum to the footprint.",
+    help="Figure in --collapsed: a number of objects, or bytes. With `owned`, the file also has "
+    "the memory that no object owns, and its values sum to the footprint.",
 )
 def command(names: tuple[str, ...], **options: Any) -> None:
     """Show which objects own the footprint, and what would change it.
@@ -198,7 +198,7 @@ def _export(explanation: Any, workload: str, options: dict[str, Any]) -> None:
 
 
 def _page(explanation: Any, trace: Any) -> Any:
-    """Return the page of an explanation."""
+    """Return the page with the pictures of an explanation."""
     from allocsim.cli.drive import command_line
     from allocsim.pictures.explanation_page import Shown, explanation_page
 

@@ -107,8 +107,8 @@ class MemoryBound:
     def require_left(self, footprint: Callable[[], int], interval: float = INTERVAL) -> None:
         """Raise OutOfMemory if memory runs short.
 
-        A call less than `interval` seconds after the last reading of the available memory does
-        nothing. `footprint` returns the footprint of the run's own heap in bytes.
+        The available memory is read at most once in `interval` seconds; all other calls do nothing.
+        `footprint` returns the footprint of the run's own heap in bytes.
         """
         if time.monotonic() < self._next_reading:
             return

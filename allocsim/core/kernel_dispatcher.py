@@ -1,6 +1,7 @@
-"""The dispatchers of a kernel, which compile it when it is called, and their compile options.
+"""The two dispatchers of a kernel, and their compile options.
 
-A kernel has two dispatchers: one for calls from Python, and one for calls from other kernels.
+A dispatcher is the Numba object that stands for a function, and compiles the function when a call
+needs it. A kernel has one dispatcher for calls from Python, and one for calls from other kernels.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ INLINED_OPTIONS = OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": Inlin
 """Compile options of a kernel for calls from other kernels."""
 
 COLD_OPTIONS = INLINED_OPTIONS | {"forceinline": False, "pipeline_class": ColdCompiler}
-"""Compile options of a kernel for calls from other kernels, if it is not inlined."""
+"""Compile options of a kernel that is not inlined, for calls from other kernels."""
 
 
 @contextmanager
@@ -76,7 +77,7 @@ class Kernel(CPUDispatcher):
 
     @property
     def _numba_type_(self) -> Any:
-        """The Numba type of this kernel in the code of other kernels: a dispatcher of `called`."""
+        """The Numba type of this kernel where other kernels call it: calls go to `called`."""
         return types.Dispatcher(self.called)
 
 

@@ -1,8 +1,8 @@
 """Records: how they are declared and typed, and the records that every design has.
 
-A record corresponds to a struct in C. It is declared as a class of fields, and stored in a table, a
-NumPy structured array that kernels index. A design's state is a NamedTuple of tables. In every
-record, 0 is the null value of links and addresses, so a zeroed table is a valid empty table.
+A record corresponds to a struct in C, and is declared as a class with fields. Records are stored in
+a table: a NumPy structured array that kernels index. A design's state is a NamedTuple of tables. In
+every record, 0 is the null value of links and addresses, so a zeroed table is a valid empty table.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Struct:
 
     If a declaration extends another, the record begins with the fields of the other.
     The type checker reads the declaration, so a misspelt field in a kernel is an error. NumPy and
-    Numba use the structured dtype that is made from it, with the alignment of C.
+    Numba use `dtype`, which is made from the declaration and has the alignment of C.
     """
 
     dtype: ClassVar[np.dtype[Any]]

@@ -1,8 +1,8 @@
 """A malloc library as the subject of an explanation; each replay runs in its own process.
 
-The footprint of a library is the growth of the anonymous pages of its process, and these OS pages
-are the units of its map. No library can release less than a page. If a library releases only larger
-units, live objects pin more memory than the map shows.
+The footprint of a library is the growth of the anonymous pages of its process. The units of the
+heap map are OS pages, because no library can release less than a page. If a library releases only
+larger pieces, live objects pin more memory than the map shows.
 """
 
 from __future__ import annotations

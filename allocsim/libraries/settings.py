@@ -1,7 +1,7 @@
 """Settings of malloc libraries: read from an allocator's name, passed in the environment.
 
-`lib:jemalloc:dirty_decay_ms=0:narenas=1` is jemalloc with two settings, which follow the library's
-name or path, or PATH:PREFIX if the names of its functions have a prefix. A setting takes effect
+`lib:jemalloc:dirty_decay_ms=0:narenas=1` is jemalloc with two settings. Settings follow the
+library's name, its path, or PATH:PREFIX if its functions have a prefix. A setting takes effect
 through an environment variable that the library reads. A program that is run with the same variable
 uses the settings that were measured (see `variables`).
 """
@@ -76,8 +76,8 @@ def available_settings(library: str) -> dict[str, Setting]:
 def variables(library: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment variables that give a library the settings in its name.
 
-    If the library reads all its settings from one variable, those that the variable already has in
-    `environment` are kept.
+    If the library reads all its settings from one variable, the settings that `environment` has in
+    this variable are kept.
     """
     name, settings = split_settings(library)
     if not settings:

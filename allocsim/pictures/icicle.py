@@ -1,4 +1,8 @@
-"""The icicle: owned bytes by stack, callers above the functions that they call."""
+"""The icicle: owned bytes by stack, callers above the functions that they call.
+
+An object owns its bytes and a share of the free bytes that live objects pin (see
+`explanation.shares`).
+"""
 
 from __future__ import annotations
 
@@ -103,11 +107,11 @@ def tree_of(stacks: Stacks) -> Node:
 
 
 def _names(frames: Sequence[Frame], labels: dict[Frame, str | None]) -> list[str]:
-    """Return the names of own frames, outermost first, or, without own frames, the innermost name.
+    """Return the names of a stack's own frames, the outermost first.
 
-    Own frames belong to the program, not to the allocator or a runtime. Recursive calls of a
-    function at the same line are one frame. `labels` caches the name of each frame, or None if it
-    is not own.
+    Own frames belong to the program, not to the allocator or a runtime. If a stack has no own
+    frame, returns the name of its innermost frame. Recursive calls of a function at the same line
+    are one frame. `labels` caches the name of each own frame, and None for each other frame.
     """
     for frame in frames:
         if frame not in labels:

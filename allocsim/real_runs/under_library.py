@@ -31,7 +31,7 @@ class RealConditions:
 
 
 ATTEMPTS = 3
-"""Maximum number of runs to get one with a sample that shows which library serves the program."""
+"""Maximum number of times that the program is run for one measurement (see `_run`)."""
 
 
 class NotServed(EnvironmentLacks):
@@ -44,7 +44,7 @@ def run_under_libraries(
     conditions: RealConditions,
     progress: Callable[[str, str], None],
 ) -> None:
-    """Run the program under the library of each row, and put the figures into the rows.
+    """Run the program under the library of each row of a comparison, and set `real` of each row.
 
     The libraries take turns, so that a change of the machine's speed affects all of them. After its
     first failure, a library is not run again. Before each run, `progress` is called with the
@@ -69,9 +69,9 @@ def _add_run(real: RealRuns, program: Program, library: str, conditions: RealCon
 
 
 def _run(program: Program, quiet: QuietRuns, file: Path) -> Outcome:
-    """Run the program, and again if no sample shows that the library `file` served the program.
+    """Run the program; run it again if no sample shows that the library `file` served it.
 
-    In a short run, even the first sample may come too late.
+    In a short run, even the first sample may come too late. At most ATTEMPTS runs are made.
     """
     outcome = quiet.run(program, {})
     for _ in range(ATTEMPTS - 1):
@@ -89,9 +89,9 @@ def _is_served(run: ProgramRun, file: Path) -> bool:
 def run_under(program: Program, library: str, conditions: RealConditions) -> ProgramRun:
     """Run the program under a library and return the figures.
 
-    Raises NotServed if another malloc served the program, or if its exit status was not that of the
-    recorded run. Raises TimedOut if it took too long, and EnvironmentLacks if the library is not
-    installed.
+    Raises NotServed if another malloc served the program, or if the program's exit status was not
+    that of the recorded run. Raises TimedOut if the program took too long, and EnvironmentLacks if
+    the library is not installed.
     """
     file, linked = Path(require_library(library)).resolve(), linked_allocator(program)
     if linked is not None and linked != file.name and not file.name.startswith(linked):

@@ -92,7 +92,7 @@ def zero_filled(path: str | Path) -> int:
 
 
 def _zero_pages(segment: tuple[int, ...]) -> int:
-    """Return the bytes of a segment's whole pages that follow its content from the file."""
+    """Return the bytes in those pages of a segment that have no content of the file."""
     kind, _, _, address, _, length, size, _ = segment
     if kind != _LOADED:
         return 0

@@ -42,8 +42,9 @@ def watched_session(
     """During the block, end the tracing session as soon as it can no longer write.
 
     If the disk is nearly full, `stop` is called. If the consumer has died, the daemon is killed.
-    `daemon` is the process id of the session daemon, or None if the daemon is not private. Raises
-    RecorderFailed before the block if there is not enough space.
+    `daemon` is the process id of the session daemon, or None if allocsim did not start it; a dead
+    consumer is then not noticed. Raises RecorderFailed before the block if there is not enough
+    space.
     """
     free = _free_bytes(directory)
     if free < MIN_FREE:
@@ -74,7 +75,7 @@ def watched_session(
 
 
 def watch_losses(directory: Path) -> list[str]:
-    """Return a sentence if the session was stopped before the end of the program."""
+    """Return a list with a sentence if the session was stopped early, or [] if it was not."""
     return [
         f"{text}, so the recording was stopped before the end of the program"
         for reason, text in REASONS.items()

@@ -43,7 +43,7 @@ class Compared:
     command: str
 
     def rows(self) -> list[Row]:
-        """Return the rows in the order of `sort`; rows without a figure there come last."""
+        """Return the rows in the order of `sort`; rows without that figure come last."""
         if self.sort is None:
             return self.comparison.rows
         column = column_of(self.sort)
@@ -124,8 +124,8 @@ ALL_COLUMNS = (*COLUMNS, OVERHEAD)
 readers would confuse it with `x live`, the ratio of two peaks."""
 
 PEAK_NOISE = 0.02
-"""Share by which the peaks of two replays on one library may differ, as in 5.7 and 5.8 MiB. They
-differ because the kernel places the pages differently in each process."""
+"""Share by which the peaks of two replays on one library may differ, for example 5.7 and 5.8
+MiB. They differ because the kernel places the pages differently in each process."""
 
 RELATED = {FOOTPRINT.key, TIME.key}
 """Keys of the columns that are followed by a column with the ratio to the reference."""

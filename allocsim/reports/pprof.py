@@ -71,7 +71,7 @@ class _Tables:
         return number
 
     def fields(self) -> bytes:
-        """Return the fields of all tables. The strings are last, because the others add strings."""
+        """Return the fields of all tables. The strings are last: the other tables add strings."""
         parts = [
             *(content(3, self._mapping(*module)) for module in self._modules.items()),
             *(content(4, self._location(*location)) for location in self._locations.items()),

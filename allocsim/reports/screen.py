@@ -4,9 +4,9 @@ A terminal has its own width. For a pipe or a file, COLUMNS sets the width; the 
 
 Reports show text from files: names of traces, reasons, messages of a library. Rich, the package
 that renders reports, would read a string as markup, with which a file could hide text or place a
-link. It would also pass escape sequences on to the terminal. Therefore no other report imports
-Rich. Reports print strings, or the results of `styled`, `indented` and `Table`: plain text whose
-control characters are escaped.
+link. Rich would also pass escape sequences on to the terminal. Therefore no other module of reports
+imports Rich. Reports print strings, or the results of `styled`, `indented` and `Table`: plain text
+whose control characters are escaped.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def plain_console(stderr: bool = False) -> Console:
 
 
 def _is_unusable(text: str) -> bool:
-    """Return whether Rich would accept a text as a number, although it is not 1 to 9,999."""
+    """Return whether Rich would call int() on a text that is not a number from 1 to 9,999."""
     return text.isdigit() and not (text.isascii() and len(text) <= 4 and int(text) > 0)
 
 

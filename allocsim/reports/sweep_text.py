@@ -92,7 +92,10 @@ def _subject(name: str, result: Result) -> dict[str, Any]:
 
 
 def _overall(results: Results, figure: str) -> list[dict[str, Any]]:
-    """Return the subjects over all workloads, the best first, with their environment variables."""
+    """Return the figures of each subject over all workloads, the best subject first.
+
+    `line` has the subject's environment variables.
+    """
     return [
         {
             "subject": entry.subject,

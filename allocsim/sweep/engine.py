@@ -1,7 +1,8 @@
-"""The engine: run cells on an executor, a bounded number at a time.
+"""The engine: runs cells on an executor, a bounded number at a time.
 
-An executor is anything with the interface of concurrent.futures.Executor. Cells are taken from an
-iterator as others finish, so the engine's memory does not depend on the size of the sweep.
+A cell is one measurement of a sweep: one allocator with its settings on one workload. An executor
+is anything with the interface of concurrent.futures.Executor. Cells are taken from an iterator as
+others finish, so the engine's memory does not depend on the size of the sweep.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """An estimate of the time that a sweep takes, from timed cells.
 
-The first cell of each allocator is timed on the smallest workload and on the largest. The times of
-other cells are interpolated linearly by the number of events.
+A cell measures one subject (an allocator with its settings) on one workload. The first subject of
+each allocator is timed on the smallest workload and on the largest. The times of other cells are
+interpolated linearly by the number of events.
 """
 
 from __future__ import annotations

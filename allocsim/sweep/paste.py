@@ -1,6 +1,7 @@
-"""Environment variables that give a program the settings of a subject.
+"""Environment variables that give a program the settings of a subject of a sweep.
 
-For a design, they are those of the library that it models, for the settings that both have.
+A subject is a malloc library or a design, with its settings. For a library, LD_PRELOAD is included.
+For a design, only the settings that the modelled library also has are included.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ GO_VARIABLES = ("GOGC", "GOMEMLIMIT")
 
 
 def line_of(results: Results, name: str) -> str:
-    """Return `line_for` of a subject. It takes 1 ms, so it is called once for all workloads."""
+    """Return `line_for` of a subject, saved in `results`, because `line_for` takes 1 ms."""
     if name not in results.lines:
         results.lines[name] = line_for(name, results.subjects[name])
     return results.lines[name]

@@ -1,4 +1,4 @@
-"""The events of a recording: runs a reader, and turns its calls into events (see `event_maker`).
+"""Runs the reader of a recording, and turns the recorded calls into events (see `event_maker`).
 
 The trace also gets the counts of dropped calls, and sentences about what is missing.
 """
@@ -21,8 +21,8 @@ from allocsim.traces.reader import Reader
 from allocsim.traces.reasons import REASONS, Reason
 
 SELECT_PROCESS = " (select one with --process PID)"
-"""End of the note on dropped processes. `allocsim record` replaces this text, because it has no
-option --process."""
+"""End of the note on dropped processes. `allocsim record` replaces this text, because
+the command has no option --process."""
 
 MAX_SHOWN_PROCESSES = 5
 """Maximum number of dropped processes that the note names."""

@@ -1,4 +1,7 @@
-"""The input of `allocsim tune`: the design, its settings, and values derived from them."""
+"""The input of `allocsim tune`: the design, its settings, and values derived from them.
+
+The result of tuning is a table: the object sizes of the design's size classes.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,9 @@ empty, because its objects would be in classes of the table under test. Frees ta
 because objects that wait for Go's garbage collector take more memory than any table saves."""
 
 FLOOR = 0.25
-"""Default maximum share of a class that rounding may take. This limit costs two fifths of the gain
-on the workloads that are tuned for, and prevents tables that are far worse for other workloads."""
+"""Default maximum share of an object that rounding may take, for every class. This limit costs two
+fifths of the gain on the workloads that are tuned for, and prevents tables that are far worse for
+other workloads."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Question:
     settings: Mapping[str, Any]
     """Parameters of the design, as the user gave them."""
     floor: float | None = FLOOR
-    """Maximum share of a class that rounding may take; None for no limit."""
+    """Maximum share of an object that rounding may take; None for no limit."""
     reserve: int = RESERVE
     """Address space of each heap, in bytes."""
 
@@ -86,7 +90,7 @@ class Question:
 
 @dataclass(frozen=True)
 class MeasuredWorkload:
-    """A workload with its weights and its replay under the current table (`now`)."""
+    """A workload, the weights of its sizes, and its replay under the current table (`now`)."""
 
     workload: Workload
     weights: np.ndarray
@@ -100,6 +104,6 @@ class MeasuredWorkload:
 
 
 def objective_of(question: Question, workloads: Sequence[MeasuredWorkload]) -> Objective:
-    """Return the objective for these workloads, with the default charge."""
+    """Return the objective for these workloads, with the default charge for a class in use."""
     counted = [(each.weights, each.workload.peak_live) for each in workloads]
     return Objective.of(question.candidates, counted)

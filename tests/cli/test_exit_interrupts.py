@@ -16,7 +16,7 @@ allocate = 500
 size = { distribution = "fixed", bytes = 100 }
 free = 1
 """
-"""A job whose chunks are short, so that a bar appears soon in pure mode too."""
+"""A job of short chunks: the progress bar appears soon, even if the kernels are interpreted."""
 
 
 def test_interrupt_is_130(file: File) -> None:

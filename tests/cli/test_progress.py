@@ -1,4 +1,4 @@
-"""Progress on a terminal; a pipe gets none of it."""
+"""Progress, which is shown on a terminal and not on a pipe."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_share_is_of_the_length_or_of_the_input(trace: Trace, share: float) -> N
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock whose time is its only element."""
+    """A list with one element: the time that the bar reads from its clock."""
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     return now

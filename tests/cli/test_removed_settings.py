@@ -1,4 +1,4 @@
-"""The user's malloc settings are not used for measurements, and the user reads which they are."""
+"""Measurements ignore the user's malloc settings, and a message names the ignored settings."""
 
 import pytest
 
@@ -19,7 +19,7 @@ COMMANDS = {
 
 @pytest.fixture(autouse=True)
 def settings(monkeypatch: pytest.MonkeyPatch, file: Write) -> None:
-    """A trace, and two settings of glibc."""
+    """Write a trace, and set two of glibc's environment variables."""
     file("trace.txt", TRACE)
     for name in ("LD_PRELOAD", "GLIBC_TUNABLES"):
         monkeypatch.delenv(name, raising=False)

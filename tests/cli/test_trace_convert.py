@@ -1,4 +1,4 @@
-"""`allocsim trace convert`: the same trace in another container; existing files are not damaged."""
+"""`allocsim trace convert`: the same trace in another format; existing files are not damaged."""
 
 import gzip
 import json
@@ -22,7 +22,7 @@ FIGURES = ("events", "operations", "threads", "total_bytes", "peak_live", "sizes
 
 
 def figures(run: Run, name: str) -> dict[str, object]:
-    """The figures that are the same in every container."""
+    """The figures that are the same in every format."""
     found = info(run, name)
     return {figure: found[figure] for figure in FIGURES}
 
@@ -37,7 +37,7 @@ def test_converted_trace_has_the_same_figures(run: Run, text: Path, name: str) -
         ended.err,
     )
     found, expected = figures(run, name), figures(run, "mine.txt")
-    if name != "out.allocsim":  # text cannot hold what was dropped before
+    if name != "out.allocsim":  # text has no place for counts of dropped calls
         expected["dropped"] = {}
     assert found == expected
 

@@ -1,4 +1,4 @@
-"""docs/design-tutorial.md: the design, the commands and the corruption run as they are printed."""
+"""docs/design-tutorial.md: the code and the commands on this page run as printed."""
 
 import gzip
 import re

@@ -90,7 +90,7 @@ def compare_with_go(events: np.ndarray, every: int, parameters: Mapping[str, Any
 
 
 def _replayed(heap: Heap, events: np.ndarray, real: Recording) -> GoEquality:
-    """Replay the events on the design, from the runtime's start."""
+    """Bring the design into the runtime's initial state, then replay the events on it."""
     go_model.start(heap.state, real)
     addresses = np.zeros(len(events), np.int64)
     objects = np.zeros(int(events[:, 0].max()) + 1, np.int64)
@@ -109,7 +109,7 @@ def _replayed(heap: Heap, events: np.ndarray, real: Recording) -> GoEquality:
 def _comparable(rows: np.ndarray, real: np.ndarray, goals: bool) -> np.ndarray:
     """Return the design's rows, with the runtime's numbers in columns that are not compared.
 
-    `goals` says whether the pacer has goals.
+    `goals` says whether the pacer has a heap goal. If not, goal and trigger are not compared.
     """
     names = {name: number for number, name in enumerate(COLUMNS)}
     rows = rows.copy()

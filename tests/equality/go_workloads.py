@@ -49,7 +49,7 @@ def boundaries(count: int, seed: int) -> made.Workload:
 
 
 def workloads(scale: int) -> dict[str, Callable[[], Any]]:
-    """Return the workloads by name; `scale` is about the number of their events in thousands."""
+    """Return the workloads by name. Most have about `scale` thousand events."""
     count, log = 1000 * scale, made.log_uniform
     plain: dict[str, Callable[[], made.Workload]] = {
         "alloc only": lambda: allocations(count, log(1 << 14), 1),

@@ -34,11 +34,11 @@ SETTINGS: tuple[dict[str, int], ...] = (
     {"release_rate": 10},
     {"aggressive_decommit": 1},
 )
-"""Settings of the library's parameters; none is the default."""
+"""Parameters of the library, each with a value other than the default."""
 
 
 def systemui(threads: str, length: int | None = None) -> Any:
-    """Return the events of the recorded trace, or its first `length`."""
+    """Return the events of the recorded trace: all, or the first `length`."""
     trace = open_trace(str(SYSTEMUI))
     chunks = (on_one_thread(trace) if threads == "one" else trace).chunks
     events = np.concatenate([chunk.copy() for chunk in chunks]).view(np.recarray)

@@ -1,4 +1,7 @@
-"""Small programs with a known answer: one line pins memory, a setting does, or nothing."""
+"""Small programs for which the right explanation is known.
+
+In some, one line pins most of the memory. In the others, a setting helps, or nothing does.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,11 @@ PROGRAMS = Path(__file__).with_name("programs")
 
 @dataclass(frozen=True)
 class Program:
-    """A program in `programs`. Its argument is about the number of its large objects."""
+    """A program in `programs`. The number of objects grows with its argument."""
 
     file: str
     answer: str = ""
-    """Text of the sentence with the answer, for a program without a guilty line."""
+    """Text that the explanation of a program without a guilty line must contain."""
 
     @cached_property
     def guilty(self) -> str | None:
@@ -69,7 +72,7 @@ def _compiled(path: Path, place: Path) -> Path:
 
 
 MARKS = ("/* guilty */", "# guilty")
-"""The ends of a line that pins memory."""
+"""The comments that mark a line that pins memory, in C and in Python."""
 
 GUILTY = ("sessions.cpp", "names.cpp", "keys.c", "remember.py", "workers.c")
 """Programs in which one line pins most of the memory."""

@@ -71,6 +71,6 @@ def _check_map(where: Subject, trace: Trace, event: int) -> None:
         lives = read_lives(trace, event, int(heap.number.max(initial=-1)) + 1)
     assert sum(parts_of(heap, shares).values()) == heap.footprint
     for by in MAKERS:
-        rows = owners_by(heap, shares, label(by, heap, lives))  # requires that they sum
+        rows = owners_by(heap, shares, label(by, heap, lives))  # raises if the sum is wrong
         assert sum(row.objects for row in rows) == len(heap.number)
         assert all(row.only <= row.owned <= row.some for row in rows)

@@ -1,4 +1,4 @@
-"""Explanations of designs: experiments, and the conditions of the sentences."""
+"""Explanations of designs: the experiments, and the condition of each sentence."""
 
 from functools import partial
 
@@ -77,7 +77,8 @@ def test_experiments_are_replays_of_the_group_and_of_the_rest() -> None:
         "max_total_thread_cache_bytes=524288",
     ]
     start = OnDesign("tcmalloc", lambda: trace_of(no_events())).moments()[3].footprint
-    # All objects are in this group. Without it the heap is empty; with it alone nothing changes.
+    # All objects are in this group: without the group, the heap is empty; a separate heap for the
+    # group has the same footprint.
     assert by_kind["never"].footprint == start
     assert by_kind["own heap"].change == 0
     assert by_kind["freed"].footprint <= by_kind["release"].footprint
@@ -96,7 +97,7 @@ def test_replay_without_a_group_is_made_once(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(OnDesign, "footprint_of", counted)
     found = explained("go2008", Question("end", by=("size",), seconds=1e6))
     assert [each.kind for each in found.what_ifs] == ["release", "freed", "never", "own heap"]
-    assert len(replays) == 2  # the group, the other objects
+    assert len(replays) == 2  # one of the group, one of the other objects
 
 
 def test_experiments_stop_after_their_time_and_that_is_stated() -> None:

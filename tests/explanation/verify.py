@@ -1,8 +1,11 @@
-"""scripts/verify-explain: sums on twenty workloads, programs with a known answer, shares.
+"""scripts/verify-explain: three checks of the explanations of footprints.
 
-Sums: the owners of each replay sum to the footprint. The pages of a library sum to the growth of
-its process, or a warning gives the difference. Programs: the guilty line is the first owner, and
-replays confirm it. Shares: owned bytes are compared with the savings of replays without the group.
+sums: in a replay of each of twenty workloads, the bytes of all owners sum to the footprint. On a
+library, the pages sum to the growth of the process, or a warning gives the difference.
+programs: each program has a line that causes most of its footprint, or another known answer. The
+explanation names this line as the first owner, and replays without its objects confirm it.
+shares: the bytes that a group of objects owns are compared with those that are saved in a replay
+without the group.
 """
 
 from __future__ import annotations
@@ -26,8 +29,8 @@ COUNT = 30_000
 
 
 @click.command()
-@click.option("--only", type=click.Choice(["sums", "programs", "shares"]), help="Make one part.")
-@click.option("--workloads", default=len(WORKLOADS), help="Number of workloads for the sums.")
+@click.option("--only", type=click.Choice(["sums", "programs", "shares"]), help="Run one check.")
+@click.option("--workloads", default=len(WORKLOADS), help="Number of workloads of `sums`.")
 def main(only: str | None, workloads: int) -> None:
     """Verify the explanations of designs and libraries."""
     wrong: list[str] = []
@@ -41,7 +44,7 @@ def main(only: str | None, workloads: int) -> None:
 
 
 def _sums(workloads: Sequence[str]) -> Iterator[tuple[bool, str]]:
-    """Yield whether the result is wrong, and a line of the report, for each workload."""
+    """Check the sums; yield (whether it is a failure, text) for each line of the report."""
     maps, exact, warned = 0, 0, 0
     for workload in workloads:
         for subject in (*DESIGNS, *LIBRARIES):
@@ -57,11 +60,12 @@ def _sums(workloads: Sequence[str]) -> Iterator[tuple[bool, str]]:
             for caution in inexact:
                 yield False, f"{Path(workload).name} on {subject}: {caution}"
         yield False, f"{Path(workload).name}: sums are exact"
-    yield False, f"{maps} maps sum; pages equal the growth in {exact}, and {warned} have a warning"
+    pages = f"on libraries, pages sum to the growth in {exact}, and {warned} have a warning"
+    yield False, f"{maps} heap maps sum to the footprint; {pages}"
 
 
 def _programs() -> Iterator[tuple[bool, str]]:
-    """Yield whether the result is wrong, and a line, for each program on library and design."""
+    """Explain each program on glibc and on its design; yield lines as `_sums` does."""
     for program in PROGRAM_LIST:
         with tempfile.TemporaryDirectory() as directory:
             try:
@@ -77,7 +81,7 @@ def _programs() -> Iterator[tuple[bool, str]]:
 
 
 def _shares() -> Iterator[tuple[bool, str]]:
-    """Yield whether the result is wrong, and a line, for each pair of workload and subject."""
+    """Compare owned and saved bytes for each of PAIRS; yield lines as `_sums` does."""
     first = total = 0
     for workload, subject, at in PAIRS:
         found = calibrate(workload, subject, at)
@@ -86,8 +90,9 @@ def _shares() -> Iterator[tuple[bool, str]]:
         total += bool(savings)
         yield False, f"{workload} at {at} on {subject}: {found.line()}"
         for name in found.unsaid():
-            yield True, f"{name}: they differ by a factor of {EXPLAINED}, which is not said"
-    yield False, f"the largest owner is the largest saving in {first} of {total} pairs"
+            text = f"owned and saved bytes differ by more than a factor of {EXPLAINED}"
+            yield True, f"{name}: {text}, but no sentence says so"
+    yield False, f"the largest owner gives the largest saving in {first} of {total} pairs"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Colours: a style sheet can tell them apart, and texts are legible in both colour schemes."""
+"""Colours: no two light colours are equal, and texts are legible in both colour schemes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Fixtures: a program that allocates, and conditions for its runs."""
+"""Fixtures: a program that allocates, and the settings of its runs."""
 
 import os
 import subprocess
@@ -47,10 +47,10 @@ def linked_program(compiler: str, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def conditions() -> Callable[..., RealConditions]:
-    """A function that returns conditions."""
+    """A function that makes a RealConditions."""
 
     def make(runs: int = 2, status: int = 0) -> RealConditions:
-        """Return conditions with a number of runs and the status of the recording."""
+        """Return the settings for `runs` runs that must exit with `status`."""
         return RealConditions(runs, status, QuietRuns(os.environ, 60.0), keep_settings=False)
 
     return make

@@ -1,4 +1,4 @@
-"""Run `allocsim record` in an empty directory, and check that no files or daemons of it remain."""
+"""Run `allocsim record` in an empty directory, and check that it leaves no files or daemons."""
 
 import os
 import subprocess
@@ -57,7 +57,7 @@ def record(tmp_path: Path) -> Iterator[Record]:
 
 @contextmanager
 def recording(place: Path) -> Iterator[Record]:
-    """A call that runs `allocsim record` in a new directory."""
+    """Yield a Record that runs `allocsim record` in `place`, a new directory."""
     place.mkdir()
     short = tempfile.TemporaryDirectory(prefix="rec-", dir="/tmp")
     with one_recording_at_a_time(), short as temporary:

@@ -69,7 +69,7 @@ ENDED = Outcome(1, 0, 0.1)
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., tuple[str, Page]]:
-    """Run PROGRAM under the guard; return the recorder's output and the guard's page."""
+    """Run PROGRAM under the guard; return the recorder's output and the guard's counts."""
     library = compiled(tmp_path, "librecorder.so", RECORDER, "-shared", "-fPIC", "-w")
     options = ("-w", str(library), f"-Wl,-rpath,{tmp_path}")
     program = compiled(tmp_path, "program", PROGRAM, *options)
@@ -117,7 +117,7 @@ def test_library_opened_with_deep_bind_is_a_loss(
 def test_program_that_is_executed_without_the_guard_is_a_loss(
     run: Callable[..., tuple[str, Page]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """/bin/true has the guard, which notes its end. Without LD_PRELOAD, it would have no guard."""
+    """Page(9, 1, 0, ...) are the counts if the program executes /bin/true without LD_PRELOAD."""
     run("x")
     assert read_page(tmp_path).images == read_page(tmp_path).ended == 2
     page = Page(9, 1, 0, 0, 0, 0, 0)

@@ -21,9 +21,10 @@ def trace_of(calls: Iterable[Call], chunk: int = 5, **known: Any) -> Trace:
 
 
 def valid_calls(seed: int, count: int, freezes: bool = True) -> list[Call]:
-    """Calls and notes as a reader makes them. The id of the last freed object is reused first.
+    """Return random events of a valid trace: calls, ends of threads and, with `freezes`, freezes.
 
-    Threads are numbered in order of appearance, and only threads that have made a call end.
+    The events are such as a reader makes. The id of the object that was freed last is reused first.
+    Threads are numbered in order of appearance. A thread does not end before its first call.
     """
     rng, live, spare = random.Random(seed), list[int](), list[int]()
     calls, threads, numbers = list[Call](), 0, 0
@@ -52,4 +53,4 @@ def valid_calls(seed: int, count: int, freezes: bool = True) -> list[Call]:
 
 
 streams = st.builds(valid_calls, st.integers(0, 1 << 32), st.integers(1, 80))
-"""Streams of up to 80 calls and notes."""
+"""Streams of up to 80 events."""

@@ -1,4 +1,4 @@
-"""Prefetching: order, errors in place, and no thread left over."""
+"""Prefetching: batches in order, an error in place of its batch, and no thread left over."""
 
 import threading
 from collections.abc import Iterator

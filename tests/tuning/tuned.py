@@ -35,7 +35,11 @@ def replayed(in_spans: int, footprint: int) -> Replayed:
 
 
 def row(now: int = 100, new: int = 90, footprint: int = 110, name: str = "mine") -> Row:
-    """Return the row of a workload: MiB in spans, now and new, and the new footprint (now 110)."""
+    """Return the row of a workload, from figures in MiB.
+
+    `now` and `new` are the bytes in spans under the current table and the new one. The footprint
+    is 110 under the current table, and `footprint` under the new one.
+    """
     return Row(name, 80 * MIB, replayed(now, 110), replayed(new, footprint), -5.0 * MIB)
 
 

@@ -1,5 +1,9 @@
 """A replay of a plan on OS threads of this process, with a malloc library.
 
+A plan divides the events into epochs, which follow one another. The events of one thread in one
+epoch are a turn (see `benchmark.threads`). The supervisor, on the main thread, creates and joins
+the threads, and the threads send requests to it.
+
 All memory is mapped and touched, and all code is compiled, before the library is loaded.
 """
 
@@ -29,7 +33,8 @@ from allocsim.libraries.state import FUNCTIONS, libc_address
 from allocsim.player import NEVER
 
 NAP = 20_000
-"""Nanoseconds that the supervisor sleeps between checks of a request that is being written."""
+"""Nanoseconds that the supervisor sleeps between two looks at a request that is counted, but not
+yet written."""
 
 C_FUNCTIONS = ("syscall", "nanosleep", "clock_gettime", "pthread_create", "pthread_join")
 """The C functions whose addresses are fields of Control."""
@@ -52,12 +57,13 @@ class Options(NamedTuple):
 
 
 class ThreadedReplay:
-    """A plan that can be replayed any number of times; all objects must be freed in between."""
+    """Replays a plan any number of times. All objects must be freed between two replays."""
 
     def __init__(self, plan: Plan, steps: Table[Step], meter: Meter, options: Options) -> None:
         """Prepare the tables, the stacks and the compiled code.
 
-        Raises EnvironmentLacks in pure mode, or if the C library does not accept the stacks.
+        Raises EnvironmentLacks if NUMBA_DISABLE_JIT is set, or if the C library does not accept the
+        stacks.
         """
         if PURE:
             raise EnvironmentLacks(
@@ -65,7 +71,7 @@ class ThreadedReplay:
             )
         self._steps = steps
         self._stacks = Stacks(int(plan.cursor[0].at_once))
-        # Kept as a field, because the threads use addresses in these tables.
+        # This field keeps the tables in memory: the threads use addresses in them.
         self._tables = _Tables(plan, len(steps), meter, options)
         self._stages = self._tables.stages(self._stacks)
         self._stage = self._stages[0]
@@ -88,8 +94,9 @@ class ThreadedReplay:
         """
         self._stage.function[:] = function
         self._stage.times[: len(self._steps)] = self._steps.time
+        # `__init__` does this for a first replay, whose memory would include the new arrays.
         if self._has_run:
-            self._reset()  # not before the first replay, which would count the new arrays
+            self._reset()
         self._has_run = True
         if self._supervise():
             self._raise_failure()
@@ -98,8 +105,8 @@ class ThreadedReplay:
     def end_threads(self) -> None:
         """End and join all remaining threads, as a program may do at its end.
 
-        After a failure in a window, threads may wait for the failed one forever, so the process
-        must be ended instead.
+        If an event failed and epochs have several turns, other threads may wait for the failed
+        thread forever. The process must then be ended instead.
         """
         self._dismiss()
 
@@ -114,7 +121,7 @@ class ThreadedReplay:
         return sum(int(stage.driver[0].patterns) for stage in self._stages)
 
     def hand_over(self, run: Run) -> None:
-        """Move the live objects from the slots to their rows in the table of `run`."""
+        """Move the live objects from the plan's slots to their rows in `run.objects`."""
         unshared, shared = self._stage.unshared, self._stage.shared
         slot = self._tables.plan.objects.slot[: len(run.objects)]
         for rows, slots, first in (
@@ -127,7 +134,7 @@ class ThreadedReplay:
         unshared.address, shared.address, shared.version = 0, 0, 0
 
     def _reset(self) -> None:
-        """Go back to the first epoch."""
+        """Set all state back to the first epoch."""
         stage, control = self._stage, self._stage.control[0]
         stage.epochs.remaining[:-1] = np.diff(stage.epochs.first)
         stage.threads.granted, stage.threads.cpu, stage.threads.handle = 0, 0, 0

@@ -1,9 +1,10 @@
 """The supervisor: creates and joins the threads of a replay, on the main thread of the process.
 
-The events are replayed in epochs, one after another. The events of one thread in one epoch are a
-turn (see `benchmark.threads`). A thread that ends in the recording is joined before its last turn
-counts as finished. The library's work at the end of a thread, such as emptying its cache, is
-therefore done before later epochs.
+The threads send requests to the supervisor through a table, which `turns` describes. The events are
+replayed in epochs, one after another. The events of one thread in one epoch are a turn (see
+`benchmark.threads`). A thread that ends in the recording is joined before its last turn counts as
+finished. The library's work at the end of a thread, such as emptying its cache, is therefore done
+before later epochs.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def dismiss(stage: Stage) -> int:
 
 @kernel
 def _next_request(stage: Stage, taken: int) -> int:
-    """Return the request after the first `taken` ones; sleep until there is one."""
+    """Return the next request; sleep until there is one. `taken` requests were taken before it."""
     control = stage.control[0]
     wait_above(control, control.address + RUNG, taken)
     address = control.requests + 8 * taken

@@ -1,11 +1,13 @@
-"""The address space of a heap, in which brk and mmap obtain memory: the heap's reservation.
+"""The reservation, in which brk and mmap obtain memory.
 
-The reservation is a range of addresses that the OS has reserved for the heap. The main arena grows
-from its start (brk), and mappings are placed from its end downwards (mmap). The unused part between
-arena and mappings is called the middle; `system.limit` is the upper end of the middle.
+The reservation is a range of addresses that the OS has reserved for the simulated allocator. The
+main arena grows from its start (brk), and mappings are placed from its end downwards (mmap). The
+unused part between arena and mappings is called the middle; `system.limit` is the upper end of the
+middle.
 
-The memory above the middle is divided into ranges of pages: mappings, slots for heaps, and free
-ranges. There is a record for each page; a range uses the record of its first page. The record
+The memory above the middle is divided into ranges of pages: mappings, slots for the heaps of other
+arenas (see `heaps`), and free ranges. Pages are numbered from 1, and a range has the number of its
+first page. There is a record for each page; a range uses the record of its first page. The record
 contains the length of the range, and the number of the range below. Free neighbours can thus be
 found and merged. Free ranges of similar length share a list. If the lowest range becomes free, it
 becomes part of the middle again.

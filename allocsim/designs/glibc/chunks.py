@@ -3,7 +3,7 @@
 A chunk is a piece of the heap that holds one object or is free. A chunk at address p:
 
     p       if the chunk before is free, the size of that chunk (its foot);
-            in a mapping, the number of bytes before p
+            if this chunk has a mapping of its own, the number of its bytes before p
     p + 8   head: size of this chunk, a multiple of 16, and three flags
     p + 16  the object; in a free chunk the links fd, bk and, if it is large, fd_nextsize,
             bk_nextsize
@@ -71,19 +71,19 @@ def chunksize(p: int) -> int:
 
 @kernel
 def prev_size(p: int) -> int:
-    """Return the foot of the chunk before `p`; in a mapping, the number of bytes before `p`."""
+    """Return the foot of the chunk before `p`, or the number of the mapping's bytes before `p`."""
     return load_word(p)
 
 
 @kernel
 def set_prev_size(p: int, size: int) -> None:
-    """Set the number of bytes before a chunk in its mapping."""
+    """Set the number of bytes before a chunk in the chunk's own mapping."""
     store_word(p, size)
 
 
 @kernel
 def prev_inuse(p: int) -> int:
-    """Return whether the chunk before `p` is in use, in a cache or in a fastbin."""
+    """Return whether the chunk before `p` is flagged as in use (see the module's description)."""
     return load_word(p + 8) & PREV_INUSE
 
 

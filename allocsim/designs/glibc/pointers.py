@@ -1,8 +1,9 @@
-"""Two ways to check that an object starts at an address: as the library does, and by a walk.
+"""Two checks that an object starts at an address: a fast one and an exact one.
 
-`free` checks as the library does and reads two heads. The result can be wrong, because data in an
-object may look like heads. `inspect` is always right but slow, because it walks over all chunks
-from the first to top.
+The fast check, `object_status`, is used by `free`. It reads the head of the object's chunk and that
+of the next chunk (a head is the word with a chunk's size and flags, see `chunks`). The result can
+be wrong, because data in an object may look like heads. The exact check, `inspect`, is slow,
+because it walks over chunks or mappings, from the first one to the address.
 """
 
 from __future__ import annotations
@@ -29,14 +30,18 @@ from allocsim.designs.glibc.records import Glibc, Kind
 
 @kernel
 def is_inside(heap: Glibc, mem: int) -> bool:
-    """Return whether an object at `mem` and the head before it would be in the heap's addresses."""
+    """Return whether `mem` and the CHUNK_HDR_SZ bytes before it are in the heap's reservation."""
     mp = heap.mp_[0]
     return CHUNK_HDR_SZ <= mem - mp.start < mp.length
 
 
 @kernel
 def object_status(heap: Glibc, mem: int) -> int:
-    """Return OK if the heads before an address and after its object show a chunk in use."""
+    """Return OK if an object seems to start at `mem`, else UNKNOWN_POINTER.
+
+    The heads of its chunk and of the next chunk must be plausible, and say that the chunk is in
+    use. If the head says that the chunk has a mapping of its own, the mapping must exist.
+    """
     if not is_inside(heap, mem) or mem & (MALLOC_ALIGNMENT - 1):
         return Status.UNKNOWN_POINTER
     p = mem - CHUNK_HDR_SZ
@@ -50,9 +55,9 @@ def object_status(heap: Glibc, mem: int) -> int:
 
 @kernel
 def _end_of_memory(heap: Glibc, p: int) -> int:
-    """Return the end of the main arena, or of the heap that contains a chunk.
+    """Return the end of the main arena, or of the heap (see `heaps`) that contains the chunk `p`.
 
-    Returns 0 if the chunk's flag says that it is in a heap, but no heap is at its address.
+    Returns 0 if the chunk has the flag NON_MAIN_ARENA, but no heap contains its address.
     """
     if not load_word(p + 8) & NON_MAIN_ARENA:
         return heap.system[0].next
@@ -63,7 +68,7 @@ def _end_of_memory(heap: Glibc, p: int) -> int:
 
 @kernel
 def allocated_size(heap: Glibc, address: int) -> int:
-    """Return the usable bytes of the object at an address, or 0 if no object is there (musable)."""
+    """Return the usable bytes of the object at an address (musable), or 0 if no object is there."""
     if object_status(heap, address) != Status.OK:
         return 0
     p = address - CHUNK_HDR_SZ

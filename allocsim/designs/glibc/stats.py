@@ -111,7 +111,7 @@ def _malloc_info(heap: Glibc, number: int, av: int) -> dict[str, int]:
         "fast.count": int(arena.fast_chunks),
         "fast.size": int(arena.fast),
         "rest.count": binned_chunks + 1,  # top counts too
-        # malloc_info sums heads. Except in top, a head includes the flag PREV_INUSE (1).
+        # The size that malloc_info adds for a chunk in a bin includes the flag PREV_INUSE (1).
         "rest.size": binned + binned_chunks + top_size(heap, av),
         "system.current": int(arena.system_mem),
         "system.max": int(arena.max_system_mem),

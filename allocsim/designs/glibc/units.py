@@ -18,8 +18,8 @@ from allocsim.designs.glibc.heaps import slot_address
 from allocsim.designs.glibc.records import Glibc, Kind
 
 NAMES = ("free_chunks", "top", "stacks")
-"""Names of the parts of the heap to which pages without a live object belong: free chunks (in bins
-or caches) and headers, the tops of arenas, and stack segments."""
+"""The parts of the heap among which pages without a live object are divided: free chunks (in bins
+or caches) with headers, the tops of arenas, and stack segments."""
 
 FREE_CHUNKS, TOP, STACKS = range(3)
 """Indexes into NAMES."""
@@ -39,9 +39,10 @@ def units(heap: Glibc) -> Units:
 
 
 def _ranges(heap: Glibc) -> Iterator[tuple[int, int, int]]:
-    """Yield (start, length, part) of the main arena, of each heap and of each mapping.
+    """Yield (start, length, part) of the main arena, of each heap of the other arenas and of each
+    mapping.
 
-    `part` is the part of the heap to which the pages belong, except the pages of top.
+    `part` is an index into NAMES. For pages in the top of an arena, `units` replaces it by TOP.
     """
     mp = heap.mp_[0]
     yield int(mp.start), int(heap.arena[0].system_mem), FREE_CHUNKS

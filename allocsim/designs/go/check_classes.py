@@ -104,7 +104,7 @@ def _misplaced(heap: Go, span: SpanCopy, column: int | None) -> Iterator[str]:
 
 
 def _is_full_directly(heap: Go, span: SpanCopy) -> bool:
-    """Return whether a span is in no set because it is full and the mode is `direct`: no sweeps."""
+    """Return whether a span is full, not cached, and in no set because the mode is `direct`."""
     if not heap.mheap[0].direct or not 0 < span.size_class < len(heap.mcentral):
         return False
     central = heap.mcentral[span.size_class]
@@ -147,7 +147,7 @@ def live_slots_are_taken(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def cached_slots_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A cached span offers only free slots, after those that its class has passed."""
+    """A class offers only free slots of its cached span, all after the slot taken last."""
     spans = {span.number: span for span in small_spans(heap)}
     for number, central in enumerate(heap.mcentral[1:], start=1):
         offered, word = int(central.alloc_cache) & ALL, int(central.alloc_word)

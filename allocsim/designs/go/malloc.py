@@ -104,7 +104,7 @@ def mallocgc(heap: Go, request: int) -> int:
 
 @kernel
 def malloc_small(heap: Go, size_class: int) -> int:
-    """Take a slot of a class (mallocgcSmallNoscan)."""
+    """Allocate an object of a class (mallocgcSmallNoscan); return 0 on failure."""
     address = next_reusable(heap, size_class) if heap.mheap[0].freegc else 0
     if address:
         set_live(heap, address, 1)

@@ -51,7 +51,7 @@ def new_cache(heap: Tcmalloc, thread: int) -> bool:
     cache.max_size = 0
     increase_cache_limit(heap, thread)
     if cache.max_size == 0:
-        # A new cache gets the minimum even if nothing is left: unclaimed space becomes negative.
+        # A new cache always gets the minimum, so unclaimed_cache_space becomes negative.
         cache.max_size = MIN_THREAD_CACHE_SIZE
         static.unclaimed_cache_space -= MIN_THREAD_CACHE_SIZE
     cache.alive = 1
@@ -124,7 +124,7 @@ def increase_cache_limit(heap: Tcmalloc, thread: int) -> None:
     """Raise a cache's `max_size` by STEAL_AMOUNT, if possible (IncreaseCacheLimit)."""
     static = heap.static[0]
     if static.unclaimed_cache_space > 0:
-        # Less than STEAL_AMOUNT may be left: the count then becomes negative, as in the library.
+        # If less than STEAL_AMOUNT is left, unclaimed space becomes negative, as in the library.
         static.unclaimed_cache_space -= STEAL_AMOUNT
         heap.cache[thread].max_size += STEAL_AMOUNT
         return

@@ -5,8 +5,8 @@ exact length, newest first. Each state has a set for longer spans. `page_release
 heap releases spans, and which.
 
 Invariant: no two neighbouring free spans are in the same state. Splitting a free span preserves the
-invariant without a merge: the remainder's neighbour is the former neighbour of the whole span, and
-so is in another state.
+invariant without a merge: the remainder keeps the state of the whole span, which differs from that
+of the next span.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from allocsim.designs.tcmalloc.span_set import (
 from allocsim.designs.tcmalloc.system_alloc import commit_span, decommit_span
 
 NODES_PER_CHUNK = 2730
-"""Number of span set nodes in a chunk of metadata. The library has one node for each large free
-span; see `prepend_to_free_list`."""
+"""Number of nodes in a chunk of metadata. The library has one node for each large free span; see
+`prepend_to_free_list`."""
 
 
 @kernel
@@ -175,9 +175,9 @@ def prepend_to_free_list(heap: Tcmalloc, span: int) -> None:
         return
     insert_span(heap, root_of(int(record.state)), span)
     page_heap.large_spans += 1
-    # The library allocates a node for each span in a set. Here a set has no nodes; their memory is
-    # only counted as metadata. A frozen heap obtains no metadata, so this would fail. Freeing must
-    # not fail, so the node is not counted then.
+    # The library allocates a node for each span in a set. Here a set has no nodes, but their memory
+    # is counted as metadata. In a frozen heap, a node is not counted: metadata cannot be obtained
+    # there, and freeing must not fail.
     if page_heap.large_spans > page_heap.max_large_spans and not heap.system[0].frozen:
         page_heap.max_large_spans = page_heap.large_spans
         allocate_record(heap, page_heap.large_spans, NODES_PER_CHUNK)

@@ -28,8 +28,8 @@ BATCH_BYTES = 64 * 1024
 """Approximate bytes of a batch."""
 
 MAX_SMALL_SIZE = 1024
-"""Up to this size the class index has a row for every 8 bytes of size, above it one for every 128
-bytes."""
+"""Up to this size, `class_index` has a row for every 8 bytes of size; above it, one row for every
+128 bytes."""
 
 
 class SizeClass(NamedTuple):

@@ -1,12 +1,12 @@
-"""Callers in LTTng's text: the context `ip`, and what babeltrace2 knows of this address.
+"""Callers in LTTng's text: the address in the context `ip`, and its file and function.
 
-With --debug-info, babeltrace2 prints the file and the function of an address:
+With --debug-info, babeltrace2 prints the file and the function after the address:
 
     ip = 94292326920556, debug_info = { bin = "/bin/prog+0x116c", func = "main+0x22", src = "a:9" }
 
 This needs the events lttng_ust_statedump:* in the recording. `bin` has the path of the file only
-with --debug-info-full-path. The number after the path is relative to the load address (PATH+0x…).
-In a file that is not relocated, the number is an address (PATH@0x…).
+with --debug-info-full-path. The number after the path is an offset from the load address
+(PATH+0x…), or an address if the file is not relocated (PATH@0x…).
 """
 
 from __future__ import annotations

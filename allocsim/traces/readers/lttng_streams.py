@@ -115,7 +115,7 @@ def _earliest(streams: Table[Stream]) -> tuple[int, int]:
 
 @kernel
 def _advance(stream: Stream, layouts: Table[EventLayout]) -> None:
-    """Read the header of the event at stream.position or, if the packet has ended, in the next one.
+    """Read the header of the next event, which may be in a later packet.
 
     At the end of the file, the stream's time becomes NEVER.
     """
@@ -157,7 +157,7 @@ def _read_header(stream: Stream, layouts: Table[EventLayout]) -> bool:
 
 @kernel
 def _open_packet(stream: Stream) -> bool:
-    """Go to the first event of the next packet; return False if the file has no more."""
+    """Go to the first event of the next packet; return False if no valid packet follows."""
     packet = stream.packet
     if stream.end - packet < PACKET_HEADER:
         stream.broken += stream.end > packet

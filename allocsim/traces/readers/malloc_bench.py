@@ -1,9 +1,9 @@
 """Traces of malloc-bench, which are protobuf messages. They are parsed here without protobuf.
 
-A trace is one message. Its field 1 is a line, and occurs once for each call. Its optional field 2
+A trace is one message. Its field 1, called a line, occurs once for each call. Its optional field 2
 is the peak number of live blocks. A line is a message with a single field. The number of this field
-identifies the function. The content of the field is again a message: the arguments, which are
-unsigned varints.
+identifies the function. The content of the field is again a message, whose fields are the arguments
+(unsigned varints):
 
     1 malloc  1 id, 2 size, 3 alignment       3 realloc  1 new id, 2 old id, 3 size
     2 free    1 id, 2 and 3 hints             4 calloc   1 id, 2 count, 3 size

@@ -1,4 +1,7 @@
-"""An independent loop in C that replays the windows of a plan, compared with the driver.
+"""Compares the driver's replay of windows with that of an independent loop in C.
+
+A plan divides a recording into windows of events. A turn is the events of one thread in one window
+(see `benchmark.threads`).
 
 As a program: `windows_in_c LOOP LIBRARY DESCRIPTOR PAIRS` replays a file of events on a library,
 alternately with allocsim's driver and with the loop, and prints the ns/event of each pair as JSON.
@@ -43,10 +46,10 @@ class PlanInC(ctypes.Structure):
 
 
 class LoopInC:
-    """The compiled loop with a plan."""
+    """The compiled loop, and the plan that it replays."""
 
     def __init__(self, path: Path, plan: Plan, function: np.ndarray) -> None:
-        """Load the library at `path`; `function` has the addresses of a malloc library."""
+        """Load the loop from `path`; `function` has the addresses of a library's malloc calls."""
         cursor, slots = plan.cursor[0], plan.slots.counts[0]
         sizes = [int(cursor.epochs), len(plan.threads), int(slots.own), int(slots.shared)]
         tables: list[Any] = [plan.stream, plan.turns, plan.epochs, plan.threads]

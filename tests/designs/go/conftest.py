@@ -40,7 +40,7 @@ def direct_heap() -> Iterator[Heap]:
 
 @pytest.fixture
 def busy_heap() -> Iterator[Heap]:
-    """A heap after a collection, with live and dead objects of all kinds and a partial set."""
+    """A heap after a collection, with live and dead objects of all kinds and partly used spans."""
     with Heap("go", reserve=64 << 20, GOGC="off", collect=300) as heap:
         keep_busy(heap.state)
         yield heap

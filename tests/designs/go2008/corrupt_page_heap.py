@@ -22,7 +22,7 @@ def free_span(state: Go2008) -> int:
 
 
 def leaf_entry(state: Go2008, page: int) -> tuple[int, int]:
-    """Return the node and the index of the entry of a page."""
+    """Return where a page's entry is in the page map: (leaf node, index in the node)."""
     node = 1
     for shift in (39, 26, 13):
         node = int(state.node[node, (page >> shift) % LEVEL_SIZE])

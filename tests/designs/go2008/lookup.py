@@ -13,7 +13,7 @@ RANGES = [
     (1024, 1920, 128),
     (2048, 32768, 256),
 ]
-"""First size, last size and step of each range of classes, from the original's table."""
+"""First size, last size and step of each range of classes, from the table of Go's first malloc."""
 
 SIZES = [size for first, last, step in RANGES for size in range(first, last + 1, step)]
 
@@ -22,7 +22,7 @@ LARGE_SIZE = 32768
 
 
 def slot(size: int) -> int:
-    """Return the usable bytes of an object for a request, found in SIZES."""
+    """Return the usable bytes of an object for a request: a size in SIZES, or whole pages."""
     if size >= LARGE_SIZE:
         return -(-size // PAGE) * PAGE
     return next(known for known in SIZES if known >= size)
@@ -38,7 +38,7 @@ def span_list(state: Go2008, index: int) -> list[int]:
 
 
 def links(state: Go2008, thread: int, size_class: int) -> list[int]:
-    """Return the addresses on a thread's list, head first, fresh ones last."""
+    """Return a thread's free objects of a class: the linked ones, then the never-used ones."""
     objects = state.free_list[thread, size_class]
     fresh = range(int(objects.fresh), int(objects.end), SIZES[size_class])
     return chained(int(objects.head)) + list(fresh)

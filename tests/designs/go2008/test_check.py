@@ -25,7 +25,7 @@ CORRUPTIONS = Corruptions(corrupt_page_heap.CORRUPTIONS, corrupt_caches.CORRUPTI
 
 
 SMALL = (8, 100, 3000)
-"""Sizes of small objects in the busy heap; spans of the last class have a tail."""
+"""Sizes of small objects in the busy heap. Spans of the largest have a tail."""
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_check_makes_no_page_resident(heap: Heap) -> None:
 
 
 class CountingReservation:
-    """A reservation that counts its views."""
+    """A reservation that counts the calls of `view`."""
 
     def __init__(self, memory: Reservation) -> None:
         self.memory, self.views = memory, 0

@@ -1,4 +1,4 @@
-"""A frozen go2008 heap: every call uses memory of the heap or fails, and obtains nothing."""
+"""A frozen go2008 heap: a call uses free memory of the heap or fails, and never obtains more."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from tests.conftest import PAGE, Unsound
 from tests.designs.go2008.lookup import LARGE_SIZE, SIZES, links, records
 
 ROUNDS = 40
-"""Number of calls of each kind. They use up the free memory."""
+"""Number of calls of each kind, enough to use up the free memory."""
 
 Call = Callable[[Go2008, int], int]
 """Makes the call of a round; the result is an address, or 0 on failure."""
@@ -49,14 +49,17 @@ def frozen(state: Go2008) -> Go2008:
 
 
 def obtained(state: Go2008) -> list[int]:
-    """Return the obtained bytes, the rest of the chunk for metadata, and the number of nodes."""
+    """Return the obtained bytes, the rest of the metadata chunk, and the page map nodes in use."""
     system, static = state.system[0], state.static[0]
     names = ("next", "heap", "metadata", "released", "footprint")
     return [*(int(system[name]) for name in names), int(static.chunk_left), int(static.nodes)]
 
 
 def contents_of(state: Go2008) -> list[object]:
-    """Return the records and each list's objects; a failed memalign may have linked fresh ones."""
+    """Return the records, and the objects of each free list in place of its record.
+
+    A failed memalign may link never-used objects, which changes the record but not the objects.
+    """
     used = range(len(SIZES))
     lists = [links(state, thread, size_class) for thread in (0, 1) for size_class in used]
     return [*records(state)[:-1], lists]

@@ -22,13 +22,13 @@ from tests.conftest import SCALE
 from tests.designs.tcmalloc.lookup import SIZES, class_for
 
 CLASS = class_for(2800)
-"""2,816 bytes, 8 objects in 3 pages with a tail, 23 in a batch."""
+"""The class of 2,816 bytes. A span has 3 pages, 8 objects and a tail; a batch has 23 objects."""
 
 OBJECTS, BATCH = 8, 23
 
 
 def take(state: HeapState, wanted: int, size_class: int = CLASS) -> list[int]:
-    """Fetch objects, in the order of the chain."""
+    """Fetch up to `wanted` objects; return their addresses in the order of the chain."""
     chain, count = fetch_from_one_spans_safe(state, size_class, wanted)
     found = chained(chain)
     assert len(found) == count
@@ -43,7 +43,7 @@ def link(*addresses: int) -> int:
 
 
 def counts(state: HeapState) -> tuple[int, int]:
-    """Return the spans of CLASS and their free objects."""
+    """Return the numbers of spans and of free objects of CLASS."""
     return int(state.size_class[CLASS].num_spans), int(state.size_class[CLASS].free_objects)
 
 

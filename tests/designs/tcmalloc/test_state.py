@@ -86,7 +86,7 @@ def test_startup_allocated_8_bytes_twice_and_16_once(begun: Heap) -> None:
 
 
 def test_nothing_is_released_before_2_gib_are_freed(begun: Heap) -> None:
-    # The first growth sets the counter, then the span of the first object is freed.
+    # Except in the state "none", the first growth sets the counter, and then one page is freed.
     expected = DEFAULT_RELEASE_DELAY if startup(begun) == "none" else DEFAULT_RELEASE_DELAY - 1
     assert begun.state.page_heap[0].scavenge_counter == expected
     assert begun.state.page_heap[0].release_rate == 1

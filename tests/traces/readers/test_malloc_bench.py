@@ -56,7 +56,7 @@ CALLS = {
     "free with hints": (line(FREE, 0, 1, 8), (Op.FREE, 0, 0, 0, 0)),
     "peak of live blocks": (varint(2 << 3) + varint(5000) + line(FREE, 0), (Op.FREE, 0, 0, 0, 0)),
 }
-"""Lines after BEFORE, with the event of each."""
+"""For each case: the bytes after BEFORE, and the event that is read from them."""
 
 
 @pytest.mark.parametrize(("content", "event"), CALLS.values(), ids=CALLS)
@@ -137,7 +137,7 @@ def test_file_is_known_by_its_first_line(head: bytes, known: bool) -> None:
 
 
 def written(events: list[Event]) -> bytes:
-    """The events as a trace; ids are reused."""
+    """Return a trace of malloc-bench with these events. Object numbers serve as ids."""
     lines = [varint(2 << 3) + varint(len(events))]
     for op, request, shift, _, number in events:
         lines.append({

@@ -24,7 +24,10 @@ DEFAULT, PYTHON = SAMPLES / "memray-default.bin", SAMPLES / "memray-python.bin"
 
 
 def records_of(path: Path) -> list[tuple[int, int, int, int]]:
-    """Return allocator, thread, address and size of each record, or skip if memray cannot read."""
+    """Return allocator, thread, address and size of each record.
+
+    Skips the test if the installed memray cannot read the capture.
+    """
     try:
         records = FileReader(path).get_allocation_records()
     except OSError as error:
