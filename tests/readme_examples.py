@@ -24,7 +24,7 @@ from tests.recorders.requirements import require
 FIGURE = re.compile(r"[*+-]?\d[\d,.]*(?:%|x| (?:[KMGT]iB|B)\b)?|within noise|\bdefault\b|\bnone\b")
 """Figures, and the words that can be in their place."""
 
-LEAKING = """
+PINNING = """
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -35,32 +35,26 @@ __attribute__((noinline)) static void remember_session() {
     sessions.push_back(strdup("a session"));
 }
 
-static void forget_session() {
-    free(sessions.back());
-    sessions.pop_back();
-}
-
 int main(int count, char **) {
     std::vector<void *> requests;
-    for (int number = 0; number < 12000; number++) {
+    requests.reserve(12000);
+    sessions.reserve(12000);
+    while (count == 1 && sessions.size() < 12000)
+        sessions.push_back(strdup("a session"));
+    while (requests.size() < 12000) {
         requests.push_back(malloc(4096));
-        remember_session();
+        if (count > 1)
+            remember_session();
     }
-    for (; !requests.empty(); requests.pop_back()) {
+    for (; !requests.empty(); requests.pop_back())
         free(requests.back());
-        if (count == 1)
-            forget_session();
-    }
-    for (int number = 0; number < 1000; number++)
-        requests.push_back(malloc(4096));
-    for (void *request : requests)
-        free(request);
-    while (!sessions.empty())
-        forget_session();
+    sessions.push_back(strdup("the last allocation"));
+    for (char *session : sessions)
+        free(session);
 }
 """
-"""A program that keeps a small object between its large ones. With an argument, it keeps these
-objects for longer than the large ones."""
+"""A program that keeps a small object between its large ones if it has an argument. Without one, it
+allocates the small objects first."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +101,13 @@ def _systemui(place: Path) -> None:
 
 
 def _before_and_after(place: Path) -> None:
-    """Record the leaking program with and without its leak."""
+    """Record a program whose small objects pin free memory, and the program without the fault."""
     require("preload", "/bin/true")
     if (compiler := shutil.which("c++")) is None:
         pytest.skip("no C++ compiler is installed")
-    (place / "guilty.cpp").write_text(LEAKING)
+    (place / "guilty.cpp").write_text(PINNING)
     subprocess.run([compiler, "-g", "-O1", "-o", "guilty", "guilty.cpp"], cwd=place, check=True)
-    run("allocsim record --sites -o before.allocsim -- ./guilty leak", place)
+    run("allocsim record --sites -o before.allocsim -- ./guilty pin", place)
     run("allocsim record --sites -o after.allocsim -- ./guilty", place)
 
 
