@@ -48,7 +48,7 @@ def _note_moments(driver: Driver, event: Record, footprint: int) -> None:
     """Sum live bytes and footprint; record the maxima of `live` and of footprint - live.
 
     The fields `later_*` describe the maximum of footprint - live so far. The fields `worst_*`
-    describe its maximum up to the last allocation. If a program frees everything at its end,
+    describe the maximum up to the last allocation. If a program frees everything at its end,
     footprint - live is largest at the end, which says little about the program.
     """
     count, live = driver.events, driver.live

@@ -16,7 +16,7 @@ from allocsim.core.records import HeapState, Table
 from allocsim.driver_records import Object
 
 MANY_OBJECTS = 1 << 16
-"""The driver prefetches only if the object table has more rows than this: more than 1 MiB."""
+"""The driver prefetches only if the object table has more rows than this (1 MiB)."""
 
 FAR, MIDDLE, NEAR = 24, 16, 8
 """How many events ahead the driver prefetches. For each event, it prefetches the row in the object

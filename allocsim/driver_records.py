@@ -58,13 +58,13 @@ class Driver(Struct):
     peak_live: Int64  # maximum of `live`
     threads: Int64  # threads for which `thread_begin` was called
     peak_footprint: Int64  # maximum footprint so far, bytes
-    moments: Int64  # 1: record a design's moments (see `driver_due`): live_sum to later_live
+    moments: Int64  # 1: update the fields live_sum to later_live (see `driver_due`)
     live_sum: Int64  # sum of `live` after each event since `Player` last cleared this field
     footprint_sum: Int64  # sum of the footprint after each event, cleared together with live_sum
     live_peak_event: Int64  # events replayed when `live` first reached its peak
     live_peak_footprint: Int64  # footprint at that moment
     live_peak: Int64  # live bytes at that moment
-    worst_event: Int64  # as later_event, without the events after the last allocation
+    worst_event: Int64  # value of later_event after the last allocation
     worst_footprint: Int64  # footprint at that moment
     worst_live: Int64  # live bytes at that moment
     later_event: Int64  # events replayed when (footprint - live) first reached its maximum

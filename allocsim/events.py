@@ -52,7 +52,7 @@ class Event(Struct):
     object: UInt32  # object id, dense from 0; 0 for notes
     thread: UInt16  # thread number, dense from 0 in order of appearance
     op: UInt8  # an Op
-    alignment: UInt8  # MEMALIGN: log2 of the bytes; else 0 (another use: benchmark.untouched)
+    alignment: UInt8  # MEMALIGN: log2 of the bytes; else 0 (event files: see benchmark.untouched)
 
 
 EVENT = Event.dtype
@@ -184,14 +184,13 @@ class Trace:
     losses: list[str] = field(default_factory=list)
     """Sentences about calls that are known to be missing; complete at the end of the stream."""
     capabilities: Capabilities = field(default_factory=Capabilities)
-    """The aspects of the program that the recorder of the trace could see."""
+    """What the recorder of the trace could see of the program."""
     program_run: ProgramRun | None = None
     """Figures from the operating system about the recorded program. None for a slice or sample of a
     trace, and for a trace that `allocsim record` did not write."""
     times: list[tuple[int, int]] = field(default_factory=list)
-    """Pairs (n, time), in order: the time, in ns since the first call, of the event after the first
-    n events, notes not counted. Complete at the end of the stream. Empty if the recording has no
-    times."""
+    """Pairs (n, time), in order. Event n, counted from 0 without notes, took place `time` ns after
+    the first call. Complete at the end of the stream. Empty if the recording has no times."""
     progress: Any = None
     """A function that returns the share of the input that has been read, 0 to 1; used if `length`
     is None."""

@@ -281,7 +281,7 @@ def replay_trace(
     try:
         with interrupt_message(progress):
             _replay_all(player, trace.chunks, watch)
-    except KeyboardInterrupt:  # not from the command line, whose SIGINT handler raises nothing
+    except KeyboardInterrupt:  # Python API only: the command line's SIGINT handler raises nothing
         raise Interrupted(f"interrupted {progress()}") from None
     finally:
         trace.close()

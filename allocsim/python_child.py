@@ -50,8 +50,8 @@ _RUN_MODULE = _BEGIN + (
     "from allocsim.numba_settings import guard_numba; guard_numba(lambda _: None); "
     "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
-"""Program of a child that runs a module. It ignores bad variables of Numba, because its parent has
-warned of them."""
+"""Program of a child that runs a module. The child ignores bad variables of Numba, because the
+parent has warned of them."""
 
 _RUN_FILE = _BEGIN + "runpy.run_path(sys.argv.pop(1), run_name='__main__')"
 """Program of a child that runs a file."""
@@ -70,8 +70,8 @@ def module_command(module: str, *arguments: str) -> list[str]:
 def script_command(path: str, *arguments: str) -> list[str]:
     """Return the command that runs a Python file in a child of this process.
 
-    It starts faster than `module_command`, because the packages that contain the file are not
-    imported.
+    The child starts faster than that of `module_command`, because the packages that contain the
+    file are not imported.
     """
     return _command(_RUN_FILE, path, *arguments)
 
@@ -148,7 +148,7 @@ def output_file() -> IO[bytes]:
 
 
 def written(output: IO[bytes]) -> bytes:
-    """Return what a child wrote to an `output_file`, without zeros at its end."""
+    """Return what a child wrote to an `output_file`, without the zeros at the end."""
     output.seek(0)
     return output.read(MAX_OUTPUT).rstrip(b"\0")
 

@@ -62,7 +62,7 @@ class ReplayProfile(Profile):
         return f"{self.trace.name} on {self.design}: {super().title}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a dict with the keys of `allocsim replay --json`; `command` is the call."""
+        """Return a dict with the keys of `allocsim replay --json`; "command" is a Python call."""
         return as_json(Result(self.trace, self, self.design, self.parameters, self.call))
 
     def __repr__(self) -> str:
@@ -92,7 +92,7 @@ class ComparisonResult:
         return np.array(values, dtype=kinds)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a dict with the keys of `allocsim compare --json`; `command` is the call."""
+        """Return a dict with the keys of `allocsim compare --json`; "command" is a Python call."""
         result: dict[str, Any] = json.loads(comparison_json(self.compared))
         return result
 

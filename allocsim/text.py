@@ -106,10 +106,10 @@ def printable(text: str) -> str:
 
 
 def encodable(value: Any) -> Any:
-    """Return data as JSON has it, in which every text can be written in UTF-8.
+    """Return a copy of data for JSON in which every text can be written in UTF-8.
 
-    Python decodes a byte of a file name or of an argument that is not UTF-8 as half a surrogate
-    pair, which UTF-8 cannot encode. It is escaped as in a Python string.
+    If a byte of a file name or of an argument is not UTF-8, Python decodes the byte as half a
+    surrogate pair. UTF-8 cannot encode this half, so it is escaped as in a Python string.
     """
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()

@@ -33,7 +33,7 @@ class Point(NamedTuple):
 
 
 class SiteTotal(NamedTuple):
-    """The calls that allocate at one line of the program, through any stack."""
+    """The calls that allocate at one line of the program, summed over all stacks."""
 
     frame: Frame
     """The innermost frame of these stacks that does not belong to the allocator or the language
@@ -88,8 +88,8 @@ class _Timeline:
     def end_part(self, collector: StatsCollector) -> None:
         """Add a point if the part ended where a point is due."""
         if self._left == 0:
-            # Notes (see `events.Op`) do not count as events. After a part that has only notes, the
-            # last point is at the same number of events, and is replaced.
+            # Notes (see `events.Op`) do not count as events, so a part that has only notes ends at
+            # the same number of events as the last point. The new point replaces the last one.
             if self._points and self._points[-1].event == collector.events:
                 self._points.pop()
             self._points.append(Point(collector.events, *collector.live))

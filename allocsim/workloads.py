@@ -98,8 +98,8 @@ def default_design(trace: Trace) -> str:
 def expect_kernels(trace: Trace | None, subjects: Iterable[str]) -> None:
     """Say what a command is likely to compile, for the line on standard error.
 
-    `trace` is None if the workload is not open yet; it then counts as a recording. A subject is a
-    design, or else a library, with its settings.
+    `trace` is None if the workload is not open yet; it then counts as a recording. A subject names
+    a design or a library, and may have settings.
     """
     modules = {"allocsim.traces" if trace is None or trace.is_recorded else "allocsim.generators"}
     for subject in subjects:

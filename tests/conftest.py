@@ -49,7 +49,7 @@ settings.load_profile("allocsim")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the marker "once" to the tests in `once`, before pytest selects tests by marker."""
+    """Give the marker "once" to the tests listed in `once`; pytest then selects tests by marker."""
     for item in items:
         if runs_once(item.path):
             item.add_marker("once")

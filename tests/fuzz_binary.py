@@ -1,4 +1,4 @@
-"""Valid files for `fuzz` to damage, in formats that are not simple lines.
+"""Valid files that `fuzz` damages, in formats that do not consist of simple lines.
 
 Some are recordings of real programs. The others are written by the tests of the formats, most of
 them with the first calls of git.

@@ -1,7 +1,7 @@
 """Tests that run once, because pure mode changes neither them nor the programs that they start.
 
-They test a program under a recorder, a report, a picture or the text of a message. They run in the
-pure suite, where coverage is measured; scripts/test deselects them in the compiled suite.
+Most of them test a report, a picture, the text of a message, or a program under a recorder. All run
+in the pure suite, where coverage is measured; scripts/test deselects them in the compiled suite.
 """
 
 from pathlib import Path

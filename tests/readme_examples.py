@@ -148,7 +148,7 @@ def run(command: str, place: Path) -> str:
 
 
 def shapes(text: str) -> list[str]:
-    """Return the lines of a text without their figures, and without blank and left-out lines."""
+    """Return the lines of a text without their figures; skip blank lines and lines "..."."""
     lines = (FIGURE.sub("N", line) for line in text.splitlines())
     shortened = (re.sub(r"─+", "─", re.sub(r"\s+", " ", line)).strip() for line in lines)
     return [line for line in shortened if line not in ("", "...")]

@@ -25,7 +25,7 @@ def test_file_is_whole_at_the_end_of_the_block(tmp_path: Path, write: object, ol
 
 
 def write_and_fail(path: Path, error: type[BaseException]) -> None:
-    """Write half, then raise."""
+    """Write to a file, and raise `error` within the block."""
     with atomic_replace(path) as file:
         file.write(b"new")
         raise error

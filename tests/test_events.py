@@ -1,4 +1,4 @@
-"""The event: 16 bytes without padding, and streams on one thread."""
+"""The layout of events; traces on one thread; closing a trace; the first events of a trace."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -283,7 +283,7 @@ def test_kind_that_is_not_a_text_is_an_error(kind: Any) -> None:
 
 
 def test_huge_sweep_can_start(path: Path) -> None:
-    """Its length exceeds 64 bits."""
+    """The length of this sweep exceeds 64 bits."""
     path.write_text('kind = "sweep"\nobjects = 1\nrounds = 1_000_000_000_000_000\nlast = "128TiB"')
     generator = read_job(path)
     assert (generator.length() or 0) > 1 << 63

@@ -17,7 +17,7 @@ FILE = str(numba.core.config.__file__)
 
 
 def loaded(warnings: list[str]) -> Any:
-    """Return Numba's settings as a guarded process loads them; the warnings go into the list."""
+    """Return Numba's settings as loaded under `guard_numba`; append the warnings to the list."""
     module = ModuleType(CONFIG)
     _Loader(CONFIG, FILE, warnings.append).exec_module(module)
     return module

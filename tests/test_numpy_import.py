@@ -1,4 +1,4 @@
-"""The import of NumPy: one thread of OpenBLAS, and enough address space."""
+"""NumPy is imported with one OpenBLAS thread, and only if enough address space is free."""
 
 import os
 import resource

@@ -74,7 +74,7 @@ def test_child_is_killed_when_its_parent_is_killed(kind: Command, tmp_path: Path
 def test_child_whose_parent_ended_before_it_could_ask_for_a_signal_is_killed(
     kind: Command, tmp_path: Path
 ) -> None:
-    """The shell, and not the process for which the command was made, is the child's parent."""
+    """The command was made for this process, but the child's parent is the shell."""
     (tmp_path / "ready.py").write_text("print(5, flush=True)")
     child = ("timeit", "pass") if kind is module_command else (f"{tmp_path}/ready.py",)
     shell = ["sh", "-c", '"$@"; echo $?', "sh", *kind(*child)]
@@ -97,7 +97,7 @@ def test_script_runs_nothing_of_the_current_directory(trap: Path) -> None:
 
 
 def command_lines(path: Path) -> Iterator[str]:
-    """Yield the source of each list of a Python file with the element `sys.executable`."""
+    """Yield the source of each list that has the element `sys.executable`."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.List) and "sys.executable" in map(ast.unparse, node.elts):
             yield ast.unparse(node)

@@ -1,4 +1,4 @@
-"""Times of a recording: the event at a time, and times in a trace's description, valid or not."""
+"""Times of a recording: `event_at_time`, and valid and invalid times in a trace's description."""
 
 from typing import Any
 

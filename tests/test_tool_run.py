@@ -82,6 +82,6 @@ def test_signal_ends_the_tool_and_removes_the_directory(tmp_path: Path, number: 
     assert child.returncode == 128 + number, errors
     tool, grandchild = processes.read_text().split()
     assert not has_not_ended(tool)
-    while has_not_ended(grandchild):  # killed, but the parent has not waited for it
+    while has_not_ended(grandchild):  # killed, but allocsim waits only for the tool
         time.sleep(0.01)
     assert [*temporary.iterdir()] == []

@@ -30,7 +30,7 @@ def taken(calls: list[Call], choice: Choice) -> tuple[list[Event], Trace]:
 
 
 def slice_of(calls: list[Call], first: int, last: int) -> tuple[list[Call], int]:
-    """Return the calls of a slice, and the number of dropped calls, whose objects are older."""
+    """Return the calls of a slice, and the number of dropped calls of older objects."""
     event, kept, inside, dropped = 0, list[Call](), set[int](), 0
     for call in calls:
         is_call = call.op <= Op.FREE

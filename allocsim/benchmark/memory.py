@@ -46,7 +46,7 @@ from allocsim.libraries.virtual_clock import VirtualClock, virtual_clock
 from allocsim.player import NEVER
 
 POINTS = 2000
-"""Number of evenly spaced events at which memory is read and the virtual clock is set. Both are
+"""Number of evenly spaced events at which memory is read and the virtual clock is set. This is
 also done at the peak of live bytes. A reading takes 2 us."""
 
 SLOW_POINTS = 40
@@ -110,7 +110,7 @@ class Setup(NamedTuple):
         library = subject.library
         if self.clock is None or library is None:
             return self._replace(clock=None)
-        # With a clock of 0, the replay would sleep at each step, even if nothing reads a clock.
+        # This is set even if nothing reads the clock, or the replay would sleep at each step.
         self.meter.settings[0].clock = self.clock.word.ctypes.data
         is_read = not releases_in_background(library) and self.clock.replace_clock_of(library)
         return self if is_read else self._replace(clock=None)

@@ -60,7 +60,7 @@ class MeterSettings(Struct):
 
     pread: Int64  # address of the C function
     clock_gettime: Int64  # address of the C function
-    descriptor: Int64  # STATM or ROLLUP, open
+    descriptor: Int64  # file descriptor of STATM or ROLLUP
     buffer: Int64  # address of BUFFER_SIZE bytes
     memory: Int64  # 1: memory is read at each step (see `stepping`); 0: only the clock
     fast: Int64  # 1: descriptor is STATM; 0: ROLLUP

@@ -2,7 +2,7 @@
 
 A library's footprint is the growth of anonymous RSS. The pages are scanned before the library is
 loaded, after it is loaded, and at the end, so that each page of the growth is known. The arrays are
-too long for a message, so the child writes them to a file in memory (see `answer`).
+too long for a message, so the child writes them to a file in memory, the answer (see `answer`).
 
 Each experiment runs in a fork: a copy of the process frees some objects, asks the library to
 release memory, and counts the pages of the growth that are left.

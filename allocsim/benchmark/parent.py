@@ -93,7 +93,7 @@ def run_child(request: Request, timeout: float, keep_settings: bool = False) -> 
             pass_fds=request.descriptors(),
         ) as child,
     ):
-        writing.close()  # now only the child has this end open, so it closes when the child ends
+        writing.close()  # now only the child has this end, so the pipe closes when the child ends
         return _Watcher(child, request, timeout).result(messages.fileno(), errors)
 
 

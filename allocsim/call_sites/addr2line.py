@@ -71,7 +71,7 @@ def _chains(output: bytes, path: bytes) -> Iterator[list[Frame]]:
 
 
 def _frame(function: bytes, location: bytes, path: bytes) -> Frame:
-    """Return the frame of a function at FILE:LINE. File ?? and lines 0 and ? are unknown."""
+    """Return the frame of a function at FILE:LINE. If unknown, FILE is ??, and LINE is 0 or ?."""
     match = _LINE.fullmatch(location)
     file, line = (match[1], int(match[2])) if match else (location.rpartition(b":")[0], 0)
     return make_frame(function, b"" if file == b"??" else file, line, path)

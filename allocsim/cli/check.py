@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 def command(subject: str, **options: Any) -> None:
     """Fail (exit 1) if a result exceeds a limit or a baseline.
 
-    RESULT.json is a file that --export-json has written. A WORKLOAD is first measured, as `compare`
-    does, on the allocators that --on names. Without --on, a recording is measured on glibc, and any
-    other workload on go2008. Every allocator in the result is checked.
+    RESULT.json is a file that --export-json has written. A WORKLOAD is first measured, as by
+    `compare`, on the allocators that --on names. Without --on, a recording is measured on glibc,
+    and any other workload on go2008. Every allocator in the result is checked.
     """
     if all(options[name] is None for name in (*_LIMITS, "against")):
         raise click.UsageError(

@@ -44,7 +44,7 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     "--on",
     metavar="SUBJECT",
     shell_complete=complete_subjects,
-    help="Design or library, named as in `compare --on`. Default: the design go for a trace "
+    help="Design or library, named as in `compare --on`. Default: the design `go` for a trace "
     "of Go's runtime, else lib:glibc, which most programs on Linux use.",
 )
 @click.option(

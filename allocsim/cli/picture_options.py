@@ -17,7 +17,7 @@ PICTURES = ("html", "svg", "png")
 
 
 def picture_options(command: Command) -> Command:
-    """Give a command the options for pictures, as `html`, `svg` and `png`."""
+    """Add the picture options to a command, which gets them as `html`, `svg` and `png`."""
     for name, text in (
         ("png", "Write the pictures of the report to a PNG file"),
         ("svg", "Write the pictures of the report to an SVG file"),

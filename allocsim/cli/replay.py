@@ -18,7 +18,7 @@ def command(
 ) -> None:
     """Replay a recorded trace.
 
-    TRACE is a file, compressed or not, a bundled recording, or - for standard input. Its format is
+    TRACE is a file (compressed or not), a bundled recording, or - for standard input. Its format is
     detected; `allocsim list formats` shows the known formats. Calls that cannot be replayed are
     dropped or repaired, and counted.
     """

@@ -130,8 +130,8 @@ def command(**options: Any) -> None:
     so the same command continues an interrupted sweep, and `allocsim sweep show FILE` shows the
     findings of a file again.
 
-    For example, `--on lib:jemalloc -L dirty_decay_ms=default,0,1000` gives 3 subjects, and
-    `--on tcmalloc -P max_total_thread_cache_bytes=512KiB:64MiB:x2` gives 8.
+    For example, `--on lib:jemalloc -L dirty_decay_ms=default,0,1000` measures 3 settings, and
+    `--on tcmalloc -P max_total_thread_cache_bytes=512KiB:64MiB:x2` measures 8.
     """
     from allocsim.cli.sweep_run import run
 

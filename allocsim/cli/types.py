@@ -99,7 +99,7 @@ class PercentType(click.ParamType[float]):
 
 
 class FloorType(PercentType):
-    """The value of `tune --floor`: a percentage, as a share, or "none" for no maximum."""
+    """The value of `tune --floor`: a percentage (see `PercentType`), or "none" for no limit."""
 
     name = "floor"
 

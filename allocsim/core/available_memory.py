@@ -100,7 +100,7 @@ class MemoryBound:
         return _bound_text(format_bytes(self.heap))
 
     def exceeded_by(self, footprint: int) -> tuple[str, str]:
-        """Return the texts of a footprint above the bound, and of the bound and the remedy."""
+        """Return two texts: a footprint above the bound, and the bound with the remedy."""
         texts = distinct_bytes(footprint, self.heap)
         return texts[0], _bound_text(texts[1])
 
@@ -122,7 +122,7 @@ class MemoryBound:
 
 
 def _bound_text(heap: str) -> str:
-    """Return a bound, which is given as text, and the remedy."""
+    """Return the text of the bound `heap`, with the remedy."""
     return (
         f"the {heap} that a run may use, {SHARE:.0%} of the available memory; use --limit to set "
         "another limit"

@@ -43,7 +43,7 @@ UNKNOWN_SECONDS = 8
 """CPU-seconds announced for the kernels of a design from outside the package."""
 
 MORE_SECONDS = 2
-"""CPU-seconds announced for a group whose kernels that take longest are already cached."""
+"""CPU-seconds announced for a group if the kernels that take longest are already cached."""
 
 _expected: dict[str, int] = {}
 """CPU-seconds by the prefix of each group that the command is likely to compile."""
@@ -81,9 +81,10 @@ def announce(module: str, is_more: bool = False) -> None:
 
 
 def write_once(prefix: str, seconds: int) -> None:
-    """Write a line about a group that this process or a child compiles, unless one covers it.
+    """Announce that this process or a child process compiles a group of kernels.
 
-    Expected groups of which a kernel is cached are not added to `seconds`.
+    Does nothing if an earlier line has announced the group. Expected groups of which a kernel is
+    cached are not added to `seconds`.
     """
     if prefix in _announced:
         return

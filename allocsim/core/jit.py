@@ -50,8 +50,8 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 def plain(function: Callable[P, R]) -> Callable[P, R]:
     """Return the Python function from which a kernel was made.
 
-    Use it where Python calls a kernel once: compiling it for this call would take 0.1 s. Kernels
-    that the function calls are still compiled.
+    Use it where Python calls a kernel once: compiling the kernel for this call would take 0.1 s.
+    Kernels that the function calls are still compiled.
     """
     python: Callable[P, R] = getattr(function, "py_func", function)
     return python

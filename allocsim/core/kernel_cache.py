@@ -162,7 +162,7 @@ def _temporary() -> Path:
 def _prepare(directory: Path) -> bool:
     """Create `directory` for this user only and record its use; return False if it is unusable."""
     try:
-        for place in (directory.parent, directory):  # `parents` gives only the last one its mode
+        for place in (directory.parent, directory):  # mkdir sets the mode of the last one only
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = directory.lstat()  # not stat: a link may lead to files that were downloaded
         if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):

@@ -77,7 +77,7 @@ class Kernel(CPUDispatcher):
 
     @property
     def _numba_type_(self) -> Any:
-        """The Numba type of this kernel where other kernels call it: calls go to `called`."""
+        """The Numba type of this kernel in other kernels. It directs their calls to `called`."""
         return types.Dispatcher(self.called)
 
 

@@ -76,9 +76,10 @@ class KernelFiles(_Cache):
                 if allocates:
                     target_context.refresh()
                 return CompileResultCacheImpl.rebuild(None, target_context, payload)
-        # The notice names a module and estimates the time for it. A kernel with a state in its
-        # signature is compiled together with the kernels of that design or library, which take most
-        # of the time. Only the kernels of `benchmark` are small, whatever state they take.
+        # `announce` estimates the time from the name of a module. A kernel with a state in its
+        # signature is compiled together with the other kernels of that design or library, which
+        # take most of the time, so the state's module is announced. The kernels of `benchmark` are
+        # small, so their own module is announced.
         module = self._function.__module__
         measures = module.startswith("allocsim.benchmark.")
         states = self._state_modules(sig)
@@ -148,7 +149,7 @@ class KernelFiles(_Cache):
         return list(modules)
 
     def _has_replay(self, states: list[str]) -> bool:
-        """Return whether the replay loop is cached for the state that has these modules."""
+        """Return whether the replay loop is cached for a state, given its `_state_modules`."""
         with contextlib.suppress(Exception):
             modules = list(dict.fromkeys([*states, RUN]))
             sources = self._closure.digest([REPLAY.rpartition(".")[0], *modules])
@@ -158,7 +159,10 @@ class KernelFiles(_Cache):
         return False
 
     def _delete_outdated(self, file: Path) -> None:
-        """Delete the files for the same kernel and states that have another digest of sources."""
+        """Delete the files that `file` replaces.
+
+        They have the same kernel and states, and another digest of the sources.
+        """
         kernel, states, sources, _ = file.stem.rsplit("-", 3)
         for other in self._directory.glob(f"{kernel}-{states}-*.nbc"):
             if other.stem.rsplit("-", 2)[1] != sources:

@@ -76,7 +76,7 @@ def by_address(compiled: Callable[..., int]) -> Callable[..., int]:
         return compiled(*arguments)
 
     def lowered(context: Any, builder: Any, called: Signature, arguments: Any) -> Any:
-        """Generate the code of the call; the address is its first argument."""
+        """Generate the code of the call, whose first argument is the address."""
         inner = signature(called.return_type, *called.args[1:])
         return _call(context, builder, inner, arguments[0], arguments[1:])
 

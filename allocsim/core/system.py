@@ -123,8 +123,8 @@ def reuse_pages(heap: HasSystem, length: int) -> None:
 def fill_system(heap: HasSystem, sample: Sample) -> None:
     """Fill the fields `heap`, `metadata` and `footprint` of `sample`.
 
-    A design fills `released` from its own count of pages, so that it can be checked against the
-    count of this module.
+    The design fills `released`. If it counts released pages itself, it uses that count, which a
+    check can then compare with the count of this module.
     """
     system = heap.system[0]
     sample.heap = system.heap

@@ -84,7 +84,7 @@ def _load(module: str, path: Path, content: bytes, name: str) -> Design:
 
 
 def _line_of(error: BaseException, path: str) -> str:
-    """Return ", line N" for the last line of the file in the error's traceback, or ""."""
+    """Return ", line N" for the file's innermost frame in the error's traceback, or ""."""
     if isinstance(error, SyntaxError):  # lineno is None if the file contains a NUL byte
         return f", line {error.lineno}" if error.lineno else ""
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,8 +1,8 @@
 """An examination: the first part of an explanation, without experiments.
 
 It replays the workload to the moment that is to be explained, and groups the objects that are live
-at that moment. It finds the names of the groups, so that a wrong name is reported before any
-experiment begins.
+at that moment. It also looks up the groups that the user names, so that an unknown name is reported
+before any experiment begins.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""An explanation of a subject's footprint at one moment: its owners, and changes to reduce it."""
+"""An explanation of a footprint at one moment: its owners, and changes that reduce the footprint.
+
+The footprint is that of a subject: a design or a malloc library, with settings.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ class Explanation:
     top: HeapTop | None = None
     """The end of the heap, if the heap shrinks only there; else None."""
     evidence: Evidence | None = field(default=None, repr=False)
-    """The evidence, if `Question.pictures` is set."""
+    """The heap and its snapshots, for pictures; None unless `Question.pictures` is set."""
 
 
 def explain(

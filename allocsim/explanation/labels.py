@@ -34,7 +34,7 @@ NO_SITES = "the recording has no call sites; `allocsim record --sites` records t
 
 @dataclass(frozen=True)
 class Labels:
-    """The group of each live object, in the order of the map."""
+    """The group of each live object, in the order of the heap map."""
 
     by: str
     """The grouping, as `Owner.by`."""
@@ -42,14 +42,14 @@ class Labels:
     group: np.ndarray
     """int64: index into `names`."""
     match_of: Callable[[int], Match]
-    """Returns the Match of a group (see `variants`), which finds all objects of the workload with
-    the group's label. If labels depend on the moment, it finds only objects that are live then."""
+    """Returns the Match of a group (see `variants`). The Match finds all objects of the workload
+    with the group's label or, for ages and lifetimes, only those in the map."""
 
 
 def label(by: str, heap: HeapMap, lives: Lives, table: SiteTable = EMPTY) -> Labels:
     """Return the labels for a grouping: a key of MAKERS, or "site".
 
-    The call sites are those of `table`. Raises InputError if it has none.
+    The call sites are those of `table`. Raises InputError if `table` has none.
     """
     if by != "site":
         return MAKERS[by](heap, lives)
@@ -147,7 +147,7 @@ def fill_lifetimes(
 
 
 def _match_live(heap: HeapMap, lives: Lives, group: np.ndarray) -> Callable[[int], Match]:
-    """Return a function that matches the objects of a group that are live at the moment."""
+    """Return a function that matches only the objects of a group that are in the map."""
 
     def match_of(index: int) -> Match:
         """Match the allocations of the group's objects."""

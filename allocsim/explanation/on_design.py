@@ -98,10 +98,7 @@ class OnDesign:
             return before_release, int(operations.footprint(heap.state))
 
     def sharing(self, _count: int) -> OnDesign:
-        """Return the subject for one of several replays that run at once (see `OnLibrary.sharing`).
-
-        That is this subject, because replays on a design run one at a time.
-        """
+        """Return this subject: its replays run one at a time, and have nothing to share."""
         return self
 
     @contextmanager

@@ -69,7 +69,7 @@ class OnLibrary:
     cautions: list[str] = field(default_factory=list)
     """Warnings about the figures, in sentences; complete after `map_at`."""
     release: str = "memory released on request"
-    """What reports call a release on request. After `moments`, it names the library's own call."""
+    """The name in reports of a release on request. `moments` sets it to the library's own call."""
     _last: tuple[Pages, list[np.ndarray]] | None = None
     """The measurements of the last call of `moments`, with the map at the end of the workload."""
     _events: EventFile | None = None
@@ -218,8 +218,8 @@ class OnLibrary:
         scanned = (measured.pages - measured.lost) * OS_PAGE
         if not measured.is_exact:
             yield (
-                "this kernel has no PAGEMAP_SCAN (Linux 6.7): pages that only hold zeros and were "
-                "never written count too"
+                "this kernel has no PAGEMAP_SCAN (Linux 6.7): pages that hold only zeros and were "
+                "never written are counted too"
             )
         if scanned != measured.growth:
             yield (

@@ -61,7 +61,7 @@ def owners_by(heap: HeapMap, shares: Shares, labels: Labels) -> list[Owner]:
 
 
 def _owner(by: str, name: str, total: Total, with_slabs: bool) -> Owner:
-    """Return the owner with the figures of a total."""
+    """Return the group `name`, with the figures of `total`."""
     return Owner(
         by=by,
         name=name,

@@ -17,7 +17,7 @@ RELEASED = 10
 """A release on request is mentioned if it frees at least footprint / RELEASED bytes."""
 
 PINNED = 5
-"""The free bytes that a group pins, the caches and the metadata are each mentioned if they take at
+"""The caches, the metadata, and the free bytes that a group pins are each mentioned if they take at
 least footprint / PINNED bytes."""
 
 SAVED = 10
@@ -190,8 +190,8 @@ def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:
 def _nothing_to_gain(footprint: int, parts: Mapping[str, int], what_ifs: list[WhatIf]) -> str:
     """Return the only sentence of an explanation that has no conclusions.
 
-    It says "nothing to gain" only if pinned bytes and units without live objects are both a small
-    part of the footprint (see PINNED).
+    It says "nothing to gain" only if pinned bytes and memory without a live object together take
+    less than footprint / PINNED bytes.
     """
     live = parts.get("live", 0)
     free = footprint - live - parts.get("rounding", 0) - parts.get("pinned", 0)

@@ -1,8 +1,8 @@
 """The owners of the footprint by stack, for flame graphs and profiles.
 
-A stack begins at the first own frame of its call site (see `call_sites.own_frame`). The frames of
-the allocator and of the language runtime before it are left out, so the innermost frame is the line
-that a programmer can change. Call sites with equal stacks are one owner.
+A stack begins at the first own frame of its call site (see `call_sites.own_frame`). The inner
+frames, of the allocator and the language runtime, are left out, so the innermost frame of a stack
+is the line that a programmer can change. Call sites with equal stacks are one owner.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What-ifs: experiments that change one thing and measure the footprint at the same moment.
 
-The moment is an event of the original workload, and each experiment replays up to that event. It
-replays a variant of the workload, or replays with other settings, or frees objects after the
-replay. Every result is measured; none is computed from an owner's share.
+The moment is an event of the original workload, and each experiment replays up to that event. An
+experiment replays a variant of the workload, replays with other settings, or frees objects after
+the replay. Every result is measured; none is computed from an owner's share.
 """
 
 from __future__ import annotations
@@ -175,12 +175,12 @@ class Experiments:
         """
 
         def replay() -> list[WhatIf]:
-            """Replay three times, each on a new heap: no event, the other objects, the group."""
+            """Replay no event, then the other objects, then the group, each on a new heap."""
             start = self._start
             footprint = self._part(group, False) + self._part(group, True) - start
             name = group.owner.name
             change = f"{name} in a separate heap"
-            method = f"replayed; less the {format_bytes(start)} that an empty heap takes"
+            method = f"two replays, minus the {format_bytes(start)} that an empty heap takes"
             return [self._result("own heap", name, change, footprint, method)]
 
         return replay

@@ -2,8 +2,8 @@
 
 A producer puts new objects into a queue; a consumer takes the oldest object and frees it. The
 length of the queue is a random walk between 0 and `depth`. The footprint shows whether the
-allocator returns memory to the producer after the consumer has freed it. If it does not, the
-producer always needs new memory.
+allocator returns memory to the producer after the consumer has freed it. If the freed memory
+does not return, the producer always needs new memory.
 """
 
 from __future__ import annotations

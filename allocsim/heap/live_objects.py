@@ -1,4 +1,4 @@
-"""The requested sizes of live objects, and their sum, which stay valid after interrupted calls."""
+"""The requested sizes of live objects, and their sum. Both stay valid if a call is interrupted."""
 
 from __future__ import annotations
 

@@ -60,9 +60,9 @@ STDCXX = "libstdc++.so.6"
 """Preloaded when gperftools with its heap profiler is measured.
 
 The problem: while gperftools is being loaded, it creates and deletes a string. If libstdc++ was
-loaded before, the string is allocated by libstdc++'s operator new, which calls glibc's malloc, but
-freed by gperftools' operator delete. An object of glibc then gets into gperftools' free lists, and
-gperftools' count of allocated bytes begins at -24.
+loaded before, its operator new allocates the string with glibc's malloc, but gperftools' operator
+delete frees the string. An object of glibc then gets into gperftools' free lists, and gperftools'
+count of allocated bytes begins at -24.
 
 The remedy: preload libstdc++, and load gperftools without RTLD_DEEPBIND (see `load`). gperftools
 then uses libstdc++'s operators both to create and to delete the string."""

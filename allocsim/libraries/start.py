@@ -25,7 +25,7 @@ def start_address(library: LoadedLibrary) -> int | None:
     Python. For gperftools, it is the address of the MallocExtension. The address must be read
     before the library has served a call. `Design.start` turns it into parameters of the design.
     """
-    # No file is looked up here: Python would allocate memory that would count as the library's.
+    # Do not look up files here: Python would allocate memory, which would count as the library's.
     if library.address("gnu_get_libc_version"):
         return program_break(library)
     if library.address(_INSTANCE):

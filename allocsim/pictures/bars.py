@@ -84,7 +84,7 @@ def _parts(rows: Sequence[Bar], width: int, unit: Unit, y: View, offset: int) ->
 
 
 def _labels(labels: Sequence[View], field: str, shape: View, y: View) -> View:
-    """Return the layer of a text in each row: the name or the note."""
+    """Return a layer that writes a text in each row: the name or the note."""
     return {
         "data": {"values": labels},
         "mark": {"type": "text", "baseline": "bottom", **shape},

@@ -1,4 +1,7 @@
-"""The page of an explanation."""
+"""The page of an explanation.
+
+An owner is a group of live objects, such as those of one size or of one call site.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,7 @@ def _over_time(shown: Shown) -> Section:
 
 
 def _owners(shown: Shown) -> list[Section]:
-    """Return a section for each grouping. The icicle plot, if any, is the second."""
+    """Return a section for each way to group objects. The icicle plot, if any, is the second."""
     explanation, sections = shown.explanation, []
     for by in dict.fromkeys(owner.by for owner in explanation.owners):
         rows = [owner for owner in explanation.owners if owner.by == by]
@@ -128,7 +131,7 @@ def _owners(shown: Shown) -> list[Section]:
 
 
 def _bars_of(by: str, owners: Sequence[Owner], explanation: Explanation) -> Figure:
-    """Return the figure of the largest owners of a grouping."""
+    """Return the figure of the largest owners, for objects grouped as `by` says."""
     whole, unowned = explanation.moment.footprint, sum(explanation.unowned.values())
     large = [owner for owner in owners[:ROWS] if owner.owned * MIN_SHARE >= whole]
     rows = [_bar(owner.name, _held(owner), whole) for owner in large]
@@ -176,7 +179,10 @@ def _figures(owner: Owner, whole: int) -> list[str]:
 
 
 def _heap(evidence: Evidence) -> list[Section]:
-    """Return the heap map, and the size and lifetime of live objects, if there are any."""
+    """Return a section with the heap map, and one with the size and lifetime of live objects.
+
+    A section without data is omitted.
+    """
     sections = []
     if any(len(snapshot.regions) for snapshot in evidence.snapshots):
         sections.append(Section("map", "Heap map", [heap_map(evidence.snapshots)]))

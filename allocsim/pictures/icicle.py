@@ -1,7 +1,7 @@
 """The icicle: owned bytes by stack, callers above the functions that they call.
 
 An object owns its bytes and a share of the free bytes that live objects pin (see
-`explanation.shares`).
+`explanation.shares`). Owned bytes have the parts live, rounding and pinned.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def icicle(stacks: Stacks) -> Figure:
     return Figure(
         title="Owners by stack",
         summary="The width of a function shows the bytes owned by objects that were allocated by "
-        "the function or by its callees. Callers are above their callees. The colour is that of "
-        "the largest part.",
+        "the function or by its callees. The colour shows the largest part of these bytes. "
+        "Callers are above their callees.",
         view=lambda width: _view(width, cells, root.size, unit),
         titles=("stack, from the outermost function", "owned", "largest part"),
         rows=[
@@ -93,7 +93,7 @@ def tree_of(stacks: Stacks) -> Node:
             parts, names = {frames[0].function.strip("[]"): figures["owned"]}, [frames[0].function]
         else:
             pinned, rounding = figures["pinned"], figures["rounding"]
-            live = figures["owned"] - pinned - rounding  # without untouched bytes
+            live = figures["owned"] - pinned - rounding  # untouched bytes are not owned
             parts = {"live": max(live, 0), "rounding": rounding + min(live, 0), "pinned": pinned}
             names = _names(frames, own)
         node = root

@@ -26,7 +26,7 @@ def part_colours(names: Sequence[str], width: int) -> dict[str, Any]:
 def level_colours(
     field: str, names: Sequence[str], colours: Sequence[str], width: int, entry: int = LABEL
 ) -> dict[str, Any]:
-    """Return the colour encoding of `field`, with one of `colours` for each of its values `names`.
+    """Return the colour encoding of `field`: its values are `names`, their colours are `colours`.
 
     `width` and `entry` are the widths of the picture and of an entry of the legend, in pixels.
     There is no legend for a single value, because the title of the picture names it.

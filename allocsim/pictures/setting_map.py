@@ -32,6 +32,6 @@ def setting_map(shown: SettingMap) -> Figure:
 
 
 def _level_names(max_excess: float) -> Sequence[str]:
-    """Return the names of the levels. `max_excess` is the largest figure / the smallest - 1."""
+    """Return the names of the levels. `max_excess` is (largest figure / smallest) - 1."""
     bounds = (100 * max_excess * (level + 1) / len(LEVELS) for level in range(len(LEVELS)))
     return [f"to +{float(f'{bound:.2g}'):,g}%" for bound in bounds]

@@ -1,4 +1,4 @@
-"""Sentences for the user: which calls a recording may miss, and afterwards which it missed."""
+"""Sentences for the user about calls that a recording may miss or has missed."""
 
 from __future__ import annotations
 

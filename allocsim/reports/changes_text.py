@@ -1,4 +1,4 @@
-"""The explanations of two workloads, compared, as JSON (docs/explanation-schema.md)."""
+"""The differences between two workloads' explanations, as JSON (docs/explanation-schema.md)."""
 
 from __future__ import annotations
 

@@ -195,7 +195,8 @@ def cells(compared: Compared) -> Mapping[str, Sequence[Cell]]:
 def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
     """Return the best figure of a column, or None if no row can be called the best.
 
-    This is the case if another time overlaps the best, or another figure is within PEAK_NOISE.
+    No time is the best if the runs of another row overlap those of the fastest. No other figure is
+    the best if the second best exceeds it by at most the share PEAK_NOISE.
     """
     if column is TIME:
         first, overlapping = fastest(rows)

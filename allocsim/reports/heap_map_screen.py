@@ -31,7 +31,7 @@ UPPER, LOWER, FULL = "▀▄█"
 
 
 def print_history(evidence: Evidence, times: list[tuple[int, int]]) -> None:
-    """Print the timeline and the heap map; `times` are those of the recording, or []."""
+    """Print the timeline and the heap map; `times` is `Trace.times` of the workload."""
     screen, snapshots = Screen(), evidence.snapshots
     peak = max(snapshot.footprint for snapshot in snapshots)
     lines = [

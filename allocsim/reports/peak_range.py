@@ -19,9 +19,9 @@ def lowest_peak(row: Row) -> int | None:
 
 
 def range_text(row: Row, outside: int = 0) -> str:
-    """Return the peak as text, or its range; `outside` is added to each figure, in bytes.
+    """Return the peak as text, or its range; each figure includes `outside` bytes.
 
-    The memory of the row must have been measured.
+    `outside` is the memory outside malloc. The memory of the row must have been measured.
     """
     assert row.memory is not None
     low, high = lowest_peak(row), format_bytes(row.memory.peak + outside)

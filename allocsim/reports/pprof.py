@@ -1,9 +1,9 @@
 """An explanation as a profile for pprof: the owners by stack, as gzipped profile.proto.
 
 `go tool pprof`, speedscope and other viewers read the format
-(https://github.com/google/pprof/blob/main/proto/profile.proto). The field numbers below are those
-of its messages. Each stack has one value for each measure in `stacks.MEASURES`. Viewers show
-`pinned` unless the user chooses another measure.
+(https://github.com/google/pprof/blob/main/proto/profile.proto). The field numbers in this
+module are those of profile.proto. Each stack has one value for each measure in `stacks.MEASURES`.
+Viewers show `pinned` unless the user chooses another measure.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _value_type(measure: str, tables: _Tables) -> bytes:
 class _Tables:
     """The tables of a profile: strings, modules, functions and locations.
 
-    Other messages refer to their entries by number.
+    Other messages refer to the entries of a table by number.
     """
 
     def __init__(self) -> None:

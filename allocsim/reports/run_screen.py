@@ -80,8 +80,8 @@ def print_result(
 def _parts_table(profile: Profile, width: int) -> Table:
     """Return the table of the parts of the heap, at two moments.
 
-    The first is the peak, the second the end of the replay or, if one was chosen, the chosen
-    moment. A wide screen also shows the meaning of each part.
+    The first moment is the peak. The second is the moment that the user chose, or by default the
+    end of the replay. A wide screen also shows the meaning of each part.
     """
     peak, end = profile.at_peak, profile.at_moment or profile.at_end
     second = f"after {end.event:,}" if profile.at_moment else "at end"

@@ -1,6 +1,6 @@
 """Standard output for reports: width, plain text, tables, and no trailing blanks.
 
-A terminal has its own width. For a pipe or a file, COLUMNS sets the width; the default is WIDE.
+COLUMNS sets the width. The default is a terminal's own width, and WIDE for a pipe or a file.
 
 Reports show text from files: names of traces, reasons, messages of a library. Rich, the package
 that renders reports, would read a string as markup, with which a file could hide text or place a

@@ -82,7 +82,10 @@ def remarks(results: Results) -> Iterator[str]:
         yield "times were not measured; use --timed"
     libraries = sum(name.startswith("lib:") for name in results.subjects)
     if 0 < libraries < len(results.subjects):
-        yield "footprint: design, heap - released + metadata; library, growth of anonymous RSS"
+        yield (
+            "footprint of a design: heap - released + metadata; "
+            "of a library: growth of anonymous RSS"
+        )
 
 
 def _best(results: Results, by: Mapping[str, Figures], times: Ranges, where: str) -> list[Best]:

@@ -61,7 +61,10 @@ def axis(labels: Sequence[str], width: int) -> str:
 
 
 def _decimal(values: np.ndarray) -> list[str]:
-    """Format ascending values with the same number of decimals; the last value has three digits."""
+    """Format ascending values with the same number of decimals.
+
+    The last value has at least three significant digits, unless it is 0.
+    """
     decimals = max(2 - math.floor(math.log10(values[-1])), 0) if values[-1] > 0 else 0
     return [f"{value:.{decimals}f}" for value in values.tolist()]
 

@@ -27,8 +27,8 @@ def trace_warnings(
 ) -> list[str]:
     """Return a sentence for each defect of the trace that affects a replay.
 
-    With `ends_inferred`, the replay has inferred the missing ends of threads. `profile` is the
-    result of a replay that has not.
+    `ends_inferred` says whether the replay inferred the missing ends of threads. If it did not,
+    `profile` may be the result of the replay.
     """
     known = trace.capabilities
     return [

@@ -98,7 +98,7 @@ def _cells(row: Row, kind: str) -> list[str]:
 
 
 def _change(row: Row, parts: Sequence[str]) -> str:
-    """Return the change of the sum of `parts` at peak live, as text."""
+    """Return the change of the sum of `parts` at the peak of the live bytes, as text."""
     change = sum(row.new.parts[part] - row.now.parts[part] for part in parts)
     return f"{'+' if change >= 0 else '-'}{format_bytes(abs(change))}"
 

@@ -15,7 +15,7 @@ class Cell(msgspec.Struct, kw_only=True, frozen=True):
 
     workload: str
     trace: str
-    """SHA-256 of the events (see `workload`)."""
+    """SHA-256 of the events (see `sweep.workload`)."""
     events: int
     threads: int
     recorded: bool
@@ -40,7 +40,7 @@ class Cell(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def key(self) -> bytes:
-        """The bytes that identify the cell in the file of rows."""
+        """The bytes that identify the cell and its row (see `cell_key`)."""
         return cell_key(self.trace, self.subject, self.measure, self.touch, self.replay)
 
     @property

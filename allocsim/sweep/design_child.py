@@ -59,8 +59,9 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """"started" once. Then, for each request: "compiling" if something is compiled, "ready" before
     the replay, and "done" at the end."""
     kernels: str = ""
+    """In "compiling": the group of kernels."""
     seconds: int = 0
-    """In "compiling": the group of kernels, and CPU-seconds that this is likely to take."""
+    """In "compiling": the CPU-seconds that the compilation is likely to take."""
     memory: Footprint | None = None
     failure: str | None = None
 

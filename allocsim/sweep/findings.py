@@ -24,7 +24,7 @@ library may differ by this much."""
 
 
 Ranges = Mapping[str, tuple[float, float]]
-"""The lower and the upper end of the repeated measurements of each subject."""
+"""The (lower, upper) ends of the interquartile range of each subject's measurements."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,10 @@ def recommended(
     """Return the subject with the fewest settings among those that are as good as the best.
 
     Also returns how many others are as good. A subject is as good as the best if its figure is
-    within CLOSE of the best figure, or if its range overlaps that of the best. `ranges` has the
-    (lower, upper) ends; a subject without a range has only its figure. A setting that gains less
-    is not worth its risk.
+    within CLOSE of the best figure, or if its range overlaps that of the best. Settings carry a
+    risk, so a subject with more of them must be better by more than this.
+
+    `ranges` has the (lower, upper) ends. If a subject has no range, its figure is both ends.
     """
     ranges = ranges or {}
     best = min(figures, key=figures.__getitem__)
@@ -119,10 +120,10 @@ def overall_ranges(results: Results) -> Ranges:
 
 
 def noise(results: Results, figure: str) -> float:
-    """Return the relative difference that may be noise: CLOSE, or for times their usual range.
+    """Return the largest relative difference that may be noise.
 
-    The usual range is the median of the interquartile ranges, relative to the times; MAX_SPREAD if
-    no time was measured repeatedly.
+    For peaks, it is CLOSE. For times, it is CLOSE or the median of the interquartile ranges, each
+    relative to its time, whichever is larger. It is MAX_SPREAD if no time was measured repeatedly.
     """
     if figure != TIMES:
         return CLOSE

@@ -1,6 +1,7 @@
 """The grid of a sweep: every subject with every combination of its settings.
 
-The combinations are generated one after the other, so that many combinations take no memory.
+An axis is a setting and the values that it takes. The combinations are generated one after the
+other, so that many combinations take no memory.
 """
 
 from __future__ import annotations

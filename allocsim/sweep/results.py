@@ -1,8 +1,8 @@
 """The results of a sweep as a table: a line for each subject, a column for each workload.
 
-A subject is an allocator with its settings. A column is a workload under one condition (see
-`Column`). The table is made from the rows of a sweep's file, each of which is the result of one
-measurement. If a measurement has several rows, the last one counts.
+A subject is an allocator with its settings. A column is a workload with the conditions of its
+replays (see `Column`). The table is made from the rows of a sweep's file, each of which is the
+result of one measurement. If a measurement has several rows, the last one counts.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _times(times: Speed | None) -> dict[str, Any]:
 
 @dataclass
 class Column:
-    """A workload under one condition: `touch` (see `Touch`), and the threads of the replay."""
+    """A workload, and the conditions of its replays: `touch` and `replay` (see `Row`)."""
 
     workload: str
     seed: int | None

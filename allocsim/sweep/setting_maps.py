@@ -20,7 +20,7 @@ class SettingMap:
 
     allocator: str
     keys: tuple[str, str]
-    """The settings: the values of the first are the rows, those of the second the columns."""
+    """The setting whose values are the rows, and the setting whose values are the columns."""
     ratios: dict[tuple[str, ...], float]
     """The mean footprint by (value of the row, value of the column), relative to the smallest mean.
     A pair for which no cell succeeded is missing."""

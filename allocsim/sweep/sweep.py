@@ -30,8 +30,8 @@ def sweep(
 ) -> int:
     """Run the cells that are not in the file; return their number.
 
-    `notify` is called with each new row, after it was written. With `retry`, cells that failed
-    before run again.
+    `notify` is called with each new row after the row is written. With `retry`, cells whose row is
+    a failure are run again too.
     """
     count = 0
 
@@ -90,10 +90,10 @@ def outdated(cells: Iterator[Cell], file: RowsFile) -> Counter[tuple[str, ...]]:
 def _compile_once(
     plan: Plan, file: RowsFile, place: Place, keep: Callable[[Row], None], retry: bool
 ) -> set[bytes]:
-    """Run one cell of each design alone, if several cells run at once on this machine.
+    """If cells run in parallel on this machine, first run one cell of each design by itself.
 
     Returns the keys of these cells. The process of such a cell compiles the design's kernels. Other
-    processes then load them from the cache.
+    processes then load the kernels from the cache.
     """
     tried = set[bytes]()
     if not place.is_local or place.slots == 1:

@@ -18,7 +18,7 @@ from allocsim.core.tables import records
 class CallRecord(Struct):
     """A call, as a row of a batch. A batch is an array of calls."""
 
-    op: Int64  # an Op of `events`, MOVE or TOUCHED
+    op: Int64  # an Op (see `allocsim.events`), or MOVE or TOUCHED
     address: Int64  # address returned by the call (free: its argument); MOVE: new address; 0: NULL
     old: Int64  # REALLOC: the address passed; MOVE: the object's previous address; else 0
     request: Int64  # requested bytes; calloc: the product; HUGE if too large for any heap
@@ -46,8 +46,8 @@ class Call(NamedTuple):
 
 
 MOVE = 8
-"""Operation of a call that only changes the address of an object. Such a call becomes no event. 8
-is the first number that is not an Op. Only `preload.merge` makes such calls."""
+"""Operation of a call that only changes the address of an object. Such a call becomes no event.
+Only `preload.merge` makes such calls. The value is the first number that is not an Op."""
 
 TOUCHED = 9
 """Operation of a call that reports how many bytes of the object at `address` are in memory. The

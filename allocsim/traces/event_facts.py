@@ -1,7 +1,8 @@
 """Facts about single events of a recording, stored in the description of the trace.
 
 A row is the position of an event in the trace. Events that are no calls (the notes of `events.Op`)
-have rows too. A slice or a sample of a trace has no facts, because its events are in other rows.
+have rows too. A slice or a sample of a trace has no facts, because its events are at other
+positions.
 """
 
 from __future__ import annotations

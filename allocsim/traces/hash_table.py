@@ -3,8 +3,8 @@
 The tables use open addressing with linear probing. The capacity is a power of two, and the caller
 keeps at least half of the slots free. Key 0 marks a free slot, so 0 must not be looked up. The
 hash depends on random numbers, which are stored after the slots. Without them, someone could craft
-a recording whose keys all collide. The import of 120,000 such calls took 20 s, and the time grows
-with the square of the number of calls.
+a recording whose keys all collide. The import of such a recording of 120,000 calls took 20 s, and
+the time grows with the square of the number of calls.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MASK = 0x7FFFFFFF
 """The low 31 bits. The product of two 31-bit numbers is below 2**62, and so fits into an int64."""
 
 SECRETS = 2
-"""Number of rows after the slots, which store the table's random numbers."""
+"""Number of records after the slots. These records store the table's random numbers."""
 
 
 def new_hash_table(slots: int) -> Table[Entry]:

@@ -18,9 +18,8 @@ TRUNCATED = "the compressed file ends early; its content up to there was read"
 
 LOST = (Reason.UNREADABLE, Reason.UNKNOWN_FREE, Reason.UNKNOWN_REALLOC, Reason.OVERLAP,
         Reason.IMPOSSIBLE)  # fmt: skip
-"""Reasons that show a loss: either the dropped or repaired call itself is lost, or an earlier call
-on the same object is missing. Calls dropped for other reasons have no effect, or belong to the heap
-of another process."""
+"""Reasons that show a loss: of the call itself, or of an earlier call on the same object. Calls
+dropped for other reasons have no effect, or belong to the heap of another process."""
 
 
 def lost_calls(dropped: Mapping[str, int], events: int) -> str | None:

@@ -47,7 +47,7 @@ class Reader:
 
     @property
     def unknown_is_null(self) -> bool:
-        """Whether NULL is written like other addresses, as in a munged log of `readers.logalloc`.
+        """Whether NULL looks like other addresses, as in a munged log (see `readers.logalloc`).
 
         An address without a live object is then taken for NULL. Final after the last batch.
         """

@@ -243,7 +243,7 @@ def _copying(name: str) -> Iterator[None]:
 
 
 class _LimitedReads:
-    """A zip file that rejects reads of more than `limit` bytes, as for a large directory."""
+    """A zip file. Rejects reads of more than `limit` bytes, so that no large directory is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
@@ -253,7 +253,7 @@ class _LimitedReads:
     def read(self, size: int = -1) -> bytes:
         """Return the next `size` bytes; raise BadZipFile if `size` exceeds the limit."""
         if size > self.limit:
-            raise zipfile.BadZipFile(f"a directory of {size:,} bytes is too large for one file")
+            raise zipfile.BadZipFile(f"its directory of {size:,} bytes is too large for one trace")
         return self._file.read(size)
 
 

@@ -3,8 +3,8 @@
 The size of an object is its effective request, the number of bytes that selects its class. For
 memalign, this is the request rounded up to the alignment. For realloc, it follows the rule of
 gperftools: an object that stays in place keeps its size, and one that outgrows its block by less
-than a quarter gets a block that is larger by a quarter. The blocks of this rule are those of the
-current table of classes.
+than a quarter gets a block that is larger by a quarter. The sizes of the blocks are those of
+the current table of classes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class RowCount(Struct):
 class Totals(Struct):
     """Totals of the events so far."""
 
-    events: Int64  # number of events, without notes
+    events: Int64  # number of events; notes (see Op) do not count
     live: Int64  # requested bytes that are live
 
 

@@ -46,9 +46,9 @@ class Candidates:
     """Bytes of a span."""
     first: np.ndarray
     """For each candidate: the lowest index of a candidate that may be the previous class; -1 if the
-    candidate may be the first class; the candidate's own index if no table can have it."""
+    candidate may be the first class; the candidate's own index if no table can contain it."""
     rows: np.ndarray
-    """The last row of 8 sizes that each candidate serves (see `workload.weights`)."""
+    """For each candidate: the last row that it serves. A row is 8 sizes, see `workload.weights`."""
 
     @classmethod
     def of(
@@ -89,7 +89,7 @@ class Objective:
         return cls(candidates, np.array(below), np.array([1 / peak for _, peak in counted]))
 
     def value(self, table: Sequence[int]) -> np.ndarray:
-        """Return F of a table for each workload, in bytes per byte of peak live."""
+        """Return F of a table for each workload, divided by the workload's peak live bytes."""
         chosen = np.searchsorted(self.candidates.sizes, table)
         counts = np.diff(self.below[:, chosen], prepend=0.0)
         charges = np.where(counts > 0, self.charge * self.candidates.span[chosen], 0.0)

@@ -39,7 +39,7 @@ class Candidate:
     worst: float
     """Bytes in spans relative to the current table: the maximum over the workloads."""
     charge: float | None = None
-    """The charge for which the table minimises the objective. None if found in another way."""
+    """The charge for which the table minimises the objective. None for other tables."""
 
     def is_allowed(self) -> bool:
         """Return whether no workload takes much more memory than under the current table."""

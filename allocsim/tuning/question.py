@@ -104,6 +104,6 @@ class MeasuredWorkload:
 
 
 def objective_of(question: Question, workloads: Sequence[MeasuredWorkload]) -> Objective:
-    """Return the objective for these workloads, with the default charge for a class in use."""
+    """Return the objective for these workloads, with the default charge (see `objective`)."""
     counted = [(each.weights, each.workload.peak_live) for each in workloads]
     return Objective.of(question.candidates, counted)

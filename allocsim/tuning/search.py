@@ -77,7 +77,7 @@ class Steps:
     def __init__(self, objective: Objective, max_classes: int, seed: int) -> None:
         self.sizes: list[int] = objective.candidates.sizes.tolist()
         self.first: list[int] = objective.candidates.first.tolist()
-        # Index of the smallest size in the grid that is enough for every request that has a class.
+        # Index in the grid of the smallest size that is enough for every small request.
         self.last_used = int((objective.below < objective.below[:, -1:]).any(axis=0).sum())
         self.max_classes = max_classes
         self.random = random.Random(seed)
@@ -105,7 +105,10 @@ class Steps:
         )
 
     def _changed(self, chosen: Sequence[int]) -> list[int]:
-        """Return the classes after a random change: a class in use is dropped, split or moved."""
+        """Return the classes after a random step.
+
+        A class in use is dropped or moved, or a new class takes its smaller requests ("split").
+        """
         position = self.random.randint(0, bisect_left(chosen, self.last_used))
         index, before = chosen[position], chosen[position - 1] if position else -1
         step = self.random.choice(("drop", "split", "move"))

@@ -3,8 +3,8 @@
 If several workloads are given and none is held back, each workload is left out once: a table is
 proposed for the others, and the workload is replayed under this table.
 
-A proposed table minimises the objective F (see `objective`). F predicts the bytes in spans, and
-includes a charge for each class in use: a number of spans.
+A proposed table minimises the objective F (see `objective`). F predicts the bytes in spans. For
+each class in use, F adds the bytes of some spans; their number, 0.5 by default, is the charge.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def tune(
 ) -> Tuning:
     """Return the best table found for `workloads`.
 
-    `limits` are the seconds of the search, 0 for none, and its random seed. `watch` has two
-    functions: one is called with a phrase before each step, the other with the progress of the
+    `limits` is (seconds, random seed) of the search; with 0 seconds there is no search. `watch` has
+    two functions: one is called with a phrase before each step, the other with the progress of the
     search.
     """
     say, show_search = watch

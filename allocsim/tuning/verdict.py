@@ -11,7 +11,7 @@ from allocsim.tuning.search import Search
 from allocsim.tuning.tuning import Row, Tuning
 
 MAX_LOSS = 0.01
-"""Maximum share by which a workload that the table was not tuned for may grow in spans."""
+"""Maximum growth, as a share, of the bytes in spans of a workload that was not tuned for."""
 
 SMALL_HEAP = 2 << 20
 """Peak live bytes below which a table suits hardly any other workload."""
@@ -36,7 +36,9 @@ def remarks(tuning: Tuning) -> list[str]:
         texts.append(_on_search(tuning.search))
     small = ", ".join(row.name for row in tuning.rows if row.peak_live < SMALL_HEAP)
     if small:
-        texts.append(f"A table for less than 2 MiB of live bytes suits few other heaps: {small}.")
+        texts.append(
+            f"Peak live is below 2 MiB in {small}; a table for so small a heap suits few others."
+        )
     return texts
 
 

@@ -2,8 +2,8 @@
 
 The weight of a size is the mean of two counts of live objects. One is the count at the peak of the
 live bytes; the other is the average over all events, scaled to the peak. The peak determines the
-footprint; the average adds the sizes that are live at other times. Tables made for the peak alone
-take up to six times as much memory in the replay.
+footprint; the average adds the sizes that are live at other times. With size classes chosen for the
+peak alone, a replay takes up to six times as much memory.
 """
 
 from __future__ import annotations

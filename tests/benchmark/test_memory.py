@@ -1,4 +1,4 @@
-"""Memory that a child process measures equals the measurement of an independent C program."""
+"""A child process measures the same memory as an independent C program."""
 
 import os
 import statistics

@@ -33,7 +33,7 @@ def compiled(compiler: str, tmp_path: Path) -> Path:
 
 
 def functions_of(program: Path) -> dict[str, tuple[int, int]]:
-    """Start and size of each function, by nm."""
+    """Return the start and size that nm reports for each function."""
     if shutil.which("nm") is None:
         pytest.skip("nm is not installed: apt install binutils")
     output = subprocess.run(["nm", "-S", program], capture_output=True, text=True, check=True)

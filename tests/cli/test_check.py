@@ -15,7 +15,7 @@ Write = Callable[[str, str], Path]
 
 @pytest.fixture(autouse=True)
 def files(file: Write) -> None:
-    """A saved result of 100 MiB and 10 ns, its successor of 104 MiB, and a recording."""
+    """Three saved results, one of them without times, and a recording."""
     file("a.json", result(100 * MIB))
     file("b.json", result(104 * MIB))
     file("untimed.json", result(MIB, ns=None))

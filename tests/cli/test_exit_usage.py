@@ -56,11 +56,11 @@ USAGE: dict[str, tuple[str, str]] = {
         "repeat --size 2M --reserve 1M",
         "--reserve of 1048576 bytes",
     ),
-    "largest size of a law": (
+    "--max-size above 4 GiB": (
         "random --max-size 5GiB",
         "expected 0 B to 4.0 GiB",
     ),
-    "no size of a law": ("random --max-size 0", "--max-size: log-uniform sizes need a maximum"),
+    "--max-size of 0": ("random --max-size 0", "--max-size: log-uniform sizes need a maximum"),
     "no reserve": ("random --reserve 0", "reserve is 0 bytes; expected 1 MiB to 32 TiB"),
     "reserve beyond 32 TiB": ("random --reserve 33TiB", "expected 1 MiB to 32 TiB"),
     "negative limit": ("random --limit -1", "invalid size '-1'"),
@@ -89,7 +89,7 @@ USAGE: dict[str, tuple[str, str]] = {
         "compare server --on tcmalloc:release_rate=-1",
         "release_rate=-1: expected 0 to 1,000",
     ),
-    "setting named as Heap's own": (
+    "setting named like a parameter of Heap": (
         "random --design tcmalloc --set reserve=5",
         "unknown parameter of",
     ),
@@ -151,7 +151,7 @@ FILES: dict[str, tuple[str, str, str]] = {
     "no TOML": ("my.toml", "plain text", "my.toml: not TOML"),
     "unknown kind": ("my.toml", 'kind = "rendom"', "did you mean 'random'"),
     "no kind": ("my.toml", "", "a job needs a kind"),
-    "too many live": (
+    "phase without a size": (
         "my.toml",
         'kind = "phases"\n[[phase]]\nallocate = 5',
         "phase 1 allocates objects, but it has no size",

@@ -21,8 +21,8 @@ NAMES = (
     ),
     *("x" * 255, " ", "[bold]x", "tcmalloc", "lib:glibc", "sqlite-orders", "a:b", "a,b=c", "$(id)"),
 )
-"""Names that are options, control characters, no UTF-8, as long as a name may be, markup,
-allocators, workloads, separators of an allocator's settings, and a command for a shell."""
+"""Names that look like options, markup, allocators, workloads or shell commands; names with control
+characters, invalid UTF-8 or the separators of an allocator's settings; a name of maximum length."""
 
 JOB = """kind = "random"
 ops = 50

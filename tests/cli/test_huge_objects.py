@@ -26,7 +26,7 @@ free = 0.0
 
 @pytest.fixture
 def huge(file: File) -> Path:
-    """A trace of one call, 27 bytes."""
+    """A recording of one call."""
     return file("huge.txt", f"1: malloc 0xb0 {HUGE}\n")
 
 

@@ -49,7 +49,7 @@ def toy(tmp_path: Path) -> Path:
 
 
 def digest(toy: Path, module: str = "toy.kernels") -> str:
-    """Return the digest of a module, as a new process with the memo of earlier processes does."""
+    """Return the digest of `module` that a new process computes with the memo of earlier ones."""
     return ImportClosure(toy.parent / "memo", toy, FUTURE).digest([module])
 
 

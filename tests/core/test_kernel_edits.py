@@ -73,7 +73,7 @@ def test_edits_recompile_what_depends_on_them_and_nothing_else(copied: Path) -> 
     assert run(copied)[:2] == [8, 511], "a constant of a called kernel"
 
     edit(copied, "designs/go2008/malloc.py", "return record.object_size", "return 77")
-    assert run(copied)[:2] == [77, 511], "an operation that a design answers"
+    assert run(copied)[:2] == [77, 511], "the code of an operation"
 
     edit(copied, "core/records.py", "    grows: Int64", "    first: Int64\n    grows: Int64")
     assert run(copied)[:2] == [77, 511], "a field of a record"

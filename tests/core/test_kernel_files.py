@@ -100,7 +100,7 @@ def test_kernel_of_unknown_source_is_not_saved(place: Path) -> None:
 
 
 def test_saved_replay_of_a_design_is_found() -> None:
-    """If the replay is saved, the notice says that only further kernels are compiled."""
+    """The notice about compiling depends on whether the design's replay kernel is saved."""
     with Heap(reserve=16 << 20) as heap:
         replay_trace(heap, trace_of([malloc(0, 8), free(0)]), Options())
     dispatcher: Any = replay

@@ -100,4 +100,4 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str) -> 
 
 
 CACHE = REPOSITORY / ".mypy_cache"
-"""mypy's cache of the whole package. With it, each of these runs takes only a second."""
+"""mypy's cache of the whole package. With it, a run of mypy takes only a second."""

@@ -1,4 +1,4 @@
-"""Designs of installed packages, by entry points."""
+"""Designs of installed packages, which are found through entry points."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ NAMES = "slots = slots_design:DESIGN\nbroken = slots_nowhere:DESIGN\ngo2008 = sl
 
 @pytest.fixture(autouse=True)
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installed package with a design, a broken one, and one with a bundled design's name."""
+    """An installed package with three designs: a valid one, a broken one, and one named go2008."""
     (tmp_path / "slots_design.py").write_text(SMALLEST)
     info = tmp_path / "slots-1.2.dist-info"
     info.mkdir()

@@ -39,7 +39,7 @@ def in_directory(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lines_of_code(text: str) -> int:
-    """Lines that are neither blank nor a comment, a docstring or an import."""
+    """Return the number of lines of code, without comments, docstrings and imports."""
     other = re.compile(r'\s*(#.*|""".*"""|(from|import) .*)?')
     return sum(other.fullmatch(line) is None for line in text.splitlines())
 

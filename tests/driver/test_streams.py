@@ -1,4 +1,4 @@
-"""Random streams: the kernel's figures are plain sums, and the heap stays valid."""
+"""Random streams: the driver's figures equal sums made in Python, and the heap stays valid."""
 
 import random
 from itertools import accumulate, pairwise
@@ -99,7 +99,7 @@ compiled code, 2,000,000 events are replayed in all."""
 
 
 def soak_calls(seed: int) -> list[Call]:
-    """Return a stream in which few objects are free. The seed selects some sizes and alignments."""
+    """Return a stream with at most five sizes and two alignments, so that few objects are free."""
     rng = random.Random(seed)
     chosen = [few_sizes(rng) for _ in range(4)] + [100_000]
     exponents = [0, any_alignment(rng, 0)]

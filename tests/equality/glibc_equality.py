@@ -129,7 +129,10 @@ class Equality:
 
 
 def require_modelled_library() -> None:
-    """Raise EnvironmentLacks if glibc has another version or no library can be Python's malloc."""
+    """Raise EnvironmentLacks if the version of glibc is not MODELLED, or if there is no host.
+
+    The host is the library that Python itself uses during a replay on glibc (see `host_of`).
+    """
     found = describe_libraries()["glibc"]
     if not found.startswith(MODELLED):
         raise EnvironmentLacks(f"the design glibc models glibc {MODELLED}; installed: {found}")

@@ -1,11 +1,11 @@
-"""Counters of the real glibc at checkpoints, and the place of every object, in a fresh process.
+"""Replay events on the real glibc, and write its counters and the place of every object to a file.
 
-Aligned objects come from memalign and its siblings in turn (see `glibc_entry_points`). At the end,
-malloc_info is read too.
+The counters are read at checkpoints, and those of malloc_info at the end. Aligned objects come from
+memalign and its siblings in turn (see `glibc_entry_points`).
 
-Started by `glibc_equality` as `python -m tests.equality.glibc_places EVENTS RESULT EVERY`. A
-preloaded library serves Python itself, so glibc's malloc serves only the events, and nothing else
-moves the break.
+`glibc_equality` runs this module in a fresh process, as
+`python -m tests.equality.glibc_places EVENTS RESULT EVERY`. A preloaded library serves Python
+itself, so only the events use glibc's malloc and move the program break.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ HEAP, PAGE = 64 << 20, 4096
 def replay_places(heap: Any, run: Any, events: Any, places: np.ndarray, brk: int) -> int:
     """Replay events; return how many were replayed.
 
-    Sets the row of `places` of each event that allocates: (place, head, address of the mapping).
+    For each event that allocates, sets a row of `places`: (place, head, address of the mapping).
     The head is the word before the object, with the size and the flags of the object's chunk. The
     place is the object's offset: in the main arena, from the program break before the first event
     (`brk`); in another arena, from the start of the 64 MiB heap; in a mapping, from the start of
-    the page. The address is 0 for an object that has no mapping of its own.
+    the page. The third field is 0 for an object that has no mapping of its own.
     """
     for index in range(len(events)):
         if replay(heap, run, events[index : index + 1], 0) != 1:

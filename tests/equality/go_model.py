@@ -34,7 +34,7 @@ def summarize(heap: Go, chunks: int) -> None:
 
 @kernel
 def set_other(heap: Go, other: int) -> None:
-    """Set the bytes that the runtime has mapped besides spans of objects and free pages."""
+    """Set the size of the runtime's own memory, in bytes (see `Recording.changes`)."""
     known = heap.system[0].metadata + (heap.mheap[0].manual_pages << PAGE_SHIFT)
     heap.gc_controller[0].runtime_mapped = other - known
 
@@ -51,8 +51,7 @@ def replay(
 ) -> None:
     """Replay rows of (object, size), where size -1 is a free; fill in the address of each event.
 
-    `changes` is `Recording.changes`: bytes of the runtime's own memory, which the design cannot
-    compute.
+    `changes` is `Recording.changes`: figures of the real process that the design cannot compute.
     """
     controller = heap.gc_controller[0]
     for place in range(len(events)):
@@ -100,9 +99,9 @@ def start(heap: Go, recording: Recording) -> None:
 
 
 def _add_records(heap: Go, events: int) -> None:
-    """Add unused records, so that the bytes of metadata stay the same during the replay.
+    """Add unused span records, so that the bytes of metadata stay the same during the replay.
 
-    An event takes at most one span into use.
+    Each event needs at most one new record.
     """
     mheap, last = heap.mheap[0], min(events + 1, len(heap.mspan) - 1)
     heap.span_use[1:last].next = np.arange(2, last + 1)

@@ -33,8 +33,8 @@ COLUMNS = (
     "cursor", "free_hwm", "gen", "last_goal", "scannable", "huge_page", "tinyoffset", "total_alloc",
     "marked", "mapped", "allocated", "limit_goal", "forced", "forced_marked", "limiter_cycle",
 )  # fmt: skip
-"""Names of the numbers of a checkpoint, in the order of AllocsimState. `used_pages` and
-`released_pages` are checksums of bitmaps."""
+"""Names of the numbers of a checkpoint, in the order in which AllocsimState (go_replayer) writes
+them. `used_pages` and `released_pages` are checksums of bitmaps."""
 
 ROW_WORDS = 32
 
@@ -120,24 +120,25 @@ def _environment(root: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Recording:
-    """The output of the replayer. Addresses are relative to the heap's first chunk; -1: none."""
+    """The output of the replayer. Addresses are relative to the first chunk; -1 means none."""
 
     chunks: np.ndarray
     """For each chunk of the heap before the first event, CHUNK_WORDS words."""
     start: dict[str, int]
-    """The COLUMNS before the first event."""
+    """The numbers named in COLUMNS, before the first event."""
     addresses: np.ndarray
     """For each event, the address of the object that it allocates, or -1 for a free."""
     changes: np.ndarray
-    """For each event, four numbers of bytes. The first two are 0 without a collection: the roots
-    that the collection scanned, and the bytes that it marked but that are not counted as allocated.
-    The last two are the runtime's own memory, mapped for neither spans of objects nor free pages,
-    before the sweep and after the event. All four are 0 if there was no collection and the
-    runtime's own memory has not changed."""
+    """For each event, four numbers in bytes. The first two describe the collection during the
+    event: the roots that were scanned, and the memory that was marked but is not counted as
+    allocated. Without a collection, both are 0. The other two are the size of the runtime's own
+    memory (for neither spans of objects nor free pages) when the collection began, and after the
+    event. Without a collection, these two are equal. All four are 0 if there was no collection and
+    the runtime's own memory has not changed."""
     events: np.ndarray
     """Events before each checkpoint."""
     rows: np.ndarray
-    """For each checkpoint, the COLUMNS."""
+    """For each checkpoint, the numbers named in COLUMNS."""
     nanoseconds: tuple[float, float]
     """User and system CPU time per event."""
     scavenged: tuple[int, int]
@@ -226,5 +227,5 @@ def checkpoints(count: int, every: int) -> list[int]:
 
 
 def _named(row: Any) -> dict[str, int]:
-    """Return a row by the names of its columns."""
+    """Return a dictionary that maps COLUMNS to the numbers of a row."""
     return dict(zip(COLUMNS, row.tolist(), strict=False))

@@ -79,7 +79,7 @@ def compared(make: Callable[[], Any], every: int, *parameters: tuple[str, int]) 
 
 
 def assert_equal(found: Equality, events: int, every: int) -> None:
-    """Check that everything is equal, at every checkpoint expected."""
+    """Check that library and design are equal at every expected checkpoint."""
     assert found.first_difference() == ""
     assert found.equal == found.checkpoints == len(slices(events, every)) > 2
     assert found.real["event"].tolist() == [stop for _, stop in slices(events, every)]

@@ -35,7 +35,7 @@ MODES: tuple[dict[str, int], ...] = (
     {"GOGC": 100, "GOMEMLIMIT": 1, "scavenger": 0},
     {"GOGC": -1, "GOMEMLIMIT": 1},
 )
-"""Settings under which every workload is replayed. GOMEMLIMIT 1 stands for the workload's limit."""
+"""Settings under which every workload is replayed. `memory_limit` replaces the GOMEMLIMIT of 1."""
 
 Case = tuple[str, Any, dict[str, int]]
 
@@ -60,7 +60,7 @@ def in_every_mode(name: str, events: Any) -> Iterator[Case]:
 
 
 def line(name: str, mode: dict[str, int], found: GoEquality) -> str:
-    """Return the result of a case."""
+    """Return the line that reports the result of a case."""
     settings = " ".join(f"{key}={value}" for key, value in mode.items())
     user, system = found.real.nanoseconds
     return (
@@ -73,7 +73,7 @@ def line(name: str, mode: dict[str, int], found: GoEquality) -> str:
 @click.command()
 @click.option("--every", default=500, show_default=True, help="Events between two checkpoints.")
 @click.option("--only", default="", help="Only workloads whose name contains this.")
-@click.option("--scale", default=100, show_default=True, help="Thousands of events of a workload.")
+@click.option("--scale", default=100, show_default=True, help="Events of a workload, in thousands.")
 @click.option("--random", default=200, show_default=True, help="Number of short random traces.")
 @click.option("--quick", is_flag=True, help="Shorter traces; takes less than two minutes.")
 def main(every: int, only: str, scale: int, random: int, quick: bool) -> None:

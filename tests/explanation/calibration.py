@@ -42,7 +42,10 @@ PAIRS = (
 
 
 class Calibration(NamedTuple):
-    """The largest groups of a workload on a subject, the largest owner first. In bytes."""
+    """The groups that own the most bytes of a footprint, in descending order.
+
+    The footprint and the figures of the groups are in bytes.
+    """
 
     footprint: int
     groups: list[tuple[str, int, int]]

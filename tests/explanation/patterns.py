@@ -9,7 +9,7 @@ from allocsim.explanation.labels import Labels
 
 
 def labels_of(names: list[str], group: np.ndarray) -> Labels:
-    """Return labels for these groups. Their `match_of` matches no call."""
+    """Return labels for these groups, with a `match_of` that matches no call."""
     return Labels("site", names, group, lambda _: lambda calls, *_: np.zeros(len(calls), np.bool_))
 
 
@@ -45,7 +45,10 @@ def every_twentieth(count: int = 200_000) -> Any:
 
 
 def two_owners(count: int = 100_000) -> Any:
-    """Return events of two groups of `count` objects of 200 bytes; 1/20 and 1/2 of them stay."""
+    """Return events of two groups of `count` objects of 200 bytes.
+
+    One twentieth of the first group stays live, and half of the second.
+    """
     kept = [range(0, count, 20), range(count, 2 * count, 2)]
     freed = sorted({*range(2 * count)} - {*kept[0], *kept[1]})
     events = no_events(2 * count + len(freed))

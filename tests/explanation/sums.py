@@ -1,4 +1,8 @@
-"""Check that the owners of a replay sum to its footprint, at two moments and in every grouping."""
+"""Check that owned and unowned bytes sum to the footprint, at two moments and in every grouping.
+
+An owner is a group of live objects. It owns the bytes of these objects and a share of the free
+bytes around them (see `explanation.owners`).
+"""
 
 from __future__ import annotations
 
@@ -40,15 +44,15 @@ class Checked(NamedTuple):
     """The result of `check_sums`."""
 
     maps: int
-    """Number of heaps whose owners were summed."""
+    """Number of heap maps that were checked: 1 if the worst moment is the end, otherwise 2."""
     cautions: list[str]
     """Warnings about figures that are not exact."""
 
 
 def check_sums(workload: str, subject: str) -> Checked:
-    """Replay a workload and sum its owners at the worst moment and at the end.
+    """Replay a workload and check the sums at the worst moment and at the end.
 
-    Raises Corruption or AssertionError if they do not sum to the footprint.
+    Raises Corruption or AssertionError if a sum is not the footprint.
     """
 
     def opened() -> Trace:
@@ -64,7 +68,7 @@ def check_sums(workload: str, subject: str) -> Checked:
 
 
 def _check_map(where: Subject, trace: Trace, event: int) -> None:
-    """Sum the owners of every grouping after `event` events of the trace."""
+    """Check the sums in every grouping after `event` events of the trace."""
     heap = where.map_at(event)
     shares = share_out(heap)
     with trace:

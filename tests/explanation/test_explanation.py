@@ -1,4 +1,4 @@
-"""Explanations of designs: the experiments, and the condition of each sentence."""
+"""Explanations of designs: the experiments, and when each sentence is printed."""
 
 from functools import partial
 
@@ -90,7 +90,7 @@ def test_replay_without_a_group_is_made_once(monkeypatch: pytest.MonkeyPatch) ->
     replays, replay = list[int](), OnDesign.footprint_of
 
     def counted(self: OnDesign, part: Variant) -> int:
-        """Count a replay and make it."""
+        """Count the replay, then make it."""
         replays.append(1)
         return replay(self, part)
 

@@ -1,9 +1,10 @@
 """scripts/verify-explain: three checks of the explanations of footprints.
 
 sums: in a replay of each of twenty workloads, the bytes of all owners sum to the footprint. On a
-library, the pages sum to the growth of the process, or a warning gives the difference.
-programs: each program has a line that causes most of its footprint, or another known answer. The
-explanation names this line as the first owner, and replays without its objects confirm it.
+library, the pages also sum to the growth of the process, unless a warning gives the difference.
+programs: if one line of a program causes most of its footprint, the explanation names this line as
+the first owner, and replays without its objects confirm it. For other programs, the explanation
+contains a known text.
 shares: the bytes that a group of objects owns are compared with those that are saved in a replay
 without the group.
 """
@@ -60,12 +61,12 @@ def _sums(workloads: Sequence[str]) -> Iterator[tuple[bool, str]]:
             for caution in inexact:
                 yield False, f"{Path(workload).name} on {subject}: {caution}"
         yield False, f"{Path(workload).name}: sums are exact"
-    pages = f"on libraries, pages sum to the growth in {exact}, and {warned} have a warning"
+    pages = f"on libraries, {exact} also sum to the growth of the process, {warned} have a warning"
     yield False, f"{maps} heap maps sum to the footprint; {pages}"
 
 
 def _programs() -> Iterator[tuple[bool, str]]:
-    """Explain each program on glibc and on its design; yield lines as `_sums` does."""
+    """Explain each program on lib:glibc and on the design glibc; yield lines as `_sums` does."""
     for program in PROGRAM_LIST:
         with tempfile.TemporaryDirectory() as directory:
             try:

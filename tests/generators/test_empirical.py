@@ -1,4 +1,4 @@
-"""The workload `empirical`: a heap in the steady state of a table."""
+"""The workload `empirical`: a heap in the steady state that a table describes."""
 
 import random
 from collections import Counter
@@ -65,7 +65,7 @@ def test_initial_population_comes_first_and_is_noted(table: str) -> None:
 
 
 def test_live_objects_of_each_size_stay_as_in_the_table(table: str) -> None:
-    """The mean counts of live objects are within 10%, or 40% in the short run of pure mode."""
+    """The mean counts of live objects are within 10%. Pure mode has fewer steps: within 40%."""
     events = events_of(steady(table, heap=40_000, ops=3000 * SCALE))
     sizes, live, seen = dict[int, int](), Counter[int](), Counter[int]()
     for request, number, _, op, _ in events.tolist():

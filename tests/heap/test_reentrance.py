@@ -41,7 +41,8 @@ def in_heap() -> Iterator[Arm]:
             if HEAP not in file:
                 return None
             # At the end of a `with` block, before __exit__, Python reports the line of the `with`
-            # once more. No signal is handled there, because Python handles signals after calls.
+            # once more. No signal is handled in between, because Python handles signals only at
+            # calls and at backward jumps.
             if event == "line" and " with " not in linecache.getline(file, frame.f_lineno):
                 left[0] -= 1
                 if left[0] == 0:

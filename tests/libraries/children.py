@@ -1,4 +1,4 @@
-"""Installed libraries, and processes in which one may be loaded."""
+"""Find installed libraries, and run code in processes that can load them."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from tests.equality.equality import require_modelled_library
 
 
 def require(name: str) -> str:
-    """The file of a library; skip the test, naming the package, if it is not installed."""
+    """Return the file of a library; skip the test if the library is not installed."""
     found = find_library(name)
     if found is None:
         pytest.skip(f"{name} is not installed: apt install {KNOWN[name].package}")

@@ -1,4 +1,4 @@
-"""Loading a library, and its operations as a heap of the driver."""
+"""Libraries are loaded, and the operations of `core.operations` call their functions."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Explanations with call sites, for tests of pages."""
+"""Explanations with call sites, for tests of HTML pages."""
 
 from functools import cache
 
@@ -25,7 +25,7 @@ FRAMES = [
 
 
 def sited(count: int = 12, name: str = HOSTILE) -> Trace:
-    """Return a trace of `count` objects from two stacks, half of which are freed."""
+    """Return a trace in which two stacks allocate `count` objects; those of one are freed."""
     table = table_of_addresses([0, 0, 1, 1], [0, 0, 1, 2], [[frame] for frame in FRAMES])
     calls = [malloc(number, 100 * (number + 1)) for number in range(count)]
     calls += [free(number) for number in range(0, count, 2)]

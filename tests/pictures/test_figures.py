@@ -1,4 +1,4 @@
-"""The data of the figures: their sums are those of the explanation."""
+"""The data of each figure adds up to the totals of the explanation."""
 
 from typing import Any
 
@@ -165,10 +165,10 @@ def test_sizes_and_lifetimes_have_all_owned_bytes() -> None:
 
 
 def test_function_whose_caller_is_left_out_does_not_replace_another_of_its_name() -> None:
-    """In one stack, the only caller of `b` is left out. Another stack has a `b` with 7 bytes."""
+    """`a` calls only `b`, so `b` could replace `a`. Another stack begins with a `b` of 7 bytes."""
     chain = [Frame(f"f{depth}", "/src/p.py", 1) for depth in range(2 * DEPTH)]
     frames = [[Frame(name, "/src/p.py", 1)] for name in "ab"] + [[frame] for frame in chain]
-    parents = [0, 0, 1, 0, 0, *range(4, 3 + 2 * DEPTH)]  # a, a < b, b, and the chain
+    parents = [0, 0, 1, 0, 0, *range(4, 3 + 2 * DEPTH)]  # -, a, b called by a, other b, chain
     table = table_of_addresses(parents, [0, 0, 1, 1, *range(2, 2 + 2 * DEPTH)], frames)
     owned = {2: 5, 3: 7, len(parents) - 1: 9}
     owners = [Owner("stack", str(node), 1, 0, 0, 0, size, 0, 0, 0) for node, size in owned.items()]

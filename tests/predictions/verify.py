@@ -5,9 +5,9 @@ the program runs under each library several times. The ratio is the predicted pe
 median of the real peaks.
 
 Exits with 1 if too few ratios are close to 1, if a ratio is far from 1, or if two libraries are not
-in the predicted order. If `compare` warns about the program, the last two are only printed, as
-"warned of". For programs with threads, also prints the CPU times, and the pairs of libraries whose
-order was not predicted.
+in the predicted order. A distant ratio or a wrong order is only printed, as "warned of", if
+`compare` warns that the recorder slowed the program's threads. For programs with threads, also
+prints the CPU times, and the pairs of libraries whose order by CPU time was not predicted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CLOSE, CLOSE_SHARE = 0.15, 0.9
 """At least the share CLOSE_SHARE of the ratios must be within CLOSE of 1."""
 
 MAX_ERROR = 0.3
-"""Maximum distance of a ratio from 1, unless `compare` warns of it."""
+"""Maximum distance of a ratio from 1, unless `compare` warns about the program."""
 
 DISTINCT = 1.1
 """If the real peaks of two libraries differ by more than this factor, the order of the libraries

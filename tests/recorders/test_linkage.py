@@ -82,12 +82,12 @@ def test_program_with_an_operator_new_past_malloc_is_refused(with_allocator: Pat
 def test_c_program_with_another_malloc_is_refused_by_mtrace_only(tmp_path: Path) -> None:
     library = compiled(tmp_path, "libown.so", ALLOCATOR, "-shared", "-fPIC", language="c++")
     path = compiled(
-        tmp_path, "it", "int main(void) { return 0; }", "-Wl,--no-as-needed", str(library)
+        tmp_path, "user", "int main(void) { return 0; }", "-Wl,--no-as-needed", str(library)
     )
     assert linkage_of(str(path)) == ("libown.so", False)
     assert why_unsuited(request(path)) is None
     assert why_not_with_glibc_only(request(path)) == (
-        "it records only glibc's malloc, and it is linked to libown.so"
+        "it records only glibc's malloc, and user is linked to libown.so"
     )
 
 

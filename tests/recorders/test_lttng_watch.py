@@ -1,4 +1,4 @@
-"""The watch over an LTTng session: a program does not wait for events that cannot be written."""
+"""The watch over an LTTng session: if events cannot be written, the program continues."""
 
 import os
 import signal
@@ -49,7 +49,7 @@ def test_session_does_not_start_on_a_full_disk(
 
 
 def test_daemon_that_loses_its_consumer_is_killed(tmp_path: Path) -> None:
-    """The connection of the program to the daemon then ends, and the program continues."""
+    """The program continues, because its connection to the daemon ends with the daemon."""
     command = [sys.executable, "-c", PARENT]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as daemon:
         assert daemon.stdout is not None

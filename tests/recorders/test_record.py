@@ -1,4 +1,4 @@
-"""`allocsim record`: the program runs as without a recorder, and its trace can be replayed."""
+"""`allocsim record`: recording does not change what a program does; its trace can be replayed."""
 
 import os
 import shutil

@@ -26,7 +26,7 @@ class Terminal(io.StringIO):
 def on_terminal(
     result: Result, monkeypatch: pytest.MonkeyPatch, columns: int, **environment: str
 ) -> str:
-    """Return what a terminal of that width shows."""
+    """Return the report on a terminal of `columns` characters."""
     terminal = Terminal()
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -43,7 +43,7 @@ def bare(shown: str) -> str:
 
 
 def in_pipe(result: Result, capsys: pytest.CaptureFixture[str], *, classes: bool = False) -> str:
-    """Return what a pipe gets."""
+    """Return the report as written to a pipe."""
     print_result(result, with_classes=classes)
     return capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""The findings of a sweep on the screen, from rows whose figures are given."""
+"""The findings that `allocsim sweep` prints, for rows with invented figures."""
 
 import itertools
 import json

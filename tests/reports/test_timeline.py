@@ -17,7 +17,7 @@ def test_counts_have_three_digits(count: float, text: str) -> None:
 def test_labels_are_at_equal_distances_and_the_last_ends_the_line() -> None:
     assert axis(["0", "10", "20"], 20) == "0         10      20"
     assert axis(["0", "410k"], 12) == "0       410k"
-    assert axis(["1000", "2000", "3000"], 6) == "1000 2000 3000"  # none is lost
+    assert axis(["1000", "2000", "3000"], 6) == "1000 2000 3000"  # no label is lost
 
 
 def test_axes_have_events_and_the_seconds_between_the_points_of_the_recording(

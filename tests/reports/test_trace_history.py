@@ -1,4 +1,4 @@
-"""The history of a trace on the screen and as JSON; names from a trace are text."""
+"""The history of a trace on the screen and as JSON; markup and escape codes in names do nothing."""
 
 import json
 

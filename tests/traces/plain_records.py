@@ -1,7 +1,7 @@
 """Simple readers of the binary formats of glibc's trace-utils: raw traces and workloads.
 
-`plain_formats` has the readers of text. The readers here share only TURN with the readers under
-test: the number of calls that a thread makes before the next thread continues.
+`plain_formats` has the readers of text. The readers here share one thing with the readers under
+test: TURN, the number of calls that a thread makes before the next thread continues.
 """
 
 import struct

@@ -21,10 +21,10 @@ def trace_of(calls: Iterable[Call], chunk: int = 5, **known: Any) -> Trace:
 
 
 def valid_calls(seed: int, count: int, freezes: bool = True) -> list[Call]:
-    """Return random events of a valid trace: calls, ends of threads and, with `freezes`, freezes.
+    """Return random events of a valid trace: calls, ends of threads and, if `freezes`, Op.FREEZE.
 
-    The events are such as a reader makes. The id of the object that was freed last is reused first.
-    Threads are numbered in order of appearance. A thread does not end before its first call.
+    As in a trace that a reader makes, the id of the object that was freed last is reused first,
+    threads are numbered in order of appearance, and no thread ends before its first call.
     """
     rng, live, spare = random.Random(seed), list[int](), list[int]()
     calls, threads, numbers = list[Call](), 0, 0

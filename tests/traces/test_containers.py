@@ -272,5 +272,5 @@ def test_zip_of_many_files_names_five(path: Path) -> None:
 def test_zip_with_a_large_directory_is_an_error_before_it_is_read(path: Path) -> None:
     packed = zipped(*((f"{i:0999}", b"") for i in range(1050)))
     path.write_bytes(packed)
-    with pytest.raises(TraceError, match=r"a directory of 1,097,250 bytes is too large for one"):
+    with pytest.raises(TraceError, match=r"its directory of 1,097,250 bytes is too large for one"):
         read(path)

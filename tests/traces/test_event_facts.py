@@ -1,4 +1,4 @@
-"""Facts about single events: they are read from a description, and earlier calls are counted."""
+"""Facts about events: reading them from a description, and counting the calls before each event."""
 
 from pathlib import Path
 from typing import Any

@@ -67,7 +67,7 @@ def test_no_more_is_read_ahead_than_may_wait() -> None:
     assert next(batches) == 0
     assert enough.wait(PATIENCE)
     assert not threading.Event().wait(0.05)
-    assert len(made) == AHEAD + 2  # the consumer has one, AHEAD wait, and the thread has one
+    assert len(made) == AHEAD + 2  # one in the consumer, AHEAD in the queue, one in the thread
     batches.close()  # type: ignore[attr-defined]
 
 

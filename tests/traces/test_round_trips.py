@@ -1,8 +1,8 @@
 """Recordings of real programs, written and read back: the same events in any container.
 
 Each sample is written as an allocsim trace and as Android's text. One sample is also packed in
-every container.
-All fields of the events are compared except object ids, which a reader assigns itself.
+every container. All fields of the events are compared except object ids, which a reader assigns
+itself.
 """
 
 import bz2

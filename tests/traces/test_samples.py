@@ -122,7 +122,7 @@ def test_sample_has_the_known_totals(name: str) -> None:
 def test_recorders_agree_on_the_same_run() -> None:
     """Valgrind and mtrace see the same calls; LTTng sees four more, made before sqlite3 begins.
 
-    For Valgrind and mtrace, libc frees two buffers at the very end. The recording of Firefox's
+    Under Valgrind and mtrace, libc frees two buffers at the very end. The recording of Firefox's
     recorder (logalloc) lacks these two frees. ltrace sees only the calls of the program and its
     libraries, not those inside libc.
     """

@@ -1,4 +1,4 @@
-"""Totals of a recording, to compare those of a reader's events with an independent count."""
+"""Totals of a recording, computed from a reader's events or by an independent count of calls."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -16,8 +16,8 @@ CASES = 100
 """Cases for each of four seeds."""
 
 TOLERANCE = 1e-6
-"""Maximum difference of values of the objective that count as equal. The total EMPTY_CHARGE of a
-table, which slow_value omits, is smaller; the difference of any two other values is larger."""
+"""Values of the objective count as equal if they differ by at most this amount. EMPTY_CHARGE, which
+slow_value omits, changes the value of a table by less. Any other difference is larger."""
 
 GRID = (8, 16, 256)
 
@@ -57,7 +57,7 @@ def test_no_class_is_added_that_no_size_needs() -> None:
     assert len(best_table(objective, 100).table) == len(smallest)
 
 
-def test_an_unreachable_floor_is_an_error() -> None:
+def test_rounding_below_that_of_any_table_is_an_error() -> None:
     objective = objective_of(Case(rules_of(GRID, SPANS), [(np.zeros(33), 1)], 0.5, 0.25))
     with pytest.raises(InputError, match="no table of size classes has so little rounding"):
         best_table(objective, 100)

@@ -1,4 +1,4 @@
-"""Tuning small workloads on the design, end to end."""
+"""Tuning the design tcmalloc for small workloads, end to end."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -75,4 +75,4 @@ def test_a_search_is_never_called_an_optimum(
 
 def test_small_heaps_are_named() -> None:
     small = replace(row(), peak_live=1 << 20)
-    assert remarks(tuning(rows=[small]))[-1].endswith("suits few other heaps: mine.")
+    assert remarks(tuning(rows=[small]))[-1].startswith("Peak live is below 2 MiB in mine; ")

@@ -28,7 +28,7 @@ def workload_of(*sizes: int, name: str = "mine") -> Workload:
 
 
 def replayed(in_spans: int, footprint: int) -> Replayed:
-    """Return the figures of a replay, in MiB."""
+    """Return the figures of a replay, in bytes; the arguments are in MiB."""
     names = ("live", "rounding", "tail", "thread_cache", "transfer", "central")
     parts = dict.fromkeys(names, in_spans * MIB // 8)
     return Replayed(in_spans * MIB, in_spans * MIB // 2, footprint * MIB, parts)

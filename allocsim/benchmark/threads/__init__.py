@@ -5,8 +5,8 @@ another. A thread's part of an epoch is a *turn*. The last thread to finish its 
 epoch and wakes the threads that have a turn in it.
 
 In *ordered* replay, an epoch has a single turn, so the events keep their recorded order. The
-footprint depends on this order. To measure time, each epoch is a *window* of hundreds of events or
-more. The threads run freely within a window, so they contend as in the program.
+footprint depends on this order. When time is measured, each epoch is a *window* of hundreds of
+events or more. The threads run freely within a window, so they contend as in the program.
 
 A thread is created for its first turn. If it ends in the recording, it is joined after its last
 turn. If memory is measured, the stacks and all tables are mapped and touched beforehand, so they do

@@ -155,7 +155,7 @@ def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
     cursor, progress = plan.cursor[0], plan.threads[thread]
     is_ordered = cursor.window == ORDERED
     if cursor.epochs == 0 or (cursor.full and is_call) or (is_ordered and thread != cursor.thread):
-        if is_call:  # the end of a thread right after a step still belongs to that step
+        if is_call:  # a step includes the ends of threads right after its last call
             _mark_steps(plan)
         _begin_epoch(plan)
     cursor.thread = thread
@@ -198,7 +198,7 @@ def _begin_turn(plan: Plan, thread: int, progress: ThreadProgress) -> None:
 
 @kernel
 def _mark_steps(plan: Plan) -> None:
-    """Record the current epoch as the one in which the steps end whose last call has been seen."""
+    """Store the current epoch in `due` for each finished step that has no entry there yet."""
     cursor = plan.cursor[0]
     while cursor.marked < cursor.step:
         plan.due[cursor.marked] = cursor.epochs - 1

@@ -96,7 +96,7 @@ class Stage(NamedTuple):
     code: np.ndarray  # CODE
     thread: Table[ReplayThread]  # one row, for this thread
     driver: Table[Driver]  # one row, for this thread
-    stream: Table[Event]  # events of all threads; `object` has a slot, and `thread` a version
+    stream: Table[Event]  # events of all threads; `object`: slot; `thread`: version to wait for
     unshared: Table[Object]  # slots of objects that one thread uses
     shared: Table[Shared]
     turns: Table[Turn]

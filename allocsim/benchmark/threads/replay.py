@@ -2,7 +2,7 @@
 
 A plan divides the events into epochs, which follow one another. The events of one thread in one
 epoch are a turn (see `benchmark.threads`). The supervisor, on the main thread, creates and joins
-the threads, and the threads send requests to it.
+the threads, and the threads send requests to it. A step is a part of a replay (see `stepping`).
 
 All memory is mapped and touched, and all code is compiled, before the library is loaded.
 """
@@ -33,8 +33,7 @@ from allocsim.libraries.state import FUNCTIONS, libc_address
 from allocsim.player import NEVER
 
 NAP = 20_000
-"""Nanoseconds that the supervisor sleeps between two looks at a request that is counted, but not
-yet written."""
+"""Nanoseconds that the supervisor sleeps while a thread has not yet written the next request."""
 
 C_FUNCTIONS = ("syscall", "nanosleep", "clock_gettime", "pthread_create", "pthread_join")
 """The C functions whose addresses are fields of Control."""
@@ -94,7 +93,8 @@ class ThreadedReplay:
         """
         self._stage.function[:] = function
         self._stage.times[: len(self._steps)] = self._steps.time
-        # `__init__` does this for a first replay, whose memory would include the new arrays.
+        # Not for the first replay: `__init__` has reset the state, and the arrays that a reset
+        # creates would count as memory of the replay.
         if self._has_run:
             self._reset()
         self._has_run = True

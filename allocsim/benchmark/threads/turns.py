@@ -4,8 +4,8 @@ The events are replayed in epochs, one after another. The events of one thread i
 turn (see `benchmark.threads`). A thread waits until the epoch of its turn is open. The thread that
 finishes the last turn of an epoch opens the next epoch.
 
-The supervisor creates threads and joins them. It takes requests from a table: n + 1 to create
-thread n, -(n + 1) to join it, DONE, or FAILED.
+The supervisor creates threads and joins them. It takes requests from a table. A request is a
+number: n + 1 to create thread n, -(n + 1) to join thread n, DONE, or FAILED.
 
 Invariant: the earliest event that has not been replayed can always be replayed next, because its
 thread has a turn in the open epoch. A deadlock is therefore only possible inside the library.

@@ -41,10 +41,10 @@ class Ahead(Struct):
 
 
 def choose_window(events: Table[Event], objects: int) -> Window:
-    """Return the largest window that strays by at most MAX_STRAY, or the smallest of all.
+    """Return the largest window whose `stray` is at most MAX_STRAY, or else the smallest window.
 
-    The search ends at the first window that strays by more, or that holds all events. `objects` is
-    the number of object ids.
+    The search ends at the first window whose `stray` is larger, or that holds all events. `objects`
+    is the number of object ids.
     """
     chosen = None
     for window in WINDOWS:

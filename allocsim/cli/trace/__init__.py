@@ -16,8 +16,8 @@ COMMANDS = {
     "cut": "Write a slice of a trace.",
     "sample": "Write a random sample of the objects of a trace.",
 }
-"""One-line summaries of the commands. Each command is the function `command` in a module of its
-name."""
+"""One-line summaries of the commands. For each command, the module of the same name contains a
+function `command`."""
 
 
 @click.group("trace", cls=LazyGroup, package=__name__, summaries=COMMANDS)

@@ -17,9 +17,9 @@ def command(trace: str, strict: bool, form: str | None, process: int | None) -> 
 
     The command also shows how many calls were dropped or repaired on import, and why. It fails
     (exit 1) if the trace has no events or is not valid. A trace is not valid if its recording is
-    incomplete or has lost more than 5% of its calls, or if a .allocsim file contradicts its header.
-    Thread numbers must have no gaps. No event may allocate an object that is live, or free or
-    resize an object that is not live.
+    incomplete or has lost more than 5% of its calls, or if the header of a .allocsim file
+    contradicts its events. Thread numbers must have no gaps. No event may allocate an object that
+    is live, or free or resize an object that is not live.
     """
     from allocsim.cli.trace._io import read_statistics
     from allocsim.errors import CheckFailed

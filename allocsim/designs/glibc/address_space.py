@@ -222,7 +222,10 @@ def mremap(heap: Glibc, number: int, length: int) -> int:
 
 @kernel
 def new_slot(heap: Glibc) -> int:
-    """Return the address of a slot for a heap, or 0 on failure. Its pages are not yet in use."""
+    """Return the address of a slot for a heap, or 0 on failure.
+
+    The pages of the slot are not yet in use.
+    """
     mp = heap.mp_[0]
     if mp.unused_heap:
         slot = mp.unused_heap - 1

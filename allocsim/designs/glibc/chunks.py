@@ -3,7 +3,7 @@
 A chunk is a piece of the heap that holds one object or is free. A chunk at address p:
 
     p       if the chunk before is free, the size of that chunk (its foot);
-            if this chunk has a mapping of its own, the number of its bytes before p
+            if this chunk has a mapping of its own, the bytes from the mapping's start to p
     p + 8   head: size of this chunk, a multiple of 16, and three flags
     p + 16  the object; in a free chunk the links fd, bk and, if it is large, fd_nextsize,
             bk_nextsize

@@ -204,7 +204,7 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 @kernel
 def _leave_bins(arena: MallocState, size: int) -> None:
-    """Subtract a chunk that was taken off its list from the counts of binned chunks."""
+    """Subtract a chunk of `size` bytes, now off its list, from `binned` and `binned_chunks`."""
     arena.binned -= size
     arena.binned_chunks -= 1
 

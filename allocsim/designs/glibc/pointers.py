@@ -79,7 +79,8 @@ def allocated_size(heap: Glibc, address: int) -> int:
 def inspect(heap: Glibc, address: int) -> int:
     """Return OK if an object starts at an address; else the Status of the error.
 
-    The object's chunk may be in use, or free in a cache, a fastbin or a bin. Top has no object.
+    The object's chunk may be in use, or free in a cache, a fastbin or a bin. The top chunk has no
+    object.
     """
     if not is_inside(heap, address):
         return Status.UNKNOWN_POINTER

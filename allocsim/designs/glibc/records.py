@@ -35,14 +35,14 @@ class MallocPar(Struct):
     sbrk_base: Int64  # address of the first chunk of the main arena
     tcache_bins: Int64  # number of chunk sizes that are cached
     tcache_count: Int64  # maximum number of chunks of a size in a thread's cache
-    tcache_unsorted_limit: Int64  # chunks: a call that bins more returns a cached one; 0: no limit
+    tcache_unsorted_limit: Int64  # chunks to bin before a cached one is returned; 0: no limit
     tcache_unsorted_count: Int64  # number of chunks that the current call of _int_malloc has binned
     global_max_fast: Int64  # maximum size of a chunk in a fastbin
     narenas: Int64  # number of arenas
     narenas_limit: Int64  # limit of `narenas`; 0: not set yet
     free_list: Int64  # head of the list of arenas without threads, plus 1; 0 if none
     next_to_use: Int64  # arena at which reused_arena starts
-    initialized: Int64  # 1: a thread has called malloc and has the main arena
+    initialized: Int64  # 1: the first thread that called malloc has got the main arena
     threads: Int64  # highest number of a thread that has had a cache, plus 1
     multi_threaded: Int64  # 1: a second thread has begun (SINGLE_THREAD_P is false)
     start: Int64  # address of the first byte of the reservation

@@ -18,8 +18,8 @@ from allocsim.designs.glibc.heaps import slot_address
 from allocsim.designs.glibc.records import Glibc, Kind
 
 NAMES = ("free_chunks", "top", "stacks")
-"""The parts of the heap among which pages without a live object are divided: free chunks (in bins
-or caches) with headers, the tops of arenas, and stack segments."""
+"""The parts of the heap to which pages without a live object belong: free chunks with their headers
+(in bins or in caches), tops of arenas, and stack segments."""
 
 FREE_CHUNKS, TOP, STACKS = range(3)
 """Indexes into NAMES."""

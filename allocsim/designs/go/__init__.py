@@ -9,14 +9,14 @@ malloc of a small object, up to 32,760 bytes:
 1. `size_classes` rounds the size up to one of 67 classes. Requests below 16 bytes share blocks of
    16 bytes (`malloc.malloc_tiny`).
 2. `mcache.next_free_fast` takes the next free slot of the class's cached span. Most calls end here.
-3. If that span has no more free slots, `mcache.refill` replaces it by the first of the other
-   spans of the class with a free slot (`mcentral`), or by a new span.
+3. If that span has no more free slots, `mcache.refill` replaces it by another span of the
+   class that has a free slot (`mcentral`), or by a new span.
 4. A new span's pages come from the page cache, a block of 64 pages, or from the page allocator
    (`mpagealloc`), which uses summaries to find the lowest free run. If no run is long enough, the
    heap grows by chunks of 4 MiB.
-5. If a span was taken and the heap has reached the trigger, the size at which the next collection
-   is due (`mgcpacer`), a collection runs (`mgc`): every span is swept (`mgcsweep`) and the
-   scavenger releases pages (`mgcscavenge`).
+5. If the cached span was replaced and the heap has reached the trigger (`mgcpacer`), a collection
+   runs (`mgc`): every span is swept (`mgcsweep`) and the scavenger releases pages
+   (`mgcscavenge`). The trigger is the size of the heap at which the next collection is due.
 
 A large object has a span of its own. Go has no free; the module `malloc` says what a free means
 here.

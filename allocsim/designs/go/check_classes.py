@@ -147,7 +147,7 @@ def live_slots_are_taken(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def cached_slots_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A class offers only free slots of its cached span, all after the slot taken last."""
+    """`alloc_cache` has only free slots of the cached span, all after the last one allocated."""
     spans = {span.number: span for span in small_spans(heap)}
     for number, central in enumerate(heap.mcentral[1:], start=1):
         offered, word = int(central.alloc_cache) & ALL, int(central.alloc_word)
@@ -169,7 +169,7 @@ def cached_slots_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
 
 
 def dead_objects_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
-    """The counts of dead objects are right: allocated, but neither live nor on a reusable list."""
+    """The pacer counts the dead objects and their bytes, except those on a reusable list."""
     dead, size = 0, 0
     for span in spans_of(heap):
         if not 0 <= span.size_class < len(heap.mcentral):

@@ -2,7 +2,7 @@
 
 Go has no free. The effect of a free depends on the mode. By default the object dies, and a later
 collection finds it. With `freegc`, the next request of the class reuses the object. With `direct`,
-the free takes effect at once, as if the object's span were swept. A call with an address at which
+the free takes effect at once, as if the object's span were swept. A free of an address at which
 no live object starts returns the Status of the error.
 """
 

@@ -54,7 +54,7 @@ def next_free(heap: Go, size_class: int) -> int:
 def _refill_alloc_cache(heap: Go, central: MCentral) -> bool:
     """Load the next word with a free slot into `alloc_cache` (refillAllocCache).
 
-    Returns False if the span has no further free slot; the null span has no slots.
+    Returns False if the cached span has no further free slot, or if no span is cached.
     """
     words = words_of(central.nelems) if central.alloc else 0
     for word in range(central.alloc_word + 1, words):

@@ -1,7 +1,7 @@
 """Freeing of slots; allocation and freeing of large objects.
 
-With `direct`, a slot becomes free at once. With `freegc`, it can be reused at once, unless it is a
-tiny block. Otherwise it counts as dead until the garbage collector frees it.
+With `direct`, a freed slot becomes free at once. With `freegc`, it can be reused at once, unless it
+is a tiny block. In all other cases, it counts as dead until the garbage collector frees it.
 """
 
 from __future__ import annotations

@@ -88,9 +88,10 @@ def gc_start_if_due(heap: Go) -> int:
 
 @kernel
 def _mark_tiny_block(heap: Go) -> int:
-    """Forget the current tiny block; if no part of it is live, mark the block (mcache.releaseAll).
+    """Mark the current tiny block (gcMarkTinyAllocs), then forget it (mcache.releaseAll).
 
-    Returns the address of the block if it was marked, else 0.
+    The collection therefore keeps the block even if none of its parts is live. Returns the address
+    of a block that had no live part, else 0.
     """
     mheap = heap.mheap[0]
     block = mheap.tiny

@@ -133,8 +133,8 @@ def scavenge_assist(heap: Go, growth: int, reused: int) -> None:
 def pace_scavenger(heap: Go, in_use: int, heap_goal: int, last_goal: int) -> None:
     """Set the scavenger's two goals after a collection (gcPaceScavenger).
 
-    The goal for the retained memory is 1.1 times the memory that the next cycle needs. That is
-    estimated as `in_use`, the bytes in spans, times the ratio of two goals of the pacer:
+    The goal for the retained memory is 1.1 times an estimate of the memory that the next cycle
+    needs. The estimate is `in_use`, the bytes in spans, times the ratio of two goals of the pacer:
     `heap_goal` for the next cycle, and `last_goal` for the cycle that has ended. A goal that is not
     exceeded is set to NO_GOAL.
     """

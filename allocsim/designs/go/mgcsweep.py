@@ -25,7 +25,7 @@ from allocsim.designs.go.spans import BITS_SHIFT, TAKEN, page_of, words_of
 from allocsim.designs.go.sys import ones_count64
 
 AHEAD = 8
-"""Number of spans by which a sweep prefetches page map entries."""
+"""A sweep prefetches the page map entry of the span that is this many spans ahead."""
 
 
 @kernel
@@ -125,7 +125,7 @@ def take_all(heap: Go, size_class: int) -> int:
 
 @kernel
 def sort_span(heap: Go, size_class: int, span: int) -> None:
-    """Put a swept span into its set, or free its record if it is empty."""
+    """Put a swept span into its set, or free the span's record if no object is live."""
     live = heap.span_use[span].alloc_count
     if live == 0:
         free_span_record(heap, span)

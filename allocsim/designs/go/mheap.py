@@ -95,7 +95,7 @@ def alloc_to_cache(heap: Go) -> None:
 
 @kernel
 def alloc_span(heap: Go, npages: int, size_class: int) -> int:
-    """Allocate a span of objects and its record; return its number, or 0 (mheap.alloc)."""
+    """Allocate a span and its record; return the number of the span, or 0 (mheap.alloc)."""
     if not can_make_span(heap):
         return 0
     first = alloc_pages(heap, npages)

@@ -1,4 +1,8 @@
-"""The start and the size of an object at an address."""
+"""The start and the size of an object at an address.
+
+By default, a freed object is dead until the garbage collector frees its slot. A tiny block is a
+slot that objects below 16 bytes share; each of these objects is a part of the block.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ from allocsim.designs.go.spans import BITS_SHIFT, CLASS_MASK, SPAN_SHIFT, page_o
 from allocsim.designs.go.sys import shift_left, shift_right, trailing_zeros64
 
 WHOLE = 1 << 16
-"""The entry in `tiny_parts` of a 16-byte block that is one object. In any other entry, bit i says
-whether a live part of the block starts at byte i (i is 0 to 15)."""
+"""The entry in `tiny_parts` of a slot that holds one object of 16 bytes. In the entry of a tiny
+block, bit i says whether a live part of the block starts at byte i (i is 0 to 15)."""
 
 
 @kernel
@@ -25,14 +29,14 @@ def zero_base(heap: Go) -> int:
 def inspect(heap: Go, address: int) -> int:
     """Return OK if an object starts at `address`, else the Status of the error.
 
-    A small object may be dead; a large object must be live.
+    A large object must be live. The slot of a small object may be dead or free.
     """
     return object_status(heap, address)
 
 
 @out_of_line
 def object_status(heap: Go, address: int) -> int:
-    """Return OK if a live object, or a small dead one, starts at `address`; else another Status."""
+    """Return OK if an object starts at `address` (see `inspect`), else the Status of the error."""
     if not 0 <= page_of(heap, address) < len(heap.spans):
         return Status.OK if address == zero_base(heap) else Status.UNKNOWN_POINTER
     span = span_of(heap, address)

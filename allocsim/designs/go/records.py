@@ -30,7 +30,7 @@ class MSpan(Struct):
 
 
 class SpanUse(Struct):
-    """The members of mspan that a collection reads in the order of the sets (mspan).
+    """The members of mspan that a collection reads while following the links of a span set.
 
     They have a table of their own, because 16 bytes for each span of a large heap fit into the
     CPU's caches, and whole records do not.
@@ -97,7 +97,7 @@ class MHeap(Struct):
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     sweeping: Int64  # 1: a sweep is running; the summaries of chunks are updated at its end
-    taken: Int64  # 1: words in gc_bits from live bits to taken bits; 0: live bits serve for both
+    taken: Int64  # words from live bits to taken bits in gc_bits: 1, or 0 if they are the same bits
 
 
 class GcController(Struct):
@@ -110,7 +110,7 @@ class GcController(Struct):
     gc_percent_heap_goal: Int64  # heap_goal if there were no memory limit (gcPercentHeapGoal)
     heap_goal: Int64  # size that the heap should have when the next collection ends
     trigger: Int64  # heap_live at which the next collection starts
-    allocated: Int64  # bytes allocated, not swept; except slots taken since their span was cached
+    allocated: Int64  # bytes of dead and live objects, less slots taken since their span was cached
     runtime_live: Int64  # live bytes of the runtime itself; 0, except to match a real process
     runtime_allocated: Int64  # part of runtime_live that Go's counts of allocated bytes contain
     runtime_mapped: Int64  # bytes of the runtime's memory that `metadata` does not count
@@ -189,7 +189,7 @@ class Go(NamedTuple):
     mspan: Table[MSpan]  # by span number
     span_use: Table[SpanUse]  # by span number
     spans: np.ndarray  # int64, by page: span and class of the page (see `spans.entry_of`)
-    gc_bits: np.ndarray  # int64, by span: 8 pairs of a word of live bits and one of taken bits
+    gc_bits: np.ndarray  # int64, by span: 8 words of live bits, each followed by one of taken bits
     tiny_parts: np.ndarray  # uint32, by 16-byte block: starts of live objects (see `objects.WHOLE`)
     palloc_bits: np.ndarray  # int64, by chunk: 8 words of pages in use, 8 of released pages
     summary: Grid[PallocSum]  # by level, then by chunk (level 0), 8 chunks (1) or 64 chunks (2)

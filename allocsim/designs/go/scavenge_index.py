@@ -48,7 +48,7 @@ def _begin_generation(data: ScavChunkData, gen: int) -> None:
 
 @kernel
 def next_gen(heap: Go) -> None:
-    """Begin a generation; let background searches find the pages freed in the last (nextGen)."""
+    """Begin a generation; let background searches find pages freed in the last one (nextGen)."""
     scavenger = heap.scavenger[0]
     scavenger.gen += 1
     raise_search(heap, BACKGROUND, scavenger.free_hwm)

@@ -21,9 +21,9 @@ from allocsim.designs.go.size_classes import PAGE_SHIFT
 from allocsim.designs.go.sys import ones_count64
 
 BITS_SHIFT = 4
-"""Log2 of the number of words of a span in `gc_bits`: 8 with live bits, each followed by one with
-the taken bits of the same slots. No span in use has more than 512 slots, because requests below 16
-bytes share blocks of 16 bytes."""
+"""Log2 of the number of words that `gc_bits` has for each span: 8 words of live bits, each followed
+by a word of taken bits for the same slots. No span in use has more than 512 slots, because requests
+below 16 bytes share blocks of 16 bytes."""
 
 TAKEN = 1
 """Distance in words from a word of live bits to the word of taken bits for the same slots. All bits

@@ -1,4 +1,4 @@
-"""The spans of a go heap, as units that become free only as a whole (see `designs.Units`).
+"""The units of a go heap: its spans, which become free only as a whole (see `designs.Units`).
 
 Pages outside all spans are free.
 """

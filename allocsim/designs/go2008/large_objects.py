@@ -1,4 +1,4 @@
-"""Large objects and stack segments: whole pages, each in a span of its own (alloclarge).
+"""Large objects and stack segments: each has whole pages in a span of its own (alloclarge).
 
 Invariant: the pages of a free span are all zeros. `free_large` clears the pages that it frees.
 """

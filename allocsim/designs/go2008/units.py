@@ -1,8 +1,8 @@
 """The units of a go2008 heap, for `allocsim explain`: its spans.
 
 A unit is a piece of memory that becomes free only as a whole. A span of small objects never becomes
-free: even if all its objects are freed, these stay on the lists of threads. Requests of other sizes
-can therefore never use the memory of the span.
+free: its freed objects stay on the lists of threads. Requests of other sizes can therefore never
+use the memory of the span.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from allocsim.designs.tcmalloc.span import can_make_spans
 def allocate_pages(heap: Tcmalloc, thread: int, request: int) -> int:
     """Allocate a large object; return its address, or 0 on failure (do_malloc_pages).
 
-    As in the library, the thread gets a cache if it has none, even though large objects bypass it.
+    As in the library, a thread without a cache gets one, although large objects bypass the cache.
     """
     if not create_cache_if_necessary(heap, thread):
         return 0
@@ -117,7 +117,7 @@ def page_status(heap: Tcmalloc, address: int, state: int) -> int:
         return Status.UNKNOWN_POINTER
     record = heap.span[get_descriptor(heap, address)]
     end = record.address + (record.pages << PAGE_SHIFT)
-    # The page map's entry inside a span without a class may be left over from an earlier span.
+    # In a span without a class, page map entries of inner pages may be left over from other spans.
     if record.state != state or not record.address <= address < end:
         return Status.UNKNOWN_POINTER
     return Status.OK if address == record.address else Status.NOT_SPAN_START

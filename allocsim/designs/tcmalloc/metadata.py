@@ -36,9 +36,9 @@ def allocate_record(heap: Tcmalloc, count: int, per_chunk: int) -> bool:
 def allocate_metadata(heap: Tcmalloc, length: int) -> bool:
     """Count `length` bytes, in a new area if the last one has too few left (MetaDataAlloc).
 
-    Returns False if the heap is frozen. If a new area no longer fits into the heap's reservation
-    (its address range), the call still succeeds, but leaves no gap: the reservation holds no
-    metadata, and its size is a setting of allocsim, not a limit of the library.
+    Returns False if the heap is frozen. A new area only leaves a gap in the heap's reservation (its
+    address range). If the gap no longer fits, the call succeeds without it, because the size of the
+    reservation is a setting of allocsim, not a limit of the library.
     """
     if not count_metadata(heap, length):
         return False

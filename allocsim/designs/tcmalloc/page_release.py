@@ -176,9 +176,9 @@ def _is_worth_coalescing(heap: Tcmalloc, pages: int) -> bool:
 def _grow_heap(heap: Tcmalloc, pages: int) -> bool:
     """Obtain `pages` pages from the OS and free them (GrowHeap); return False on failure.
 
-    Only `take_pages` can fail, and it does so before anything changes. The later steps cannot fail:
-    the heap is not frozen if `take_pages` has succeeded, and the table of spans has a row for every
-    page of the reservation.
+    Only `take_pages` can fail, and it does so before anything changes. Metadata is refused only in
+    a frozen heap (see `core.system`), in which `take_pages` fails too. The table of spans has a row
+    for every page of the reservation.
     """
     length = pages << PAGE_SHIFT
     address = take_pages(heap, length)

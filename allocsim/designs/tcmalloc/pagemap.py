@@ -1,4 +1,4 @@
-"""Page map: page number -> span and size class, a radix tree of two levels (src/pagemap.h).
+"""Page map: a radix tree of two levels, page number -> span and size class (src/pagemap.h).
 
 Addresses of 48 bits and pages of 8 KiB leave 35 bits for the page number: 17 bits index the root
 and 18 a leaf (PageMap2). An entry is the span number and, in its low bits, the class of the span's

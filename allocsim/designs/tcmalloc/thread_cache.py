@@ -58,7 +58,7 @@ def pop(heap: Tcmalloc, thread: int, size_class: int) -> int:
 def deallocate(heap: Tcmalloc, thread: int, size_class: int, address: int) -> None:
     """Push a freed object on the thread's list (ThreadCache::Deallocate).
 
-    No test for a thread without a cache is needed: its lists have a `max_length` of 0, so every
+    A thread without a cache needs no special case: its lists have a `max_length` of 0, so every
     free takes the slow path.
     """
     objects, cache = heap.free_list[thread, np.uint64(size_class)], heap.cache[thread]

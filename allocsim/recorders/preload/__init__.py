@@ -35,10 +35,10 @@ IMAGES, FACTS = "images", "facts.json"
 with the measurements made from outside the program."""
 
 MAX_FACTS = 1 << 16
-"""Size in bytes of the file FACTS. A sample of `MemoryWatch` takes at most 50 bytes."""
+"""Size in bytes of the file FACTS. The samples take at most MemoryWatch.MAX_SAMPLES * 50 bytes."""
 
 MAX_DIRECTORY = 400
-"""Maximum bytes of the directory's path, as in source/state.h."""
+"""Maximum length in bytes of the path of the images directory, as in source/state.h."""
 
 MIN_GLIBC = (2, 35)
 """First version of glibc with _dl_find_object, which the library needs to record stacks."""
@@ -73,7 +73,7 @@ def run(request: Request, directory: Path) -> Outcome:
     clock, samples = TickClock(library), MemoryWatch(images)
     variables = preload(library) | {
         "ALLOCSIM_RECORD": str(images),
-        # Always set, because this process may itself be recorded, with other settings.
+        # Set even if empty: allocsim may itself be recorded, and has then inherited other values.
         "ALLOCSIM_RECORD_TSC": "1" if is_tsc_trusted() else "",
         "ALLOCSIM_RECORD_SITES": "1" if request.sites else "",
     }
@@ -142,7 +142,7 @@ def label(directory: Path, process: int) -> str:
 
 RECORDER = Recorder(
     name="preload",
-    summary="all calls, with threads, their ends and times; adds 15 to 30 ns/call",
+    summary="every call with its thread and time, and the ends of threads; adds 15 to 30 ns/call",
     install=INSTALL,
     capabilities=Capabilities(
         threads="yes", thread_ends="yes", reallocs="yes", aligned_calls="yes"

@@ -38,7 +38,8 @@ class LiveWatch:
 
     INTERVAL = 1.0
     SETTLE = 0.1
-    """Seconds that a thread has to finish a record (see `traces.preload.growing`)."""
+    """Seconds between storing the ends of the recording and reading up to them, so that threads can
+    finish their records (see `traces.preload.growing`)."""
 
     def __init__(self, images: Path, clock: TickClock, view: LiveView) -> None:
         """`images` is the directory of the program images (see `traces.preload.layout`)."""
@@ -79,9 +80,9 @@ class LiveWatch:
                 show(LiveFigures(seconds, memory, live, objects, self._stats.events))
 
     def _look(self, image: Image) -> GrowingReader:
-        """Return the reader of `image`, which is a new reader after an exec.
+        """Store where the records of `image` end now (`GrowingReader.look`); return the reader.
 
-        The reader has stored where the image's records end now (see `GrowingReader.look`).
+        A new reader is made for the first image and after each exec.
         """
         if self._reader is None or self._reader.identity != image.identity:
             self._reader = GrowingReader(image.identity)

@@ -202,7 +202,7 @@ def _trace(name: str, description: Description, chunks: Iterator[Any]) -> Trace:
 def _losses(description: Description) -> list[str]:
     """Return sentences about calls that are known to be missing from the trace.
 
-    In a file of an older version, they are made from the counts of dropped calls.
+    Files of older versions have only counts of dropped calls, which this function puts into words.
     """
     if description.losses:
         return [printable(loss) for loss in description.losses]

@@ -53,7 +53,7 @@ class ColumnWriter:
         self._entries += count
 
     def write(self, out: IO[bytes]) -> SiteLayout:
-        """Append the column and the table to `out` if any site is known."""
+        """Append the column and the table of used sites to `out`, if any site is known."""
         table = pruned(self._sites.table, self._used)
         if not np.any(table.node_of):
             return NO_SITES

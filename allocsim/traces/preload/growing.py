@@ -1,6 +1,6 @@
 """Reader of a program image whose program still runs: its files grow while they are read.
 
-`layout` defines program images, lanes, records and stamps.
+`layout` defines program images, lanes, chunks, windows, records and stamps.
 
 A thread reserves room for a record before it writes the record, and may be interrupted in between.
 Therefore `look` stores the current ends of the lanes, and `batches`, which is called some time
@@ -35,7 +35,7 @@ class GrowingLane:
         self.path = path
         self._position = 0  # offset of the first record that is not read
         self._end = 0  # offset up to which records may be read
-        self._words = lane_words(path)  # the words from _start on, which `lane` points to
+        self._words = lane_words(path)  # the words from _start on; a `Lane` points to them
         self._start = 0
 
     def look(self, lane: Lane) -> None:
@@ -47,7 +47,7 @@ class GrowingLane:
         self._end = max(self._start + used, self._position)
 
     def open(self, lane: Lane) -> None:
-        """Let `lane` go on where it was read to, up to the end that `look` has stored."""
+        """Make `lane` continue at its first unread record, up to the end that `look` has stored."""
         self._map_unread()
         chunks, window = self._words.chunks, self._words.window
         position, end = self._position - self._start, self._end - self._start
@@ -60,14 +60,14 @@ class GrowingLane:
         lane.position = lane.start + position
 
     def _offset(self, lane: Lane) -> int:
-        """Return the offset of the position of `lane`."""
+        """Convert the address `lane.position` to an offset."""
         chunks, window = self._words.chunks, self._words.window
         if lane.start == window.ctypes.data:
             return self._start + chunks.nbytes + lane.position - lane.start
         return self._start + lane.position - lane.start
 
     def _map_unread(self) -> None:
-        """Map the lane from the first chunk with unread records on."""
+        """Map the lane again, beginning with the chunk that has the first unread record."""
         self._start = self._position // CHUNK * CHUNK
         self._words = lane_words(self.path, self._start)
 

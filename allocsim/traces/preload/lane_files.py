@@ -1,9 +1,10 @@
-"""The files of a lane: its chunks, and its window, which has the last chunk.
+"""The two files of a lane, a sequence of records that one thread at a time writes (see `layout`).
 
-The recorder maps the window into the program. When the window is full, the recorder appends it to
-the file of the chunks and then clears it. The last word of a window is the number of chunks before
-it. If the file has more chunks than that, the recorder was about to clear the window, and the
-window does not count.
+The window is a file that holds the last chunk, and the recorder maps it into the program. When the
+window is full, the recorder appends the chunk to the other file, which holds all earlier chunks,
+and then clears the window. The last word of a window is the number of chunks before it. If the
+other file has more chunks than that, the recorder had not yet cleared the window, and the window
+does not count.
 
 The program may still run while its lanes are read.
 """
@@ -21,7 +22,8 @@ from allocsim.traces.preload.layout import CHUNK, SLACK
 _WORDS = CHUNK // 8
 
 _ZEROS = 2 * SLACK // 8
-"""More words than the longest record or entry has, because its last words may be 0."""
+"""Number of words copied after the last one that is not 0, because a record, or an entry of lane 0,
+may end with words that are 0. Every record and entry is shorter than this."""
 
 
 class LaneWords(NamedTuple):
@@ -38,7 +40,7 @@ class LaneWords(NamedTuple):
 
     @property
     def number(self) -> int:
-        """Number of chunks. For those of the file, see `count_chunks`."""
+        """Number of chunks, the window included. `count_chunks` counts those before the window."""
         return count_chunks(self.chunks) + self.has_window
 
 
@@ -55,8 +57,8 @@ def has_files(lane: Path) -> bool:
 def lane_words(lane: Path, start: int = 0) -> LaneWords:
     """Return the words of a lane from the offset `start` on, which is a multiple of CHUNK."""
     window, before = _copied_window(window_of(lane))
-    # The file is read after the window. If it then does not have the chunk of the window, the
-    # recorder had not begun to clear the window.
+    # The window is copied before the file is read. If the file then lacks the window's chunk, the
+    # recorder had not begun to clear the window, so the copy is complete.
     chunks = mapped_chunks(lane, start)
     has_window = len(window) > 0 and before >= start + chunks.nbytes
     used = count_used(window) if has_window else 0
@@ -77,7 +79,10 @@ def mapped_chunks(path: Path, start: int) -> Any:
 
 
 def _copied_window(path: Path) -> tuple[Any, int]:
-    """Return the words of a window and the bytes before it; (no words, 0) if it is incomplete."""
+    """Return the words of a window, and the length in bytes of the chunks before it.
+
+    Returns no words and 0 if the window's file does not exist or is shorter than a chunk.
+    """
     if not path.exists():
         return np.zeros(0, np.uint64), 0
     while True:
@@ -92,18 +97,18 @@ def _copied_window(path: Path) -> tuple[Any, int]:
 def count_chunks(words: Any) -> int:
     """Return the number of chunks up to the last one in use, plus one if another follows.
 
-    Up to version 3, this next chunk may be one that the recorder had mapped and counted in the
-    header, but not yet used when the program was killed.
+    In recordings up to version 3 (see `layout`), the recorder may have mapped this next chunk and
+    counted it in the header, but not yet used it when the program was killed.
     """
     used = -(-8 * count_used(words) // CHUNK)
     return min(used + 1, 8 * len(words) // CHUNK)
 
 
 def count_used(words: Any) -> int:
-    """Return the number of words of chunks up to the last word of a record.
+    """Return the number of words up to the last one that is not 0, in an array of whole chunks.
 
-    The words after it are the rest of the last chunk in use, and chunks that the recorder added to
-    the file but did not use.
+    The last SLACK bytes of each chunk have no records and are ignored. The words that are not
+    counted are the rest of the last chunk in use, and chunks that the recorder has not used.
     """
     for start in range(len(words) - _WORDS, -1, -_WORDS):
         # A copy, because a process that is still running may write, and NumPy would then fail.

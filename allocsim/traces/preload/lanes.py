@@ -29,7 +29,10 @@ _STAMP = (1 << 56) - 1
 
 
 class Lane(Struct):
-    """A lane, and the state of the thread that wrote the record before `position`."""
+    """A lane, and the state of the thread that wrote the record before `position`.
+
+    A realloc is open if the first of its two records was read, and the second was not.
+    """
 
     start: Int64  # address of the first chunk, or of the window once the chunks are read
     end: Int64  # address after the last word of the chunks, or of the window
@@ -38,7 +41,7 @@ class Lane(Struct):
     position: Int64  # address of the next record
     stamp: Int64  # stamp of the next record (see `stamp_after`); NEVER: no more records
     thread: Int64  # number of the thread
-    step: Int64  # 0: no realloc is open; 1: its first record is read; 2: parked (`merge._park`)
+    step: Int64  # 0: no realloc is open; 1: one is open; 2: its object is parked (`merge._park`)
     old: Int64  # the address passed to the open realloc
     request: Int64  # the new size, which was passed to the realloc
     stack: Int64  # number of the stack of the realloc; 0: not recorded
@@ -125,7 +128,7 @@ def find_record(state: MergeState, lane: Lane) -> None:
 
 @kernel
 def _enter_window(lane: Lane) -> bool:
-    """Go on with the lane's window; return False if the lane has none, or has entered it."""
+    """Continue in the lane's window; return False if there is no window with unread words."""
     if lane.window == 0:
         return False
     lane.start = lane.position = lane.window

@@ -85,8 +85,8 @@ class Code(IntEnum):
     """A record that was reserved but never written. The number of its words is in place of the
     stamp."""
     TOUCHED = 23
-    """A large block is about to be freed or resized, or the program ends: its address, and the
-    bytes of it that are in memory."""
+    """Written before a large block is freed or resized, and for every live one when the program
+    ends: the address of the block, and how many of its bytes are in memory."""
 
 
 KINDS = {
@@ -176,7 +176,7 @@ class Image(NamedTuple):
     header: Any
     """A record of HEADER."""
     lanes: tuple[Path, ...]
-    """The lanes with records. A path is that of the lane's chunks, without those in the window."""
+    """The lanes with records: the path PID-STAMP.N of each lane N."""
     stacks: Path
     """Lane 0, which has no file if no stack was recorded."""
 
@@ -246,7 +246,7 @@ def mapped_by_program(directory: Path, process: int) -> int:
 def _read_image(path: Path, files: dict[int, Path]) -> Image | None:
     """Return the image whose header is in a file, or None if the file has no complete header.
 
-    `files` are its lanes by number.
+    `files` has the paths of the image's lanes, by lane number.
     """
     with path.open("rb") as file:
         content = file.read(HEADER.itemsize)

@@ -128,10 +128,10 @@ class Stacks:
 
 
 def site_table(image: Image) -> tuple[SiteTable, list[str], list[str]]:
-    """Return the table of call sites, the notes and the losses. A site has the number of its stack.
+    """Return the table of call sites, notes, and sentences on missing stacks.
 
-    The functions and lines are read from the program's files, which may have changed since the
-    recording.
+    A site has the number of its stack. The functions and lines are read from the program's files,
+    which may have changed since the recording.
     """
     stacks = Stacks(image)
     chains, notes = resolve(stacks.places, str(image.stacks))
@@ -147,7 +147,7 @@ def site_table(image: Image) -> tuple[SiteTable, list[str], list[str]]:
 
 
 def _damage(known: int) -> str:
-    """Return the loss for a recording of which only the first `known` stacks can be read."""
+    """Return a sentence on missing stacks, for a recording with only `known` readable stacks."""
     return (
         f"the call sites after the first {counted(known, 'stack')} are unknown: the program has "
         "overwritten a part of the recording"

@@ -30,7 +30,7 @@ class UntouchedBlocks:
 
     MAX_BLOCKS = 1 << 10
     MAX_TEXT = 40 * MAX_BLOCKS
-    """Maximum bytes of the pairs as JSON text."""
+    """Maximum length of the result of `pairs` as JSON text, in bytes."""
 
     def __init__(self) -> None:
         self._begun: dict[int, tuple[int, int]] = {}

@@ -168,7 +168,7 @@ def _end_of_line(scan: CsappScan, position: int) -> int:
 
 LINES = LineFormat(
     scanner=lambda text, state: CsappScan(text, state, records(RepFile)),
-    grammar="0, 2 or 4 numbers, one per line, then a ID SIZE, r ID SIZE or f ID, in decimal",
+    grammar="0, 2 or 4 numbers, one per line, then 'a ID SIZE', 'r ID SIZE' or 'f ID', in decimal",
 )
 
 

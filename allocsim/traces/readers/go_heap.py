@@ -92,7 +92,7 @@ class GoHeap:
             self._slots_of_page.update(slots)
 
     def _slot(self, number: int) -> tuple[int, int]:
-        """Return address and length of the slot that has an object id; the length is 0 if unknown.
+        """Return the address and length of the slot of an object id. An unknown slot has length 0.
 
         A sweep reports the id of a slot. An allocation may report another id: an object of more
         than 512 bytes that has pointers comes after a header of 8 bytes, and a tiny object may be

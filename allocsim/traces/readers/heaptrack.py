@@ -64,7 +64,7 @@ NEWEST_FORMAT = 3
 """Newest known format of interpreted files."""
 
 LAST_UNNUMBERED, ITS_FORMAT = 0x10200, 1
-"""The last version of heaptrack that writes no FORMAT, and the format that this version writes."""
+"""The last version of heaptrack whose files may lack FORMAT, and the format of such a file."""
 
 MIN_SITE_LINE, MIN_BLOCK_LINE = len(b"a 1 1\n"), len(b"+ 0\n")
 """Lengths in bytes of the shortest line that defines a site, and of the shortest allocation."""

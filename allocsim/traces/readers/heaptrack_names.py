@@ -1,7 +1,8 @@
 """Names in heaptrack files: modules, strings and frames.
 
-Raw files (`heaptrack -r`) name modules, and interpreted files, the default, name functions and
-lines. All numbers are hexadecimal. LENGTH, the length of a text, is present only in format 3.
+Raw files (`heaptrack -r`) contain the names of modules. Interpreted files, which heaptrack writes
+by default, contain the names of functions, and line numbers. All numbers are hexadecimal. LENGTH,
+the length of a text, is present only in format 3.
 
 Lines of raw files:
 

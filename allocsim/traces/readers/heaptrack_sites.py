@@ -1,8 +1,9 @@
-"""Allocation sites: invented addresses for heaptrack files that record only the site of a block.
+"""Invent addresses for heaptrack files that record only the allocation site of each block.
 
 A site is a place in the program that allocates blocks of one size. Each site has a FIFO queue of
-its live blocks, and a free removes the oldest block. The numbers of freed blocks are reused, so
-memory use is bounded by the number of live blocks.
+its live blocks, and a free removes the oldest block. A block's address is its number
+times SLOT_SIZE. The numbers of freed blocks are reused, so memory use is bounded by the number of
+live blocks.
 """
 
 from __future__ import annotations

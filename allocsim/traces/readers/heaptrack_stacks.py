@@ -1,8 +1,11 @@
 """Stacks of heaptrack files: a tree of addresses, and the lines that name the addresses.
 
-    t IP PARENT      the next row of the tree: an address and the number of its caller's row. The
+    t IP PARENT      the next row of the tree: IP and the number of the caller's row. The
                      first row is row 1
     m ... s ... x ... i ...   names: see `heaptrack_names`, which parses copies of these lines
+
+In a raw file (`heaptrack -r`), IP is an address. In an interpreted file, heaptrack's default, it is
+the number of an i line.
 
 The tree and the names are collected only if call sites are requested. The site number of a call is
 the row of its stack, or 0 if the stack is unknown or its row is MAX_NODES or higher.

@@ -63,8 +63,7 @@ class DirectorySource:
 
     def _new_streams(self) -> Any:
         """Return the state before the first event of each file."""
-        # `read_events` needs at least one stream. If the directory has no files, it gets an empty
-        # stream.
+        # `read_events` needs at least one stream, so a directory without files gets an empty one.
         streams = records(Stream, max(len(self._arrays), 1))
         streams.number[:] = -1
         for stream, array in zip(streams, self._arrays, strict=False):

@@ -80,7 +80,7 @@ class EventLayout(Struct):
     request: Int64  # the requested bytes; ABSENT for free
     count: Int64  # the number of elements of a calloc; ABSENT for other events
     alignment: Int64  # the alignment in bytes; ABSENT except for aligned calls
-    result: Int64  # 32 bits: what posix_memalign returned, 0 on success; ABSENT for other events
+    result: Int64  # the 32-bit result of posix_memalign, 0 on success; ABSENT for other events
 
 
 _COLUMNS = {

@@ -35,7 +35,7 @@ from allocsim.traces.readers.memray_stacks import MAX_TABLE, decode_stacks
 from allocsim.traces.source import Source
 
 PLAIN, PACKED = b"memray\0", lz4_frame.MAGIC
-"""First bytes of a plain capture, and of one compressed with LZ4, as memray does by default."""
+"""First bytes of a plain capture, and of a capture compressed with LZ4 (memray's default)."""
 
 CUT_AT_START = "it is cut off before its first call"
 """Reason in the error if a capture is cut off so early that memray can read nothing."""

@@ -40,7 +40,8 @@ OTHER_VERSION = (
 )
 
 STACKS, TABLE = "stacks", -1
-"""The argument that requests the stacks, and the allocator of the record before the stacks."""
+"""STACKS: the argument that requests the stacks. TABLE: the allocator number of the last record,
+which the stacks follow."""
 
 COLUMNS = 5
 """Numbers of a record."""
@@ -50,7 +51,7 @@ MAX_ROWS, MAX_NAME = 1 << 20, 1000
 the tree have the number 0."""
 
 BATCH = 1 << 13
-"""Number of records written at a time: 320 KiB."""
+"""Number of records written at a time (320 KiB)."""
 
 MASK = (1 << 60) - 1
 """Mask of the bits of a number that are kept, so that every number fits into an int64. A higher

@@ -1,18 +1,17 @@
 """The text of glibc's mtrace (MALLOC_TRACE, with libc_malloc_debug.so.0 preloaded).
 
-A line is [@ CALLER] and then one of
+A line is = Start, = End, or [@ CALLER] and one of
 
     + PTR SIZE     - PTR     ! PTR SIZE (a realloc that failed)     < OLD, next line: > NEW SIZE
 
-or = Start, or = End. A realloc takes two lines, < and >. The format records neither threads nor
-alignments, and a calloc appears as a malloc of count * size bytes. The caller contains a file name
-with arbitrary characters, so a line is parsed from its end. The caller is an address in one of
-these forms,
+A realloc takes two lines, < and >. The format records neither threads nor alignments, and a calloc
+appears as a malloc of count * size bytes. CALLER contains a file name with arbitrary characters, so
+a line is parsed from its end. CALLER has one of the forms
 
     OBJECT:(SYMBOL+OFFSET)[ADDRESS]      OBJECT:[ADDRESS]      [ADDRESS]
 
-in which ADDRESS is relative to the load address of OBJECT. A call site therefore has only one
-frame. In C++, this is often operator new.
+ADDRESS is the return address, relative to the load address of OBJECT if OBJECT is known. A call
+site has only the frame of ADDRESS, which in C++ is often operator new.
 """
 
 from __future__ import annotations

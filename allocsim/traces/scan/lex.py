@@ -40,7 +40,7 @@ _NIL = word(b"(nil)")
 
 @kernel
 def word_at(state: ScanState, position: int, length: int) -> int:
-    """Return the `length` bytes at `position`, at most 7, as the number that `word` returns."""
+    """Return the `length` (at most 7) bytes at `position` as the number that `word` returns."""
     return load_word(state.text + position) & ((1 << 8 * length) - 1)
 
 

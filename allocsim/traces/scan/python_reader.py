@@ -24,7 +24,7 @@ so that a number that was cut does not look complete."""
 
 
 class PythonReader(Reader):
-    """The calls that the generator `make` yields for this reader, in batches."""
+    """A reader whose calls are yielded by the generator `make(self)`."""
 
     def __init__(self, source: Source, make: Callable[[PythonReader], Iterator[Call]]) -> None:
         super().__init__(source)

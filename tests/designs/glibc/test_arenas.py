@@ -79,7 +79,8 @@ def test_new_heap_has_room_for_the_request_its_header_and_the_padding(
 ) -> None:
     state = make_glibc(mmap_threshold=1 << 30, trim_threshold=1 << 30).state
     arenas(state, 0, 1)
-    chunk = (40 << 20) - 64  # with the heap's header and 32 bytes of top: 16 bytes over 40 MiB
+    # The heap's header (48 bytes), the chunk and a top of 32 bytes sum to 40 MiB + 16 bytes.
+    chunk = (40 << 20) - 64
     malloc(state, chunk - 8, chunk - 8, thread=1)
     newest = slots_of(state, 1)[0]
     assert int(state.heap_info[newest].size_) == (40 << 20) + 4096 + 131_072
@@ -103,7 +104,7 @@ def test_heap_stays_while_the_one_before_it_has_no_room_for_a_top(make_glibc: Ma
     arenas(state, 0, 1)
     malloc(state, 40 << 20, thread=1)
     left = (64 << 20) - int(state.arena[1].top) % (64 << 20)
-    (last,) = malloc(state, left - 32 - 8, thread=1)  # leaves the 32 bytes of the smallest top
+    (last,) = malloc(state, left - 32 - 8, thread=1)  # leaves a top of 32 bytes, the minimum
     (other,) = malloc(state, 1 << 20, thread=1)
     free(state, other)
     assert len(slots_of(state, 1)) == 2

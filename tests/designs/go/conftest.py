@@ -1,4 +1,4 @@
-"""Heaps of the design go in each mode, for tests that read all of their records."""
+"""Heaps of the design `go`, and settings for each of its modes."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Corruptions of a busy heap: at least one for each invariant, with a part of its sentence."""
+"""Corruptions of a busy heap, at least one for each invariant, with parts of the messages."""
 
 from allocsim.core.memory import Reservation
 from allocsim.designs.go import check_classes, check_pages

@@ -45,7 +45,7 @@ def links(state: Go2008, thread: int, size_class: int) -> list[int]:
 
 
 def records(state: Go2008) -> list[bytes]:
-    """Return every record except the last failure and the lists of threads that do not exist."""
+    """Return all records, without the last failure and the free lists of unused threads."""
     system = state.system.copy()
     system.refusal = Status.OK
     return [table.tobytes() for table in (system, *state[1:-1], state.free_list[:4])]

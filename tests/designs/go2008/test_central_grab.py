@@ -103,7 +103,7 @@ def test_reciprocal_divides_every_offset_of_a_chunk_exactly(state: Go2008) -> No
         central_grab(state, 0, size_class)
         span = span_of(state, int(state.free_list[0, size_class].fresh))
         starts = np.arange(0, int(state.span[span].pages) * PAGE, size)
-        # Three offsets of each object suffice: for larger offsets, the quotient is never smaller.
+        # Three offsets of each object suffice, because the quotient never falls as offsets grow.
         for offsets in (starts, starts + 1, starts + size - 1):
             quotients = offsets * state.span[span].reciprocal >> RECIPROCAL_SHIFT
             assert (quotients == offsets // size).all()

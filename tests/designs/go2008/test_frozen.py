@@ -58,7 +58,8 @@ def obtained(state: Go2008) -> list[int]:
 def contents_of(state: Go2008) -> list[object]:
     """Return the records, and the objects of each free list in place of its record.
 
-    A failed memalign may link never-used objects, which changes the record but not the objects.
+    A failed memalign may link objects that were never used. The list's record then changes, but the
+    list has the same objects.
     """
     used = range(len(SIZES))
     lists = [links(state, thread, size_class) for thread in (0, 1) for size_class in used]

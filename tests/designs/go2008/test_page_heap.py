@@ -1,4 +1,4 @@
-"""Page heap of go2008: best fit, split to length, never coalesced, valid after a failure."""
+"""go2008's page heap: best fit; spans are split and never coalesced; valid after a failure."""
 
 import random
 
@@ -47,10 +47,9 @@ def taken(state: Go2008, *lengths: int) -> list[int]:
 
 
 def freed(state: Go2008, *lengths: int) -> list[int]:
-    """Make free spans of exactly these lengths, freed in this order, and no other free span.
+    """Allocate spans of these lengths, then free them in this order; no other span is free then.
 
-    The pages that growth leaves free are allocated too; each span of them must be shorter than
-    LARGE_LIST.
+    Spans that growth leaves free are allocated too. They must be shorter than LARGE_LIST pages.
     """
     spans = taken(state, *lengths)
     while state.static[0].free_pages:

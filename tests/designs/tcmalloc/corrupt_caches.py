@@ -22,7 +22,7 @@ def head_of(state: HeapState, size_class: int, thread: int = 0) -> int:
 
 
 def partial(state: HeapState, size_class: int = SMALL) -> int:
-    """A span of the class that has free objects."""
+    """A span of the class with at least one free object."""
     return listed(state, NONEMPTY_HEAD + size_class)[0]
 
 

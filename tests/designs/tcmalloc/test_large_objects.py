@@ -77,7 +77,8 @@ def test_aligned_pages_are_not_split_in_front(tcmalloc: HeapState) -> None:
         allocate_stack_pages(tcmalloc, PAGE)
     splits = int(tcmalloc.counters[0].splits)
     assert memalign_pages(tcmalloc, PAGE, 2 * PAGE) % (2 * PAGE) == 0
-    assert tcmalloc.counters[0].splits == splits + 2  # the best fit, then the end of the new span
+    # The best fit is split, and then the pages after the object are split off.
+    assert tcmalloc.counters[0].splits == splits + 2
 
 
 Place = Callable[[HeapState], int]

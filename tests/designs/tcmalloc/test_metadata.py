@@ -1,4 +1,4 @@
-"""Metadata comes in chunks for each kind of record, from areas; a frozen heap gets no more."""
+"""Each kind of record has its own chunks, cut from larger areas; a frozen heap gets no metadata."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Page release, from one free list after the other: paced by a counter, and on request."""
+"""Page release by a counter and on request. The free lists take turns."""
 
 import pytest
 

@@ -113,7 +113,7 @@ def test_deleted_records_are_reused_newest_first(mapped: HeapState) -> None:
 def test_span_record_costs_a_chunk_when_the_last_is_full(mapped: HeapState) -> None:
     before, address = mapped.system[0].footprint, int(mapped.system[0].next)
     mapped.page_heap[0].last_span += SPANS_PER_CHUNK - 3
-    # With RESERVED_SPANS, this span takes the last record of the chunk.
+    # The RESERVED_SPANS use records too, so this span takes the last record of the chunk.
     new_span(mapped, address, 1, SpanState.IN_USE)
     assert mapped.system[0].footprint == before
     new_span(mapped, address, 1, SpanState.IN_USE)

@@ -27,7 +27,7 @@ from tests.designs.tcmalloc.cache_lists import (
 from tests.designs.tcmalloc.lookup import cached, class_for
 
 EIGHT = class_for(8)
-"""Like CLASS, a class whose batches have 32 objects; its spans have 1,024 objects."""
+"""A class with batches of 32 objects, as in CLASS. Each of its spans has 1,024 objects."""
 
 LARGE = class_for(32768)
 """A class whose batches have 2 objects; each of its spans has one object."""

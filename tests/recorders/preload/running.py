@@ -1,7 +1,7 @@
 """Run programs under the recorder and an independent counter, and compare the two.
 
-A program image is a process until it calls exec; each exec begins another image. The recorder makes
-a recording of each image. The counter (`counter.c`) writes a page of counters for each image.
+A process runs one program image until it calls exec, which begins another. The recorder makes a
+recording of each image. The counter (`counter.c`) writes a page of counters for each image.
 """
 
 import os

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from allocsim import Heap
+from allocsim.events import Op
 from allocsim.player import Options, replay_trace
 from allocsim.recorders import heaptrack, preload
 from allocsim.recorders.base import Request
@@ -37,6 +38,17 @@ def test_recording_has_an_account_and_can_be_verified(
     with Heap(reserve=RESERVE) as heap:
         profile = replay_trace(heap, trace, Options(verify=True, every=1000))
     assert profile.events >= 4000
+
+
+def test_only_the_calls_of_the_program_are_recorded(record: Record, tmp_path: Path) -> None:
+    """Heaptrack adds an object of libstdc++, of 72,704 bytes."""
+    place = tmp_path / "place"
+    source = "#include <stdlib.h>\nint main(void) { free(malloc(100)); return 0; }\n"
+    compiled_program(place, "tiny", source, "-fno-builtin")
+    ended = record("-o", "out", "--", "./tiny")
+    assert ended.status == 0, ended.err
+    (chunk,) = open_trace(str(place / "out")).chunks
+    assert (chunk.op.tolist(), chunk.request[0]) == ([Op.MALLOC, Op.FREE], 100)
 
 
 HOLDS = """\

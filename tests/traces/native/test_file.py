@@ -211,7 +211,7 @@ class Stop(BaseException):
 
 
 def interrupted(calls: list[Call]) -> Iterator[Any]:
-    """Yield the calls, then Stop."""
+    """Yield the calls, then raise Stop."""
     yield stream_of(calls)
     raise Stop
 

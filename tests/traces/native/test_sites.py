@@ -28,7 +28,7 @@ from tests.traces.streams import streams
 
 
 def layout_of(path: Path) -> SiteLayout:
-    """Return the sizes of the call sites in a file."""
+    """Return the sizes of the parts of a file that store call sites."""
     return parse_layout(path.read_bytes()[:FIXED_SIZE], "it").sites
 
 

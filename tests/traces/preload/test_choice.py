@@ -60,7 +60,10 @@ def test_file_that_is_no_header_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_lanes_of_an_image_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
-    """The name of a lane's file ends in the lane's number. Lane 0 has stacks instead of calls."""
+    """A lane is a sequence of calls that one thread at a time writes. Lane 0 has stacks instead.
+
+    The name of a lane's file ends in the lane's number.
+    """
     image = write_image(tmp_path, *[[]] * 17)
     for ending in ("0", "zz", "1.2"):
         (tmp_path / f"7-{image.identity:x}.{ending}").write_bytes(b"")

@@ -1,4 +1,8 @@
-"""A lane in two files: the chunks, and the window, which the recorder appends to them when full."""
+"""The two files of a lane: one has the last chunk, the other has all earlier chunks.
+
+The file of the last chunk is the window. When the window is full, the recorder appends its chunk to
+the other file, then clears the window (see `lane_files`).
+"""
 
 from itertools import product
 from pathlib import Path
@@ -28,8 +32,9 @@ def chunks_of(count: int) -> list[bytes]:
 def write_lane(directory: Path, count: int, state: str = "window") -> Image:
     """Write a lane as the recorder does; `state` says where the last chunk is.
 
-    "window": in the window only. "copied": also in the file. "cleared": in the file, and the window
-    is cleared, but its number is not yet set. "next": in the file, and the next window is empty.
+    "window": in the window only. "copied": also in the other file. "cleared": in the other file,
+    and the window is cleared but still has the old number of chunks before it. "next": in the other
+    file, and the window is empty and has the new number.
     """
     image = write_image(directory)
     chunks, lane = chunks_of(count), directory / f"7-{IDENTITY:x}.1"
@@ -83,7 +88,7 @@ def test_chunks_that_are_missing_before_the_window_are_counted(tmp_path: Path) -
 
 
 def test_window_without_its_number_is_ignored(tmp_path: Path) -> None:
-    """The program ended, or the disk was full, while the recorder wrote the zeros of the file."""
+    """The program ended, or the disk was full, while the recorder filled the window with zeros."""
     image = write_lane(tmp_path, 1)
     window_of(image.lanes[0]).write_bytes(bytes(CHUNK - 8))
     assert not lane_words(image.lanes[0]).has_window

@@ -42,7 +42,7 @@ def test_lanes_come_in_the_order_of_their_stamps(tmp_path: Path, seed: int) -> N
 
 
 def test_call_has_the_number_of_its_stack(tmp_path: Path) -> None:
-    """A realloc's first record has the stack. Another thread's call precedes its second record."""
+    """A realloc has two records. The first has the stack, and another thread calls in between."""
     one: list[Record] = [
         (Code.MALLOC | WITH_SITE, 1, 0x100, 10, 7),
         (Code.REALLOC | WITH_SITE, 2, 0x100, 20, 8),
@@ -62,7 +62,7 @@ def test_call_has_the_number_of_its_stack(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [1 << 24, (1 << 32) - 1, 1 << 32, (1 << 64) - 1])
 def test_impossible_number_of_a_stack_is_unknown(tmp_path: Path, number: int) -> None:
-    """The program may have overwritten the number. A table of this size would not fit in memory."""
+    """The program may have overwritten the number. A table has fewer than MAX_NODES stacks."""
     lane: list[Record] = [(Code.MALLOC | WITH_SITE, 1, 0x100, 10, number)]
     reader = ImageReader(write_image(tmp_path, lane))
     assert [call.site for batch in reader.batches() for call in batch] == [0]

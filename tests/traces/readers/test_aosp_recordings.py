@@ -1,4 +1,7 @@
-"""AOSP text, read in blocks, has the events of a simple reader, wherever a block or file ends."""
+"""AOSP text, read in blocks, gives the same events as a simple reader.
+
+Blocks and files may end anywhere.
+"""
 
 import gzip
 import random

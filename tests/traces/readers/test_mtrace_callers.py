@@ -1,4 +1,4 @@
-"""Callers in glibc's mtrace: one frame for each address; hostile names are text."""
+"""Callers in recordings of mtrace: one frame each; callers of an unknown form stay as they are."""
 
 from collections import Counter
 

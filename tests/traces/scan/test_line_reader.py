@@ -1,4 +1,4 @@
-"""Text in blocks: batches of calls, complete lines only, notes on a cut end."""
+"""LineReader: blocks of text become batches of calls, and a last line that is cut off is noted."""
 
 import numpy as np
 import pytest
