@@ -252,7 +252,7 @@ class Player:
     def _grow_objects(self, number: int) -> None:
         """Grow the object table to hold the object with id `number`.
 
-        Raises InputError if the id is too large, and EnvironmentLacks without enough memory.
+        Raises InputError if the id is too large, or EnvironmentLacks if there is not enough memory.
         """
         if number >= MAX_OBJECTS:
             raise InputError(

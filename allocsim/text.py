@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 MAX_SHOWN = 80
@@ -23,6 +23,11 @@ _LONG_NAME = re.compile(r"[^\s/]{300,}")
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun: "1 event", "82,717 events"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def reasons_text(counts: Mapping[str, int]) -> str:
+    """Return reasons with their counts, as in "free of NULL (158), overlap (2)"."""
+    return ", ".join(f"{reason} ({count:,})" for reason, count in counts.items())
 
 
 def format_bytes(count: float, decimals: int = 1) -> str:

@@ -26,6 +26,7 @@ from allocsim.core.jit import kernel
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import grown, records
 from allocsim.events import MAX_THREADS, Event, Op, Trace, no_events
+from allocsim.text import reasons_text
 
 NO_END = 1 << 62
 """The value of `last` for a slice that extends to the end of the stream. No stream has this many
@@ -139,8 +140,7 @@ def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
 def _note(subset: Trace, title: str, counts: dict[str, int]) -> None:
     """Add a sentence that lists `counts` by reason, unless all are 0."""
     if any(counts.values()):
-        text = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
-        subset.notes.append(f"{title}: {text}")
+        subset.notes.append(f"{title}: {reasons_text(counts)}")
 
 
 def _new_tables(choice: Choice, objects: int = 1 << 12) -> Tables:

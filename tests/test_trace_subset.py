@@ -104,7 +104,7 @@ def test_cut_drops_the_calls_of_objects_allocated_before() -> None:
     events, piece = taken(CALLS, Choice(first=1, last=6))
     assert events == [(Op.MALLOC, 2, 0, 0, 0), (Op.FREE, 0, 0, 0, 0), (Op.MALLOC, 4, 0, 0, 0)]
     assert piece.dropped == {}
-    assert piece.notes == ["dropped by the cut: born before the cut 2"]
+    assert piece.notes == ["dropped by the cut: born before the cut (2)"]
 
 
 @given(calls=streams, last=st.integers(1, 60))
@@ -127,7 +127,7 @@ def test_calls_of_objects_allocated_before_the_cut_are_counted(
     _, piece = taken(calls, choice)
     _, dropped = slice_of(calls, choice.first, choice.last)
     notes = [note for note in piece.notes if "by the cut" in note]
-    assert notes == ([f"dropped by the cut: born before the cut {dropped:,}"] if dropped else [])
+    assert notes == ([f"dropped by the cut: born before the cut ({dropped:,})"] if dropped else [])
 
 
 @pytest.mark.parametrize(("length", "read"), [(None, 4), (len(CALLS), 2)])
@@ -238,8 +238,8 @@ def test_subset_describes_the_whole_trace() -> None:
     assert (piece.seed, piece.length) == (7, None)
     assert piece.notes == [
         "a note",
-        "dropped by the cut: born before the cut 1",
-        "dropped or repaired in the whole trace: overlap 2,000",
+        "dropped by the cut: born before the cut (1)",
+        "dropped or repaired in the whole trace: overlap (2,000)",
     ]
 
 

@@ -100,7 +100,9 @@ _OPTIONS = (
         "the available memory.",
     ),
     reserve_option,
-    click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job."),
+    click.option(
+        "--seed", type=CountType(0, 2**62), help="Random seed; overrides the seed of a job file."
+    ),
     keep_settings_option,
 )
 
@@ -142,7 +144,7 @@ def require_not_measuring(for_results: Sequence[str]) -> None:
     """
     names = [option.name or "" for option in click.get_current_context().command.params]
     measuring = [name for name in names if name not in for_results]
-    require_not_given(*measuring, needs="a WORKLOAD; it does not apply to saved results")
+    require_not_given(*measuring, needs="a WORKLOAD, and does not apply to saved results")
 
 
 def require_not_given(*names: str, needs: str) -> None:

@@ -111,7 +111,7 @@ _OPTIONS = (
     click.option(
         "--classes",
         is_flag=True,
-        help="Also show the size classes and, if the design limits them, the thread caches.",
+        help="Also show the size classes, and the thread caches if the design limits their size.",
     ),
     click.option(
         "--native-counters",
@@ -122,8 +122,9 @@ _OPTIONS = (
         "--at",
         type=MomentType(),
         metavar="MOMENT",
-        help="Show the heap at peak, live-peak, worst (largest footprint - live), end, after N "
-        "events, at 50% of them, or at a time (3.5s). The workload is replayed a second time.",
+        help="Also show the heap at one moment: peak, live-peak, worst (when footprint minus live "
+        "is largest), end, a number of events, a share of all events (50%), or a time (3.5s). For "
+        "this, the workload is replayed again.",
     ),
     click.option("--json", is_flag=True, help="Print the result as one JSON object."),
     click.option("--export-json", type=OutputType(), help="Write the result as JSON to a file."),

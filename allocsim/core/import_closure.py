@@ -3,9 +3,8 @@
 A kernel depends on the import closure of its module: the module itself and every module that it
 imports, directly or not. All import statements count, including those in functions, so the result
 does not depend on what a process happens to have loaded. `from package import name` counts the
-package and, if there is such a module, `package.name`. The parent package of an imported module
-counts only if it is itself imported by name, because no kernel depends on the code in a package's
-`__init__`.
+package and, if there is such a module, `package.name`. `import package.name` counts the module
+without its package.
 
 A module's digest is computed from its syntax tree, without docstrings and without code that only
 type checkers read, so editing a comment changes no digest.

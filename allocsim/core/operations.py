@@ -120,7 +120,7 @@ def flush_deferred_writes(heap: HeapState) -> int:
 
 @operation
 def prefetch(heap: HeapState, address: int, near: bool) -> int:
-    """Prefetch the records that a later free of the object at `address` reads. Returns a Status.
+    """Prefetch the records that the object at `address` needs when it is freed. Returns a Status.
 
     If there are many objects, the driver calls this operation twice before an event: first with
     `near` False, then with `near` True. By the second call, the records that the first call

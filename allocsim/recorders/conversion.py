@@ -17,7 +17,7 @@ from allocsim.program_run import ProgramRun
 from allocsim.recorders.base import Recorder, Request
 from allocsim.recorders.guard import capabilities_here
 from allocsim.recorders.program import Outcome
-from allocsim.text import counted, format_bytes
+from allocsim.text import counted, format_bytes, reasons_text
 from allocsim.traces import open_trace
 from allocsim.traces.native.file import write_trace
 from allocsim.traces.reasons import REASONS, Reason
@@ -169,11 +169,10 @@ def _summary(out: Path, seconds: float, recorded: int) -> str:
     """
     with closing(open_trace(str(out))) as written:
         events = written.length or 0
-        dropped = ", ".join(f"{reason} {count:,}" for reason, count in written.dropped.items())
         return (
             f"wrote {out}: {counted(events, 'event')}, {format_bytes(out.stat().st_size)} "
             f"(recording: {format_bytes(recorded)}), in {seconds:.2f} s"
             + "".join(f"; incomplete: {loss}" for loss in written.losses)
             + "".join(f"; {note}" for note in written.notes)
-            + (f"; dropped: {dropped}" if dropped else "")
+            + (f"; dropped: {reasons_text(written.dropped)}" if written.dropped else "")
         )

@@ -11,7 +11,7 @@ from itertools import pairwise
 from allocsim.events import Trace
 from allocsim.profile import Profile
 from allocsim.reports import Result
-from allocsim.text import counted, format_bytes
+from allocsim.text import counted, format_bytes, reasons_text
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HEIGHTS = "▁▂▃▄▅▆▇█"
@@ -54,12 +54,7 @@ def dropped_calls(trace: Trace) -> str:
     """Return the counts of dropped and repaired calls by reason, or "" if all are 0."""
     if not trace.dropped:
         return ""
-    return "dropped or repaired calls: " + reasons_of(trace)
-
-
-def reasons_of(trace: Trace) -> str:
-    """Return the reasons for dropping or repairing calls, each with its count."""
-    return ", ".join(f"{name} {count:,}" for name, count in trace.dropped.items())
+    return "dropped or repaired calls: " + reasons_text(trace.dropped)
 
 
 def percent(part: int, whole: int) -> str:

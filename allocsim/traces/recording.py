@@ -20,7 +20,7 @@ from allocsim.traces.prefetch import read_ahead
 from allocsim.traces.reader import Reader
 from allocsim.traces.reasons import REASONS, Reason
 
-SELECT_PROCESS = " (select one with --process PID)"
+SELECT_PROCESS = " (select a process with --process PID)"
 """End of the note on dropped processes. `allocsim record` replaces this text, because
 the command has no option --process."""
 
@@ -70,7 +70,7 @@ def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any
     if ids.state[0].processes:
         trace.processes.update(_other_processes(ids))
         trace.notes.append(
-            f"using process {ids.state[0].process} only; dropped the calls of "
+            f"using process {ids.state[0].process} only; dropped calls of other processes: "
             f"{_most_calls(trace.processes)}{SELECT_PROCESS}"
         )
 

@@ -108,7 +108,7 @@ def test_replay_of_a_recording(run: Run, file: File) -> None:
     first = ended.out.splitlines()[0]
     assert first.startswith("my.txt on glibc: 3 events, ")
     assert first.endswith(" ns/event; --design selects another allocator")
-    assert "dropped or repaired calls: free of unknown 1" in ended.out
+    assert "dropped or repaired calls: free of unknown (1)" in ended.out
 
 
 @pytest.mark.parametrize("name", ["glibc", "go2008"])
@@ -126,7 +126,8 @@ def test_replay_takes_a_format_and_a_process(run: Run, file: File) -> None:
     assert (found["format"], found["events"]) == ("valgrind", 2)
     assert run("replay log --format valgrind").err.splitlines() == [
         "note: skipped lines that are not in the format: 1",
-        "note: using process 7 only; dropped the calls of 8 (2) (select one with --process PID)",
+        "note: using process 7 only; dropped calls of other processes: 8 (2) "
+        "(select a process with --process PID)",
         f"warning: {NO_THREADS}",
     ]
 
@@ -152,7 +153,7 @@ def test_unknown_format_suggests_the_nearest(run: Run, file: File) -> None:
 
 
 def test_replay_on_one_thread_uses_one_cache(run: Run, file: File) -> None:
-    """A thread reuses an object that another thread has freed only if both share a cache."""
+    """Only if two threads share a cache does one reuse an object that the other has freed."""
     file("my.txt", "1: malloc 0x10 5\n1: free 0x10\n2: malloc 0x20 5\n")
     line = "replay my.txt --design go2008"
     refills = {

@@ -171,7 +171,7 @@ def test_saved_results_are_not_measured_again(run: Run, file: Write, option: str
     file("a.json", result(MIB))
     ended = run(f"compare a.json a.json {option}")
     assert ended.status == 2
-    assert f"{option.split()[0]} needs a WORKLOAD; it does not apply to saved results" in ended.err
+    assert f"{option.split()[0]} needs a WORKLOAD, and does not apply to saved results" in ended.err
 
 
 def test_one_saved_result_is_not_a_workload(run: Run, file: Write) -> None:

@@ -73,7 +73,7 @@ REFUSED = {
     "tolerance of a workload": ("compare trace.txt --tolerance 1%", "needs two results"),
     "result that is not measured": (
         "check ok.json --max-ns 5 --on tcmalloc",
-        "--on needs a WORKLOAD; it does not apply to saved results",
+        "--on needs a WORKLOAD, and does not apply to saved results",
     ),
     "timeout nan": ("compare trace.txt --timeout nan", "invalid time 'nan'"),
     "timeout inf": ("check trace.txt --max-ns 5 --timeout inf", "invalid time 'inf'"),

@@ -40,7 +40,7 @@ def test_info_shows_what_is_in_a_trace(run: Run, text: Path) -> None:
     ended = run("trace info mine.txt")
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith("mine.txt (aosp): 6 events, 2 threads\n")
-    assert "dropped or repaired calls: free of NULL 1, free of unknown 1" in ended.out
+    assert "dropped or repaired calls: free of NULL (1), free of unknown (1)" in ended.out
 
 
 def test_info_takes_a_job_too(run: Run, file: File) -> None:

@@ -14,7 +14,7 @@ INVALID = {
     "cutsize.txt": "line 2, the last, has no newline and may be cut off, so it was dropped: "
     "'1: malloc 0x20 104'",
     "ltf.txt": "the heaps of several processes are mixed: 27632 (304), 27633 (110); select one "
-    "(--process PID)",
+    "with --process PID",
 }
 """Recordings, each with the reason why it is not valid."""
 

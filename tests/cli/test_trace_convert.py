@@ -33,7 +33,7 @@ def test_converted_trace_has_the_same_figures(run: Run, text: Path, name: str) -
     assert (ended.status, ended.out) == (0, "")
     assert re.fullmatch(
         rf"wrote {name}: 6 events, [\d.]+ K?i?B; "
-        r"dropped or repaired: free of NULL 1, free of unknown 1\n",
+        r"dropped or repaired: free of NULL \(1\), free of unknown \(1\)\n",
         ended.err,
     )
     found, expected = figures(run, name), figures(run, "mine.txt")

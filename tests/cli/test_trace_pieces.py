@@ -9,8 +9,8 @@ def test_cut_writes_a_slice(run: Run, text: Path) -> None:
     ended = run("trace cut mine.txt out.allocsim --from 1 --to 5")
     assert (ended.status, ended.out) == (0, "")
     assert ended.err == (
-        "note: dropped by the cut: born before the cut 1\n"
-        "note: dropped or repaired in the whole trace: free of NULL 1, free of unknown 1\n"
+        "note: dropped by the cut: born before the cut (1)\n"
+        "note: dropped or repaired in the whole trace: free of NULL (1), free of unknown (1)\n"
         "wrote out.allocsim: 3 events, 12.0 KiB\n"
     )
     found = info(run, "out.allocsim")

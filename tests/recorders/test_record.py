@@ -195,7 +195,7 @@ def test_each_child_has_a_file_of_its_own(record: Record, tmp_path: Path) -> Non
     written = {path.name for path in (tmp_path / "place").glob("*.allocsim")}
     assert len(written) == 3
     assert "sh.allocsim" in written
-    assert "select one with --process" not in ended.err
+    assert "select a process with --process" not in ended.err
     assert all(f"wrote {name}: " in ended.err for name in written)
     assert all(allocations(tmp_path / "place" / name) > 10 for name in written)
 

@@ -39,7 +39,7 @@ def test_next_recorder_is_used_where_the_first_does_not_work(
     )
     assert "out: 1 event, " in lines[4]
     assert "(recording: 2.0 KiB)" in lines[4]
-    assert lines[4].endswith("dropped: free of NULL 1,234")
+    assert lines[4].endswith("dropped: free of NULL (1,234)")
 
 
 def test_last_recorder_that_does_not_work_is_an_error(

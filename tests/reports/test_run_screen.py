@@ -144,7 +144,7 @@ def test_dropped_calls_are_counted(nothing: Result, capsys: pytest.CaptureFixtur
         out = in_pipe(nothing, capsys)
     finally:
         nothing.trace.dropped.clear()
-    assert "dropped or repaired calls: free of unknown 1,234" in out
+    assert "dropped or repaired calls: free of unknown (1,234)" in out
     assert "dropped" not in in_pipe(nothing, capsys)
 
 

@@ -65,7 +65,7 @@ def test_screen_shows_the_figures(
         "freed by a thread other than the last to allocate or resize the object: 1 (50.0%)" in shown
     )
     assert "never freed: 3 objects, 1.9 MiB" in shown
-    assert "dropped or repaired calls: overlap 2, free of NULL 1,000" in shown
+    assert "dropped or repaired calls: overlap (2), free of NULL (1,000)" in shown
 
 
 def test_narrow_screen_has_no_bars_in_histograms(

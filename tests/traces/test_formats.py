@@ -129,14 +129,18 @@ def test_first_process_is_used_and_the_others_are_named() -> None:
     assert [event[1] for event in events] == [1]
     assert trace.dropped == {"other process": 3}
     assert trace.notes == [
-        "using process 1 only; dropped the calls of 2 (2), 3 (1) (select one with --process PID)"
+        "using process 1 only; dropped calls of other processes: 2 (2), 3 (1) "
+        "(select a process with --process PID)"
     ]
 
 
 def test_note_names_the_processes_with_most_calls() -> None:
     lines = b"".join(b"%d 1 malloc(1)=0x10\n" % pid for pid in (1, *range(2, 9), 8))
     _, trace = read_bytes(lines, format_named("logalloc", FORMATS))
-    assert "calls of 8 (2), 2 (1), 3 (1), 4 (1), 5 (1) and 2 more (select" in trace.notes[0]
+    assert (
+        "calls of other processes: 8 (2), 2 (1), 3 (1), 4 (1), 5 (1) and 2 more (select"
+        in trace.notes[0]
+    )
 
 
 def test_chosen_process_without_calls_is_an_error() -> None:

@@ -93,8 +93,8 @@ class ThreadedReplay:
         """
         self._stage.function[:] = function
         self._stage.times[: len(self._steps)] = self._steps.time
-        # Not for the first replay: `__init__` has reset the state, and the arrays that a reset
-        # creates would count as memory of the replay.
+        # Before the first replay, the state is reset already (by `__init__`), and the arrays that a
+        # reset creates would count as memory of the replay.
         if self._has_run:
             self._reset()
         self._has_run = True
@@ -190,7 +190,7 @@ class _Tables:
         return control
 
     def stages(self, stacks: Stacks) -> list[Stage]:
-        """Return the Stage (the state of the kernel) of each thread."""
+        """Return the Stage (the state of the compiled code) of each thread."""
         self.control[0].attributes = stacks.attributes.address
         free_stacks = _zeros(np.int64, stacks.count)
         function = _zeros(np.int64, len(FUNCTIONS))

@@ -14,8 +14,7 @@ from allocsim.cli.output_files import require_writable
 from allocsim.cli.progress import watched
 from allocsim.errors import InputError
 from allocsim.events import Op, Trace, closing_chunks, not_empty
-from allocsim.reports.phrases import reasons_of
-from allocsim.text import counted, format_bytes
+from allocsim.text import counted, format_bytes, reasons_text
 from allocsim.trace_history import History, collect_history
 from allocsim.trace_stats import TraceStats, collect_stats
 from allocsim.trace_subset import Choice, subset_of
@@ -99,7 +98,7 @@ def _log_written(trace: Trace, path: Path, count: _Count) -> None:
         log(f"warning: the recording is incomplete: {loss}")
     size = format_bytes(path.stat().st_size)
     line = f"wrote {path}: {counted(count.events, 'event')}, {size}"
-    log(f"{line}; dropped or repaired: {reasons_of(trace)}" if trace.dropped else line)
+    log(f"{line}; dropped or repaired: {reasons_text(trace.dropped)}" if trace.dropped else line)
 
 
 def _log_notes(trace: Trace) -> None:

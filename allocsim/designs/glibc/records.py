@@ -81,7 +81,7 @@ class HeapInfo(Struct):
     """A heap of an arena other than the main one (heap_info), in a 64 MiB slot of addresses."""
 
     ar_ptr: Int64  # its arena; 0 if no heap is in the slot (the main arena, number 0, has no heaps)
-    prev: Int64  # slot + 1 of the arena's previous heap, or of the next unused slot; 0 if none
+    prev: Int64  # in use: slot of the arena's previous heap + 1; unused: next unused slot + 1; or 0
     size_: Int64  # bytes in use, from the slot's start
     mprotect_size: Int64  # maximum of size_
 
@@ -105,7 +105,7 @@ class Kind(IntEnum):
     """The use of a range of addresses at the end of the reservation."""
 
     UNUSED = 0
-    """No range starts here, or the range is about to be used or freed."""
+    """No range starts at this page, or its use is about to change."""
     FREE = 1
     CHUNK = 2
     """The mapping of one chunk."""
@@ -116,7 +116,7 @@ class Kind(IntEnum):
 
 
 class Mapping(Struct):
-    """A range of pages. Its number is the index of its record: the number of its first page + 1."""
+    """A range of pages. The index of its record is 1 more than the number of its first page."""
 
     pages: Int64  # length
     kind: Int64  # a Kind

@@ -51,7 +51,7 @@ def objects_are_free_once(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
         if outside[span.number] > span.refcount:
             yield (
                 f"span {span.number} has refcount {span.refcount}, but {outside[span.number]} of "
-                f"its objects are free elsewhere"
+                f"its objects are on free lists outside the span"
             )
 
 

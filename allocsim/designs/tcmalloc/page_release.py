@@ -29,8 +29,8 @@ MIN_SYSTEM_ALLOC = 128
 """Minimum heap growth in pages: 1 MiB (kMinSystemAlloc)."""
 
 DEFAULT_RELEASE_DELAY = 1 << 18
-"""Number of pages (2 GiB) to be freed before the first attempt to release a span. If an attempt
-releases nothing, as many pages are to be freed before the next one."""
+"""Number of pages (2 GiB) to be freed before the first attempt to release a span. After an
+attempt that releases nothing, the same number is to be freed before the next attempt."""
 
 MAX_RELEASE_DELAY = 1 << 20
 """Maximum number of pages to be freed between two releases."""
@@ -176,9 +176,9 @@ def _is_worth_coalescing(heap: Tcmalloc, pages: int) -> bool:
 def _grow_heap(heap: Tcmalloc, pages: int) -> bool:
     """Obtain `pages` pages from the OS and free them (GrowHeap); return False on failure.
 
-    Only `take_pages` can fail, and it does so before anything changes. Metadata is refused only in
-    a frozen heap (see `core.system`), in which `take_pages` fails too. The table of spans has a row
-    for every page of the reservation.
+    Only `take_pages` can fail, and it does so before anything changes. Afterwards the metadata can
+    be allocated too, since that fails only in a frozen heap (see `core.system`), where `take_pages`
+    has already failed. `new_span` cannot fail: its table has a row for every page.
     """
     length = pages << PAGE_SHIFT
     address = take_pages(heap, length)

@@ -168,8 +168,9 @@ class WlReader(Reader):
     def _bad_code(self, position: int) -> TraceError:
         """Return the error for bytes that are not a valid call."""
         return TraceError(
-            f"{self.source.name}, byte {position}: not a call, a call that is cut off, or a slot "
-            f"or sync above the header's maximum; expected one of {CODES}, and its operands"
+            f"{self.source.name}, byte {position}: no valid call (unknown code, missing bytes, or "
+            f"a slot or sync number above the header's maximum); expected one of {CODES}, followed "
+            "by the operands of the call"
         )
 
 

@@ -205,10 +205,10 @@ class Parser:
         if len(self.calls) > len(frequent):
             ids += f" and {len(self.calls) - len(frequent)} more"
         if self.has_children:
-            return f"the heaps of several processes are mixed: {ids}; select one (--process PID)"
+            return f"the heaps of several processes are mixed: {ids}; select one with --process PID"
         return (
             "processes are not distinguished from threads; these are taken for threads: "
-            f"{ids} (to select one as a process: --process PID)"
+            f"{ids} (--process PID selects one as a process)"
         )
 
 

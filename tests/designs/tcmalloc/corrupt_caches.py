@@ -95,7 +95,7 @@ def object_lost_from_a_span(state: HeapState, memory: Reservation) -> None:
     record.objects = load_word(int(record.objects))
 
 
-@breaks(check_caches.objects_are_free_once, "are free elsewhere")
+@breaks(check_caches.objects_are_free_once, "are on free lists outside the span")
 def refcount_below_the_free_objects(state: HeapState, memory: Reservation) -> None:
     for span in spans_of(state).values():
         if span.size_class == SMALL:

@@ -161,7 +161,7 @@ BROKEN = {
 @pytest.mark.parametrize(("stream", "place"), BROKEN.values(), ids=BROKEN)
 def test_broken_stream_is_named_by_its_byte(tmp_path: Path, stream: bytes, place: int) -> None:
     place += len(header([0]))
-    with pytest.raises(TraceError, match=rf"trace\.wl, byte {place}: not a call"):
+    with pytest.raises(TraceError, match=rf"trace\.wl, byte {place}: no valid call"):
         rows(tmp_path, workload(stream))
 
 
@@ -172,7 +172,7 @@ def test_deadlock_is_an_error(tmp_path: Path) -> None:
 
 def test_overlapping_streams_end(tmp_path: Path) -> None:
     content = header([len(header([0] * 50))] * 50) + code(2, 1, 5) * 1000 + b"\1"
-    with pytest.raises(TraceError, match="not a call"):
+    with pytest.raises(TraceError, match="no valid call"):
         rows(tmp_path, content)
 
 
@@ -197,7 +197,7 @@ def test_impossible_header_is_an_error(tmp_path: Path, content: bytes) -> None:
 def test_broken_header_is_named_by_its_byte(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "trace.wl"
     path.write_bytes(content)
-    with pytest.raises(TraceError, match=r"trace\.wl, byte \d: not a call"):
+    with pytest.raises(TraceError, match=r"trace\.wl, byte \d: no valid call"):
         read(path, "glibc-wl")
 
 

@@ -36,7 +36,7 @@ def records_of(path: Path) -> list[tuple[int, int, int, int]]:
 
 
 def count(records: list[tuple[int, int, int, int]]) -> tuple[Count, int]:
-    """Count the calls, without mappings; return the count, and the number of unknown frees."""
+    """Count the calls, except mmap and munmap, and the frees of unknown addresses."""
     counted, unknown = Count(), 0
     for allocator, _, address, size in records:
         if allocator in (1, 5):
@@ -82,7 +82,7 @@ def test_container_and_pipe_make_no_difference(tmp_path: Path) -> None:
 
 
 def test_capture_that_is_cut_off_is_read_with_a_loss_or_refused(tmp_path: Path) -> None:
-    """memray reads all blocks except the last one."""
+    """memray reads the compressed blocks before the one that is cut off."""
     records_of(PYTHON)
     content, path = PYTHON.read_bytes(), tmp_path / "cut.bin"
     path.write_bytes(content[: len(content) // 2])
