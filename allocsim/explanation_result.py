@@ -114,5 +114,5 @@ class ExplanationResult:
         moment = self.moment
         return (
             f"{self.trace.name} on {self.explanation.subject}, at {when(moment)}: "
-            f"{format_bytes(moment.footprint)} for {format_bytes(moment.live)} live"
+            f"footprint {format_bytes(moment.footprint)}, live {format_bytes(moment.live)}"
         )

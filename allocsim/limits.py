@@ -115,7 +115,7 @@ def _reason(figure: Figure, figures: SubjectFigures) -> str:
 NO_TIME = "it was not measured: designs are timed on one thread only (--threads one)"
 """The reason why a design may have no time: simulated threads do not contend for locks."""
 
-NOT_MEASURED = "in the baseline but not measured: add it to --on"
+NOT_MEASURED = "the allocator is in the baseline but was not measured; add it to --on"
 """The reason why the figures of a subject are missing if only the baseline has the subject."""
 
 

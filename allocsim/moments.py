@@ -26,6 +26,11 @@ from allocsim.recorded_times import event_at_time
 NAMES = ("peak", "live-peak", "worst", "end", "mean")
 """The moments of a replay, in the order in which they are shown."""
 
+EXPECTED = (
+    "peak, live-peak, worst, end, a number of events, a share of the events (50%), or a time (3.5s)"
+)
+"""What a user may give as a moment, for error messages."""
+
 MIN_LIVE_SHARE = 20
 """The end can be `worst` only if at least mean live / MIN_LIVE_SHARE bytes are live then."""
 
@@ -107,10 +112,7 @@ def parse_moment(text: str) -> Choice:
         return Seconds(float(time[1]) / (1000 if time[2] == "ms" else 1))
     number = parse_count(text)
     if number is None or number < 0:
-        raise InputError(
-            f"invalid moment '{text}'; expected {', '.join(NAMES)}, a number of events, a share of "
-            "the events as in 50%, or a time as in 3.5s"
-        )
+        raise InputError(f"invalid moment '{text}'; expected {EXPECTED}")
     return number
 
 
@@ -131,7 +133,7 @@ def event_at(
     else:
         event = int(chosen * last) if isinstance(chosen, Share) else chosen
     if event is None:
-        raise InputError("the mean is not a single moment; use peak, live-peak, worst, end or N")
+        raise InputError(f"the mean is not a single moment; expected {EXPECTED}")
     if event > last:
         raise InputError(f"event {event} is after the last one, {last}")
     return event

@@ -59,7 +59,7 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """The figures in one sentence without its full stop."""
-        recorder = f"; another {format_bytes(self.recorder_memory)} of {self.recorder} not counted"
+        recorder = f"; {format_bytes(self.recorder_memory)} of {self.recorder} itself left out"
         served = f"; malloc of {Path(self.malloc).name}" if self.malloc else ""
         times = f"{self.seconds:.2f} s" + (f" under {self.recorder}" if self.recorder else "")
         return printable(

@@ -39,7 +39,8 @@ def replay_error(stop: Stop, event: Any, heap: Heap, run: Run, bound: MemoryBoun
         return _refusal(where, heap, run, bound)
     if stop == Stop.BAD_EVENT:
         return InputError(
-            f"{where} frees or resizes an object that is not live, or allocates a live object"
+            f"{where} frees or resizes an object that is not live, or allocates an object that is "
+            "already live"
         )
     return Corruption(f"{where}: {FAILURES[stop]}")
 

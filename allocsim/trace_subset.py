@@ -133,7 +133,9 @@ def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
     sites.end()
     _note(subset, "dropped by the cut", {BORN_BEFORE: int(state.born_before)})
     if state.freezes:
-        subset.notes.append("the heap is not frozen: freezing is valid for the whole trace only")
+        subset.notes.append(
+            "the part does not freeze the heap, because a freeze is valid only for the whole trace"
+        )
     _note(subset, "dropped or repaired in the whole trace", whole.dropped)
 
 

@@ -165,7 +165,7 @@ def test_limit_that_is_exceeded_is_an_error() -> None:
 
 
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
-    "touch": (lambda: allocsim.replay(JOB, touch="all"), "touch is 'all' .* expected none, first"),
+    "touch": (lambda: allocsim.replay(JOB, touch="all"), "touch is 'all' .* one of: none, first"),
     "threads": (lambda: allocsim.replay(JOB, threads="two"), "threads is 'two' .* recorded, one"),
     "limit": (lambda: allocsim.replay(JOB, limit=-1), "replay: limit is -1"),
     "limit of no machine": (

@@ -125,7 +125,7 @@ def test_regression_up_to_the_tolerance_is_allowed() -> None:
 def test_missing_or_failed_subject_fails() -> None:
     gone = check_baseline([BASE], [SubjectFigures("y", 1.0, 1.0, 0.0, 1.0)], STRICT)
     assert [found.holds for found in gone] == [False] * 3
-    assert "in the baseline but not measured: add it to --on" in gone[0].text
+    assert "is in the baseline but was not measured; add it to --on" in gone[0].text
     failed = check_baseline([BASE], [SubjectFigures("x", failure="hung")], STRICT)
     assert "hung" in failed[0].text
 

@@ -85,7 +85,7 @@ def test_imported_numpy_is_left_alone() -> None:
 def test_bad_variable_of_numpy_is_3_without_a_traceback(names: tuple[str, ...]) -> None:
     ended = process("random", "--ops", "100", env=ENVIRONMENT | dict.fromkeys(names, "SSE2"))
     assert (ended.status, ended.out) == (3, "")
-    assert ended.err.startswith("allocsim: error: cannot load a module of Python: ")
+    assert ended.err.startswith("allocsim: error: cannot load a Python module: ")
     assert all(name in ended.err for name in names)
 
 

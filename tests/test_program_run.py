@@ -27,8 +27,8 @@ def program_run(**more: Any) -> ProgramRun:
 
 def test_text_names_every_figure() -> None:
     assert program_run().text == (
-        "peak 30.0 MiB of anonymous memory (2.0 MiB not from malloc; another 32.0 KiB of preload "
-        "not counted); 1.25 s under preload, 2.50 s of CPU time; 9 threads at once, on 2 cores; "
+        "peak 30.0 MiB of anonymous memory (2.0 MiB not from malloc; 32.0 KiB of preload itself "
+        "left out); 1.25 s under preload, 2.50 s of CPU time; 9 threads at once, on 2 cores; "
         "malloc of libc.so.6"
     )
 

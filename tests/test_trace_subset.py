@@ -227,7 +227,9 @@ def test_same_seed_keeps_the_same_and_another_seed_others() -> None:
 def test_sample_is_not_frozen_and_a_note_says_so() -> None:
     events, piece = taken([malloc(0, 1), Call(Op.FREEZE), free(0)], Choice(keep=ALL - 1))
     assert Op.FREEZE not in [event[0] for event in events]
-    assert piece.notes == ["the heap is not frozen: freezing is valid for the whole trace only"]
+    assert piece.notes == [
+        "the part does not freeze the heap, because a freeze is valid only for the whole trace"
+    ]
 
 
 def test_subset_describes_the_whole_trace() -> None:

@@ -137,13 +137,13 @@ def _require_times(workload: EventFile, conditions: Conditions) -> None:
     name, seconds = workload.trace.name, workload.seconds
     if seconds is None:
         raise InputError(
-            f"{name} has no times for --pace recorded; the preload recorder of `allocsim record` "
-            "stores them in a whole trace"
+            f"{name} has no times, but `--pace recorded` needs them; the preload recorder of "
+            "`allocsim record` stores times in a whole trace"
         )
     if seconds > conditions.timeout:
         raise InputError(
-            f"{name} lasts {seconds:.0f} s, and --pace recorded replays it in that time; increase "
-            f"--timeout ({conditions.timeout:g} s)"
+            f"{name} lasts {seconds:.0f} s, and `--pace recorded` replays it in that time; "
+            f"increase --timeout, which is {conditions.timeout:g} s"
         )
 
 

@@ -103,7 +103,7 @@ def write_events(
     descriptor = new_file()
     try:
         writer = _Writer(descriptor, trace, available() // 2, recorded)
-        with interrupt_message(lambda: f"after {counted(writer.count, 'event')} were read"):
+        with interrupt_message(lambda: f"after reading {counted(writer.count, 'event')}"):
             for chunk in trace.chunks:
                 writer.write(chunk)
                 if progress is not None:

@@ -138,7 +138,7 @@ def replay_all(
         raise LimitExceeded(f"exceeded the limit of {limit} with a footprint of {peak} {when}")
     if subject.heap and operations.refusal(subject.state) == Status.OVER_BOUND:
         limit = format_bytes(int(driver.limit))
-        raise LimitExceeded(f"would exceed the limit of {limit} with one request {when}")
+        raise LimitExceeded(f"stopped {when}: the next request would exceed the limit of {limit}")
     if subject.heap and operations.refusal(subject.state) == Status.UNSUPPORTED:
         raise Corruption(f"stopped {when}: the design does not support this request")
     raise stop_error(stop, when)
@@ -147,13 +147,14 @@ def replay_all(
 def stop_error(stop: Stop, when: str) -> AllocsimError:
     """Return the error for a replay that stopped; `when` is text such as "after 5 events"."""
     if stop == Stop.LIMIT:
-        return LimitExceeded(f"exceeded the limit {when}")
+        return LimitExceeded(f"exceeded the limit, {when}")
     return Corruption(f"stopped {when}: {_STOPS.get(stop, stop.name)}")
 
 
 _STOPS = {
     Stop.REFUSED: "the allocator is out of memory",
-    Stop.BAD_EVENT: "the workload frees an object that is not live, or allocates a live object",
+    Stop.BAD_EVENT: "the workload frees an object that is not live, or allocates an object that is "
+    "already live",
     Stop.BAD_FREE: "the allocator rejected an object that it had allocated",
 }
 

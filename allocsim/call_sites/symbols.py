@@ -107,4 +107,5 @@ def _notes(paths: list[bytes], reason: str) -> list[str]:
         return []
     named = ", ".join(printable(os.fsdecode(path)[:100]) for path in paths[:MAX_NAMED])
     more = f" and {counted(len(paths) - MAX_NAMED, 'other file')}" if len(paths) > MAX_NAMED else ""
-    return [f"functions of call sites in {named}{more} are not known: the file {reason}"]
+    subject = "the file" if len(paths) == 1 else "each file"
+    return [f"functions of call sites in {named}{more} are not known: {subject} {reason}"]

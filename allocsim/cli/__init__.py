@@ -199,7 +199,7 @@ def _status() -> int:
         if is_own or (getattr(error, "name", None) or "").startswith("allocsim"):
             raise
         # A shared object of NumPy or Numba does not fit into the address space (ulimit -v).
-        return _fail(f"cannot load a module of Python: {str(error).strip().split(chr(10))[-1]}", 3)
+        return _fail(f"cannot load a Python module: {str(error).strip().split(chr(10))[-1]}", 3)
 
 
 def _usage_message(error: click.UsageError) -> str:

@@ -164,7 +164,7 @@ def _report(
     subjects = subjects_of(options["on"], only_libraries)
     reference = options["reference"] or subjects[0]
     if reference not in subjects:
-        raise UnknownName("subject for --reference", reference, subjects)
+        raise UnknownName("allocator for --reference", reference, subjects)
     if options["sort"]:
         column_of(options["sort"])
     comparison = measure(subjects)

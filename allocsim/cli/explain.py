@@ -100,7 +100,9 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     help="Time limit of each process that replays on a library.",
 )
 @keep_settings_option
-@click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job.")
+@click.option(
+    "--seed", type=CountType(0, 2**62), help="Random seed; overrides the seed of a job file."
+)
 @recording_options
 @click.option("--json", is_flag=True, help="Print the result as one JSON object, with all rows.")
 @click.option(
@@ -124,8 +126,8 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     type=click.Choice(["objects", "live", "rounding", "pinned", "owned"]),
     default="owned",
     show_default=True,
-    help="Figure in --collapsed: a number of objects, or bytes. With `owned`, the file also has "
-    "the memory that no object owns, and its values sum to the footprint.",
+    help="Figure in --collapsed: the number of objects (`objects`), or bytes (all others). With "
+    "`owned`, the file also has the memory that no object owns; its values sum to the footprint.",
 )
 def command(names: tuple[str, ...], **options: Any) -> None:
     """Show which objects own the footprint, and what would change it.
@@ -140,7 +142,7 @@ def command(names: tuple[str, ...], **options: Any) -> None:
     output says how the footprint changed and which owners grew or shrank.
     """
     if names.count("-") > 1:
-        raise click.UsageError("standard input can be read only once; give a file for a workload")
+        raise click.UsageError("standard input can be read only once; give one workload as a file")
     if len(names) > 2:
         raise click.UsageError(f"expected one or two workloads; found {len(names)}")
     require_outputs()

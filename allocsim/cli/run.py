@@ -11,7 +11,9 @@ from allocsim.cli.types import CountType
 
 @click.command("run")
 @click.argument("job", metavar="NAME|FILE.toml", shell_complete=complete_job)
-@click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of the job.")
+@click.option(
+    "--seed", type=CountType(0, 2**62), help="Random seed; overrides the seed of the job."
+)
 @driver_options
 def command(settings: Settings, job: str, seed: int | None) -> None:
     """Run a bundled job or a job file.

@@ -107,7 +107,7 @@ def _measuring(command: Any) -> Any:
     default="sweep.jsonl",
     show_default=True,
     help="File to which each result is appended, in the current directory by default. Cells that "
-    "are already in it are not measured again.",
+    "are already in the file are not measured again.",
 )
 @click.option("--retry", is_flag=True, help="Measure again the cells that failed.")
 @click.option(

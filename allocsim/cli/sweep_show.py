@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = (
     click.option("--top", metavar="N", type=CountType(1), default=10, show_default=True,
-                 help="Number of subjects in each table."),
+                 help="Number of subjects (allocators with settings) in each table."),
     click.option("--json", is_flag=True, help="Print the findings as one JSON object."),
     click.option("--export-csv", type=OutputType(), help="Write the rows to a CSV file."),
     click.option("--export-parquet", type=OutputType(),

@@ -45,8 +45,9 @@ def read_baseline(path: str, tolerance: Tolerance) -> SavedResult:
     baseline = read_saved(path)
     measured = [figures for figures in baseline.subjects if figures.failure is None]
     if not measured:
-        reason = baseline.subjects[0].failure
-        raise InputError(f"{path} cannot be a baseline: all of its subjects failed ({reason})")
+        first = baseline.subjects[0]
+        reason = f"{first.subject}: {first.failure}"
+        raise InputError(f"{path} cannot be a baseline: all of its allocators failed ({reason})")
     untimed = [figures.subject for figures in measured if figures.ns is None]
     if untimed and tolerance.time is not None:
         raise InputError(f"{path} has no times of {', '.join(untimed)}: omit --time-tolerance")
@@ -56,14 +57,16 @@ def read_baseline(path: str, tolerance: Tolerance) -> SavedResult:
 def compare_with(baseline: SavedResult, result: SavedResult, tolerance: Tolerance) -> list[Finding]:
     """Compare a result with a baseline.
 
-    Raises InputError if they have no subject in common, or if times of different clocks would be
+    Raises InputError if they have no allocator in common, or if times of different clocks would be
     compared.
     """
     first, second = _name(baseline), _name(result)
     before, after = ([figures.subject for figures in each.subjects] for each in (baseline, result))
     if not {*before} & {*after}:
-        listed = f"{', '.join(before)}; {', '.join(after)}"
-        raise InputError(f"{first} and {second} have no subject in common: {listed}")
+        raise InputError(
+            f"{first} and {second} have no allocator in common: {first} has {', '.join(before)}; "
+            f"{second} has {', '.join(after)}"
+        )
     if tolerance.time is not None:
         _require_same_clock(baseline, result)
     _note_differences(baseline, result)
@@ -103,9 +106,9 @@ def _note_differences(baseline: SavedResult, result: SavedResult) -> None:
 
 _CONDITIONS = {
     "workload": "workloads",
-    "events": "events",
+    "events": "numbers of events",
     "seed": "random seeds",
-    "threads": "threads",
+    "threads": "--threads",
     "touch": "--touch",
 }
 """The conditions that should be equal in two results, and their names in a note."""

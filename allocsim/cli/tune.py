@@ -47,8 +47,8 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     "seconds",
     type=SecondsType(),
     metavar="SECONDS",
-    help="Time of an additional search, which changes classes of the table at random and replays. "
-    "Ctrl-C ends the search and keeps the best table so far.",
+    help="Time of an additional search, which changes classes of the table at random and replays "
+    "the workloads. Ctrl-C ends the search and keeps the best table so far.",
 )
 @click.option("--seed", type=CountType(0, 2**62), default=1, show_default=True, help="Random seed.")
 @click.option(

@@ -71,7 +71,11 @@ class CountType(click.ParamType[int]):
         """Return the number."""
         count = value if isinstance(value, int) else parse_count(value)
         if count is None:
-            self.fail(f"invalid number '{value}'; expected 1000000, 1e6 or 2^20", param, ctx)
+            self.fail(
+                f"invalid number '{value}'; expected a number, as in 1000000, 1e6 or 2^20",
+                param,
+                ctx,
+            )
         if not self.minimum <= count <= self.maximum:
             bounds = f"{self.minimum} to {self.maximum}"
             self.fail(f"'{value}' is out of range; expected {bounds}", param, ctx)
@@ -153,10 +157,14 @@ class ShareType(click.ParamType[float]):
         part, slash, whole = str(value).removesuffix("%").partition("/")
         share, divisor = parse_float(part), parse_float(whole) if slash else 1.0
         if share is None or not divisor:
-            self.fail(f"invalid share '{value}'; expected 1/100, 0.01 or 1%", param, ctx)
+            self.fail(
+                f"invalid share '{value}'; expected a share, as in 1/100, 0.01 or 1%", param, ctx
+            )
         share /= divisor * (100 if str(value).endswith("%") else 1)
         if not 0 < share <= 1:
-            self.fail(f"'{value}' is out of range; expected above 0 and up to 1", param, ctx)
+            self.fail(
+                f"'{value}' is out of range; expected a share above 0 and at most 1", param, ctx
+            )
         return share
 
 

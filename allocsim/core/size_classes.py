@@ -85,7 +85,7 @@ class SizeClasses:
             if size <= smaller:
                 yield f"class {number} ({size} bytes) is not larger than the class before it"
             if self.class_of(size) != number:
-                yield f"class {number} holds {size} bytes, which map to {self.class_of(size)}"
+                yield f"class {number} holds {size} bytes, which map to class {self.class_of(size)}"
         expected, end = self.first, self.first + self.count
         for request in range(sizes[-1] + extra + 1):
             while expected < end and sizes[expected - self.first] < request:

@@ -91,7 +91,7 @@ def _are_parts(value: Any) -> bool:
 _OPTIONAL = (_is_optional_function, "a function or None")
 
 _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "name": (lambda value: isinstance(value, str) and value.isidentifier(), "a short name"),
+    "name": (lambda value: isinstance(value, str) and value.isidentifier(), "a Python identifier"),
     "state": (_is_state, "a NamedTuple type with a field 'system'"),
     "create": (callable, "a function"),
     "size_classes": _OPTIONAL,
@@ -103,7 +103,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "native_counters": _OPTIONAL,
     "placement": (callable, "a function"),
     "instead_of_classes": (lambda value: isinstance(value, str), "a text"),
-    "spans": (lambda value: isinstance(value, str) and value.isidentifier(), "a plural noun"),
+    "spans": (lambda value: isinstance(value, str) and value.isidentifier(), "one plural noun"),
     "parts": (_are_parts, f"a dict with keys among {', '.join(PARTS)}, metadata"),
 }
 """For each field of Design: a check of its value, and a phrase for a valid value in messages."""

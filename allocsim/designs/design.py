@@ -95,7 +95,7 @@ class Design:
     """The rules for a table of size classes that replaces the design's own. None if the table
     cannot be replaced. A design with rules must have the parameter that `table_parameter`
     returns."""
-    fixed_classes: str = "it has no table of size classes"
+    fixed_classes: str = "the design has no table of size classes"
     """For a design without rules: the reason why its size classes cannot be replaced."""
     classes: Callable[[HeapState], list[ClassUse]] | None = None
     """Returns the use of each size class; None for a design without classes."""

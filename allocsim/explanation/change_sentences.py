@@ -59,13 +59,13 @@ def _on_owners(changes: Changes) -> Iterator[str]:
 def _on_owner(change: Change) -> str:
     """State how much more or less an owner owns, and why."""
     if change.after is None:
-        return f"{change.name} owns nothing any more; it owned {format_bytes(-change.owned)}."
+        return f"'{change.name}' owns nothing any more; it owned {format_bytes(-change.owned)}."
     if change.before is None:
-        return f"{change.name} is new and owns {format_bytes(change.owned)}."
+        return f"'{change.name}' is new and owns {format_bytes(change.owned)}."
     live, pinned = change.figures("live"), change.figures("pinned")
     more = "more" if change.owned > 0 else "less"
     return (
-        f"{change.name} owns {format_bytes(abs(change.owned))} {more}: "
+        f"'{change.name}' owns {format_bytes(abs(change.owned))} {more}: "
         f"live {format_change(live[1] - live[0])}, pinned {format_change(pinned[1] - pinned[0])}."
     )
 

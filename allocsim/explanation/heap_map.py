@@ -61,12 +61,12 @@ class HeapMap:
         total = int(self.unit_length.sum()) + sum(self.rest.values())
         if total != self.footprint:
             raise Corruption(
-                f"after event {self.event}, the units of the heap sum to {total} bytes, but its "
-                f"footprint is {self.footprint}"
+                f"after event {self.event}, the spans or pages of the heap, and its other parts, "
+                f"sum to {total} bytes, but the footprint is {self.footprint} bytes"
             )
         ends = self.unit_address + self.unit_length
         if len(ends) and (ends[:-1] > self.unit_address[1:]).any():
-            raise Corruption(f"after event {self.event}, two units of the heap overlap")
+            raise Corruption(f"after event {self.event}, two spans or pages of the heap overlap")
 
 
 def by_address(objects: Sequence[np.ndarray]) -> list[np.ndarray]:

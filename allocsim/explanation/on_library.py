@@ -218,12 +218,13 @@ class OnLibrary:
         scanned = (measured.pages - measured.lost) * OS_PAGE
         if not measured.is_exact:
             yield (
-                "this kernel has no PAGEMAP_SCAN (Linux 6.7): pages that hold only zeros and were "
-                "never written are counted too"
+                "this kernel has no PAGEMAP_SCAN (new in Linux 6.7): pages that hold only zeros "
+                "and were never written are counted too"
             )
         if scanned != measured.growth:
             yield (
-                f"the pages sum to {scanned:,} bytes, but anonymous RSS grew by {measured.growth:,}"
+                f"the pages sum to {scanned:,} bytes, but anonymous RSS grew by "
+                f"{measured.growth:,} bytes"
             )
         if caution := removal_caution(self.conditions.keep_settings):
             yield caution

@@ -61,16 +61,12 @@ def _on_release(footprint: int, what_ifs: list[WhatIf]) -> Iterator[str]:
     """State how much a release on request frees."""
     for each in what_ifs:
         if each.kind == "release" and -each.change * RELEASED >= footprint and not each.is_noise():
+            call = each.what if " " not in each.what else "A release on request"
             yield (
-                f"{_capitalised(each.what)} would free {format_bytes(-each.change)} of "
+                f"{call} would free {format_bytes(-each.change)} of "
                 f"{format_bytes(footprint)} ({each.how}): this memory is retained by the "
                 "allocator's policy, not by the program."
             )
-
-
-def _capitalised(phrase: str) -> str:
-    """Return a phrase as the beginning of a sentence; the name of a call is not changed."""
-    return phrase if " " not in phrase else phrase[0].upper() + phrase[1:]
 
 
 def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
@@ -86,13 +82,17 @@ def _on_groups(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> I
             continue
         if -replay.change * SAVED < footprint or replay.is_noise():
             continue
-        saved = " instead of ".join(distinct_bytes(replay.footprint, footprint))
+        sizes = " instead of ".join(distinct_bytes(replay.footprint, footprint))
+        saved = f"the footprint would be {sizes} ({replay.how})"
         if own_heap is None:
-            yield f"{_pinning(owner)} Without them: {saved} ({replay.how})."
+            yield f"{_pinning(owner)} Without this group, {saved}."
         elif EXPLAINED * -replay.change < owner.pinned or EXPLAINED * owner.pinned < -replay.change:
-            yield f"{replay.what}: {saved} ({replay.how}). Pinning does not explain all of this."
+            yield (
+                f"With group '{owner.name}' in a separate heap, {saved}. The "
+                f"{format_bytes(owner.pinned)} that the group pins do not explain this."
+            )
         else:
-            yield f"{_pinning(owner)} In a separate heap: {saved} ({replay.how})."
+            yield f"{_pinning(owner)} With this group in a separate heap, {saved}."
 
 
 def _on_shares(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> Iterator[str]:
@@ -104,9 +104,9 @@ def _on_shares(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> I
             continue
         if EXPLAINED * -replay.change < owner.owned or EXPLAINED * owner.owned < -replay.change:
             yield (
-                f"{owner.name} owns {format_bytes(owner.owned)}, but without it the footprint "
-                f"would be {_difference(replay.change)} ({replay.how}): a share says whose objects "
-                "use the memory, not what would be saved."
+                f"Group '{owner.name}' owns {format_bytes(owner.owned)}, but without this group "
+                f"the footprint would be {_difference(replay.change)} ({replay.how}): a share says "
+                "whose objects use the memory, not what would be saved."
             )
 
 
@@ -118,8 +118,8 @@ def _difference(change: int) -> str:
 def _pinning(owner: Owner) -> str:
     """State how much free memory the objects of a group pin."""
     return (
-        f"{counted(owner.objects, 'object')} of {owner.name} ({format_bytes(owner.live)}) keep "
-        f"{format_bytes(owner.pinned)} of free memory from being used."
+        f"Group '{owner.name}' pins {format_bytes(owner.pinned)} of free memory with "
+        f"{counted(owner.objects, 'live object')} ({format_bytes(owner.live)} in all)."
     )
 
 
@@ -129,8 +129,8 @@ def _on_top(footprint: int, top: HeapTop | None, what_ifs: list[WhatIf]) -> Iter
     if top is None or measured is None or top.free_below * HELD < footprint:
         return
     yield (
-        f"The last live object, of {top.group}, ends {format_bytes(top.last_end)} into the heap of "
-        f"{format_bytes(top.length)}. Unless a release is requested, none of the "
+        f"The last live object, of group '{top.group}', ends {format_bytes(top.last_end)} into the "
+        f"heap of {format_bytes(top.length)}. Unless a release is requested, none of the "
         f"{format_bytes(top.free_below)} of free memory below it is released. "
         f"{_without_top(footprint, top, measured)} ({measured.how})."
     )
@@ -138,7 +138,7 @@ def _on_top(footprint: int, top: HeapTop | None, what_ifs: list[WhatIf]) -> Iter
 
 def _without_top(footprint: int, top: HeapTop, measured: WhatIf) -> str:
     """State how much memory is released as soon as all objects of the group are freed."""
-    freeing = f"Freeing all of {top.group}"
+    freeing = "Freeing the whole group"
     if not measured.is_noise():
         return f"{freeing} releases {format_bytes(-measured.change)} at once"
     if is_noise(footprint, top.held):
@@ -171,8 +171,8 @@ def _on_parts(footprint: int, parts: Mapping[str, int]) -> Iterator[str]:
         yield f"Spans that hold only cached free objects take {format_bytes(caches)}."
     if records * PINNED >= footprint > 0:
         yield (
-            f"The heap is small: {format_bytes(records)} of it is allocator metadata and startup "
-            "state."
+            f"The heap is small: {format_bytes(records)} of the footprint is allocator metadata "
+            "and startup state."
         )
 
 
@@ -182,7 +182,7 @@ def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:
         if owner.by == "size" and owner.rounding * ROUNDED >= footprint > 0:
             mean = owner.live // owner.objects
             yield (
-                f"Requests of {mean:,} bytes on average take {owner.name}: "
+                f"Requests of {mean:,} bytes on average take {owner.name}, which costs "
                 f"{format_bytes(owner.rounding)} of rounding."
             )
 

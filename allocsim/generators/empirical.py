@@ -92,7 +92,7 @@ class Empirical(Generator, frozen=True, kw_only=True, tag_field="kind", tag="emp
         if not is_usable(usable):
             raise InputError(
                 f"{self.file}: the sizes up to {format_bytes(maximum)} ({self.largest:.1%} of the "
-                f"heap, {format_bytes(self.heap)}) have no allocations or no live objects; use a "
+                f"heap of {format_bytes(self.heap)}) have no allocations or no live objects; use a "
                 "larger heap"
             )
         scale = self.heap / sum(rate.size * rate.live for rate in usable)

@@ -115,7 +115,8 @@ def checked_bytes(call: str, name: str, value: object) -> int:
 def checked_choice(call: str, name: str, value: object, choices: Sequence[str]) -> str:
     """Return one of `choices`."""
     if not isinstance(value, str) or value not in choices:
-        raise InputError(f"{call}: {name} is {object_text(value)}; expected {', '.join(choices)}")
+        expected = ", ".join(choices)
+        raise InputError(f"{call}: {name} is {object_text(value)}; expected one of: {expected}")
     return value
 
 

@@ -23,7 +23,7 @@ def failure(state: HeapState, design: str, reserve: int, size: int) -> AllocsimE
     if refusal == Status.FROZEN:
         return HeapFrozen(f"a request of {size} bytes needs more memory, and the heap is frozen")
     return OutOfMemory(
-        f"a request of {size} bytes does not fit in the {reserve / 2**30:g} GiB reserved"
+        f"a request of {size} bytes does not fit in the reserved {reserve / 2**30:g} GiB"
     )
 
 

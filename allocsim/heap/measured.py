@@ -91,6 +91,6 @@ class Measured:
         if state is None:
             return f"<Heap {self.design.name}, closed>"
         footprint = format_bytes(int(operations.footprint(state)))
-        objects = counted(len(self._objects) + len(self._stacks), "live object")
+        objects = counted(len(self._objects) + len(self._stacks), "object")
         live = format_bytes(self.live)
-        return f"<Heap {self.design.name}: footprint {footprint}, {objects} of {live}>"
+        return f"<Heap {self.design.name}: footprint {footprint}, live {live} in {objects}>"

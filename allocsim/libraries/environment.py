@@ -126,8 +126,8 @@ def removed_settings() -> str:
 def removal_caution(keep_settings: bool) -> str:
     """Return a warning that the user's malloc settings are removed, or "" if none is removed."""
     removed = "" if keep_settings else removed_settings()
-    option = "--keep-settings, in Python keep_settings=True"
-    return f"{removed} ({option}, keeps them)" if removed else ""
+    option = "--keep-settings, or keep_settings=True in Python"
+    return f"{removed} (to keep them, use {option})" if removed else ""
 
 
 def _without_settings(keep_settings: bool) -> dict[str, str]:

@@ -55,7 +55,7 @@ class Shown:
 def explanation_page(shown: Shown) -> Page:
     """Return the page: the conclusions, pictures, and the method of measurement."""
     explanation, moment = shown.explanation, shown.explanation.moment
-    factor = "" if moment.overhead is None else f", {moment.overhead:.2f} times"
+    factor = "" if moment.overhead is None else f" ({moment.overhead:.2f}x)"
     sections = [_answer(shown), _over_time(shown), *_owners(shown), *_heap(shown.evidence)]
     if explanation.what_ifs:
         sections.append(Section("what-if", "What if", [_what_ifs(explanation)]))

@@ -60,9 +60,9 @@ def front_figure(title: str, across: Axis, up: Axis) -> Figure:
     return Figure(
         title=title,
         summary="Each point is an allocator with its settings. Smaller is better in both "
-        f"directions. Of {len(best) + len(others):,} points, {len(best)} are on the line: for "
-        "these, no other point is at least as good in both figures. The table names the points by "
-        "number.",
+        f"directions. The line contains {len(best)} of {len(best) + len(others):,} points: for a "
+        "point on the line, no other point is at least as good in both figures. The table names "
+        "the points by number.",
         view=lambda width: _view(width, on_front, _thinned(rest), (across, up)),
         titles=("front", "allocator", up.title, across.title),
         rows=[

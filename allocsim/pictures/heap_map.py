@@ -47,8 +47,8 @@ def heap_map(snapshots: Sequence[Snapshot]) -> Figure:
     return Figure(
         title="Heap map",
         summary=f"Each row shows {format_bytes(height)} of addresses that the heap used, the "
-        "lowest at the bottom; unused addresses are left out. A cell shows the share of live "
-        "objects in its resident memory.",
+        "lowest at the bottom; unused addresses are left out. Each cell shows how much of "
+        "its resident memory is live objects.",
         view=lambda width: (
             _view(width, data, unit, total) | {"height": len(cells) * max(HEIGHT // len(cells), 1)}
         ),

@@ -80,4 +80,4 @@ def size_name(power: int) -> str:
 
 def life_name(power: int) -> str:
     """Return the name of lifetimes from 4**power to 4**(power+1) - 1 events."""
-    return "never freed" if power == FOREVER else f"{4**power:,} or more"
+    return "never freed" if power == FOREVER else f"up to {4 ** (power + 1) - 1:,}"

@@ -63,7 +63,8 @@ def _answer(results: Results) -> Section:
         for column in results.columns
         for name, failure in column.failures.items()
     ]
-    more = [f"{len(failed) - FAILURES:,} more cells failed"] if len(failed) > FAILURES else []
+    rest = len(failed) - FAILURES
+    more = [f"{counted(rest, 'more cell')} failed"] if rest > 0 else []
     warned = [*cautions(results), *failed[:FAILURES], *more]
     return Section("answer", "Answer", [listed(sentences), warnings(warned)])
 

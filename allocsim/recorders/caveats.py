@@ -63,8 +63,8 @@ def leftover_note(directory: Path) -> str | None:
         ", …" if len(processes) > MAX_NAMED else ""
     )
     return (
-        f"processes that the program started were still running when it ended ({named}): their "
-        "later calls are not recorded"
+        f"processes that the program started were still running when it ended (PID {named}): "
+        "their later calls are not recorded"
     )
 
 

@@ -158,7 +158,7 @@ def _nothing(finished: Finished, losses: list[str], others: Others) -> str:
     if others:
         calls = counted(sum(others.values()), "call")
         remedy = "" if finished.request.children else KEEP_CHILDREN
-        return f"no call of {name} was recorded, but {calls} of other processes{remedy}"
+        return f"no call of {name} was recorded, only {calls} of other processes{remedy}"
     return f"no call of {name} was recorded: {recorder.name} records nothing of {recorder.blind_to}"
 
 

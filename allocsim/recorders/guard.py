@@ -31,8 +31,9 @@ OUTPUT = "recording"
 _PAGE, _LENGTH = "guard.page", 4096
 
 UNGUARDED = (
-    "no C compiler is installed, so the recorder is not guarded: if the program closes the "
-    f"recorder's files, the recording is damaged, and lost calls are not noticed ({INSTALL})"
+    "no C compiler is installed, so the recorder is not guarded: lost calls are not noticed, and "
+    "the recording is damaged if the program closes the recorder's files; to install a compiler: "
+    f"{INSTALL}"
 )
 """The note on a recording without the guard."""
 
@@ -126,4 +127,4 @@ def deep_bind_losses(directory: Path) -> list[str]:
     """Return a sentence on the calls of libraries that do not use the preloaded functions."""
     count = read_page(directory).deep_binds
     reason = "calls of libraries that the program opened with RTLD_DEEPBIND bypass the recorder"
-    return [f"{reason} ({counted(count, 'dlopen')})"] if count else []
+    return [f"{reason} ({counted(count, 'dlopen call')})"] if count else []

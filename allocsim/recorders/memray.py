@@ -39,7 +39,7 @@ def unsuited(request: Request) -> str | None:
     if not _PYTHON.fullmatch(request.program.name):
         return "memray records Python only: allocsim record --with memray -- python3 SCRIPT"
     if _count_options(request.program.arguments[1:]) is None:
-        return "memray needs a script, -m MODULE or -c COMMAND, with Python's options before it"
+        return "memray needs a script, -m MODULE or -c COMMAND, after any options of Python"
     return None
 
 
@@ -53,7 +53,7 @@ def missing(request: Request) -> str | None:
     )
     if theirs is None:
         if ours is not None:
-            other = f", or record with allocsim's own Python, which has memray: {sys.executable}"
+            other = f", or record with {sys.executable}, allocsim's own Python, which has memray"
         else:
             other = ""
         return (
@@ -68,8 +68,8 @@ def missing(request: Request) -> str | None:
     if ours != theirs:
         command = how_to_install(f"memray=={ours}", request.program.file)
         return (
-            f"{request.program.file} has memray {theirs}, and {sys.executable}, which reads its "
-            f"capture, has {ours}: {command}"
+            f"{request.program.file} has memray {theirs}, but {sys.executable}, which reads the "
+            f"capture, has memray {ours}: {command}"
         )
     return None
 

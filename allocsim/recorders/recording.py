@@ -119,7 +119,7 @@ def _failure(recorder: Recorder, error: RecorderFailed, others: list[Recorder]) 
     text = f"{recorder.name} does not work: {error}"
     if others:
         other = others[0]
-        text += f"; --with {other.name} records too, but not {other.capabilities.lacking}"
+        text += f"; use --with {other.name}, which does not record {other.capabilities.lacking}"
     return text
 
 

@@ -54,15 +54,16 @@ def conclusions(compared: Compared) -> list[str]:
 def conditions(compared: Compared) -> str:
     """Return the conditions and the versions of a comparison, in sentences."""
     how = compared.comparison.conditions
-    runs = f"{counted(how.runs, 'run')} after {how.warmup} to warm up"
-    processes = f"one for memory, one for times ({runs})" if how.timed else "one for memory"
+    runs = f"{counted(how.runs, 'run')} after {counted(how.warmup, 'warm-up run')}"
+    both = f"fresh processes, one for memory and one for times ({runs})"
+    processes = both if how.timed else "a fresh process, which measures memory only"
     versions = [(label(row), row.about.version) for row in compared.comparison.rows]
     allocators = [f"{name} {version}" for name, version in versions if version]
     measured = ", ".join([f"allocsim {__version__}", *allocators])
-    paced = ", --pace recorded for libraries" if how.paced else ""
+    paced = " and, for libraries, `--pace recorded`" if how.paced else ""
     return (
-        f"Replayed on {_on_threads(compared.comparison)}, --touch {how.touch.name.lower()}{paced}; "
-        f"each subject in fresh processes: {processes}. {recorded_time(compared.comparison)}"
+        f"Replayed on {_on_threads(compared.comparison)}, with `--touch {how.touch.name.lower()}`"
+        f"{paced}; each subject in {processes}. {recorded_time(compared.comparison)}"
         f"{_driver_share(compared)}"
         f"Measured with {measured}."
     )
@@ -73,15 +74,15 @@ def _on_threads(comparison: Comparison) -> str:
     workload = comparison.workload
     if not workload.recorded:
         return "one thread"
-    ends = f" (ends {workload.ends})" if workload.ends else ""
+    ends = f" (their ends are {workload.ends})" if workload.ends else ""
     windows = [row.times for row in comparison.rows if row.times and row.times.window]
     threads = f"the {counted(workload.threads, 'recorded thread')}{ends}"
     if not windows:
         return threads
     at_once, window = windows[0].threads, windows[0].window or 0
     return (
-        f"{threads}, up to {at_once:,} at once (memory in the recorded order, CPU time in "
-        f"windows of {counted(window, 'event')})"
+        f"{threads}, up to {at_once:,} at once (memory is measured in the recorded order, "
+        f"CPU time in windows of {counted(window, 'event')})"
     )
 
 
@@ -109,9 +110,9 @@ def warnings(comparison: Comparison) -> list[str]:
         library = library_of(row.subject)
         if library and is_own_glibc(library) and row.memory and row.about.host is None:
             sentences.append(
-                f"{label(row)} also served Python in the measured process, so its heap was not "
-                "empty at the start; install mimalloc or jemalloc, and Python will use that "
-                "instead."
+                f"{label(row)} also served Python in the measured process, so the library's heap "
+                "was not empty at the start; if mimalloc or jemalloc is installed, Python uses "
+                "that instead."
             )
         if row.about.flaw:
             sentences.append(f"{row.subject}: {row.about.flaw}.")
@@ -147,8 +148,8 @@ def _ranges(comparison: Comparison) -> str:
         return ""
     return (
         "the recording does not say how much of its memory the program writes to, so some peaks "
-        "are ranges, from the peak with --touch first to that with --touch page; the preload "
-        "recorder of `allocsim record` records this for large objects."
+        "are ranges: the low end is the peak with `--touch first`, the high end the peak with "
+        "`--touch page`; the preload recorder of `allocsim record` records this for large objects."
     )
 
 
@@ -208,8 +209,11 @@ def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
     names = f"{name} and {PREFIX}{name}"
     if not different:
         return f"{names}: all {len(pairs)} counters are equal at the end."
-    values = ", ".join(f"{key} {ours:,} and {theirs:,}" for key, ours, theirs in different)
-    return f"{names}: {len(different)} of {len(pairs)} counters differ at the end: {values}."
+    values = ", ".join(f"{key} ({ours:,} and {theirs:,})" for key, ours, theirs in different)
+    return (
+        f"{names}: {len(different)} of {len(pairs)} counters differ at the end (design and "
+        f"library): {values}."
+    )
 
 
 def _lowest_peak(rows: Sequence[Row]) -> str:
@@ -223,7 +227,7 @@ def _lowest_peak(rows: Sequence[Row]) -> str:
         return ""
     if close:
         named = ", ".join(f"{label(row)} {_footprint(row)}" for row in (first, *close))
-        return f"No single lowest peak: {named} are within {PEAK_NOISE:.0%}."
+        return f"No single lowest peak: {named} are within {PEAK_NOISE:.0%} of each other."
     ranked = sorted(rows, key=lambda row: FOOTPRINT.of(row) or 0)
     second, last = ranked[1], ranked[-1]
     low, high = FOOTPRINT.of(first) or 0, FOOTPRINT.of(last) or 0

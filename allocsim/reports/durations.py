@@ -47,7 +47,7 @@ def duration_warning(comparison: Comparison) -> str:
     return (
         f"the recorded program took {seconds:.2f} s, but its replays took: {times}. These "
         "libraries release memory after a delay, so their figures depend on this time; "
-        "--pace recorded replays at the pace of the program."
+        "`--pace recorded` replays at the pace of the program."
     )
 
 

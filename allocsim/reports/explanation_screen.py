@@ -9,7 +9,7 @@ from allocsim.moments import Moment
 from allocsim.reports.moments_table import moments_table
 from allocsim.reports.phrases import bar, percent
 from allocsim.reports.screen import Screen, Table, simple_table, styled
-from allocsim.text import format_bytes, format_change
+from allocsim.text import counted, format_bytes, format_change
 
 ROWS = 8
 """Maximum number of owners shown for each grouping. The others are summed in one row."""
@@ -18,7 +18,7 @@ EXPENDABLE = ("in slabs", "only", "rounding", "objects", "pinned", "live")
 """Columns of owners that a narrow screen does not show, in the order in which they are left out."""
 
 TITLES = {
-    "size": "bytes of an object",
+    "size": "object size",
     "thread": "thread",
     "age": "age",
     "lifetime": "lifetime",
@@ -28,7 +28,7 @@ TITLES = {
 MEANING = (
     "pinned: free bytes of {unit}s that hold a live object, shared equally by the objects of a "
     "{unit}; owned: live + rounding + pinned{untouched}; only: {unit}s whose live "
-    "objects are all of this row"
+    "objects all belong to this row"
 )
 
 SLABS = "; in slabs: bytes of slabs, shared equally by the objects of a slab"
@@ -90,7 +90,8 @@ def _owners_table(by: str, owners: list[Owner], explanation: Explanation) -> Tab
     for owner in owners[:ROWS]:
         table.add_row(owner.name, *_cells(owner, whole))
     if len(owners) > ROWS:
-        table.add_row(f"{len(owners) - ROWS} others", *_cells(_sum(owners[ROWS:]), whole, False))
+        others = counted(len(owners) - ROWS, "other")
+        table.add_row(others, *_cells(_sum(owners[ROWS:]), whole, False))
     size = sum(explanation.unowned.values())
     if size:
         table.add_row("no live object", "", "", "", "", format_bytes(size), percent(size, whole))

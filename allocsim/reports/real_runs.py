@@ -87,7 +87,11 @@ def _recorded(run: ProgramRun, comparison: Comparison) -> str:
     predicted = prediction(row, comparison) if row else None
     if row is None or predicted is None:
         return text
-    ratio = f", {predicted / run.anonymous_peak:.2f} times that" if run.anonymous_peak else ""
+    ratio = (
+        f", {predicted / run.anonymous_peak:.2f} times the recorded peak"
+        if run.anonymous_peak
+        else ""
+    )
     return f"{text} Prediction for {label(row)}: {format_bytes(predicted)}{ratio}."
 
 

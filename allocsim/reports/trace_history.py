@@ -32,8 +32,8 @@ def print_history(screen: Screen, history: History) -> None:
         if totals:
             screen.print_table(_sites_table(title, totals), MIN_COLUMNS)
     if len(history.sites) > TOP:
-        others = counted(len(history.sites) - TOP, "other line")
-        screen.print(styled(f"{others} in --json", "dim"))
+        others = counted(len(history.sites) - TOP, "more call site")
+        screen.print(styled(f"--json lists {others}", "dim"))
 
 
 def _timeline_table(points: list[Point]) -> Table:

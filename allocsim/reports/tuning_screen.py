@@ -120,4 +120,6 @@ def _replaced(own: Sequence[int], before: int, size: int) -> str:
     first_above = [each for each in own if each >= size][:1]
     replaced = [*inside, *first_above]
     sizes = [f"{each:,}" for each in replaced]
-    return ", ".join(sizes) if len(sizes) <= 4 else f"{sizes[0]} to {sizes[-1]} ({len(sizes)})"
+    return (
+        ", ".join(sizes) if len(sizes) <= 4 else f"{sizes[0]} to {sizes[-1]} ({len(sizes)} classes)"
+    )

@@ -120,8 +120,9 @@ def _require_different(text: str, values: Sequence[str]) -> None:
         number = number_in(value)
         key = value if number is None else number
         if key in known:
-            twice = "twice" if known[key] == value else f"twice, also as {known[key]}"
-            raise InputError(f"'{text}' has the value {value} {twice}")
+            if known[key] == value:
+                raise InputError(f"'{text}' has the value {value} twice")
+            raise InputError(f"'{text}' has the same value twice: {known[key]} and {value}")
         known[key] = value
 
 

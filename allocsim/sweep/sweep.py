@@ -51,7 +51,7 @@ def sweep(
         try:
             _run(plan, file, place, keep, retry)
         except EnvironmentLacks as error:
-            raise EnvironmentLacks(f"{error}; ended {progress()}") from None
+            raise EnvironmentLacks(f"{error}; the sweep ended {progress()}") from None
     return count
 
 

@@ -42,7 +42,7 @@ def read_workloads(names: Sequence[str], seeds: Sequence[int], recorded: bool) -
     for name in names:
         workloads += _read_all(name, seeds, recorded)
     if seeds and all(each.seed is None for each in workloads):
-        raise InputError("no workload is generated; omit --seed")
+        raise InputError("no workload is generated from a seed; omit --seed")
     for each in workloads:
         same = next(other for other in workloads if other.trace == each.trace)
         if same is not each:

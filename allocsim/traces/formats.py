@@ -48,8 +48,9 @@ def detect_format(source: Source, formats: Sequence[Format]) -> Format:
     require_recording(source.name, head)
     names = ", ".join(form.name for form in formats)
     raise TraceError(
-        f"{source.name}: unknown format, found {shown(head)}; expected one of: {names}. If it is "
-        "one of these, name it with --format; `allocsim list formats` shows examples"
+        f"{source.name}: unknown format, found {shown(head)}; expected one of: {names}. If the "
+        "file is in one of these formats, name that with --format; `allocsim list formats` shows "
+        "examples"
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from allocsim.errors import TraceError
 from allocsim.events import Op, Trace
+from allocsim.text import counted
 from allocsim.traces.event_maker import EventMaker, by_reason
 from allocsim.traces.losses import TRUNCATED, lost_calls
 from allocsim.traces.object_ids import ObjectIds
@@ -43,7 +44,7 @@ def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Itera
             raise TraceError(f"{trace.name}: {reason}")
         if total == 0 and process is not None and trace.dropped.get(REASONS[Reason.OTHER_PROCESS]):
             raise TraceError(
-                f"{trace.name}: no call of process {process}; the recording has calls of "
+                f"{trace.name}: no call of process {process}; the recording has "
                 f"{_most_calls(trace.processes)}"
             )
         if total == 0:
@@ -70,8 +71,8 @@ def _with_ids(reader: Reader, trace: Trace, process: int | None) -> Iterator[Any
     if ids.state[0].processes:
         trace.processes.update(_other_processes(ids))
         trace.notes.append(
-            f"using process {ids.state[0].process} only; dropped calls of other processes: "
-            f"{_most_calls(trace.processes)}{SELECT_PROCESS}"
+            f"using process {ids.state[0].process} only; dropped {_most_calls(trace.processes)}"
+            f"{SELECT_PROCESS}"
         )
 
 
@@ -95,9 +96,10 @@ def _other_processes(ids: ObjectIds) -> dict[int, int]:
 
 
 def _most_calls(others: dict[int, int]) -> str:
-    """Return text that names the processes with the most calls, each with its number of calls."""
+    """Return text such as "2 calls of process 8"; the processes with the most calls come first."""
     named = sorted(others, key=lambda process: (-others[process], process))[:MAX_SHOWN_PROCESSES]
-    text = ", ".join(f"{process} ({others[process]:,})" for process in named)
+    texts = [f"{counted(others[process], 'call')} of process {process}" for process in named]
     if len(named) < len(others):
-        text += f" and {len(others) - len(named)} more"
-    return text
+        more = len(others) - len(named)
+        texts.append(f"and calls of {more:,} more {'process' if more == 1 else 'processes'}")
+    return ", ".join(texts)

@@ -79,7 +79,7 @@ def proposals(
     """Return the table that minimises the objective for each of CHARGES, with its replays."""
     candidates = []
     for charge in CHARGES:
-        watch(f"replaying the best table for a charge of {charge:g} spans per class")
+        watch(f"replaying the best table at a cost of {charge:g} spans for each class in use")
         candidates.append(
             measured(question, workloads, optimal(question, workloads, charge), charge)
         )

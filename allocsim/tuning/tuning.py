@@ -81,7 +81,7 @@ def tune(
     search.
     """
     say, show_search = watch
-    say("replaying the current table")
+    say("replaying with the current table")
     tuned = [MeasuredWorkload.of(question, each) for each in workloads]
     proposed = proposals(question, tuned, say)
     allowed = [each for each in (*proposed, current(question, tuned)) if each.is_allowed()]

@@ -37,7 +37,8 @@ def remarks(tuning: Tuning) -> list[str]:
     small = ", ".join(row.name for row in tuning.rows if row.peak_live < SMALL_HEAP)
     if small:
         texts.append(
-            f"Peak live is below 2 MiB in {small}; a table for so small a heap suits few others."
+            f"Peak live is below 2 MiB in {small}; a table for so small a heap suits few other "
+            "heaps."
         )
     return texts
 
@@ -80,4 +81,4 @@ def _on_others(tuning: Tuning) -> Iterator[str]:
         if row.change > MAX_LOSS:
             yield f"{row.name} ({role}) grows by {row.change:.1%} in spans."
     if not others:
-        yield "The table was not tested on another workload; use --hold-back with another run."
+        yield "The table was not tested on another workload; name one with --hold-back."

@@ -126,7 +126,7 @@ def test_replay_takes_a_format_and_a_process(run: Run, file: File) -> None:
     assert (found["format"], found["events"]) == ("valgrind", 2)
     assert run("replay log --format valgrind").err.splitlines() == [
         "note: skipped lines that are not in the format: 1",
-        "note: using process 7 only; dropped calls of other processes: 8 (2) "
+        "note: using process 7 only; dropped 2 calls of process 8 "
         "(select a process with --process PID)",
         f"warning: {NO_THREADS}",
     ]

@@ -95,7 +95,7 @@ def test_only_subject_that_is_missing_is_status_3(run: Run, trace: Path) -> None
         ("x.txt --on lib:glibc --on lib:glibc", "'lib:glibc' is named twice"),
         ("x.txt --on lib:glibc --export-json r --export-csv ./r", "'./r' is given for two exports"),
         ("x.txt --on lib:glibc --on go2008 --reference tcmalloc", "one of: go2008, lib:glibc"),
-        ("x.txt --on lib:glibc --reference go2008", "unknown subject for --reference 'go2008'"),
+        ("x.txt --on lib:glibc --reference go2008", "unknown allocator for --reference 'go2008'"),
         ("x.txt --on lib:glibc --sort peek", "unknown column 'peek'"),
         ("gone.txt --on lib:glibc", "gone.txt"),
         ("a.json b.json c.json", "expected one WORKLOAD, or A.json B.json; found 3"),
@@ -114,7 +114,7 @@ def test_wrong_usage_is_status_2(run: Run, arguments: str, message: str) -> None
 def test_pace_needs_a_recording_with_times(run: Run, trace: Path) -> None:
     ended = run(f"compare {trace.name} --on lib:glibc --pace recorded {QUICK}")
     assert (ended.status, ended.out) == (2, "")
-    assert f"{trace.name} has no times for --pace recorded" in ended.err
+    assert f"{trace.name} has no times, but `--pace recorded` needs them" in ended.err
 
 
 def test_recording_that_is_broken_is_status_2(run: Run, file: Write) -> None:
@@ -163,7 +163,7 @@ def test_results_without_a_subject_in_common_are_an_error(run: Run, file: Write)
     for line in ("compare a.json b.json", "check b.json --against a.json"):
         ended = run(line)
         assert (ended.status, ended.out) == (2, "")
-        assert "have no subject in common: lib:glibc; go2008" in ended.err
+        assert "have no allocator in common: a.json has lib:glibc; b.json has go2008" in ended.err
 
 
 @pytest.mark.parametrize("option", ["--on go2008", "--runs 3", "--sort ns", "--export-csv x"])

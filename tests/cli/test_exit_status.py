@@ -93,7 +93,7 @@ def test_module_that_cannot_be_loaded_is_3(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("allocsim.jobs.make_generator", no_room)
     ended = run("random")
     reason = "failed to map segment from shared object"
-    assert ended.err == f"allocsim: error: cannot load a module of Python: {reason}\n"
+    assert ended.err == f"allocsim: error: cannot load a Python module: {reason}\n"
     assert (ended.status, ended.out) == (3, "")
 
 

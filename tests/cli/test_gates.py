@@ -53,8 +53,8 @@ def files(file: File) -> None:
 
 
 REFUSED = {
-    "base that failed": ("check ok.json --against failed.json", "all of its subjects failed"),
-    "base that failed, of two": ("compare failed.json ok.json", "all of its subjects failed"),
+    "base that failed": ("check ok.json --against failed.json", "all of its allocators failed"),
+    "base that failed, of two": ("compare failed.json ok.json", "all of its allocators failed"),
     "base without subjects": ("check ok.json --against none.json", "it has no subjects"),
     "result without subjects": ("check none.json --max-footprint 1GiB", "it has no subjects"),
     "either without subjects": ("compare ok.json none.json", "it has no subjects"),
@@ -122,7 +122,7 @@ def test_subject_of_the_baseline_that_was_not_measured_is_named(run: Run) -> Non
     ended = run("compare more.json ok.json")
     assert ended.status == 1
     assert "lib:jemalloc" in ended.out
-    assert "in the baseline but not measured: add it to --on" in ended.out
+    assert "is in the baseline but was not measured; add it to --on" in ended.out
 
 
 def test_what_was_compared_is_in_the_json(run: Run) -> None:
@@ -145,7 +145,7 @@ def test_workload_that_is_measured_says_so(run: Run) -> None:
 
 def test_different_conditions_are_a_note(run: Run) -> None:
     err = run("compare two.json other.json").err
-    assert "note: different events: two.json has 5, other.json has 7" in err
+    assert "note: different numbers of events: two.json has 5, other.json has 7" in err
     assert "note: different --touch: two.json has page, other.json has none" in err
     assert "different" not in run("compare two.json two.json").err
 

@@ -159,7 +159,7 @@ def test_plan_shows_the_grid_and_writes_nothing(run: Run, trace: Path) -> None:
         ("a.txt --on tcmalloc -L release_rate=x", 2, "release_rate=x: expected 0 to 1,000"),
         ("a.txt --on tcmaloc", 2, "did you mean 'tcmalloc'"),
         ("a.txt b.txt --on go2008", 2, "b.txt"),
-        ("a.txt --on go2008 --seed 1", 2, "no workload is generated"),
+        ("a.txt --on go2008 --seed 1", 2, "no workload is generated from a seed"),
         ("a.txt ./a.txt --on go2008", 2, "have the same events"),
         ("a.txt --on go2008 --touch some", 2, "--touch some: expected one of none, first"),
         ("a.txt --on lib:tbb,go2008 --out /gone/x", 2, "no such directory"),

@@ -62,7 +62,9 @@ NO_COUNTS = (
 
 @pytest.mark.parametrize("text", NO_COUNTS, ids=lambda text: text[:9])
 def test_invalid_count_is_an_error_with_examples(text: str) -> None:
-    with pytest.raises(click.BadParameter, match=r"invalid number .*; expected 1000000, 1e6"):
+    with pytest.raises(
+        click.BadParameter, match=r"invalid number .*; expected a number, as in 1000000, 1e6"
+    ):
         CountType().convert(text, None, None)
 
 

@@ -56,7 +56,7 @@ def early_step(size_class: int) -> int:
     ("broken", "sentence"),
     [
         ({"class_of": off_by_one}, "8 bytes map to class 1, expected 0"),
-        ({"class_of": off_by_one}, "class 0 holds 8 bytes, which map to 1"),
+        ({"class_of": off_by_one}, "class 0 holds 8 bytes, which map to class 1"),
         ({"class_of": one_size_wrong}, "777 bytes map to class 37, expected 36"),
         ({"class_of": bounded}, "36864 bytes map to class 167, expected 168"),
         ({"object_size": late_step}, "15616 bytes map to class 100, expected 101"),

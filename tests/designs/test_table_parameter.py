@@ -90,7 +90,10 @@ def test_missing_file_has_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("design", "why"),
-    [("go2008", "a formula maps sizes to classes"), ("glibc", "it has no table of size classes")],
+    [
+        ("go2008", "a formula maps sizes to classes"),
+        ("glibc", "the design has no table of size classes"),
+    ],
 )
 def test_other_designs_say_why_they_take_no_table(design: str, why: str) -> None:
     with pytest.raises(InputError, match=f"size classes of {design} cannot be replaced: {why}"):

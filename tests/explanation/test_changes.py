@@ -122,7 +122,7 @@ def test_sentences_state_the_change_and_its_owner() -> None:
     assert change_sentences(changes_of(before, after)) == [
         "The footprint shrank by 30.0 MiB: 46.0 MiB before, 16.0 MiB after (-65.2%, live bytes "
         "+0 B).",
-        "f a.c:1 owns 30.0 MiB less: live +0 B, pinned -30.0 MiB.",
+        "'f a.c:1' owns 30.0 MiB less: live +0 B, pinned -30.0 MiB.",
         "The peak shrank by 29.0 MiB: 46.0 MiB before, 17.0 MiB after (-63.0%, live bytes "
         "-30.0 MiB).",
     ]
@@ -132,8 +132,8 @@ def test_sentences_state_the_change_and_its_owner() -> None:
     ("old", "new", "said"),
     [
         ("f a.c:1", "f a.c:1", "The footprint grew by 30.0 MiB"),
-        ("f a.c:1", "g a.c:1", "g a.c:1 is new and owns 40.0 MiB."),
-        ("f a.c:1", "g a.c:1", "f a.c:1 owns nothing any more; it owned 10.0 MiB."),
+        ("f a.c:1", "g a.c:1", "'g a.c:1' is new and owns 40.0 MiB."),
+        ("f a.c:1", "g a.c:1", "'f a.c:1' owns nothing any more; it owned 10.0 MiB."),
     ],
 )
 def test_owner_that_came_or_went_is_named(old: str, new: str, said: str) -> None:

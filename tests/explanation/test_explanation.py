@@ -170,19 +170,24 @@ def what_if(kind: str, change: int, what: str = "X") -> WhatIf:
     ("parts", "owners", "what_ifs", "said"),
     [
         ({}, [], [what_if("release", -10 * MIB)], "would free 10.0 MiB of 100.0 MiB"),
-        ({}, [], [what_if("release", -10 * MIB, "memory released on request")], "Memory released"),
+        (
+            {},
+            [],
+            [what_if("release", -10 * MIB, "memory released on request")],
+            "A release on request",
+        ),
         ({}, [], [what_if("release", -10 * MIB, "malloc_trim(0)")], "malloc_trim(0) would free"),
         ({"live": 95 * MIB}, [], [what_if("release", -9 * MIB)], "Nothing to gain: of 100.0 MiB"),
         ({"live": 80 * MIB}, [], [what_if("release", -9 * MIB)], "None of 1 experiment saves"),
         ({}, [], [], "No experiments were made"),
         ({}, [owner(pinned=20 * MIB)], [what_if("own heap", -15 * MIB)], "85.0 MiB instead of"),
-        ({}, [owner(pinned=60 * MIB)], [what_if("own heap", -15 * MIB)], "does not explain"),
+        ({}, [owner(pinned=60 * MIB)], [what_if("own heap", -15 * MIB)], "do not explain"),
         ({}, [owner(pinned=20 * MIB)], [what_if("own heap", -9 * MIB)], "None of 1"),
         (
             {},
             [owner(pinned=20 * MIB, owned=22 * MIB)],
             [what_if("never", -15 * MIB)],
-            "Without them: 85.0 MiB",
+            "Without this group, the footprint would be 85.0 MiB",
         ),
         ({}, [owner(pinned=20 * MIB)], [], "No experiments were made"),
         ({}, [], [what_if("setting", -9 * MIB), what_if("setting", -30 * MIB)], "70.0 MiB instead"),
@@ -202,7 +207,11 @@ def test_sentence_is_printed_under_its_condition(
 @pytest.mark.parametrize(
     ("owned", "change", "said"),
     [
-        (30, -14, "208 B owns 30.0 MiB, but without it the footprint would be 14.0 MiB lower"),
+        (
+            30,
+            -14,
+            "'208 B' owns 30.0 MiB, but without this group the footprint would be 14.0 MiB lower",
+        ),
         (30, -61, "the footprint would be 61.0 MiB lower (replayed): a share says whose objects"),
         (30, 2, "the footprint would be 2.0 MiB higher"),
         (30, -16, None),

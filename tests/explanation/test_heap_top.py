@@ -82,7 +82,7 @@ MIB = 1 << 20
             19,
             "into the heap of 47.0 MiB. Unless a release is requested, none of the 20.0 MiB",
         ),
-        (20, -19, 19, "Freeing all of f a.c:1 releases 19.0 MiB at once (measured)."),
+        (20, -19, 19, "Freeing the whole group releases 19.0 MiB at once (measured)."),
         (20, 0, 0.5, "change little: another live object ends only 512.0 KiB lower (measured)."),
         (20, 0, 19, "in the last 19.0 MiB, but would change little: the allocator does not merge"),
         (4, -3, 3, "Nothing to gain"),

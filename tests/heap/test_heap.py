@@ -132,6 +132,6 @@ def test_repr_names_the_design_the_footprint_and_the_live_objects(heap: Heap) ->
     heap.malloc(100)
     heap.allocate_stack(1)
     expected = format_bytes(heap.profile().footprint)
-    assert repr(heap) == f"<Heap go2008: footprint {expected}, 2 live objects of 101 B>"
+    assert repr(heap) == f"<Heap go2008: footprint {expected}, live 101 B in 2 objects>"
     heap.close()
     assert repr(heap) == "<Heap go2008, closed>"

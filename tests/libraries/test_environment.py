@@ -109,7 +109,7 @@ def test_caution_names_the_settings_that_are_removed(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("MALLOC_\x1b", "1")
     caution = module.removal_caution(keep_settings=False)
     assert caution.startswith("ignored environment variables: GLIBC_TUNABLES, LD_PRELOAD, MALLOC_")
-    remedy = "(--keep-settings, in Python keep_settings=True, keeps them)"
+    remedy = "(to keep them, use --keep-settings, or keep_settings=True in Python)"
     assert caution.endswith(f"TCMALLOC_RELEASE_RATE {remedy}")
     assert caution.isprintable()
     assert module.removal_caution(keep_settings=True) == ""

@@ -97,5 +97,5 @@ def test_process_that_outlives_the_program_is_named(tmp_path: Path) -> None:
         note = leftover_note(tmp_path)
         child.kill()
     assert note is not None
-    assert f"still running when it ended ({child.pid})" in note
+    assert f"still running when it ended (PID {child.pid})" in note
     assert leftover_note(tmp_path / "other") is None

@@ -111,7 +111,7 @@ def test_library_opened_with_deep_bind_is_a_loss(
 ) -> None:
     run("b")
     (loss,) = deep_bind_losses(tmp_path)
-    assert loss.endswith("RTLD_DEEPBIND bypass the recorder (1 dlopen)")
+    assert loss.endswith("RTLD_DEEPBIND bypass the recorder (1 dlopen call)")
 
 
 def test_program_that_is_executed_without_the_guard_is_a_loss(

@@ -144,7 +144,7 @@ def test_daemon_that_goes_on_is_reported(record: Record, tmp_path: Path, name: s
     program = compiled(tmp_path / "place", "leaves", LEAVES_A_DAEMON)
     require(name, str(program))
     ended = record("--with", name, "-o", "out", "--", "./leaves")
-    found = re.search(r"the program started were still running when it ended \((\d+)\)", ended.err)
+    found = re.search(r"started were still running when it ended \(PID (\d+)\)", ended.err)
     assert found, ended.err
     os.kill(int(found[1]), signal.SIGKILL)
     trace = open_trace(str(tmp_path / "place" / "out"))

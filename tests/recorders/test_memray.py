@@ -40,7 +40,8 @@ REQUEST = Request(Program(("python3", "a.py"), "/usr/bin/python3"))
         (
             "1.5.0",
             "1.20.0",
-            "/usr/bin/python3 has memray 1.5.0, and .* has 1.20.0: install memray==1.20.0 in /usr",
+            "/usr/bin/python3 has memray 1.5.0, but .* has memray 1.20.0: "
+            "install memray==1.20.0 in /usr",
         ),
     ],
     ids=["both", "not theirs", "not ours", "other version"],

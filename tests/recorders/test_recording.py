@@ -114,7 +114,7 @@ def test_children_are_written_though_the_program_has_no_event(
     assert result == (5, child)
     assert [*tmp_path.iterdir()] == [child]
     assert open_trace(str(child)).length == 3
-    reason = "was not written: no call of prog was recorded, but 3 calls of other processes"
+    reason = "was not written: no call of prog was recorded, only 3 calls of other processes"
     assert lines[-1] == f"'{out}' {reason}"
     assert any(f"'{tmp_path / 'out.76.allocsim'}' was not written: " in line for line in lines)
 
@@ -132,7 +132,7 @@ def test_calls_of_other_processes_alone_are_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     install(monkeypatch, fake("a", events=0, children={77: 3}))
-    message = "no call of prog was recorded, but 3 calls of other processes: --children writes a"
+    message = "no call of prog was recorded, only 3 calls of other processes: --children writes a"
     with pytest.raises(InputError, match=message):
         record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
 
@@ -157,7 +157,7 @@ def test_recorder_that_sees_less_does_not_replace_one_that_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     install(monkeypatch, fake("a", fails=True), fake("b", capabilities=LESS))
-    message = "a does not work: no daemon; --with b records too, but not threads, thread ends"
+    message = "a does not work: no daemon; use --with b, which does not record threads, thread ends"
     with pytest.raises(EnvironmentLacks, match=message):
         record(REQUEST, tmp_path / "out", Choice(), lambda _: None, lambda _: nullcontext())
 

@@ -146,7 +146,8 @@ def test_peaks_within_the_noise_are_not_ranked() -> None:
     peak = titles().index("peak")
     assert not any(row[peak].is_best for row in cells(compared(made)).values())
     assert conclusions(compared(made))[0] == (
-        "No single lowest peak: lib:glibc 6.0 MiB, lib:tcmalloc 6.1 MiB are within 2%."
+        "No single lowest peak: lib:glibc 6.0 MiB, lib:tcmalloc 6.1 MiB are within 2% of each "
+        "other."
     )
 
 
@@ -192,7 +193,8 @@ def test_design_and_its_library_are_equal_or_not() -> None:
     assert theirs.memory is not None
     theirs.memory.counters["x"] = 1_000
     assert compare_counters(compared([ours, theirs], reference="glibc").comparison) == [
-        "glibc and lib:glibc: 1 of 2 counters differ at the end: x 2 and 1,000."
+        "glibc and lib:glibc: 1 of 2 counters differ at the end (design and library): "
+        "x (2 and 1,000)."
     ]
     theirs.memory.counters.clear()
     assert compare_counters(compared([ours, theirs], reference="glibc").comparison) == []
@@ -200,8 +202,8 @@ def test_design_and_its_library_are_equal_or_not() -> None:
 
 def test_conditions_name_threads_touch_and_runs() -> None:
     text = conditions(compared())
-    assert "one thread, --touch page" in text
-    assert "5 runs after 1 to warm up" in text
+    assert "one thread, with `--touch page`; each" in text
+    assert "5 runs after 1 warm-up run" in text
 
 
 def test_conditions_name_versions() -> None:

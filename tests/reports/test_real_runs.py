@@ -74,7 +74,7 @@ def test_comparison_without_a_program_has_no_such_table(capsys: pytest.CaptureFi
 def test_recorded_program_is_next_to_the_prediction_for_its_malloc() -> None:
     recorded, *_ = program_sentences(with_program())
     assert recorded.startswith("The recorded program: peak 8.0 MiB of anonymous memory")
-    assert recorded.endswith("Prediction for lib:glibc: 8.0 MiB, 1.00 times that.")
+    assert recorded.endswith("Prediction for lib:glibc: 8.0 MiB, 1.00 times the recorded peak.")
 
 
 def test_prediction_for_a_malloc_that_was_not_measured_is_left_out() -> None:

@@ -29,7 +29,7 @@ def test_each_class_shows_the_classes_that_it_replaces(capsys: pytest.CaptureFix
     inside = sum(64 < size <= 8192 for size in tuning().question.own_table)
     assert "16 1 512 32 3 8, 16" in lines
     assert "64 1 128 32 2 32, 48, 64" in lines
-    assert f"8,192 2 2 8 1 80 to 8,192 ({inside})" in lines
+    assert f"8,192 2 2 8 1 80 to 8,192 ({inside} classes)" in lines
 
 
 def test_verdict_is_the_end_of_the_report(capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,8 +61,8 @@ def test_invalid_range_is_an_error(text: str, message: str) -> None:
         ("n=", "empty value"),
         ("n=1,,2", "empty value"),
         ("n=1,2,1", "has the value 1 twice"),
-        ("n=1024,2,1KiB", "has the value 1KiB twice, also as 1024"),
-        ("n=1,01", "has the value 01 twice, also as 1"),
+        ("n=1024,2,1KiB", "has the same value twice: 1024 and 1KiB"),
+        ("n=1,01", "has the same value twice: 1 and 01"),
     ],
 )
 def test_invalid_list_is_an_error(text: str, message: str) -> None:

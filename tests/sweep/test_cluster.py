@@ -122,7 +122,7 @@ def test_worker_and_scheduler_are_lost_and_no_cell_is(cluster: Cluster) -> None:
     if child.returncode:  # 0 if the sweep ended before the scheduler was killed
         assert child.returncode == 3
         assert "the scheduler at" in err
-        assert "; ended with" in err
+        assert "; the sweep ended with" in err
         assert "in sweep.jsonl; repeat the command to continue" in err
     subjects = _subjects()
     assert len(set(subjects)) == len(subjects) >= 12

@@ -129,7 +129,7 @@ def test_first_process_is_used_and_the_others_are_named() -> None:
     assert [event[1] for event in events] == [1]
     assert trace.dropped == {"other process": 3}
     assert trace.notes == [
-        "using process 1 only; dropped calls of other processes: 2 (2), 3 (1) "
+        "using process 1 only; dropped 2 calls of process 2, 1 call of process 3 "
         "(select a process with --process PID)"
     ]
 
@@ -137,14 +137,12 @@ def test_first_process_is_used_and_the_others_are_named() -> None:
 def test_note_names_the_processes_with_most_calls() -> None:
     lines = b"".join(b"%d 1 malloc(1)=0x10\n" % pid for pid in (1, *range(2, 9), 8))
     _, trace = read_bytes(lines, format_named("logalloc", FORMATS))
-    assert (
-        "calls of other processes: 8 (2), 2 (1), 3 (1), 4 (1), 5 (1) and 2 more (select"
-        in trace.notes[0]
-    )
+    assert "dropped 2 calls of process 8, 1 call of process 2, 1 call of" in trace.notes[0]
+    assert "1 call of process 5, and calls of 2 more processes (select" in trace.notes[0]
 
 
 def test_chosen_process_without_calls_is_an_error() -> None:
-    with pytest.raises(TraceError, match=r"of process 9; the recording has calls of 2 \(2\), 1"):
+    with pytest.raises(TraceError, match=r"of process 9; the recording has 2 calls of process 2"):
         read_bytes(PROCESSES, format_named("logalloc", FORMATS), process=9)
 
 

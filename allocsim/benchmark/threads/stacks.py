@@ -47,4 +47,6 @@ class Stacks:
         stack = ctypes.c_void_p(self._memory.address + STACK * number)
         library.pthread_attr_init(attributes)
         if library.pthread_attr_setstack(attributes, stack, ctypes.c_size_t(STACK)):
-            raise EnvironmentLacks("the C library does not accept the stacks of threads")
+            raise EnvironmentLacks(
+                "pthread_attr_setstack failed: the C library does not accept a stack from allocsim"
+            )

@@ -20,7 +20,9 @@ from allocsim.cli.types import CountType
     type=click.Choice(["allocsim", "aosp", "parquet"]),
     help="Format to write; by default the suffix of OUT decides. parquet needs allocsim[parquet].",
 )
-@click.option("--seed", type=CountType(0, 2**62), help="Random seed; overrides that of a job.")
+@click.option(
+    "--seed", type=CountType(0, 2**62), help="Random seed; overrides the seed of a job file."
+)
 @click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
 @recording_options
 def command(

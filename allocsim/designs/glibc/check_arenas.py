@@ -78,7 +78,10 @@ def arenas_count_their_chunks(heap: Glibc, memory: Reservation) -> Sentences:
             yield f"arena {av} counts {numbers} fast and binned chunks, found {lengths}"
         fixed = sum(_fixed_bytes(region, int(arena.top)) for region in own_regions)
         if arena.fixed != fixed:
-            yield f"arena {av} counts {arena.fixed} bytes of headers, fence posts; expected {fixed}"
+            yield (
+                f"arena {av} counts {arena.fixed} bytes of headers and fence posts, "
+                f"expected {fixed}"
+            )
         if fast and not arena.have_fastchunks:
             yield f"arena {av} has chunks in fastbins, but have_fastchunks is 0"
         if arena.max_system_mem < arena.system_mem:

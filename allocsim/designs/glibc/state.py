@@ -79,7 +79,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "top_pad": Parameter(TOP_PAD, 0, MAX_BYTES, "bytes added to every growth"),
     "mmap_max": Parameter(65536, 0, (1 << 31) - 1, "maximum number of mappings"),
     "no_dyn_threshold": Parameter(
-        0, 0, 1, "1: thresholds stay fixed; setting one of the four above does the same"
+        0, 0, 1, "1: thresholds stay fixed, as when any of the four parameters above is set"
     ),
     "arena_max": Parameter(0, 0, 1 << 20, "maximum number of arenas; 0: 8 for each core"),
     "arena_test": Parameter(8, 0, 1 << 20, "number of arenas that is always allowed"),

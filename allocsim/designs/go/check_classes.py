@@ -229,7 +229,10 @@ def tiny_parts_are_live(heap: Go, memory: Reservation) -> Iterator[str]:
         live, nelems = slots_of(heap, span, 0), int(heap.mcentral[TINY_CLASS].nelems)
         for slot, parts in enumerate(heap.tiny_parts[first : first + nelems].tolist()):
             if (parts != 0) != (live >> slot & 1) or parts > WHOLE:
-                yield f"slot {slot} of span {span.number} has parts {parts:#x}, live {live:#x}"
+                yield (
+                    f"slot {slot} of span {span.number} has parts {parts:#x}, but the live slots "
+                    f"of the span are {live:#x}"
+                )
     mheap = heap.mheap[0]
     inside = memory.address <= mheap.tiny < heap.system[0].next and mheap.tiny % 16 == 0
     if (mheap.tiny and not inside) or not (mheap.tiny != 0) <= mheap.tinyoffset <= 16 * inside:

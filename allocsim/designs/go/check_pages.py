@@ -76,7 +76,10 @@ def chunks_are_what_was_obtained(heap: Go, memory: Reservation) -> Iterator[str]
     system, mheap = heap.system[0], heap.mheap[0]
     length = int(system.next) - memory.address
     if mheap.start != memory.address or not length == system.heap == int(mheap.chunks) * 4 << 20:
-        yield f"heap of {system.heap} bytes from {mheap.start:#x}, {mheap.chunks} chunks counted"
+        yield (
+            f"{system.heap} bytes and {mheap.chunks} chunks counted from {mheap.start:#x}, but the "
+            f"heap has {length} bytes from {memory.address:#x}"
+        )
 
 
 def pages_in_use_belong_to_one_span(heap: Go, memory: Reservation) -> Iterator[str]:
@@ -97,8 +100,8 @@ def pages_in_use_belong_to_one_span(heap: Go, memory: Reservation) -> Iterator[s
     wrong = np.flatnonzero(expected != bits_of(heap, 0))
     if len(wrong):
         yield (
-            f"page {wrong[0]} is in {expected[wrong[0]]} spans (or the page cache), but its bit in "
-            "the page bitmap disagrees"
+            f"page {wrong[0]} was found {expected[wrong[0]]}x in spans and the page cache, but its "
+            "bit in the page bitmap disagrees"
         )
     counted = int(heap.mheap[0].pages_in_use) + int(heap.mheap[0].manual_pages)
     if counted != in_spans:
@@ -113,7 +116,7 @@ def released_pages_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
         yield f"page {both[0]} is in use and released"
     mheap = heap.mheap[0]
     if mheap.page_cache_scav & ~mheap.page_cache:
-        yield "the page cache marks pages as released that are not free"
+        yield "the page cache marks pages that are not free as released"
     cached = (int(mheap.page_cache_scav) & (1 << 64) - 1).bit_count()
     if (int(released.sum()) + cached) * PAGE != heap.system[0].released:
         yield (
@@ -167,7 +170,9 @@ def scavenger_counts_the_pages_of_chunks(heap: Go, memory: Reservation) -> Itera
     for chunk, record in enumerate(heap.scav_chunk[: len(used)]):
         counted = record.in_use
         if counted != used[chunk]:
-            yield f"chunk {chunk} has {used[chunk]} pages in use, the scavenger counts {counted}"
+            yield (
+                f"chunk {chunk} has {used[chunk]} pages in use, but the scavenger counts {counted}"
+            )
         if record.has_free and counted == CHUNK_PAGES:
             yield f"chunk {chunk} is full, but the scavenger records free pages in it"
     searches, pages = heap.scav_search.page.tolist(), len(used) * CHUNK_PAGES

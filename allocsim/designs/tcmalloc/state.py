@@ -68,7 +68,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "release_rate": Parameter(1, 0, 1000, "pages released per 1000 freed; 0: none"),
     "aggressive_decommit": Parameter(0, 0, 1, "1: release pages as soon as they are freed"),
     "start_page": Parameter(
-        1, 0, LEAF_ROWS - 1, "page of a 2 GiB region at which the heap starts; affects memalign"
+        1, 0, LEAF_ROWS - 1, "pages from a multiple of 2 GiB to the heap's start; affects memalign"
     ),
     "startup": Parameter(0, 0, 2, "startup state of the heap", names=STARTUPS),
     KEY: table_parameter(RULES),

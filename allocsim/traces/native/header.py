@@ -33,7 +33,7 @@ from allocsim.capabilities import Capabilities
 from allocsim.errors import TraceError
 from allocsim.events import EVENT, MAX_OBJECTS, MAX_THREADS
 from allocsim.program_run import Count, ProgramRun
-from allocsim.text import encodable
+from allocsim.text import counted, encodable
 
 NAME = "allocsim"
 """Name of the format in --format and in lists. The format has no `Reader`, because its files
@@ -67,7 +67,7 @@ Consumers use a table with a row for each id up to the highest. If ids are far a
 is used costs an OS page. Without the limit, a small file with huge ids would cost gigabytes.
 """
 
-REMEDY = "recreate it from its recording with `allocsim trace convert`"
+REMEDY = "recreate the trace from its recording with `allocsim trace convert`"
 """Advice for a damaged file."""
 
 _FIXED = struct.Struct("<12sIQQQQQII")
@@ -175,7 +175,8 @@ def encode_header(
     notes = list(description.notes)
     while notes and FIXED_SIZE + len(text) > begin:
         notes.pop()
-        more = f"{len(description.notes) - len(notes)} more notes did not fit into the file"
+        dropped = counted(len(description.notes) - len(notes), "more note")
+        more = f"{dropped} did not fit into the file"
         text = _json(msgspec.structs.replace(description, notes=[*notes, more]))
     if FIXED_SIZE + len(text) > begin:
         raise TraceError(f"{description.name}: its description does not fit into the header")
@@ -205,14 +206,15 @@ def parse_layout(fixed: bytes, name: str) -> Layout:
         raise TraceError(
             f"{name}: the file ends after {len(fixed)} bytes, inside its header; {REMEDY}"
             if MAGIC.startswith(fixed[: len(MAGIC)])
-            else f"{name}: found {fixed[:12]!r}, expected an allocsim trace, {MAGIC!r}"
+            else f"{name}: found {fixed[:12]!r}, expected an allocsim trace, which begins with "
+            f"{MAGIC!r}"
         )
     _, version, text, begin, rows, entries, table, width, _ = _FIXED.unpack_from(fixed)
     if not WITHOUT_SITES <= version <= VERSION:
         raise TraceError(
-            f"{name}: the file has version {version} of the format, and this allocsim reads 1 to "
-            f"{VERSION}; update allocsim, or convert the trace to AOSP text with the version that "
-            "wrote it"
+            f"{name}: the file has version {version} of the format, and this allocsim reads "
+            f"versions 1 to {VERSION}; update allocsim, or convert the trace to AOSP text with the "
+            "version that wrote it"
         )
     if not (FIXED_SIZE + text <= begin <= MAX_HEADER and begin % PAGE == 0 and rows < 1 << 58):
         raise TraceError(

@@ -25,7 +25,7 @@ def account_notes(reader: ImageReader, inherited: int) -> Iterator[str]:
     if image.header["maps"]:
         yield f"{_mapped(image.header)}; this memory is not in the trace"
     if siteless := int(image.header["siteless"]):
-        yield f"the stacks of {counted(siteless, 'call')} could not be recorded"
+        yield f"calls whose stack could not be recorded: {siteless:,}"
     if image.has(Flag.DEEPBIND):
         yield "a library was opened with RTLD_DEEPBIND; this flag was ignored to record its calls"
     if image.has(Flag.USABLE_SIZE):
@@ -43,7 +43,7 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
         yield "the program has overwritten a part of the recording"
     if reader.missing:
         size = format_bytes(reader.missing * CHUNK)
-        yield f"up to {size} of the recording are missing, because they were cut off or overwritten"
+        yield f"up to {size} of the recording was cut off or overwritten"
     unseen = [program for program in reader.started if not _is_recorded(program, image, images)]
     for is_own in (True, False):
         programs = [program for program in unseen if (program.process == image.process) == is_own]
@@ -82,6 +82,7 @@ def _unrecorded(started: list[Started]) -> str:
     )
     text = ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")
     if any(not program.keeps_preload for program in started):
-        return f"not recorded, because LD_PRELOAD was removed from the environment: {text}"
+        reason = "LD_PRELOAD was removed from their environment"
+        return f"programs not recorded, because {reason}: {text}"
     reasons = "static, set-uid or 32-bit program, ulimit, full disk"
-    return f"not recorded: {text}; possible reasons: {reasons}"
+    return f"programs not recorded: {text}; possible reasons: {reasons}"

@@ -61,8 +61,8 @@ class GlibcMtraceReader(BlockReader):
     """The calls of a raw trace."""
 
     grammar = (
-        "a record of glibc's libmtrace: 64 bytes, the fifth of which is the type, 0 to 8, or 255 "
-        "in the first record"
+        "a record of glibc's libmtrace: 64 bytes, the fifth of which is the type (255 in the first "
+        "record, 0 to 8 in the others)"
     )
 
     def scan(self, start: int, end: int, calls: Any) -> Scanned:

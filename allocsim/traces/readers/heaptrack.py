@@ -238,8 +238,8 @@ LINES = LineFormat(
     scanner=lambda text, state: HeaptrackScan(
         text, state, records(HeaptrackFile), new_sites(), new_stacks()
     ),
-    grammar="a line of heaptrack: v VERSION FORMAT with a format up to 3, + SIZE TRACE PTR, - PTR, "
-    "a SIZE TRACE, + SITE, - SITE, in hexadecimal, or one that begins with s x m t i c R I or X",
+    grammar="'v VERSION FORMAT' (up to format 3), '+ SIZE TRACE PTR', '- PTR', 'a SIZE TRACE', "
+    "'+ SITE' or '- SITE' in hexadecimal, or a line that begins with s, x, m, t, i, c, R, I or X",
 )
 
 

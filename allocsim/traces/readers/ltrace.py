@@ -30,6 +30,7 @@ from re import compile as pattern
 from typing import NamedTuple
 
 from allocsim.events import Op
+from allocsim.text import counted
 from allocsim.traces.calls import ADDRESS_BITS, HUGE, PAGE, Call
 from allocsim.traces.formats import Format
 from allocsim.traces.reader import SKIPPED
@@ -201,13 +202,13 @@ class Parser:
     def _processes(self) -> str:
         """Return a sentence about the processes whose calls are, or may be, mixed."""
         frequent = self.calls.most_common(MAX_SHOWN)
-        ids = ", ".join(f"{thread} ({count:,})" for thread, count in frequent)
+        ids = ", ".join(f"{thread} ({counted(count, 'call')})" for thread, count in frequent)
         if len(self.calls) > len(frequent):
             ids += f" and {len(self.calls) - len(frequent)} more"
         if self.has_children:
             return f"the heaps of several processes are mixed: {ids}; select one with --process PID"
         return (
-            "processes are not distinguished from threads; these are taken for threads: "
+            "processes are not distinguished from threads; these ids are taken for threads: "
             f"{ids} (--process PID selects one as a process)"
         )
 

@@ -133,6 +133,6 @@ def _with_losses(chunks: Iterator[Any], trace: Trace, streams: Any) -> Iterator[
     if discarded:
         trace.losses.append(f"the tracer discarded {counted(discarded, 'event')}")
     if missing:
-        trace.losses.append(f"{counted(missing, 'packet')} of events were not written")
+        trace.losses.append(f"packets of events that were not written: {missing:,}")
     if broken:
-        trace.losses.append(f"{counted(broken, 'packet')} of events are cut off or damaged")
+        trace.losses.append(f"packets of events that are cut off or damaged: {broken:,}")

@@ -135,8 +135,8 @@ class MemrayReader(Reader):
             raise TraceError(f"{self.source.name}: memray cannot read this capture: {complaint}")
         if status != 0:
             raise TraceError(
-                f"{self.source.name}: memray crashed when reading this capture (status {status}), "
-                "which is probably damaged; record it again"
+                f"{self.source.name}: memray crashed (status {status}) when reading this "
+                "capture, which is probably damaged; record it again"
             )
 
 

@@ -32,7 +32,9 @@ MAX_OUTPUT = 1 << 20
 """Maximum bytes of a file that the process may write. Standard error is a file. Without the
 limit, messages about a damaged capture could fill the disk."""
 
-AGGREGATED = "it has totals instead of single allocations; record it without --aggregate"
+AGGREGATED = (
+    "the capture has totals instead of single allocations; record again without --aggregate"
+)
 
 OTHER_VERSION = (
     "memray reads only captures of its own version; record again with the installed memray, or "

@@ -136,8 +136,8 @@ def _word_start(text: np.ndarray, start: int, end: int) -> int:
 
 LINES = LineFormat(
     scanner=lambda text, state: MtraceScan(text, state, records(Realloc), new_text_numbers()),
-    grammar="[@ CALLER] and + PTR SIZE, - PTR, < OLD, > NEW SIZE or ! PTR SIZE, with 0x before "
-    "every number",
+    grammar="[@ CALLER] followed by + PTR SIZE, - PTR, < OLD, > NEW SIZE or ! PTR SIZE, with 0x "
+    "before every number",
 )
 
 _CALLER = re.compile(

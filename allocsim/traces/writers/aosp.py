@@ -21,6 +21,7 @@ from allocsim.core.jit import kernel
 from allocsim.core.records import Table
 from allocsim.errors import InputError
 from allocsim.events import Event, Op, Trace
+from allocsim.text import counted
 from allocsim.traces.writers.synthetic_addresses import (
     AddressSpace,
     address_of,
@@ -83,7 +84,8 @@ def _texts(trace: Trace) -> Iterator[Any]:
                     )
                 space = with_room_for(space, number)
     if notes:
-        trace.notes.append(f"dropped freeze and release events, which AOSP text lacks: {notes}")
+        dropped = counted(notes, "freeze or release event")
+        trace.notes.append(f"dropped {dropped}, which AOSP text cannot express")
 
 
 @kernel

@@ -17,7 +17,7 @@ def a_span(heap: Go) -> int:
     return int(heap.span_set[CLASS, PARTIAL].head)
 
 
-@breaks(check_pages.chunks_are_what_was_obtained, "chunks counted")
+@breaks(check_pages.chunks_are_what_was_obtained, "chunks counted from")
 def count_a_chunk_too_many(heap: Go, memory: Reservation) -> None:
     heap.mheap[0].chunks += 1
 
@@ -52,7 +52,7 @@ def count_a_released_page_too_many(heap: Go, memory: Reservation) -> None:
     heap.system[0].released += 8192
 
 
-@breaks(check_pages.released_pages_are_free, "the page cache marks pages as released")
+@breaks(check_pages.released_pages_are_free, "the page cache marks pages that are not free")
 def release_a_page_that_left_the_cache(heap: Go, memory: Reservation) -> None:
     heap.mheap[0].page_cache_scav |= ~heap.mheap[0].page_cache
 

@@ -147,7 +147,7 @@ def test_truncated_file_is_an_error(stored: Path, mapped: bool, keep: int) -> No
     stored.write_bytes(content)
     with pytest.raises(TraceError, match=stored.name if mapped else "memory") as raised:
         events_of(read_trace(stored) if mapped else streamed(content))
-    assert "recreate it from its recording with `allocsim trace convert`" in str(raised.value)
+    assert "recreate the trace from its recording with `allocsim trace" in str(raised.value)
 
 
 @pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "streamed"])

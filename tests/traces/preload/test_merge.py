@@ -207,8 +207,7 @@ def test_chunks_that_are_cut_off_are_missing(tmp_path: Path, length: int) -> Non
     trace = open_image(image, [image], 1.0)
     assert sum(map(len, trace.chunks)) < 7_000
     assert trace.losses == [
-        f"up to {128 * missing}.0 KiB of the recording are missing, because they were cut "
-        "off or overwritten"
+        f"up to {128 * missing}.0 KiB of the recording was cut off or overwritten"
     ]
 
 

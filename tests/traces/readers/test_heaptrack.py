@@ -118,7 +118,9 @@ BROKEN = (
 
 @pytest.mark.parametrize("line", BROKEN)
 def test_broken_line_of_a_raw_file_is_named(line: str) -> None:
-    with pytest.raises(TraceError, match=r"memory, line 7: found '.*', expected a line of heap"):
+    with pytest.raises(
+        TraceError, match=r"memory, line 7: found '.*', expected 'v VERSION FORMAT'"
+    ):
         rows(f"{RAW}+ 18 1 55d0\n{line}\n- 55d0\n")
 
 

@@ -100,7 +100,7 @@ def test_capture_that_is_cut_off_is_read_with_a_loss_or_refused(tmp_path: Path) 
 def test_aggregated_capture_is_an_error() -> None:
     records_of(DEFAULT)
     with pytest.raises(
-        TraceError, match=r"memray-aggregate\.bin: .* record it without --aggregate"
+        TraceError, match=r"memray-aggregate\.bin: .* record again without --aggregate"
     ):
         read(SAMPLES / "memray-aggregate.bin")
 
@@ -130,9 +130,9 @@ ENDS = {
     f"raise SystemExit({memray_child.NO_MEMRAY})": (EnvironmentLacks, "-m pip install memray"),
     "import os; os.kill(os.getpid(), 11)": (
         TraceError,
-        r"crashed when reading this capture \(status -11\)",
+        r"crashed \(status -11\) when reading this capture",
     ),
-    "raise SystemExit(7)": (TraceError, r"crashed when reading this capture \(status 7\)"),
+    "raise SystemExit(7)": (TraceError, r"crashed \(status 7\) when reading this capture"),
 }
 
 

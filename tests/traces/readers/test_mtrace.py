@@ -93,7 +93,7 @@ BROKEN = {
 def test_broken_line_is_an_error_that_names_it(line: str) -> None:
     with pytest.raises(TraceError, match=r"memory, line 3: found '") as raised:
         read_lines("mtrace", "= Start", BEFORE, line, "- 0x10")
-    assert "expected [@ CALLER] and + PTR SIZE" in str(raised.value)
+    assert "expected [@ CALLER] followed by + PTR SIZE" in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_gz_suffix_compresses_reproducibly(tmp_path: Path) -> None:
 def test_freeze_is_dropped_with_a_note(tmp_path: Path) -> None:
     trace = trace_of([malloc(0, 1), Call(Op.FREEZE), free(0)])
     write_aosp(trace, tmp_path / "out.txt")
-    assert trace.notes == ["dropped freeze and release events, which AOSP text lacks: 1"]
+    assert trace.notes == ["dropped 1 freeze or release event, which AOSP text cannot express"]
 
 
 @pytest.mark.parametrize("calls", [[], [Call(Op.FREEZE)]], ids=["nothing", "a note"])
