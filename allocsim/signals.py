@@ -135,10 +135,10 @@ class InterruptConfirmed(SignalsRedirected):
         self.warned = False
 
     def _warn(self, number: int) -> None:
-        """Print the warning. If it was printed before, first call the signal's previous handler."""
+        """Print the warning; from the second signal on, call the previous handler before that."""
         if self.warned and callable(before := self.before[number]):
             before(number, None)
-        elif self.warned:  # SIG_DFL, if the caller is a Python program that sets no handler
+        elif self.warned:  # `before` is SIG_DFL if a Python program sets no handler of its own
             signal.signal(number, before)
             signal.raise_signal(number)
         self.warned = True

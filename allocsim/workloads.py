@@ -99,13 +99,14 @@ def expect_kernels(trace: Trace | None, subjects: Iterable[str]) -> None:
     """Say what a command is likely to compile, for the line on standard error.
 
     `trace` is None if the workload is not open yet; it then counts as a recording. A subject names
-    a design or a library, and may have settings.
+    a design or a library, and may have settings. A design from outside the package is announced
+    when it is compiled.
     """
     modules = {"allocsim.traces" if trace is None or trace.is_recorded else "allocsim.generators"}
     for subject in subjects:
         name = subject.partition(":")[0]
         design, library = {f"allocsim.designs.{name}"}, {"allocsim.libraries", "allocsim.benchmark"}
-        modules |= design if name in SUMMARIES else library
+        modules |= design if name in SUMMARIES else library if name == "lib" else set()
     compile_notice.expect(*sorted(modules))
 
 

@@ -126,7 +126,7 @@ EXAMPLES = (
     Example("allocsim compare --real-runs 5 -- python3", _libraries, ("runs 5", "runs 1")),
     Example("allocsim compare --real-runs 5 -- sqlite3", _libraries, ("runs 5", "runs 1")),
     Example("allocsim compare systemui.zip", _systemui),
-    Example("allocsim sweep", _recordings, ("…", "-L tcache_count=default,0"), "best by|  GLIBC"),
+    Example("allocsim sweep", _recordings, ("…", "-L tcache_count=default,0"), "best by|GLIBC"),
     Example("COLUMNS=100 allocsim tune", _recordings, ignored="Recommended"),
 )
 

@@ -31,7 +31,7 @@ How `jit` compiles and caches (skip this part on a first reading):
   kernel_dispatcher  compiles a kernel when it is first called
   import_closure     the modules that a kernel depends on, and whether they have changed
   inlined_kernels    kernels called by kernels: linked and optimised together with their caller
-  compile_notice     the line that says what is being compiled
+  compile_notice     the line that says how long compiling is likely to take
 
 How the parts work together:
 

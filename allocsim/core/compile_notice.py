@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -51,6 +52,9 @@ _expected: dict[str, int] = {}
 _announced: set[str] = set()
 """The prefixes of the groups that the lines written so far have announced."""
 
+_lock = threading.Lock()
+"""Held while these two change: the threads of a sweep report what their processes compile."""
+
 
 def write_to_stderr(line: str) -> None:
     """Print the line; do nothing if standard error cannot be written."""
@@ -86,12 +90,13 @@ def write_once(prefix: str, seconds: int) -> None:
     Does nothing if an earlier line has announced the group. Expected groups of which a kernel is
     cached are not added to `seconds`.
     """
-    if prefix in _announced:
-        return
-    others = [each for each in _expected if each != prefix and not _is_cached(each)]
-    total = seconds + sum(_expected[each] for each in others)
-    _announced.update((prefix, *_expected), (each.prefix for each in GROUPS if not each.is_design))
-    _expected.clear()
+    with _lock:
+        if prefix in _announced:
+            return
+        others = {each: cost for each, cost in _expected.items() if each != prefix}
+        _announced.update((prefix, *others), (each.prefix for each in GROUPS if not each.is_design))
+        _expected.clear()
+    total = seconds + sum(cost for each, cost in others.items() if not _is_cached(each))
     write(f"allocsim: compiling kernels: about {total} s, on first use only")
 
 

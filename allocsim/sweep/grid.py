@@ -81,6 +81,9 @@ def _require_values(name: str, axis: Axis) -> None:
 def _without_subject(axis: Axis, names: Sequence[str]) -> InputError:
     """Return the error for an axis that applies to no subject."""
     if axis.subject is not None:
-        return UnknownName("subject", axis.subject, names)
+        return InputError(
+            f"'{axis.subject}:{axis.key}' applies to no subject of the sweep; expected one of: "
+            f"{', '.join(names)}"
+        )
     known = {key for name in names for key in settings_of(name)}
     return UnknownName("setting", axis.key, known)

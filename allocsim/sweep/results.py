@@ -90,8 +90,12 @@ class Column:
 
     @property
     def time_ranges(self) -> dict[str, tuple[float, float]]:
-        """The ranges of the times of the subjects with several runs, in ns/event."""
-        return {name: each.range_ns for name, each in self.results.items() if each.range_ns}
+        """The ranges of the times of the subjects with several runs, in ns/event; none is 0."""
+        return {
+            name: each.range_ns
+            for name, each in self.results.items()
+            if each.ns and each.range_ns and each.range_ns[0]
+        }
 
     @property
     def means(self) -> Figures:

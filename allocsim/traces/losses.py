@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from allocsim.text import reasons_text
 from allocsim.traces.reasons import REASONS, Reason
 
 MAX_LOST = 0.05
@@ -36,8 +37,8 @@ def lost_calls(dropped: Mapping[str, int], events: int) -> str | None:
     # One lost call is normal: a call may be in progress when the recording begins or ends.
     if lost <= max(MAX_LOST * calls, 1):
         return None
-    reasons = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+    reasons = reasons_text({name: count for name, count in counts.items() if count})
     return (
         f"{lost:,} of {calls:,} calls ({lost / calls:.1%}) are lost, or are calls on objects that "
-        f"are not in the recording ({reasons}); more than {MAX_LOST:.0%} make a replay misleading"
+        f"are not in the recording: {reasons}; more than {MAX_LOST:.0%} make a replay misleading"
     )

@@ -57,7 +57,7 @@ def _chain(objective: Objective, limit: int | None) -> Optimum:
             longer[:, index + 1] = totals.min(axis=1)
             before[rows - len(longer) :, index + 1] = totals.argmin(axis=1) + first
     if not np.isfinite(best[-1, -1]):
-        raise InputError("no table of size classes has so little rounding; use a higher --floor")
+        raise InputError("no table of size classes has so little rounding; use a higher floor")
     return Optimum(_followed(objective, before, limit), float(best[-1, -1]))
 
 

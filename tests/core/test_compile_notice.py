@@ -1,12 +1,20 @@
 """The line that says how long compiling is likely to take."""
 
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from allocsim.core import compile_notice
-from allocsim.core.compile_notice import GROUPS, MORE_SECONDS, UNKNOWN_SECONDS, announce, group_of
+from allocsim.core.compile_notice import (
+    GROUPS,
+    MORE_SECONDS,
+    UNKNOWN_SECONDS,
+    announce,
+    expect,
+    group_of,
+)
 from tests.conftest import REPOSITORY
 
 SECONDS = {group.prefix.removeprefix("allocsim.designs."): group.seconds for group in GROUPS}
@@ -68,6 +76,16 @@ def test_every_module_with_kernels_is_in_a_group() -> None:
         if "@kernel" in file.read_text():
             name = ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
             assert group_of(name) in GROUPS, name
+
+
+def test_threads_that_compile_at_once_write_one_line(written: list[str]) -> None:
+    expect("allocsim.traces", "allocsim.libraries")
+    threads = [threading.Thread(target=announce, args=("allocsim.traces",)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert written == [line(SECONDS["allocsim.traces"] + SECONDS["allocsim.libraries"])]
 
 
 def test_design_from_outside_is_a_group_of_its_own(written: list[str]) -> None:

@@ -88,10 +88,10 @@ def test_objects_of_0_bytes_are_each_freed_once_even_if_they_share_an_address(
 ) -> None:
     first, second, third = any_heap.malloc(0), any_heap.malloc(0), any_heap.calloc(0, 9)
     grown = any_heap.realloc(third, 100)
-    assert ("3 live objects" in repr(any_heap), any_heap.live) == (True, 100)
+    assert ("live 100 B in 3 objects" in repr(any_heap), any_heap.live) == (True, 100)
     for address in (first, second, grown):
         any_heap.free(address)
-    assert ("0 live objects" in repr(any_heap), any_heap.live) == (True, 0)
+    assert ("live 0 B in 0 objects" in repr(any_heap), any_heap.live) == (True, 0)
     for address in (first, second):
         with pytest.raises(InvalidFree):
             any_heap.free(address)

@@ -1,4 +1,4 @@
-"""Cells of a sweep, run in processes: figures, and failures of designs and libraries."""
+"""The processes that measure the cells of a sweep: their figures, and how failures are reported."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

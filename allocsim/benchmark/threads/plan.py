@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.benchmark.stepping import Step
-from allocsim.benchmark.threads.records import SHARED, Epoch, Turn
+from allocsim.benchmark.threads.records import SHARED, VERSIONS, Epoch, Turn
 from allocsim.benchmark.threads.slots import Slots, free_slot, new_slots, take_slot
 from allocsim.benchmark.threads.survey import Counts, Survey, new_numbers, number_of
 from allocsim.core.jit import kernel
@@ -116,7 +116,8 @@ def plan_bound(surveyed: Survey, steps: int, window: int) -> int:
     counts = surveyed.counts[0]
     windows = int(counts.calls) // window if window else 0
     ends = len(surveyed.calls)  # the end of each thread may need a turn
-    return int(counts.switches) + steps + windows + ends + 2
+    wraps = int(counts.calls) >> 16  # a window ends where the versions of an object begin again
+    return int(counts.switches) + steps + windows + wraps + ends + 2
 
 
 @kernel
@@ -221,8 +222,11 @@ def _add_call(
     copy.request, copy.op, copy.alignment = event.request, event.op, event.alignment
     copy.object, copy.thread = target.slot, 0
     if target.slot >= SHARED:
-        copy.thread = target.version & 0xFFFF
+        copy.thread = target.version & VERSIONS
         target.version += 1
+        # Versions are compared modulo 65,536, so a window ends before one comes again.
+        if cursor.window and target.version & VERSIONS == 0:
+            cursor.full = 1
     if event.op == Op.FREE:
         free_slot(plan.slots, turn.thread, turn.epoch, target.slot)
         target.slot = NO_SLOT

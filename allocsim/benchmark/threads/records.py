@@ -24,6 +24,10 @@ CODE = np.dtype([(ARRAYS, np.int64, (64,))])
 """The addresses and shapes of the arrays of a Stage, in one record. The thread's kernel takes the
 address of this record instead of the Stage (see `core.heap_pointer`)."""
 
+VERSIONS = 0xFFFF
+"""Mask of the low 16 bits of a version. The field `thread` of an event holds these bits of the
+version that the event waits for."""
+
 
 class Turn(Struct):
     """The part of an epoch that one thread replays."""

@@ -8,7 +8,7 @@ object's next event waits for this version (see `plan`).
 from __future__ import annotations
 
 from allocsim.benchmark.threads.futex import ALL, wait_for, wake
-from allocsim.benchmark.threads.records import SHARED, Stage
+from allocsim.benchmark.threads.records import SHARED, VERSIONS, Stage
 from allocsim.benchmark.threads.turns import (
     FAILED,
     FOREVER,
@@ -34,10 +34,6 @@ SECONDS = 8
 
 VERSION, WAITING = 16, 24
 """Offsets of fields in a Shared."""
-
-VERSIONS = 0xFFFF
-"""Mask of the low 16 bits of a version. The field `thread` of an event holds these bits of the
-version that the event waits for."""
 
 
 @c_function

@@ -212,3 +212,15 @@ def test_versions_wrap_after_65536_calls() -> None:
     versions = [int(event.thread) for event in plan_of(calls).stream]
     assert max(versions) == 0xFFFF
     assert sorted(set(versions)) == list(range(1 << 16))
+
+
+def test_equal_versions_of_an_object_are_in_different_epochs() -> None:
+    calls = [malloc(0, 8), *(realloc(0, 8) for _ in range(1 << 16)), free(0, 1)]
+    plan = plan_of(calls, window=1 << 20)
+    at = positions(plan)
+    for turns in epochs_of(plan):
+        versions = list[int]()
+        for turn in turns:
+            versions += plan.stream.thread[at[int(turn.thread)] : turn.end].tolist()
+            at[int(turn.thread)] = int(turn.end)
+        assert len(set(versions)) == len(versions) > 0

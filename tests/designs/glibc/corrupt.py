@@ -208,7 +208,7 @@ def number_of_fast_chunks_differs(state: HeapState, memory: Reservation) -> None
     state.arena[0].fast_chunks -= 1
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "headers, fence posts")
+@breaks(check_arenas.arenas_count_their_chunks, "headers and fence posts")
 def fixed_bytes_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[1].fixed -= 16
 

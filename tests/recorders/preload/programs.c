@@ -439,6 +439,40 @@ static int sealed(void) /* a seccomp filter that kills a process that opens a fi
     return 0;
 }
 
+/* Whether a forked child that may not make its own recording runs to its end. */
+static int child_fails(rlim_t descriptors)
+{
+    struct rlimit limit = {descriptors, descriptors};
+    int status = 1;
+    if (!fork()) {
+        if (setrlimit(RLIMIT_NOFILE, &limit))
+            _exit(1);
+        churn(100);
+        kept = malloc(10);
+        kept = realloc(kept, 1 << 20);
+        free(kept);
+        _exit(0);
+    }
+    wait(&status);
+    return status != 0;
+}
+
+static int sealed_fork(void) /* a child tries to make room at one of 64 losses in a row */
+{
+    int failed = sealed();
+    for (int i = 0; i < 64 && !failed; i++) {
+        failed = child_fails(100);
+        kept = malloc(1);
+    }
+    return failed;
+}
+
+static int starved_fork(void)
+{
+    churn(100);
+    return child_fails(0);
+}
+
 static int limited(int resource, rlim_t value)
 {
     struct rlimit limit = {value, value};
@@ -509,7 +543,8 @@ int main(int count, char **given)
         PROGRAM(kinds), PROGRAM(pool), PROGRAM(cross), PROGRAM(hands_over), PROGRAM(destructors), PROGRAM(forks),
         PROGRAM(raw_fork), PROGRAM(vforks), PROGRAM(spawns), PROGRAM(execs), PROGRAM(exec_lists),
         PROGRAM(many_forks), PROGRAM(idles), PROGRAM(executes), PROGRAM(daemons), PROGRAM(closes), PROGRAM(deepbind), PROGRAM(killed), PROGRAM(aborts),
-        PROGRAM(exits), PROGRAM(storm), PROGRAM(unmaps), PROGRAM(sealed),
+        PROGRAM(exits), PROGRAM(storm), PROGRAM(unmaps), PROGRAM(sealed), PROGRAM(sealed_fork),
+        PROGRAM(starved_fork),
         PROGRAM(few_descriptors), PROGRAM(small_files), PROGRAM(no_space), PROGRAM(maps), PROGRAM(touches),
         PROGRAM(alone), PROGRAM(waits), PROGRAM(nothing),
     };

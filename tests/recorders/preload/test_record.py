@@ -51,6 +51,14 @@ def test_only_the_calls_of_the_program_are_recorded(record: Record, tmp_path: Pa
     assert (chunk.op.tolist(), chunk.request[0]) == ([Op.MALLOC, Op.FREE], 100)
 
 
+@pytest.mark.parametrize("name", ["sealed_fork", "starved_fork"])
+def test_forked_child_that_cannot_be_recorded_runs_on(
+    record: Record, program: str, name: str
+) -> None:
+    ended = record("-o", "out", "--", program, name)
+    assert ended.status == 0, ended.err
+
+
 HOLDS = """\
 #include <stdlib.h>
 static void *volatile kept;

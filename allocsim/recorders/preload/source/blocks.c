@@ -44,7 +44,7 @@ static uint64_t touched_bytes(uintptr_t address, size_t size)
 static void put_touched(const struct block *slot)
 {
     int error = errno;
-    uint64_t bytes = process.is_sealed ? slot->size : touched_bytes(slot->address, slot->size);
+    uint64_t bytes = kept.is_sealed ? slot->size : touched_bytes(slot->address, slot->size);
     errno = error;
     put(TOUCHED, stamp_call(slot->address), 3, (uint64_t[]){slot->address & ADDRESS, bytes});
 }

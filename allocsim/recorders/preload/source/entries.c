@@ -36,7 +36,7 @@ static uint64_t number_of(enum entry entry, uint64_t key, const uint64_t *words,
     uint64_t number = cached(process.caches->stacks, STACKS, key);
     sigset_t before;
     int error = errno;
-    if (number || process.is_sealed)
+    if (number || kept.is_sealed)
         return number;
     block_signals(&before);
     lock();

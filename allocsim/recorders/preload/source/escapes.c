@@ -18,7 +18,7 @@ EXPORT int HOOK(prctl)(int option, ...)
         return -1;
     int result = real.prctl(option, longs[0], longs[1], longs[2], longs[3]);
     if (option == PR_SET_SECCOMP && result == 0)
-        process.is_sealed = true;
+        kept.is_sealed = true;
     return result;
 }
 
@@ -29,6 +29,6 @@ EXPORT long HOOK(syscall)(long number, ...)
         return -1;
     long result = real.syscall(number, longs[0], longs[1], longs[2], longs[3], longs[4], longs[5]);
     if (number == SYS_seccomp && longs[0] < 2 && result == 0) /* strict mode or a filter */
-        process.is_sealed = true;
+        kept.is_sealed = true;
     return result;
 }

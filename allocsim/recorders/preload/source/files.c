@@ -139,6 +139,10 @@ static bool start(void)
     if (process.is_off)
         return false;
     process.is_off = true;
+    self.cursor = 0; /* in a forked child: the parent's window is not mapped here */
+    self.lane = NULL;
+    if (kept.is_sealed)
+        return false;
     if (!kept.directory) {
         const char *directory = getenv("ALLOCSIM_RECORD");
         size_t length = directory ? strlen(directory) : 0;

@@ -97,7 +97,7 @@ static void *resized(enum op op, void *address, size_t size, uint64_t site)
         return allocated(op == REALLOC ? REALLOC_NULL : REALLOCARRAY_NULL, result, size, 0, site);
     if (is_recording()) /* if the call has failed, the block is still at its old address */
         put_address(RESIZED, stamp_call((uintptr_t)(result ? result : address)), result);
-    if (UNLIKELY(size >= LARGE) && result)
+    if (UNLIKELY(size >= LARGE) && result && is_recording())
         begin_block((uintptr_t)result, size);
     return result;
 }

@@ -87,14 +87,14 @@ static bool find_room(bool is_nested)
 static bool more_room(bool is_nested)
 {
     bool is_done = false;
-    if (!process.is_sealed && self.lost % RETRY == 0) {
+    if (!kept.is_sealed && self.lost % RETRY == 0) {
         sigset_t before;
         int error = errno;
         block_signals(&before);
         is_done = find_room(is_nested);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         errno = error;
-    } else if (process.is_sealed) {
+    } else if (kept.is_sealed) {
         self.reason = SECCOMP;
     }
     if (is_done)

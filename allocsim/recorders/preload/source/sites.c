@@ -5,7 +5,7 @@ static struct memo *memo_of_lane(void)
 {
     if (!self.lane && !more_room(false))
         return NULL;
-    if (!self.lane->memo && !process.is_sealed)
+    if (!self.lane->memo && !kept.is_sealed)
         self.lane->memo = map_memory(sizeof *self.lane->memo);
     return self.lane->memo;
 }

@@ -35,7 +35,6 @@ struct caches { /* shared memory, which does not count as anonymous memory of th
 static struct process {
     struct header *header; /* NULL: not recording yet, or in a forked child */
     bool is_off;           /* nothing is recorded */
-    bool is_sealed;        /* seccomp is on: the recorder makes no more system calls */
     bool lock;
     uint32_t threads, lanes_used;
     struct lane *free_lanes;
@@ -51,6 +50,7 @@ static struct process {
 static struct { /* a forked child inherits this */
     uint64_t identity, forked;
     bool is_tsc, has_key, has_sites;
+    bool is_sealed;      /* seccomp is on: the recorder makes no more system calls */
     pthread_key_t key;
     size_t directory;    /* length of the directory's path in `path` */
     char path[MAX_PATH]; /* of the header's file */

@@ -3,7 +3,7 @@
 static void put_name(void)
 {
     char name[16] = "";
-    if (!process.is_sealed && real.prctl(PR_GET_NAME, name) == 0)
+    if (!kept.is_sealed && real.prctl(PR_GET_NAME, name) == 0)
         put_text(NAME, stamp(), self.number, name);
 }
 
