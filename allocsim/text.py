@@ -16,8 +16,11 @@ MAX_MESSAGE = 4000
 MAX_DECIMALS = 13
 """Maximum decimals of a figure in a message. One byte is 0.0000000000009 TiB."""
 
-# The name of a file has at most 255 bytes, so no printable name in a path is cut.
-_LONG_NAME = re.compile(r"[^\s/]{300,}")
+LONG_WORD = 300
+"""A word of this many characters is shortened in a message. The name of a file has at most 255
+bytes, so no printable name in a path is cut."""
+
+_LONG_NAME = re.compile(rf"[^\s/]{{{LONG_WORD},}}")
 
 
 def counted(count: int, noun: str) -> str:
@@ -127,9 +130,11 @@ def shell_argument(path: str) -> str:
     """Return a path as an argument of a command that a message suggests.
 
     A user may paste the command, and a downloaded file can have any name. The path is therefore
-    quoted for a shell, and is not taken for an option.
+    quoted for a shell, and is not taken for an option. If it is long, the result is FILE, because
+    the message might be shortened within the quotes (see `with_short_names`).
     """
-    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+    quoted = shlex.quote(f"./{path}" if path.startswith("-") else path)
+    return quoted if len(quoted) < LONG_WORD else "FILE"
 
 
 def printable_lines(text: str) -> str:

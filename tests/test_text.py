@@ -1,5 +1,7 @@
 """Formatted sizes and counts, and text that is safe to print."""
 
+import shlex
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,6 +109,13 @@ def test_bytes_that_are_not_utf8_are_escaped_in_all_texts() -> None:
 )
 def test_a_path_in_a_suggested_command_is_one_argument(path: str, argument: str) -> None:
     assert shell_argument(path) == argument
+
+
+def test_quotes_of_a_suggested_command_are_not_cut() -> None:
+    for quotes in range(255 // 2):
+        name = shell_argument("AA" + "'" * quotes + ' $(command)" #')
+        words = shlex.split(with_short_names(f"use `allocsim replay {name}`").replace("`", " "))
+        assert len(words) == 4
 
 
 @pytest.mark.parametrize(

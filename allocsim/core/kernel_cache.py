@@ -162,8 +162,9 @@ def _temporary() -> Path:
 def _prepare(directory: Path) -> bool:
     """Create `directory` for this user only and record its use; return False if it is unusable."""
     try:
-        for place in (directory.parent, directory):  # mkdir sets the mode of the last one only
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        missing = [each for each in reversed(directory.parents) if not each.exists()]
+        for place in (*missing, directory):  # with parents=True, only the last one gets the mode
+            place.mkdir(mode=0o700, exist_ok=True)
         status = directory.lstat()  # not stat: a link may lead to files that were downloaded
         if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
             return False

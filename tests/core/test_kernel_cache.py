@@ -217,7 +217,8 @@ def test_no_other_user_can_write_to_a_new_cache(places: Path) -> None:
     finally:
         os.umask(before)
     assert directory is not None
-    assert [place.stat().st_mode & 0o777 for place in (directory, directory.parent)] == [0o700] * 2
+    created = (directory, directory.parent, places / "cache")
+    assert [place.stat().st_mode & 0o777 for place in created] == [0o700] * 3
 
 
 def test_unwritable_places_give_no_directory(places: Path) -> None:
