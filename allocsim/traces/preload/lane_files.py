@@ -23,7 +23,7 @@ _WORDS = CHUNK // 8
 
 _ZEROS = 2 * SLACK // 8
 """Number of words copied after the last one that is not 0, because a record, or an entry of lane 0,
-may end with words that are 0. Every record and entry is shorter than this."""
+may end with words that are 0. A stack can be longer, but its last word is never 0."""
 
 
 class LaneWords(NamedTuple):
