@@ -131,10 +131,11 @@ def shell_argument(path: str) -> str:
 
     A user may paste the command, and a downloaded file can have any name. The path is therefore
     quoted for a shell, and is not taken for an option. If it is long, the result is FILE, because
-    the message might be shortened within the quotes (see `with_short_names`).
+    the message might be shortened within the quotes (see `with_short_names`); also if it is not
+    printable, because the message would escape it.
     """
     quoted = shlex.quote(f"./{path}" if path.startswith("-") else path)
-    return quoted if len(quoted) < LONG_WORD else "FILE"
+    return quoted if path.isprintable() and len(quoted) < LONG_WORD - 10 else "FILE"
 
 
 def printable_lines(text: str) -> str:

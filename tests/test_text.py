@@ -112,10 +112,11 @@ def test_a_path_in_a_suggested_command_is_one_argument(path: str, argument: str)
 
 
 def test_quotes_of_a_suggested_command_are_not_cut() -> None:
-    for quotes in range(255 // 2):
-        name = shell_argument("AA" + "'" * quotes + ' $(command)" #')
-        words = shlex.split(with_short_names(f"use `allocsim replay {name}`").replace("`", " "))
-        assert len(words) == 4
+    names = ["A" * length + "'" * 59 + ' $(command)" #' for length in range(20)]
+    names += ["A" * 77 + "'" + "\U000e0001" * 22 + ' $(command)" #']
+    for name in names:
+        message = with_short_names(printable(f"use `allocsim replay {shell_argument(name)}`"))
+        assert len(shlex.split(message.strip("`").replace("`", ""))) == 4
 
 
 @pytest.mark.parametrize(

@@ -69,10 +69,10 @@ write: Callable[[str], None] = write_to_stderr
 
 def expect(*modules: str) -> None:
     """Say which modules a command uses, so that its first line covers their groups of kernels."""
-    for module in modules:
-        group = group_of(module)
-        if group.prefix not in _announced:
-            _expected[group.prefix] = group.seconds
+    with _lock:
+        for group in map(group_of, modules):
+            if group.prefix not in _announced:
+                _expected[group.prefix] = group.seconds
 
 
 def announce(module: str, is_more: bool = False) -> None:

@@ -154,7 +154,7 @@ def _temporary() -> Path:
     """
     named = (os.environ.get(name, "") for name in ("TMPDIR", "TEMP", "TMP"))
     for place in map(Path, (*named, *TEMPORARY)):
-        if place.is_absolute() and place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        if place.is_absolute() and os.access(f"{place}/.", os.W_OK | os.X_OK):
             return place
     raise FileNotFoundError("no temporary directory can be written")
 

@@ -169,8 +169,8 @@ def _overall(name: str, ratios: list[float], labels: Sequence[str]) -> Overall:
 
 
 def geometric(values: Sequence[float]) -> float:
-    """Return the geometric mean of positive numbers."""
-    return exp(fmean(map(log, values)))
+    """Return the geometric mean of numbers of at least 0; it is 0 if one of them is 0."""
+    return exp(fmean(map(log, values))) if all(values) else 0.0
 
 
 def effects(results: Results, figure: str) -> list[Effect]:

@@ -90,11 +90,9 @@ class Column:
 
     @property
     def time_ranges(self) -> dict[str, tuple[float, float]]:
-        """The ranges of the times of the subjects with several runs, in ns/event; none is 0."""
+        """The ranges of the times of the subjects with several runs, in ns/event."""
         return {
-            name: each.range_ns
-            for name, each in self.results.items()
-            if each.ns and each.range_ns and each.range_ns[0]
+            name: each.range_ns for name, each in self.results.items() if each.ns and each.range_ns
         }
 
     @property

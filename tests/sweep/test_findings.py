@@ -18,6 +18,7 @@ from allocsim.sweep.findings import (
     alike,
     effects,
     front,
+    geometric,
     noise,
     overall,
     overall_ranges,
@@ -260,3 +261,8 @@ def test_line_of_a_library_that_must_be_loaded_has_its_file(
     line = line_for(name, Subject("lib:jemalloc", {"dirty_decay_ms": "0", "narenas": "1"}))
     assert line.startswith("LD_PRELOAD=/usr/lib/libjemalloc.so.2 MALLOC_CONF=")
     assert line.endswith("dirty_decay_ms:0,narenas:1")
+
+
+def test_geometric_mean_with_a_zero_is_zero() -> None:
+    assert geometric([4.0, 0.0]) == 0
+    assert geometric([4.0, 9.0]) == pytest.approx(6)
