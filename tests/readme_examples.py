@@ -21,6 +21,9 @@ from tests.conftest import REPOSITORY
 from tests.equality.verify_tcmalloc import SYSTEMUI
 from tests.recorders.requirements import require
 
+FASTEST = re.compile(r"^(Fastest|No single fastest): .*")
+"""The conclusion on times, which depends on the load of the machine."""
+
 FIGURE = re.compile(r"[*+-]?\d[\d,.]*(?:%|x| (?:[KMGT]iB|B)\b)?|within noise|\bdefault\b|\bnone\b")
 """Figures, and the words that can be in their place."""
 
@@ -131,10 +134,12 @@ EXAMPLES = (
 )
 
 
-def run(command: str, place: Path) -> str:
-    """Run a shell command in a directory, at full width; return its output."""
+def run(command: str, place: Path, columns: int | None = None) -> str:
+    """Run a shell command in a directory; return its output. `columns` None: at full width."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     environment.pop("COLUMNS", None)
+    if columns is not None:
+        environment["COLUMNS"] = str(columns)
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         cwd=place,
@@ -149,6 +154,6 @@ def run(command: str, place: Path) -> str:
 
 def shapes(text: str) -> list[str]:
     """Return the lines of a text without their figures; skip blank lines and lines "..."."""
-    lines = (FIGURE.sub("N", line) for line in text.splitlines())
+    lines = (FIGURE.sub("N", FASTEST.sub("the fastest", line)) for line in text.splitlines())
     shortened = (re.sub(r"─+", "─", re.sub(r"\s+", " ", line)).strip() for line in lines)
     return [line for line in shortened if line not in ("", "...")]

@@ -7,7 +7,8 @@ import pytest
 from allocsim.core.jit import PURE
 from tests.conftest import REPOSITORY
 from tests.equality.verify_tcmalloc import SYSTEMUI
-from tests.test_readme import run, without_measurements
+from tests.readme_examples import run
+from tests.test_readme import without_measurements
 
 PAGE = (REPOSITORY / "docs" / "eighteen-years.md").read_text("utf-8")
 COMMANDS = re.findall(r"```console\n\$ (.*?)\n(.*?)```", PAGE, re.DOTALL)
@@ -21,5 +22,5 @@ def test_every_command_has_its_output() -> None:
 @pytest.mark.skipif(not SYSTEMUI.exists(), reason="the recording systemui.zip was not found")
 @pytest.mark.parametrize(("command", "shown"), COMMANDS, ids=[command for command, _ in COMMANDS])
 def test_commands_print_what_is_shown(command: str, shown: str) -> None:
-    printed = run(f"unset COLUMNS; {command}", SYSTEMUI.parent)  # at full width, as in a pipe
+    printed = run(command, SYSTEMUI.parent)
     assert without_measurements(printed) == without_measurements(shown)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,8 @@ from allocsim.core.jit import PURE
 from tests import readme_examples
 
 README = Path(__file__).parents[1] / "README.md"
-SCRIPTS = Path(sys.executable).parent
+WIDTH = 132
+"""Columns of the output that README shows in `console` blocks."""
 
 CONSOLE = re.findall(r"```console\n\$ (.*?)\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
 EXAMPLES = [
@@ -41,20 +39,6 @@ MEASURED = [
 """Figures that differ between runs: times, and resident bytes under memory pressure."""
 
 
-def run(command: str, place: Path) -> str:
-    environment = {**os.environ, "PATH": f"{SCRIPTS}:{os.environ['PATH']}", "COLUMNS": "132"}
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command],
-        cwd=place,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def without_measurements(text: str) -> list[str]:
     for pattern, placeholder in MEASURED:
         text = pattern.sub(placeholder, text)
@@ -64,7 +48,9 @@ def without_measurements(text: str) -> list[str]:
 @pytest.mark.skipif(PURE, reason="whole workloads take minutes as plain Python")
 @pytest.mark.parametrize(("command", "shown"), CONSOLE, ids=[command for command, _ in CONSOLE])
 def test_shown_output_is_what_the_program_prints(command: str, shown: str, tmp_path: Path) -> None:
-    assert without_measurements(run(command, tmp_path)) == without_measurements(shown)
+    assert without_measurements(
+        readme_examples.run(command, tmp_path, WIDTH)
+    ) == without_measurements(shown)
 
 
 def test_every_block_is_tested() -> None:
@@ -107,7 +93,7 @@ def test_every_example_runs(command: str, tmp_path: Path) -> None:
         (tmp_path / "mine.toml").write_bytes(
             (README.parent / "workloads" / "sizeclass.toml").read_bytes()
         )
-    run(command, tmp_path)
+    readme_examples.run(command, tmp_path, WIDTH)
 
 
 def test_python_example_prints_what_its_comments_say(capsys: pytest.CaptureFixture[str]) -> None:

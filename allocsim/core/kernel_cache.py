@@ -149,8 +149,8 @@ def _private_temporary() -> Path:
 def _temporary() -> Path:
     """Return the first of the usual temporary directories that can be written.
 
-    Raises FileNotFoundError if there is none. `tempfile.gettempdir` is not used, because it accepts
-    a relative path and, as the last choice, returns the current directory.
+    Raises FileNotFoundError if no such directory can be written. `tempfile.gettempdir` is not used,
+    because it accepts a relative path and, as the last choice, returns the current directory.
     """
     named = (os.environ.get(name, "") for name in ("TMPDIR", "TEMP", "TMP"))
     for place in map(Path, (*named, *TEMPORARY)):
