@@ -42,6 +42,7 @@ from allocsim.driver import Run, Touch
 from allocsim.driver_writes import TOUCH_STEP
 from allocsim.events import Event, Op, no_events
 from allocsim.libraries.counters import committed, releases_in_background
+from allocsim.libraries.one_processor import one_processor
 from allocsim.libraries.virtual_clock import VirtualClock, virtual_clock
 from allocsim.player import NEVER
 
@@ -134,7 +135,8 @@ class Setup(NamedTuple):
         if self.threads is None:
             replay_all(subject, self.run, self.events, self.steps, self.meter)
         elif subject.library:
-            self.threads.replay(subject.library.state.function)
+            with one_processor(subject.library):
+                self.threads.replay(subject.library.state.function)
         return (time.monotonic_ns() - begun) / 1e9
 
 

@@ -43,6 +43,9 @@ TOP_PAD = "glibc.malloc.top_pad=268435456"
 """Make the glibc that serves Python take 256 MiB at a time from sbrk. tcmalloc takes memory from
 sbrk too, and with small steps the memory of the two would interleave."""
 
+ARENAS_PER_PROCESSOR = 8
+"""glibc's limit on arenas for each processor, on 64-bit machines (NARENAS_FROM_NCORES)."""
+
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 """Keep NumPy from starting threads: glibc's malloc is slower once a second thread has run."""
 
@@ -105,7 +108,7 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
     if library is None:
         return environment | ONE_THREAD
     # With TOP_PAD, glibc would never release memory, so TOP_PAD is not set when glibc is measured.
-    tunables = TUNABLES if is_own_glibc(library) else (*TUNABLES, TOP_PAD)
+    tunables = (*TUNABLES, arena_limit(library, environment) if is_own_glibc(library) else TOP_PAD)
     user_tunables = environment.get("GLIBC_TUNABLES")
     environment["GLIBC_TUNABLES"] = ":".join(filter(None, (*tunables, user_tunables)))
     host = host_of(library)
@@ -115,6 +118,32 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
     environment["LD_PRELOAD"] = ":".join(filter(None, preloads))
     served = HOSTS[host] if host else {}
     return environment | served | variables(library, environment) | ONE_THREAD
+
+
+def arena_limit(library: str, environment: Mapping[str, str]) -> str:
+    """Return the tunable that sets glibc's limit on arenas to its default, or "".
+
+    By default, glibc computes the limit when it has more than eight arenas. A replay that runs on
+    one processor by then would get the limit for one processor (see `one_processor`). mallopt
+    cannot be used: it would give the main arena to the calling thread, not to the first thread of
+    the replay. Returns "" if the limit does not depend on the number of processors, because the
+    user has set arena_max; if the user has set arena_test; or if it is not clear which processors
+    glibc counts: those of the machine before version 2.34, those that the process may use since.
+    """
+    processors, settings = len(os.sched_getaffinity(0)), split_settings(library)[1]
+    is_set = has_arena_limit(environment) or "MALLOC_ARENA_TEST" in environment
+    is_set |= "malloc.arena_test=" in environment.get("GLIBC_TUNABLES", "")
+    if is_set or not settings.keys().isdisjoint(("arena_max", "arena_test")):
+        return ""
+    if processors == 1 or processors != os.cpu_count():
+        return ""
+    return f"glibc.malloc.arena_max={ARENAS_PER_PROCESSOR * processors}"
+
+
+def has_arena_limit(environment: Mapping[str, str]) -> bool:
+    """Return whether the environment sets glibc's limit on arenas."""
+    tunables = environment.get("GLIBC_TUNABLES", "")
+    return "malloc.arena_max=" in tunables or "MALLOC_ARENA_MAX" in environment
 
 
 def removed_settings() -> str:
