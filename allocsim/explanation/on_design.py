@@ -33,8 +33,8 @@ class OnDesign:
     open_trace: Callable[[], Trace]
     conditions: Conditions = field(default_factory=Conditions)
 
-    release = "memory released on request"
-    """The name of a release on request, for reports."""
+    release = "release free memory"
+    """What a release on request does, for reports."""
     copied = "replayed"
     """A word for reports that says how `after_release` gets its figures."""
     cautions: tuple[str, ...] = ()

@@ -68,8 +68,8 @@ class OnLibrary:
     conditions: Conditions = field(default_factory=Conditions)
     cautions: list[str] = field(default_factory=list)
     """Warnings about the figures, in sentences; complete after `map_at`."""
-    release: str = "memory released on request"
-    """The name in reports of a release on request. `moments` sets it to the library's own call."""
+    release: str = "release free memory"
+    """What a release on request does, for reports. `moments` sets it to the library's own call."""
     _last: tuple[Pages, list[np.ndarray]] | None = None
     """The measurements of the last call of `moments`, with the map at the end of the workload."""
     _events: EventFile | None = None

@@ -152,10 +152,10 @@ class Experiments:
         for group, (unrequested, left) in zip(freed, others, strict=True):
             name = group.owner.name
             if group is top:
-                change = f"{name} freed, no release requested"
+                change = f"only free '{name}'"
                 results.append(self._result("unasked", name, change, unrequested, subject.copied))
             else:
-                change = f"{name} freed, then {subject.release}"
+                change = f"free '{name}', then {subject.release}"
                 results.append(self._result("freed", name, change, left, subject.copied))
         return results
 
@@ -164,7 +164,7 @@ class Experiments:
         name = group.owner.name
         return lambda: [
             self._result(
-                "never", name, f"{name} never allocated", self._part(group, False), "replayed"
+                "never", name, f"never allocate '{name}'", self._part(group, False), "replayed"
             )
         ]
 
@@ -179,7 +179,7 @@ class Experiments:
             start = self._start
             footprint = self._part(group, False) + self._part(group, True) - start
             name = group.owner.name
-            change = f"{name} in a separate heap"
+            change = f"put '{name}' in a separate heap"
             method = f"two replays, minus the {format_bytes(start)} that an empty heap takes"
             return [self._result("own heap", name, change, footprint, method)]
 

@@ -184,8 +184,8 @@ def test_two_workloads_have_no_exports(run: Run, line: str, said: str) -> None:
 def test_experiments_on_two_workloads_are_next_to_each_other(run: Run, text: Path) -> None:
     ended = run("explain", str(text), str(text), "--on", "go2008", "--what-if", "8 B")
     assert ended.status == 0, ended.err
-    (row,) = [line for line in ended.out.splitlines() if "8 B never allocated" in line]
-    words = row.partition("allocated")[2].split()
+    (row,) = [line for line in ended.out.splitlines() if "never allocate '8 B'" in line]
+    words = row.partition("'8 B'")[2].split()
     assert words[: len(words) // 2] == words[len(words) // 2 :]
 
 

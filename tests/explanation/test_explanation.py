@@ -70,6 +70,13 @@ def test_experiments_are_replays_of_the_group_and_of_the_rest() -> None:
     by_kind = {each.kind: each for each in found.what_ifs}
     assert list(by_kind) == ["release", "freed", "never", "own heap", "setting"]
     assert found.top is None  # spans are released one by one
+    (group,) = {each.group for each in found.what_ifs if each.group}
+    assert [each.what for each in found.what_ifs if each.kind != "setting"] == [
+        "release free memory",
+        f"free '{group}', then release free memory",
+        f"never allocate '{group}'",
+        f"put '{group}' in a separate heap",
+    ]
     assert [each.what for each in found.what_ifs if each.kind == "setting"] == [
         "aggressive_decommit=1, transfer_num_obj=2, max_total_thread_cache_bytes=524288",
         "aggressive_decommit=1",
@@ -173,7 +180,7 @@ def what_if(kind: str, change: int, what: str = "X") -> WhatIf:
         (
             {},
             [],
-            [what_if("release", -10 * MIB, "memory released on request")],
+            [what_if("release", -10 * MIB, "release free memory")],
             "A release on request",
         ),
         ({}, [], [what_if("release", -10 * MIB, "malloc_trim(0)")], "malloc_trim(0) would free"),

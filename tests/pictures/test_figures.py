@@ -62,7 +62,11 @@ def test_bars_have_each_part_that_is_not_empty() -> None:
 
 def test_a_name_that_does_not_fit_beside_its_note_has_a_line_of_its_own() -> None:
     rows = [
-        Bar("remember_session guilty.cpp:6 in a separate heap", "8.8 MiB -19.8 MiB", {"live": 1})
+        Bar(
+            "put 'remember_session guilty.cpp:6' in a separate heap",
+            "8.8 MiB -19.8 MiB",
+            {"live": 1},
+        )
     ]
     assert bars(rows, 290)["height"] > bars(rows, 930)["height"]
 
