@@ -35,7 +35,7 @@ from allocsim.sweep.rows_file import read_rows
 from tests.mutations import mutated
 from tests.reports.comparisons import compared
 from tests.reports.results import small_result
-from tests.sweep.cells import row
+from tests.sweep.cells import rows_of_all_kinds
 
 RATES = (
     b"size, alloc_rate, num_live\n8, 100.5, 20\n# rare\n64, 3, 1e3\n4096, .25, 5\n262144, 1e-3, 0\n"
@@ -51,13 +51,11 @@ VALUES: tuple[Any, ...] = (
 @cache
 def originals() -> dict[str, tuple[bytes, ...]]:
     """Return valid files of each kind."""
-    rows = [row("glibc:mxfast=0", 5), row("glibc:mxfast=0", ns=2.5), row("glibc", 6),
-            row("lib:x:narenas=1", None), row("glibc", 7, trace="cd", seed=3)]  # fmt: skip
     designs = [find_design(name) for name in ("tcmalloc", "go")]
     tables = [design.require_class_rules().own(design.checked({})) for design in designs]
     return {
         "results": (json_text(small_result()).encode(), comparison_json(compared()).encode()),
-        "rows": (b"".join(msgspec.json.encode(each) + b"\n" for each in rows),),
+        "rows": (b"".join(msgspec.json.encode(each) + b"\n" for each in rows_of_all_kinds()),),
         "classes": tuple(
             json.dumps({"classes": [{"size": size} for size in sizes]}).encode() for sizes in tables
         ),

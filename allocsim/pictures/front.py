@@ -1,20 +1,23 @@
 """The Pareto front: a picture of two figures of each subject.
 
-A subject is an allocator with its settings. It is on the front if no other subject is at least as
-good in both figures.
+A subject is an allocator with its settings. `sweep.pareto_front` says which subjects are on the
+front. The line joins those that use less memory than every faster one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from typing import Any, NamedTuple
 
 from allocsim.pictures.axes import TICK
 from allocsim.pictures.figure import Figure, View
 from allocsim.pictures.palette import INK, LIVE, START
 from allocsim.pictures.units import Unit
-from allocsim.sweep.findings import front
+from allocsim.sweep.findings import CLOSE, Ranges
+from allocsim.sweep.pareto_front import front
 from allocsim.sweep.results import Figures
+from allocsim.text import counted
 
 HEIGHT = 300
 
@@ -37,6 +40,8 @@ class Axis(NamedTuple):
     unit: Unit
     text: Callable[[float], str]
     """Formats a figure for the table."""
+    ranges: Ranges | None = None
+    """The ranges of the figures of subjects with several runs. None if the figures are exact."""
 
 
 class _Point(NamedTuple):
@@ -49,7 +54,7 @@ class _Point(NamedTuple):
 
 def front_figure(title: str, across: Axis, up: Axis) -> Figure:
     """Return the picture of the subjects that have both figures; there must be at least one."""
-    best = front(up.figures, across.figures)
+    best = front(up.figures, across.figures, across.ranges)
     others = [name for name in up.figures if name in across.figures and name not in {*best}]
     others.sort(key=lambda name: (up.figures[name], across.figures[name]))
     on_front, rest = (
@@ -59,10 +64,7 @@ def front_figure(title: str, across: Axis, up: Axis) -> Figure:
     numbers = [f"{number}" for number in range(1, len(best) + 1)] + [""] * len(others)
     return Figure(
         title=title,
-        summary="Each point is an allocator with its settings. Smaller is better in both "
-        f"directions. The line contains {len(best)} of {len(best) + len(others):,} points: for a "
-        "point on the line, no other point is at least as good in both figures. The table names "
-        "the points by number.",
+        summary=_summary(len(best), len(others), across.ranges is not None),
         view=lambda width: _view(width, on_front, _thinned(rest), (across, up)),
         titles=("front", "allocator", up.title, across.title),
         rows=[
@@ -71,6 +73,29 @@ def front_figure(title: str, across: Axis, up: Axis) -> Figure:
         ],
         left=(0, 1),
     )
+
+
+def _summary(best: int, others: int, ranged: bool) -> str:
+    """Return what the points are. `ranged`: the figures across are times with ranges of runs."""
+    runs = (
+        " If the runs of two points overlap, neither time counts as better; a point with a single "
+        "run is not on the front."
+    )
+    return (
+        "Each point is an allocator with its settings. Smaller is better in both directions. "
+        f"{best:,} of {counted(best + others, 'point')} are on the front, the large ones: no other "
+        f"point is as good in both figures (within {CLOSE:.1%}) and better in one.{runs * ranged} "
+        "The table names the points of the front by number."
+    )
+
+
+def _lower(points: Sequence[_Point]) -> Iterator[_Point]:
+    """Yield the points that are lower than all before them."""
+    lowest = inf
+    for point in points:
+        if point.up < lowest:
+            lowest = point.up
+            yield point
 
 
 def _thinned(points: Sequence[_Point]) -> list[_Point]:
@@ -101,7 +126,7 @@ def _view(
     label = {"type": "text", "color": INK.light, "fontWeight": "bold", "dy": -11, "dx": 6}
     layers = [
         _layer(others, {"type": "circle", "color": START.light, "size": 30, "opacity": 1}),
-        _layer(best, line),
+        _layer([*_lower(best)], line),
         _layer(best, {"type": "circle", "color": LIVE.light, "size": 70, "opacity": 1}),
         {
             "data": {"values": numbers},

@@ -22,7 +22,15 @@ from allocsim.reports.sweep_phrases import (
     headline,
     remarks,
 )
-from allocsim.sweep.findings import PEAKS, TIMES, effects, noise, overall, ranking
+from allocsim.sweep.findings import (
+    PEAKS,
+    TIMES,
+    effects,
+    noise,
+    overall,
+    overall_ranges,
+    ranking,
+)
 from allocsim.sweep.results import Column, Figures, Results
 from allocsim.sweep.setting_maps import setting_maps
 from allocsim.text import counted, format_bytes
@@ -90,11 +98,8 @@ def _front_overall(results: Results) -> Iterator[Figure]:
         for figure in (PEAKS, TIMES)
     )
     if peaks.keys() & times.keys():
-        yield front_figure(
-            "Over all workloads",
-            _ratios("mean time", times),
-            _ratios("mean peak footprint", peaks),
-        )
+        across = _ratios("mean time", times)._replace(ranges=overall_ranges(results))
+        yield front_figure("Over all workloads", across, _ratios("mean peak footprint", peaks))
 
 
 def _front_on(column: Column) -> Iterator[Figure]:
@@ -104,7 +109,8 @@ def _front_on(column: Column) -> Iterator[Figure]:
     mean footprint, the footprint at the end is used for all subjects.
     """
     if column.times:
-        across = Axis("CPU time", column.times, Unit("ns/event", 1), "{:.1f} ns/event".format)
+        text = "{:.1f} ns/event".format
+        across = Axis("CPU time", column.times, Unit("ns/event", 1), text, column.time_ranges)
     elif column.peaks and column.means.keys() >= column.peaks.keys():
         across = _bytes("mean footprint", column.means)
     else:

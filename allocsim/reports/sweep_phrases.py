@@ -72,6 +72,12 @@ def best_value(effect: Effect, noise: float) -> str:
 
 def cautions(results: Results) -> Iterator[str]:
     """Yield warnings about the times."""
+    times, ranges = (
+        sum(len(getattr(column, figure)) for column in results.columns)
+        for figure in ("times", "time_ranges")
+    )
+    if times > ranges:
+        yield "times of a single run are not ranked; use --runs 5"
     if len(results.hosts) > 1:
         yield f"times were measured on several machines: {', '.join(sorted(results.hosts))}"
 
@@ -91,12 +97,14 @@ def remarks(results: Results) -> Iterator[str]:
 def _best(results: Results, by: Mapping[str, Figures], times: Ranges, where: str) -> list[Best]:
     """Return the best subject by each figure that was measured.
 
-    `times` has the ranges of the times. `where` names the workloads.
+    `times` has the ranges of the times. Times of a single run have no range and are not ranked.
+    `where` names the workloads.
     """
     best = []
-    for title, figures in by.items():
+    for title, known in by.items():
+        ranges = times if title == "time" else None
+        figures = known if ranges is None else {n: known[n] for n in known if n in ranges}
         if figures:
-            ranges = times if title == "time" else None
             name, others = recommended(figures, results.setting_counts, ranges)
             alike = f"within {CLOSE:.1%}{', or with overlapping runs' if ranges else ''}"
             close = f" ({counted(others, 'other')} {alike})" if others else ""

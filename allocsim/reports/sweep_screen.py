@@ -17,7 +17,8 @@ from allocsim.reports.sweep_phrases import (
     headline,
     remarks,
 )
-from allocsim.sweep.findings import Overall, alike, effects, front, noise, overall, ranking
+from allocsim.sweep.findings import Overall, alike, effects, noise, overall, ranking
+from allocsim.sweep.pareto_front import front
 from allocsim.sweep.results import Column, Figures, Results
 from allocsim.text import counted, format_bytes
 
@@ -44,7 +45,8 @@ def _print_column(screen: Screen, results: Results, column: Column, top: int) ->
     peaks, times = column.peaks, column.times
     live = f"peak live {format_bytes(column.peak_live)}"
     screen.print(styled(f"{column.label}: {counted(column.events, 'event')}, {live}", "bold"))
-    best, names = front(peaks, times), ranking(peaks, results.setting_counts)
+    best = front(peaks, times, column.time_ranges)
+    names = ranking(peaks, results.setting_counts)
     groups = [(n, 0) for n in names] if times else alike(results, [(n, peaks[n]) for n in names])
     table = _subject_table("peak", "x live", "rel.", *(("ns/event", "front") if times else ()))
     for name, others in groups[:top]:

@@ -16,7 +16,8 @@ from msgspec import to_builtins
 
 from allocsim import __version__
 from allocsim.reports.comparison_text import csv_cell
-from allocsim.sweep.findings import PEAKS, TIMES, effects, front, overall, ranking
+from allocsim.sweep.findings import PEAKS, TIMES, effects, overall, ranking
+from allocsim.sweep.pareto_front import front
 from allocsim.sweep.paste import line_of
 from allocsim.sweep.results import Column, Result, Results
 from allocsim.sweep.row import Footprint, Row, Speed
@@ -80,7 +81,7 @@ def _column(results: Results, column: Column) -> dict[str, Any]:
         "touch": column.touch,
         "threads": column.replay,
         "peak_live": column.peak_live,
-        "front": front(column.peaks, column.times),
+        "front": front(column.peaks, column.times, column.time_ranges),
         "subjects": [_subject(name, column.results[name]) for name in (*names, *rest)],
     }
 
@@ -88,7 +89,9 @@ def _column(results: Results, column: Column) -> dict[str, Any]:
 def _subject(name: str, result: Result) -> dict[str, Any]:
     """Return the figures of a subject, an allocator with its settings, on a workload."""
     keys = ("peak", "ns", "failure", "mean", "end")
-    return {"subject": name} | {key: getattr(result, key) for key in keys}
+    low, high = result.range_ns or (None, None)
+    figures = {key: getattr(result, key) for key in keys}
+    return {"subject": name} | figures | {"low": low, "high": high}
 
 
 def _overall(results: Results, figure: str) -> list[dict[str, Any]]:

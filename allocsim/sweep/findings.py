@@ -1,4 +1,4 @@
-"""Findings from a sweep's results: the best subjects, the Pareto front, the effect of settings.
+"""Findings from a sweep's results: the best subjects, the effect of settings.
 
 Figures of different workloads are compared as ratios to the best subject of each workload. Means of
 ratios are geometric.
@@ -91,14 +91,13 @@ def recommended(
     within CLOSE of the best figure, or if its range overlaps that of the best. Settings carry a
     risk, so a subject with more of them must be better by more than this.
 
-    `ranges` has the (lower, upper) ends. If a subject has no range, its figure is both ends.
+    `ranges` has the (lower, upper) ends of the subjects in `figures`. If it is None, the figures
+    are exact.
     """
-    ranges = ranges or {}
+    ends = ranges or {name: (figure, figure) for name, figure in figures.items()}
     best = min(figures, key=figures.__getitem__)
-    limit = max(figures[best] * (1 + CLOSE), ranges.get(best, (0.0, 0.0))[1])
-    close = [
-        name for name, figure in figures.items() if ranges.get(name, (figure, figure))[0] <= limit
-    ]
+    limit = max(figures[best] * (1 + CLOSE), ends[best][1])
+    close = [name for name in figures if ends[name][0] <= limit]
     return min(close, key=lambda name: (settings[name], figures[name], name)), len(close) - 1
 
 
@@ -133,20 +132,6 @@ def noise(results: Results, figure: str) -> float:
         for name, (low, high) in column.time_ranges.items()
     ]
     return max(CLOSE, median(widths)) if widths else MAX_SPREAD
-
-
-def front(peaks: Figures, times: Figures) -> list[str]:
-    """Return the Pareto front, the fastest subject first.
-
-    A subject is on the front if no other is as good in both figures and better in one. Of several
-    subjects with the same two figures, the first is returned.
-    """
-    both = [name for name in peaks if name in times]
-    chosen: list[str] = []
-    for name in sorted(both, key=lambda name: (times[name], peaks[name])):
-        if not chosen or peaks[name] < peaks[chosen[-1]]:
-            chosen.append(name)
-    return chosen
 
 
 def overall(results: Results, figure: str) -> list[Overall]:

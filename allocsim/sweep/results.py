@@ -57,10 +57,14 @@ class Result(NamedTuple):
 
 
 def _times(times: Speed | None) -> dict[str, Any]:
-    """Return the fields of a Result that describe times."""
+    """Return the fields of a Result that describe times.
+
+    The range contains the median, even if the row is damaged.
+    """
     if times is None:
         return {"ns": None, "range_ns": None}
-    return {"ns": times.ns, "range_ns": (times.low, times.high) if times.runs > 1 else None}
+    ends = min(times.low, times.ns), max(times.high, times.ns)
+    return {"ns": times.ns, "range_ns": ends if times.runs > 1 else None}
 
 
 @dataclass

@@ -54,6 +54,17 @@ def test_front_is_on_the_line_and_first_in_the_table() -> None:
     assert len(values_of(points)) == 2
 
 
+def test_line_joins_only_points_that_are_below_all_faster_ones() -> None:
+    given = [row("a", 10 * MIB), row("a", ns=10.0, spread=0.1), row("b", 12 * MIB),
+             row("b", ns=10.5, spread=0.1), row("c", 9 * MIB), row("c", ns=20.0)]  # fmt: skip
+    (front,) = page_of(given).figures()
+    assert [line[:2] for line in front.rows] == [["1", "a"], ["2", "b"], ["3", "c"]]
+    _, line, best, *_ = front.view(300)["layer"]
+    assert [each["across"] for each in values_of(line)] == [10.0, 20.0]
+    assert len(values_of(best)) == 3
+    assert "3 of 3 points are on the front" in front.summary
+
+
 def test_without_times_the_front_is_of_the_peak_and_the_mean_or_the_end() -> None:
     with_end = [replace(each, memory=replace(each.memory, end=5)) for each in rows() if each.memory]
     front = page_of(with_end).figures()[0]

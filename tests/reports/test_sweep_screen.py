@@ -4,6 +4,7 @@ import itertools
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from allocsim.reports.sweep_screen import print_sweep
 from allocsim.reports.sweep_text import FIELDS, flat, rows_csv, sweep_json
@@ -87,7 +88,21 @@ def test_chart_has_the_front_from_the_fastest_to_the_smallest(
     assert chart[0].endswith("o")
     assert chart[-1].rstrip().endswith("*")
     assert "20.0 ns/event" in out
-    assert "best by time: glibc:tcache_count=7:mxfast=0 (2 others within 0.5%)" in out
+    assert "best by time: glibc:tcache_count=7:mxfast=0 (2 others within 0.5%, or with" in out
+
+
+def test_times_of_a_single_run_have_no_front_and_no_best(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = rows(timed=True)
+    for each in given:
+        each.times = each.times and replace(each.times, runs=1)
+    out = printed(capsys, given)
+    assert "*" not in out
+    assert "best by footprint" in out
+    assert "best by time" not in out
+    assert "warning: times of a single run are not ranked; use --runs 5" in out
+    assert "single run" not in printed(capsys, rows(timed=True))
 
 
 def test_failures_and_further_subjects_are_named(capsys: pytest.CaptureFixture[str]) -> None:

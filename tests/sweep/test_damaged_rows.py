@@ -15,15 +15,9 @@ from allocsim.sweep.results import collect
 from allocsim.sweep.row import Row
 from allocsim.sweep.rows_file import read_rows
 from allocsim.sweep.setting_bounds import MAX_KEYS, MAX_SETTINGS
-from tests.sweep.cells import row
+from tests.sweep.cells import row, rows_of_all_kinds
 
-ROWS = [
-    row("glibc:mxfast=0", 5),
-    row("glibc:mxfast=0", ns=2.5),
-    row("glibc", 6),
-    row("lib:jemalloc:narenas=1", None),
-    row("glibc", 7, trace="cd", seed=3),
-]
+ROWS = rows_of_all_kinds()
 
 VALUES: tuple[object, ...] = (
     None,

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import random
 
 import pytest
 from msgspec.structs import replace
@@ -17,7 +16,6 @@ from allocsim.sweep.findings import (
     TIMES,
     alike,
     effects,
-    front,
     geometric,
     noise,
     overall,
@@ -68,7 +66,7 @@ def test_failed_memory_is_not_cleared_by_a_time() -> None:
         assert column.failures == {"glibc": "crashed by SIGSEGV"}
         assert headline(results) == "1 workload on 1 subject: 1 cell, 1 failed"
         (shown,) = json.loads(sweep_json(results, ""))["workloads"][0]["subjects"]
-        assert list(shown) == ["subject", "peak", "ns", "failure", "mean", "end"]
+        assert list(shown) == ["subject", "peak", "ns", "failure", "mean", "end", "low", "high"]
         assert shown["failure"] == "crashed by SIGSEGV"
 
 
@@ -182,30 +180,16 @@ def test_ranges_over_all_workloads_are_means_of_ratios() -> None:
         assert list(found[name]) == pytest.approx(ends)
 
 
+def test_range_of_a_damaged_row_contains_the_median() -> None:
+    (column,) = collect([timed("glibc", 12, 10, 9)]).columns
+    assert column.time_ranges == {"glibc": (10, 10)}
+    assert recommended(column.times, {"glibc": 0}, column.time_ranges) == ("glibc", 0)
+
+
 def test_noise_of_times_is_their_usual_range() -> None:
     assert noise(collect([timed("glibc", 9, 10, 12), timed("go2008", 20, 20, 22)]), TIMES) == 0.2
     assert noise(collect([timed("glibc", 10, 10, 10, runs=1)]), TIMES) == MAX_SPREAD
     assert noise(collect([timed("glibc", 9, 10, 12)]), PEAKS) == CLOSE
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_front_has_every_subject_that_no_other_dominates(seed: int) -> None:
-    numbers = random.Random(seed)
-    for _ in range(40):
-        peaks = {str(n): float(numbers.randrange(8)) for n in range(9)}
-        times = {str(n): float(numbers.randrange(8)) for n in range(9)}
-        points = {(peaks[n], times[n]) for n in peaks}
-        best = {
-            (p, t)
-            for p, t in points
-            if not any((q, u) != (p, t) and q <= p and u <= t for q, u in points)
-        }
-        found = front(peaks, times)
-        assert sorted((peaks[n], times[n]) for n in found) == sorted(best)
-
-
-def test_subject_without_a_time_is_not_on_the_front() -> None:
-    assert front({"a": 1.0, "b": 2.0}, {"b": 5.0}) == ["b"]
 
 
 def test_of_equal_subjects_the_one_with_the_fewest_settings_is_first() -> None:
