@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from allocsim.errors import InputError
+from allocsim.text import counted
 from allocsim.tuning.objective import Objective
 
 
@@ -57,7 +58,11 @@ def _chain(objective: Objective, limit: int | None) -> Optimum:
             longer[:, index + 1] = totals.min(axis=1)
             before[rows - len(longer) :, index + 1] = totals.argmin(axis=1) + first
     if not np.isfinite(best[-1, -1]):
-        raise InputError("no table of size classes has so little rounding; use a higher floor")
+        size_classes = "size classes" if limit is None else counted(limit, "size class")
+        raise InputError(
+            f"no table of {size_classes} keeps the rounding of every size within the maximum share "
+            "(--floor); allow a larger share"
+        )
     return Optimum(_followed(objective, before, limit), float(best[-1, -1]))
 
 

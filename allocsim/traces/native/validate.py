@@ -12,6 +12,7 @@ from allocsim.core.jit import kernel
 from allocsim.core.records import Table
 from allocsim.events import MAX_OBJECTS, MAX_THREADS, Event, Op
 from allocsim.quantities import MAX_SIZE
+from allocsim.text import counted
 from allocsim.traces.object_ids import MAX_ALIGNMENT
 
 _MAX_SHIFT = MAX_ALIGNMENT.bit_length() - 1
@@ -75,7 +76,10 @@ def describe_invalid(event: Any, bounds: Bounds) -> str:
          f"an alignment of 2**{event.alignment} bytes, expected "
          f"{f'at most 2**{_MAX_SHIFT}' if event.op == Op.MEMALIGN else 'none'}"),
         (not 0 <= event.request <= MAX_SIZE,
-         f"{event.request:,} bytes, expected 0 to {MAX_SIZE:,}"),
+         f"{counted(event.request, 'byte')}, expected 0 to {MAX_SIZE:,}"),
+        (event.request != 0 and event.op >= Op.FREE and event.op != Op.RELEASE,
+         f"a size of {counted(event.request, 'byte')}, expected none"),
+        (event.object != 0 and event.op > Op.FREE,
+         f"object {event.object}, expected none"),
     )  # fmt: skip
-    defect = next((text for failed, text in checks if failed), "bytes or an object, expected none")
-    return f"a {name} with {defect}"
+    return f"a {name} with {next(text for failed, text in checks if failed)}"

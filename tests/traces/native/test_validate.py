@@ -39,9 +39,9 @@ INVALID = {
     "alignment of a free": (Call(Op.FREE, 1, 0, 0, 200), "an alignment of 2**200 bytes, expected"),
     "alignment of 2**31": (Call(Op.MEMALIGN, 1, 1, 0, 31), "2**31 bytes, expected at most 2**30"),
     "alignment of 2**200": (Call(Op.MEMALIGN, 1, 1, 0, 200), "2**200 bytes, expected at most"),
-    "free of bytes": (Call(Op.FREE, 1, 5), "a free with bytes or an object, expected none"),
-    "note on an object": (Call(Op.FREEZE, 1), "a freeze with bytes or an object, expected none"),
-    "note with bytes": (Call(Op.THREAD_DONE, 0, 1), "a thread_done with bytes or an object"),
+    "free of bytes": (Call(Op.FREE, 1, 5), "a free with a size of 5 bytes, expected none"),
+    "note on an object": (Call(Op.FREEZE, 1), "a freeze with object 1, expected none"),
+    "note with bytes": (Call(Op.THREAD_DONE, 0, 1), "a thread_done with a size of 1 byte,"),
     "note with an alignment": (Call(Op.FREEZE, 0, 0, 0, 1), "a freeze with an alignment of 2**1"),
 }  # fmt: skip
 
