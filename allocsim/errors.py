@@ -25,7 +25,7 @@ import copyreg
 from collections.abc import Iterable
 from typing import Any
 
-from allocsim.text import shortened, with_short_names
+from allocsim.text import counted, shortened, with_short_names
 
 
 class AllocsimError(Exception):
@@ -89,7 +89,8 @@ class UnknownName(InputError):
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1)
         hint = f" (did you mean '{near[0]}'?)" if near else ""
-        more = f" and {len(names) - MAX_LISTED:,} others" if len(names) > MAX_LISTED else ""
+        left_out = len(names) - MAX_LISTED
+        more = f" and {counted(left_out, 'other')}" if left_out > 0 else ""
         listed = f"one of: {', '.join(names[:MAX_LISTED])}{more}" if names else ""
         expected = " or ".join(filter(None, (other, listed)))
         remedy = f"expected {expected}" if expected else f"no {kind} is known"

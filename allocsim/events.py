@@ -23,6 +23,7 @@ from allocsim.core.records import Int64, Struct, UInt8, UInt16, UInt32
 from allocsim.core.tables import records
 from allocsim.errors import InputError
 from allocsim.program_run import ProgramRun
+from allocsim.text import counted
 
 
 class Op(IntEnum):
@@ -269,5 +270,5 @@ class Trace:
         self.chunks = _read_stream()
 
     def __repr__(self) -> str:
-        length = "" if self.length is None else f", {self.length:,} events"
+        length = "" if self.length is None else f", {counted(self.length, 'event')}"
         return f"<Trace {self.name}: {self.description.get('kind')}{length}>"

@@ -107,7 +107,9 @@ class Snapshot:
         }
 
     def _repr_html_(self) -> str:
-        return html_table(f"after {self.event:,} events", *_table({"size": self}, {}), left=(0, 3))
+        return html_table(
+            f"after {counted(self.event, 'event')}", *_table({"size": self}, {}), left=(0, 3)
+        )
 
 
 @dataclass(frozen=True, repr=False)

@@ -52,9 +52,9 @@ def _where(stop: Stop, event: Any, run: Run) -> str:
     """
     about = f"object {event.object}, thread {event.thread}"
     if event.op != Op.FREE:
-        about += f", {event.request} bytes"
+        about += f", {counted(event.request, 'byte')}"
     elif stop != Stop.BAD_EVENT:
-        about += f", {run.objects.request[event.object]} bytes"
+        about += f", {counted(run.objects.request[event.object], 'byte')}"
     return f"event {run.driver[0].events + 1} ({about})"
 
 

@@ -24,8 +24,9 @@ _LONG_NAME = re.compile(rf"[^\s/]{{{LONG_WORD},}}")
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a count with its noun: "1 event", "82,717 events"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    """Return a count with its noun: "1 event", "82,717 events", "2 size classes"."""
+    ending = "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{'' if count == 1 else ending}"
 
 
 def reasons_text(counts: Mapping[str, int]) -> str:

@@ -75,6 +75,8 @@ def test_unknown_name_lists_a_part_of_many_names() -> None:
     message = str(UnknownName("group", "serve", names))
     assert message.endswith(f"{names[MAX_LISTED - 1]} and 19,960 others")
     assert len(message) < 1000
+    one_more = str(UnknownName("group", "serve", names[: MAX_LISTED + 1]))
+    assert one_more.endswith(f"{names[MAX_LISTED - 1]} and 1 other")
 
 
 def test_unknown_name_without_known_ones() -> None:

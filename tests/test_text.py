@@ -57,6 +57,11 @@ def test_count_of_one_is_singular(count: int, text: str) -> None:
     assert counted(count, "event") == text
 
 
+def test_noun_that_ends_in_s_gets_es() -> None:
+    assert [counted(n, "size class") for n in (1, 2)] == ["1 size class", "2 size classes"]
+    assert counted(3, "more process") == "3 more processes"
+
+
 def test_a_change_has_its_sign() -> None:
     changes = [format_change(count) for count in (-1536, 0, 3 << 20)]
     assert changes == ["-1.5 KiB", "+0 B", "+3.0 MiB"]

@@ -13,7 +13,7 @@ from allocsim.cli.progress import REFRESH, clear_bar, watched
 from allocsim.events import Trace
 from allocsim.reports.screen import plain_console
 from allocsim.signals import on_interrupt
-from allocsim.text import printable
+from allocsim.text import counted, printable
 from allocsim.tuning.propose import Candidate
 from allocsim.tuning.workload import Workload, read_workload
 
@@ -66,4 +66,5 @@ class TuneProgress:
         self.shown = now
         self.bar.update(self.task, total=self.seconds, completed=now - self.begun)
         change = f"{best.score - 1:+.2%} bytes in spans"
-        self.say(f"{replays} replays; best table: {change}, {len(best.table)} classes")
+        classes = counted(len(best.table), "class")
+        self.say(f"{counted(replays, 'replay')}; best table: {change}, {classes}")

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from allocsim.errors import InputError
+from allocsim.text import counted
 
 Parameters = Mapping[str, int]
 """The checked parameters of a design."""
@@ -67,7 +68,7 @@ class ClassRules:
             if size not in sizes:
                 raise InputError(f"there must be a class of {size:,} bytes: {reason}")
         if len(sizes) > self.max_classes:
-            raise InputError(f"{len(sizes)} classes; expected at most {self.max_classes}")
+            raise InputError(f"{counted(len(sizes), 'class')}; expected at most {self.max_classes}")
         self._require_aligned(sizes)
 
     def _require_aligned(self, sizes: Sequence[int]) -> None:

@@ -182,7 +182,7 @@ def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:
         if owner.by == "size" and owner.rounding * ROUNDED >= footprint > 0:
             mean = owner.live // owner.objects
             yield (
-                f"Requests of {mean:,} bytes on average take {owner.name}, which costs "
+                f"Requests of {counted(mean, 'byte')} on average take {owner.name}, which costs "
                 f"{format_bytes(owner.rounding)} of rounding."
             )
 

@@ -111,6 +111,6 @@ def _dropped(rates: list[Rate], usable: list[Rate], maximum: int) -> str:
     bytes_live = sum(rate.size * rate.live for rate in rates)
     share = 1 - sum(rate.size * rate.live for rate in usable) / bytes_live
     return (
-        f"dropped {len(rates) - len(usable):,} of {len(rates):,} sizes, those above "
-        f"{format_bytes(maximum)}: they have {share:.1%} of the table's live bytes"
+        f"dropped {len(rates) - len(usable):,} of {counted(len(rates), 'size')}: those above "
+        f"{format_bytes(maximum)}, with {share:.1%} of the table's live bytes"
     )

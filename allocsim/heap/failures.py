@@ -6,6 +6,7 @@ from allocsim.core import operations
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
 from allocsim.errors import AllocsimError, HeapFrozen, InputError, InvalidFree, OutOfMemory
+from allocsim.text import counted
 
 REASONS = {
     Status.UNKNOWN_POINTER: "it is in no span in use: it was never allocated, or has been freed",
@@ -21,9 +22,11 @@ def failure(state: HeapState, design: str, reserve: int, size: int) -> AllocsimE
     if refusal == Status.UNSUPPORTED:
         return InputError(f"the design '{design}' does not support this request")
     if refusal == Status.FROZEN:
-        return HeapFrozen(f"a request of {size} bytes needs more memory, and the heap is frozen")
+        return HeapFrozen(
+            f"a request of {counted(size, 'byte')} needs more memory, and the heap is frozen"
+        )
     return OutOfMemory(
-        f"a request of {size} bytes does not fit in the reserved {reserve / 2**30:g} GiB"
+        f"a request of {counted(size, 'byte')} does not fit in the reserved {reserve / 2**30:g} GiB"
     )
 
 

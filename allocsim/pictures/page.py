@@ -18,6 +18,7 @@ from allocsim.pictures.figure import Figure, View
 from allocsim.pictures.render import svg_of
 from allocsim.pictures.style import NARROW_PLOT, WIDE_PLOT, style_sheet
 from allocsim.pictures.svg import page_svg
+from allocsim.text import counted
 
 RIGHT = {"class_": "number"}
 """Attributes of a right-aligned cell."""
@@ -144,7 +145,7 @@ def table(
     rows that are not shown.
     """
     left_out = len(rows) - MAX_ROWS
-    more = f" ({left_out:,} more rows are not shown)" if left_out > 0 else ""
+    more = f" (not shown: {counted(left_out, 'more row')})" if left_out > 0 else ""
     return element(
         "div",
         html_table(caption + more, titles, rows[:MAX_ROWS], left, RIGHT),

@@ -9,7 +9,7 @@ from allocsim.explanation.changes import Change, Changes, paired_what_ifs
 from allocsim.explanation.what_if import WhatIf
 from allocsim.reports.explanation_screen import ROWS, TITLES, change_of, when
 from allocsim.reports.screen import Screen, Table, simple_table, styled
-from allocsim.text import format_bytes, format_change
+from allocsim.text import counted, format_bytes, format_change
 
 EVENTS, LIVE = ("event A", "event B"), ("live A", "live B")
 OBJECTS_AND_LIVE = ("objects A", "objects B", *LIVE)
@@ -81,7 +81,7 @@ def _owners_table(by: str, rows: list[Change], changes: Changes) -> Table:
     for change in rows[:ROWS]:
         table.add_row(change.name, *_owner_cells([change], changes))
     if others := rows[ROWS:]:
-        table.add_row(f"{len(others)} others", *_owner_cells(others, changes))
+        table.add_row(counted(len(others), "other"), *_owner_cells(others, changes))
     return table
 
 

@@ -10,6 +10,7 @@ from textwrap import fill
 from allocsim.core.size_classes import ClassRow, SizeClasses
 from allocsim.designs import Design
 from allocsim.reports.screen import Screen, simple_table
+from allocsim.text import counted
 
 SCHEMA = "allocsim/size-classes/1"
 """Name and version of the JSON object. The version changes when a key is removed or gets another
@@ -35,8 +36,8 @@ def print_classes(design: str, classes: SizeClasses) -> None:
     screen = Screen()
     screen.print_table(table)
     screen.print(
-        f"{design}: {len(rows)} classes; every size up to {rows[-1].object_size:,} bytes maps to "
-        "the smallest class that fits.",
+        f"{design}: {counted(len(rows), 'class')}; every size up to {rows[-1].object_size:,} bytes "
+        "maps to the smallest class that fits.",
         f"Worst-case waste of a span: {_mean_worst(rows):.1%} on average over the classes, "
         f"{worst.worst_waste:.1%} at most (class of {worst.object_size:,} bytes).",
         f"Average rounding: {classes.mean_waste():.1%} of an object, over all sizes.",

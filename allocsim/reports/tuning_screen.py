@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from allocsim.reports.screen import Screen, Table, simple_table, styled
-from allocsim.text import format_bytes
+from allocsim.text import counted, format_bytes
 from allocsim.tuning.tuning import Row, Tuning
 from allocsim.tuning.verdict import objections, remarks
 
@@ -37,7 +37,7 @@ def headline(tuning: Tuning) -> str:
     """Return the design, the number of its classes, and the workloads."""
     question = tuning.question
     return (
-        f"{question.design_name}: {len(tuning.table)} size classes instead of "
+        f"{question.design_name}: {counted(len(tuning.table), 'size class')} instead of "
         f"{len(question.own_table)}, for {', '.join(row.name for row in tuning.rows)}"
     )
 

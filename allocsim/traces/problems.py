@@ -7,6 +7,7 @@ Calls that were dropped or repaired when the recording was read are a defect onl
 from __future__ import annotations
 
 from allocsim.events import Trace
+from allocsim.text import counted
 from allocsim.trace_stats import TraceStats
 
 _CLAIMS = {
@@ -27,8 +28,8 @@ def problems_of(trace: Trace, stats: TraceStats) -> list[str]:
     ]
     if stats.threads < stats.thread_numbers:
         problems.append(
-            f"thread numbers have gaps: {stats.threads:,} threads make calls, and the highest "
-            f"number is {stats.thread_numbers - 1:,}"
+            f"thread numbers have gaps: calls come from {counted(stats.threads, 'thread')}, and "
+            f"the highest number is {stats.thread_numbers - 1:,}"
         )
     problems += [f"the recording is incomplete: {loss}" for loss in trace.losses]
     claims = trace.description.get("claims", {})

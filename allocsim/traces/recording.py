@@ -101,5 +101,5 @@ def _most_calls(others: dict[int, int]) -> str:
     texts = [f"{counted(others[process], 'call')} of process {process}" for process in named]
     if len(named) < len(others):
         more = len(others) - len(named)
-        texts.append(f"and calls of {more:,} more {'process' if more == 1 else 'processes'}")
+        texts.append(f"and calls of {counted(more, 'more process')}")
     return ", ".join(texts)

@@ -19,6 +19,8 @@ from allocsim.explanation.explanation import Explanation
 from allocsim.explanation.owners import Owner
 from allocsim.explanation.what_if import WhatIf
 from allocsim.moments import Moment, Share
+from allocsim.reports.changes_screen import print_changes
+from allocsim.reports.explanation_screen import ROWS
 
 MIB = 1 << 20
 
@@ -87,6 +89,15 @@ def test_grouping_that_only_one_has_is_left_out() -> None:
 )
 def test_second_workload_is_compared_at_the_same_moment(at: int, expected: str | Share) -> None:
     assert same_moment(explained(owner("f", 5)).moments, at) == expected
+
+
+@pytest.mark.parametrize(("more", "said"), [(1, "1 other "), (2, "2 others ")])
+def test_owners_beyond_the_table_are_counted_in_one_row(
+    capsys: pytest.CaptureFixture[str], more: int, said: str
+) -> None:
+    owners = [owner(f"f a.c:{line}", 5) for line in range(ROWS + more)]
+    print_changes(changes_of(explained(*owners), explained(*owners)), "a", "b")
+    assert said in capsys.readouterr().out
 
 
 def experiment(kind: str, group: str, what: str) -> WhatIf:

@@ -87,4 +87,5 @@ def test_a_long_table_is_cut_and_says_so() -> None:
     rows = [[f"row {number}"] for number in range(MAX_ROWS + 5)]
     seen = read(table("Owners", ["name"], rows, (0,)))
     assert seen.tags.count("td") == MAX_ROWS
-    assert "Owners (5 more rows are not shown)" in seen.text
+    assert "Owners (not shown: 5 more rows)" in seen.text
+    assert "Owners (not shown: 1 more row)" in read(table("Owners", ["name"], rows[:-4], (0,))).text

@@ -16,8 +16,9 @@ PROBLEMS = {
     "resized after free": ([realloc(0, 1)], "event 1 resizes an object that is not live"),
     "hole": (
         [malloc(0, 1, 0), malloc(1, 1, 7)],
-        "thread numbers have gaps: 2 threads make calls, and the highest number is 7",
+        "thread numbers have gaps: calls come from 2 threads, and the highest number is 7",
     ),
+    "only thread": ([malloc(0, 1, 3)], "gaps: calls come from 1 thread, and the highest number"),
 }
 
 

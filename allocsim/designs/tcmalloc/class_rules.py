@@ -23,6 +23,7 @@ from allocsim.designs.tcmalloc.size_classes import (
     size_map,
 )
 from allocsim.designs.tcmalloc.span import MAX_CLASSES
+from allocsim.text import counted
 
 GROWTH_STEP = 1 << 20
 """Minimum growth of the heap in bytes (kMinSystemAlloc, 128 pages)."""
@@ -48,7 +49,7 @@ def _source(sizes: Sequence[int], parameters: Mapping[str, int]) -> str:
     """Return C++ for SizeMap::Init, in place of the loop over `size`."""
     spans = [_span_of(size, parameters) for size in sizes]
     rows = [
-        f"    {{{size}, {span.pages}}},  // {span.objects} objects, batch {span.batch}"
+        f"    {{{size}, {span.pages}}},  // {counted(span.objects, 'object')}, batch {span.batch}"
         for size, span in zip(sizes, spans, strict=True)
     ]
     return "\n".join(

@@ -21,7 +21,7 @@ from allocsim.atomic_file import atomic_write
 from allocsim.call_sites.numbers import count_allocating
 from allocsim.errors import InputError, TraceError
 from allocsim.events import CHUNK, EVENT, Trace, no_events
-from allocsim.text import printable
+from allocsim.text import counted, printable
 from allocsim.trace_stats import StatsCollector
 from allocsim.traces.event_facts import collect_times
 from allocsim.traces.losses import lost_calls
@@ -76,8 +76,9 @@ def write_trace(trace: Trace, path: Path) -> None:
         description = _description(trace, collector)
         if not is_dense(description.objects, rows):
             raise InputError(
-                f"{trace.name}: object ids up to {description.objects:,} in {rows:,} events are "
-                "too sparse for a file; renumber them with `allocsim trace cut`"
+                f"{trace.name}: object ids up to {description.objects:,} in "
+                f"{counted(rows, 'event')} are too sparse for a file; renumber them "
+                "with `allocsim trace cut`"
             )
         file.seek(0)
         file.write(encode_header(description, begin, rows, sites))

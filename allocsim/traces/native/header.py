@@ -204,7 +204,8 @@ def parse_layout(fixed: bytes, name: str) -> Layout:
     """
     if len(fixed) < FIXED_SIZE or not fixed.startswith(MAGIC):
         raise TraceError(
-            f"{name}: the file ends after {len(fixed)} bytes, inside its header; {REMEDY}"
+            f"{name}: the file ends after {counted(len(fixed), 'byte')}, inside its header; "
+            f"{REMEDY}"
             if MAGIC.startswith(fixed[: len(MAGIC)])
             else f"{name}: found {fixed[:12]!r}, expected an allocsim trace, which begins with "
             f"{MAGIC!r}"
@@ -218,14 +219,15 @@ def parse_layout(fixed: bytes, name: str) -> Layout:
         )
     if not (FIXED_SIZE + text <= begin <= MAX_HEADER and begin % PAGE == 0 and rows < 1 << 58):
         raise TraceError(
-            f"{name}: its header is damaged ({text} bytes of text, events at {begin}); {REMEDY}"
+            f"{name}: its header is damaged ({counted(text, 'byte')} of text, events at {begin}); "
+            f"{REMEDY}"
         )
     if version == WITHOUT_SITES:
         return Layout(text, begin, rows)
     if not (0 < entries <= rows and width in (1, 2, 4) and table <= MAX_TABLE):
         raise TraceError(
-            f"{name}: its header is damaged ({entries} site numbers of {width} bytes, {table} "
-            f"bytes of call sites); {REMEDY}"
+            f"{name}: its header is damaged ({counted(entries, 'site number')} of "
+            f"{counted(width, 'byte')}, {counted(table, 'byte')} of call sites); {REMEDY}"
         )
     return Layout(text, begin, rows, SiteLayout(entries, width, table))
 
@@ -248,13 +250,13 @@ def parse_description(header: bytes, layout: Layout, name: str) -> Description:
         raise TraceError(f"{name}: its description is damaged: {error}; {REMEDY}") from error
     if description.events > layout.rows:
         raise TraceError(
-            f"{name}: its header says {description.events:,} events, but the file has "
+            f"{name}: its header says {counted(description.events, 'event')}, but the file has "
             f"{layout.rows:,}; {REMEDY}"
         )
     if not is_dense(description.objects, layout.rows):
         raise TraceError(
-            f"{name}: its header says {description.objects:,} objects for {layout.rows:,} events, "
-            f"which is too many; {REMEDY}"
+            f"{name}: its header says {counted(description.objects, 'object')} for "
+            f"{counted(layout.rows, 'event')}, which is too many; {REMEDY}"
         )
     return description
 

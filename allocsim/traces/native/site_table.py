@@ -26,6 +26,7 @@ import numpy as np
 from allocsim.call_sites.frame import Frame, make_frame
 from allocsim.call_sites.table import MAX_FRAMES, MAX_NODES, SiteTable
 from allocsim.errors import TraceError
+from allocsim.text import counted
 from allocsim.traces.native.header import REMEDY
 
 _FIXED = struct.Struct("<IIII")
@@ -70,7 +71,11 @@ def decode_table(content: bytes, name: str) -> SiteTable:
     _, sites, nodes, text = _FIXED.unpack_from(content)
     begin = _FIXED.size + 4 * (sites + 2 * nodes)
     if not (0 < nodes <= MAX_NODES and sites > 0 and begin + text == len(content)):
-        raise _damaged(name, f"{sites} sites and {nodes} nodes in {len(content)} bytes")
+        raise _damaged(
+            name,
+            f"{counted(sites, 'site')} and {counted(nodes, 'node')} in "
+            f"{counted(len(content), 'byte')}",
+        )
     try:
         frame_list = msgspec.json.decode(content[begin:], type=FrameList)
         frames = _frames(frame_list)

@@ -27,6 +27,7 @@ from allocsim.core.jit import answers, kernel
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import records
 from allocsim.events import Op
+from allocsim.text import counted
 from allocsim.traces.calls import HUGE, SLOT_SIZE, CallRecord
 from allocsim.traces.formats import Format
 from allocsim.traces.scan.lex import NEWLINE, RETURN, SPACE, decimal, next_line, skip_line_end
@@ -184,7 +185,7 @@ class CsappReader(LineReader):
         file = self._scan.file[0]
         if file.header and file.operations != file.promised:
             self.notes.append(
-                f"the header promises {file.promised:,} operations, but the file has "
+                f"the header promises {counted(file.promised, 'operation')}, but the file has "
                 f"{file.operations:,}"
             )
         if file.unsized:

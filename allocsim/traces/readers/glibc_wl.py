@@ -23,6 +23,7 @@ import numpy as np
 from allocsim.core.tables import records
 from allocsim.errors import TraceError
 from allocsim.events import MAX_THREADS
+from allocsim.text import counted
 from allocsim.traces.formats import Format
 from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.reader import Reader
@@ -104,8 +105,8 @@ class WlReader(Reader):
             raise TraceError(f"{self.source.name}: cannot be read: {reason}") from error
         if len(content) < count:
             raise TraceError(
-                f"{self.source.name}: the file ends after {offset + len(content):,} bytes; it was "
-                "cut off while it was read"
+                f"{self.source.name}: the file ends after "
+                f"{counted(offset + len(content), 'byte')}; it was cut off while it was read"
             )
         return np.frombuffer(content, np.uint8)
 
@@ -152,7 +153,7 @@ class WlReader(Reader):
             text = ", ".join(f"{count:,} {code.name.lower()}" for code, count in promised.items())
             raise TraceError(
                 f"{self.source.name}: the header promises {text}, but the file has {length:,} "
-                f"bytes and {len(starts):,} thread starts; the file is damaged or cut off"
+                f"bytes and {counted(len(starts), 'thread start')}; the file is damaged or cut off"
             )
 
     def _error(self, stop: Stop, threads: Threads) -> TraceError:

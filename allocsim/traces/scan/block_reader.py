@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from allocsim.errors import TraceError
+from allocsim.text import counted
 from allocsim.traces.prefetch import call_arrays
 from allocsim.traces.reader import Reader
 from allocsim.traces.source import Source
@@ -79,7 +80,9 @@ class BlockReader(Reader):
         if filled and not self._offset:
             raise self._error(0)
         if filled:
-            self.losses.append(f"the last record is cut off after {filled:,} bytes and was dropped")
+            self.losses.append(
+                f"the last record is cut off after {counted(filled, 'byte')} and was dropped"
+            )
 
     def _scan_block(self, end: int, arrays: Iterator[Any]) -> Any:
         """Yield batches of the calls before `end`; return the start of the incomplete record."""

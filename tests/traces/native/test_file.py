@@ -186,13 +186,13 @@ def test_sparse_object_ids_are_not_written_or_read(
     events.object = base + MAX_OBJECTS_PER_EVENT
     count = base + MAX_OBJECTS_PER_EVENT + 1
     monkeypatch.setattr("allocsim.traces.native.header.BASE_OBJECTS", base)
-    with pytest.raises(InputError, match=f"object ids up to {count:,} in 1 events are too sparse"):
+    with pytest.raises(InputError, match=f"object ids up to {count:,} in 1 event are too sparse"):
         write_trace(Trace("mine", iter([events]), {}), path)
     monkeypatch.setattr("allocsim.traces.native.header.BASE_OBJECTS", base + 1)
     write_trace(Trace("mine", iter([events]), {}), path)
     assert read_trace(path).description["claims"]["objects"] == count
     monkeypatch.setattr("allocsim.traces.native.header.BASE_OBJECTS", base)
-    reason = rf"a\.allocsim: its header says {count:,} objects for 1 events"
+    reason = rf"a\.allocsim: its header says {count:,} objects for 1 event,"
     with pytest.raises(TraceError, match=reason):
         read_trace(path)
 
