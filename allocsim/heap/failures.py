@@ -6,7 +6,7 @@ from allocsim.core import operations
 from allocsim.core.operations import Status
 from allocsim.core.records import HeapState
 from allocsim.errors import AllocsimError, HeapFrozen, InputError, InvalidFree, OutOfMemory
-from allocsim.text import counted
+from allocsim.text import counted, format_bytes
 
 REASONS = {
     Status.UNKNOWN_POINTER: "it is in no span in use: it was never allocated, or has been freed",
@@ -26,7 +26,7 @@ def failure(state: HeapState, design: str, reserve: int, size: int) -> AllocsimE
             f"a request of {counted(size, 'byte')} needs more memory, and the heap is frozen"
         )
     return OutOfMemory(
-        f"a request of {counted(size, 'byte')} does not fit in the reserved {reserve / 2**30:g} GiB"
+        f"a request of {counted(size, 'byte')} does not fit in the reserved {format_bytes(reserve)}"
     )
 
 

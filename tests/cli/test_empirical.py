@@ -28,7 +28,7 @@ def test_empirical_takes_its_parameters(run: Run, table: Path) -> None:
 def test_notes_give_the_population_and_the_dropped_sizes(run: Run, table: Path) -> None:
     ended = run(f"empirical {table} --heap 15000 --ops 10")
     assert ended.status == 0
-    assert "note: dropped 1 of 4 sizes, those above 750 B: they have 20.6%" in ended.err
+    assert "note: dropped 1 of 4 sizes: those above 750 B, with 20.6%" in ended.err
     assert " events allocate the initial population: 14." in ended.err
 
 

@@ -57,7 +57,7 @@ def test_frozen_heap_that_must_grow_is_1(run: Run, monkeypatch: pytest.MonkeyPat
     ended = run("repeat --size 100 --rounds 2")
     assert (ended.status, ended.out) == (1, "")
     assert (
-        "event 5 (object 0, thread 0, 8388608 bytes) needs more memory, and the heap" in ended.err
+        "event 5 (object 0, thread 0, 8,388,608 bytes) needs more memory, and the heap" in ended.err
     )
 
 

@@ -37,7 +37,9 @@ def ended(heap: Heap, options: Options, *calls: Call) -> str:
 
 def test_huge_object_is_refused_before_it_is_written(heap: Heap) -> None:
     text = ended(heap, SCARCE, malloc(0, HUGE))
-    assert text.startswith("event 1 (object 0, thread 0, 68719476736 bytes) needs more than the ")
+    assert text.startswith(
+        "event 1 (object 0, thread 0, 68,719,476,736 bytes) needs more than the "
+    )
     assert "48.0 MiB that a run may use, 75% of the available memory; use --limit" in text
 
 

@@ -78,7 +78,9 @@ def test_limit_that_is_just_kept_is_no_error(heap: Heap) -> None:
 
 def test_frozen_heap_that_must_grow_is_an_error(heap: Heap) -> None:
     events = stream(malloc(0, 10), Call(Op.FREEZE), malloc(1, 5 << 20))
-    message = r"event 2 .object 1, thread 0, 5242880 bytes. needs more memory, and the heap is froz"
+    message = (
+        r"event 2 .object 1, thread 0, 5,242,880 bytes. needs more memory, and the heap is froz"
+    )
     with pytest.raises(HeapFrozen, match=message):
         replay_trace(heap, trace_of(events), QUIET)
 
@@ -100,7 +102,9 @@ def test_repeat_that_grows_in_a_later_round_fails(heap: Heap) -> None:
 
 def test_reservation_that_is_used_up_is_an_error(small_heap: Heap) -> None:
     events = stream(*(malloc(i, 1 << 20) for i in range(9)))
-    message = r"event \d .object \d, thread 0, 1048576 bytes. does not fit in the reserved address"
+    message = (
+        r"event \d .object \d, thread 0, 1,048,576 bytes. does not fit in the reserved address"
+    )
     with pytest.raises(OutOfMemory, match=message):
         replay_trace(small_heap, trace_of(events), QUIET)
 
@@ -113,7 +117,7 @@ def test_event_after_a_refusal_is_not_counted(small_heap: Heap) -> None:
 
 
 def test_realloc_that_is_refused_is_an_error(small_heap: Heap) -> None:
-    with pytest.raises(OutOfMemory, match=r"event 2 .object 0, thread 0, 1099511627776 bytes"):
+    with pytest.raises(OutOfMemory, match=r"event 2 .object 0, thread 0, 1,099,511,627,776 bytes"):
         replay_trace(small_heap, trace_of(stream(malloc(0, 10), realloc(0, 1 << 40))), QUIET)
 
 

@@ -117,7 +117,7 @@ def test_sizes_above_a_share_of_the_heap_are_dropped_and_noted(table: str) -> No
     sizes = {request for chunk in trace.chunks for request in chunk.request.tolist()}
     assert sizes == {0, 8, 24, 100}
     assert trace.notes[0] == (
-        "dropped 1 of 4 sizes, those above 100 B: they have 20.6% of the table's live bytes"
+        "dropped 1 of 4 sizes: those above 100 B, with 20.6% of the table's live bytes"
     )
 
 
