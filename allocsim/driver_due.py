@@ -3,9 +3,9 @@
 A moment is a point of the replay, such as that of the most live bytes (see `moments`). Prefetching
 loads memory that later events need (see `driver_prefetch`).
 
-After each event, the loop compares the number of events with the next number at which something is
-due, and the footprint with its peak. A replay that records no moments and has few objects does
-nothing else between events.
+After each event, the loop checks whether something is due at this number of events, and whether
+the footprint exceeds its peak. A replay that records no moments and has few objects does nothing
+else between events.
 """
 
 from __future__ import annotations

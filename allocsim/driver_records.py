@@ -58,7 +58,7 @@ class Driver(Struct):
     peak_live: Int64  # maximum of `live`
     threads: Int64  # threads for which `thread_begin` was called
     peak_footprint: Int64  # maximum footprint so far, bytes
-    moments: Int64  # 1: update the fields live_sum to later_live (see `driver_due`)
+    moments: Int64  # 1: update all fields from live_sum through later_live (`driver_due`)
     live_sum: Int64  # sum of `live` after each event since `Player` last cleared this field
     footprint_sum: Int64  # sum of the footprint after each event, cleared together with live_sum
     live_peak_event: Int64  # events replayed when `live` first reached its peak
@@ -78,7 +78,7 @@ class Driver(Struct):
     due: Int64  # the smaller of next_sample and next_check
     touch: Int64  # a Touch
     verify: Int64  # 1: fill every object with its pattern, check the patterns and alignments
-    alignment: Int64  # with verify: alignment of malloc for objects of this size or larger, bytes
+    alignment: Int64  # with verify: largest alignment required of malloc, bytes
     patterns: Int64  # fill patterns checked
     zeroed: Int64  # 1: new objects must be all zeros
     stop: Int64  # a Stop

@@ -19,6 +19,6 @@ def is_file(path: str | Path) -> bool:
 
 
 def require_regular(path: Path) -> None:
-    """Raise InputError for a pipe, a device or a directory, as the file is read more than once."""
+    """Raise InputError for a pipe, a device or a directory: the file is read more than once."""
     if names_file(path) and not is_file(path):
         raise InputError(f"'{path}' is not a regular file")

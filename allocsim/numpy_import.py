@@ -1,4 +1,4 @@
-"""The import of NumPy by the commands: with one thread of OpenBLAS, and with enough address space.
+"""Make the commands import NumPy with one OpenBLAS thread, and check the address space first.
 
 When OpenBLAS is loaded, it starts a thread for each processor, and takes some 40 MiB of address
 space for each. allocsim does not use OpenBLAS. If the address space is limited (ulimit -v) and too

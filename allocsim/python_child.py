@@ -44,7 +44,8 @@ _BEGIN = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
     "from allocsim.python_child import die_with_parent; die_with_parent(int(sys.argv.pop(1))); "
 )
-"""Begin of a child's program: append a directory to sys.path, and do not outlive the parent."""
+"""First statements of a child's program. They extend sys.path and make the child end with its
+parent."""
 
 _RUN_MODULE = _BEGIN + (
     "from allocsim.numba_settings import guard_numba; guard_numba(lambda _: None); "

@@ -41,7 +41,10 @@ class SubjectFigures:
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of a result, as far as its file states it. The fields are JSON keys of `check`."""
+    """The origin of a result, as far as its file states it.
+
+    The names of the fields are keys of `check --json`.
+    """
 
     file: str | None = None
     """The file of a saved result. None if the result was measured just now."""

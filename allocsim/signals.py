@@ -135,7 +135,7 @@ class InterruptConfirmed(SignalsRedirected):
         self.warned = False
 
     def _warn(self, number: int) -> None:
-        """Print the warning; from the second signal on, call the previous handler before that."""
+        """Print the warning. From the second signal on, first call the previous handler."""
         if self.warned and callable(before := self.before[number]):
             before(number, None)
         elif self.warned:  # `before` is SIG_DFL if a Python program sets no handler of its own

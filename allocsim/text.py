@@ -131,9 +131,9 @@ def shell_argument(path: str) -> str:
     """Return a path as an argument of a command that a message suggests.
 
     A user may paste the command, and a downloaded file can have any name. The path is therefore
-    quoted for a shell, and is not taken for an option. If it is long, the result is FILE, because
-    the message might be shortened within the quotes (see `with_short_names`); also if it is not
-    printable, because the message would escape it.
+    quoted for a shell, and is not taken for an option. FILE is returned instead of a long path,
+    because the message might be shortened within the quotes (see `with_short_names`), and instead
+    of a path that is not printable, because the message would escape the path.
     """
     quoted = shlex.quote(f"./{path}" if path.startswith("-") else path)
     return quoted if path.isprintable() and len(quoted) < LONG_WORD - 10 else "FILE"

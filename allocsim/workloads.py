@@ -96,7 +96,7 @@ def default_design(trace: Trace) -> str:
 
 
 def expect_kernels(trace: Trace | None, subjects: Iterable[str]) -> None:
-    """Say what a command is likely to compile, for the line on standard error.
+    """Say what a command is likely to compile, so that one line announces it (`compile_notice`).
 
     `trace` is None if the workload is not open yet; it then counts as a recording. A subject names
     a design or a library, and may have settings. A design from outside the package is announced

@@ -1,4 +1,4 @@
-"""The README's blocks of text that differ from run to run: how to run them, and what to compare.
+"""The README's examples whose output differs from run to run: how to run and compare them.
 
 A shown line stands for the lines with the same shape: the same words, with other figures.
 """
@@ -135,7 +135,7 @@ EXAMPLES = (
 
 
 def run(command: str, place: Path, columns: int | None = None) -> str:
-    """Run a shell command in a directory; return its output. `columns` None: at full width."""
+    """Run a shell command in a directory; return its output, `columns` wide if given."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     environment.pop("COLUMNS", None)
     if columns is not None:

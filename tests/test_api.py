@@ -208,7 +208,7 @@ def test_file_of_a_refused_replay_is_closed(wrong: dict[str, Any]) -> None:
     before = sorted(Path("/proc/self/fd").iterdir())
     with pytest.raises(AllocsimError) as error:
         allocsim.replay("mine.txt", **wrong)
-    assert error.tb  # keeps the local variables of replay alive: no file is closed by chance
+    assert error.tb  # keeps replay's local variables alive, so that no file is closed by chance
     assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 

@@ -1,4 +1,4 @@
-"""The functions of the package with values of types that they do not accept."""
+"""The types that the functions of the package accept, and the types that are errors."""
 
 from __future__ import annotations
 

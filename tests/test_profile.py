@@ -23,7 +23,7 @@ def sample(**changed: int) -> np.recarray:
 
 
 def snapshot(**changed: int) -> Snapshot:
-    """Return the snapshot of such a sample."""
+    """Return the snapshot of a sample with the given changes."""
     return Snapshot.of(sample(**changed)[0])
 
 

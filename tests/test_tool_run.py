@@ -20,7 +20,7 @@ STARTERS = {
     "recorders/lttng_daemon.py",  # the daemon needs time to end its consumers
     "recorders/program.py",  # signals are forwarded to the recorded program
 }
-"""The modules that start processes. The tests of each module end its processes by a signal."""
+"""The only modules that start processes. Each has tests in which a signal ends its processes."""
 
 
 def test_tool_gets_its_input_and_returns_its_output() -> None:

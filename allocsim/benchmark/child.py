@@ -120,7 +120,7 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     kernels: str = ""
     """In "compiling": the group of kernels (see `compile_notice`)."""
     seconds: int = 0
-    """In "compiling": CPU-seconds that compiling them is likely to take."""
+    """In "compiling": CPU-seconds that compiling this group is likely to take."""
     resident: int = 0
     """In "ready": RSS of the process in bytes, including file pages."""
     about: About = About()
@@ -273,7 +273,7 @@ def _rehearse_loading(has_clock: bool) -> None:
     """Load glibc, which is loaded already, in the way in which the measured library will be loaded.
 
     Python allocates memory when a library is first loaded. This happens here, before the
-    measurement. Freeing `blocks` leaves Python free memory that has been written to. Without this
+    measurement. Deleting `blocks` gives Python free memory that is already resident. Without this
     function, 45 to 65 KiB of Python's memory would count as the library's; with it, 4 to 8 KiB do.
     """
     library = load("glibc")

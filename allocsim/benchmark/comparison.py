@@ -214,8 +214,8 @@ def _measure_row(
 def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool:
     """Return whether a library's peak may be too high by UNSURE or more.
 
-    This is so if the recording does not say which bytes the program touched, and if peak live is
-    lower by UNSURE or more when at most 4 KiB of each object count.
+    This is so if the recording does not say which bytes the program touched, and if peak live would
+    be lower by UNSURE or more if only the first 4 KiB of each object counted.
     """
     is_unknown = conditions.touch == Touch.PAGE and not workload.knows_touched
     if row.memory is None or library_of(row.subject) is None or not is_unknown:

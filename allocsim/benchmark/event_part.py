@@ -25,10 +25,10 @@ BLOCK = 1 << 20
 def part_of(
     whole: EventFile, remains: np.ndarray, available: Callable[[], int] = available_memory
 ) -> EventFile:
-    """Return a new file with some of the first events of a file.
+    """Return a new file with a part of an event file.
 
-    `remains` has a flag for each of the first events: whether it is in the part. Raises
-    EnvironmentLacks if the part would take more than half of the available memory.
+    `remains` says of each of the first len(remains) events whether it is in the part; later events
+    are not. Raises EnvironmentLacks if the part would take more than half of the available memory.
     """
     count = int(np.count_nonzero(remains))
     before = np.concatenate([[0], np.cumsum(remains)])  # for each event: how many before it remain

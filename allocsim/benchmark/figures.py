@@ -27,7 +27,8 @@ class Memory(msgspec.Struct, kw_only=True):
     it is the maximum growth of the process's anonymous RSS: the highest reading or, since schema 3,
     the kernel's own peak if that is higher."""
     peak_event: Count
-    """Number of events up to the peak. If the peak is the kernel's, up to the highest reading."""
+    """Number of events up to the peak, or up to the highest reading if the peak is the
+    kernel's."""
     live_at_peak: Count
     end: Count
     """Footprint after the last event."""
@@ -59,9 +60,9 @@ class Memory(msgspec.Struct, kw_only=True):
     kept: Count
     """Footprint right after everything is freed."""
     kept_later: Count
-    """Footprint later than `kept`: one second (see Conditions.later) and 1,000 pairs of malloc and
-    free have passed. The pairs are needed because some libraries release memory after a delay, but
-    only during a call."""
+    """Footprint one second (see Conditions.later) and 1,000 pairs of malloc and free after `kept`.
+    The pairs are needed because some libraries release memory after a delay, but only during a
+    call."""
     counters: dict[str, int] = {}
     """Counters after the last event. A design computes the counters of the library it models."""
 

@@ -111,7 +111,7 @@ class Setup(NamedTuple):
         library = subject.library
         if self.clock is None or library is None:
             return self._replace(clock=None)
-        # This is set even if nothing reads the clock, or the replay would sleep at each step.
+        # Set this even if nothing reads the clock. Otherwise, the replay would sleep at each step.
         self.meter.settings[0].clock = self.clock.word.ctypes.data
         is_read = not releases_in_background(library) and self.clock.replace_clock_of(library)
         return self if is_read else self._replace(clock=None)

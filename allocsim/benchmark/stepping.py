@@ -160,7 +160,7 @@ _STOPS = {
 
 
 def steps_ending_at(events: Any) -> Table[Step]:
-    """Return steps, in touched memory, that end after the given numbers of events."""
+    """Return steps that end after the given numbers of events, in a table already touched."""
     steps = table(Step, max(len(events), 1))[: len(events)]
     steps.fill(0)
     steps.event = events

@@ -36,7 +36,7 @@ class UntouchedShares:
         return self._facts is not None
 
     def put(self, calls: Any, chunk: Any) -> None:
-        """Set the shares of `calls`, which are the events of `chunk` without the notes."""
+        """Set the shares of `calls`: the events of `chunk` except notes, which are not calls."""
         if self._facts is None:
             calls.alignment[(calls.op == Op.CALLOC) & (calls.request >= LARGE)] = ALL
             return

@@ -127,7 +127,8 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     default="owned",
     show_default=True,
     help="Figure in --collapsed: the number of objects (`objects`), or bytes (all others). With "
-    "`owned`, the file also has the memory that no object owns; its values sum to the footprint.",
+    "`owned`, the file also has the memory that no object owns, so the values sum to the "
+    "footprint.",
 )
 def command(names: tuple[str, ...], **options: Any) -> None:
     """Show which objects own the footprint, and what would change it.

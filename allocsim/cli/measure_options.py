@@ -1,4 +1,4 @@
-"""Options of `compare` and `check` for what is measured, and the functions that measure it.
+"""Options of `compare` and `check` that select what is measured, and functions that measure.
 
 Options are checked first, because reading the workload may take minutes.
 """

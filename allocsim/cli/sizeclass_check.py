@@ -26,8 +26,8 @@ def command(
 
     Every size up to the largest class must map to the smallest class that fits. Each of the 4,096
     sizes above the largest class must map to no class. If a size breaks this rule, the command
-    fails (exit 1) and names the size. This is testsizetoclass of Go's first malloc. For a design
-    without size classes, the command says how that design rounds sizes.
+    fails (exit 1) and names the size. Go's first malloc has the same check: testsizetoclass. For a
+    design without size classes, the command says how that design rounds sizes.
     """
     from allocsim.designs import DEFAULT, find_design
     from allocsim.errors import CheckFailed

@@ -87,8 +87,8 @@ def announce(module: str, is_more: bool = False) -> None:
 def write_once(prefix: str, seconds: int) -> None:
     """Announce that this process or a child process compiles a group of kernels.
 
-    Does nothing if an earlier line has announced the group. Expected groups of which a kernel is
-    cached are not added to `seconds`.
+    Does nothing if an earlier line has announced the group. The announced time is `seconds` plus
+    the times of the other expected groups that have no cached kernel.
     """
     with _lock:
         if prefix in _announced:
@@ -101,8 +101,8 @@ def write_once(prefix: str, seconds: int) -> None:
 
 
 report: Callable[[str, int], None] = write_once
-"""The function that gets the prefix of a group that is compiled, and the CPU-seconds. If the user
-cannot see the standard error of a process, the process sets another function."""
+"""Called with the prefix of a group that is being compiled, and the CPU-seconds. A process whose
+standard error the user cannot see sets another function."""
 
 
 def group_of(module: str) -> Group:

@@ -1,4 +1,4 @@
-"""Prefetching: asks the CPU to load a row of a table that will be needed soon.
+"""Prefetching: requests to the CPU to load a row of a table that will be needed soon.
 
 In a heap of gigabytes, the records of an object are usually in none of the CPU's caches, and a load
 from memory takes 100 ns or more. An early request lets the load overlap with other work.

@@ -28,7 +28,7 @@ class ClassRow:
     """Bytes at the end of the span, too few for an object."""
     worst_waste: float
     """Largest share of a span, 0 to 1, that can be wasted while all its objects are in use. Wasted
-    bytes are those that no program has requested."""
+    bytes are those that the program has not requested."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class SizeClasses:
         return ClassRow(size_class, size, chunk, objects, tail, worst)
 
     def mean_waste(self) -> float:
-        """Return the mean share of an object that is not requested, over all request sizes."""
+        """Return the wasted share of an object, 0 to 1, as the mean over all request sizes."""
         sizes = self.sizes()
         wasted = sum(
             (size - request) / size

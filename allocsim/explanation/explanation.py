@@ -1,6 +1,6 @@
-"""An explanation of a footprint at one moment: its owners, and changes that reduce the footprint.
+"""Explain a footprint at one moment: which objects own the memory, and which changes reduce it.
 
-The footprint is that of a subject: a design or a malloc library, with settings.
+The footprint is measured for one subject: a design or a malloc library, with its settings.
 """
 
 from __future__ import annotations
@@ -116,7 +116,10 @@ def _moment(at: Choice, heap: HeapMap) -> Moment:
 def _group_on_top(
     top: HeapTop | None, labels: Labels, owners: list[Owner], heap: HeapMap
 ) -> Group | None:
-    """Return the group of the last live object by address if much is free below it (see HELD)."""
+    """Return the group of the live object with the highest address.
+
+    Returns None if too little memory below this object is free (see HELD).
+    """
     if top is None or top.free_below * HELD < heap.footprint:
         return None
     owner = next(each for each in owners if each.name == top.group)

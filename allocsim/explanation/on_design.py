@@ -36,7 +36,7 @@ class OnDesign:
     release = "release free memory"
     """What a release on request does, for reports."""
     copied = "replayed"
-    """A word for reports that says how `after_release` gets its figures."""
+    """States in reports how `after_release` gets its figures."""
     cautions: tuple[str, ...] = ()
 
     @property

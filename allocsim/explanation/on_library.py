@@ -162,7 +162,7 @@ class OnLibrary:
     def sharing(self, count: int) -> OnLibrary:
         """Return the subject for one of `count` replays that run at once.
 
-        The file of a variant's events and the replay may then take 1/count of the available memory.
+        Only 1/count of the available memory counts as available for the replay and its events.
         """
         available = self.conditions.available
         shared = replace(self.conditions, available=lambda: available() // count)

@@ -124,7 +124,7 @@ def _pinning(owner: Owner) -> str:
 
 
 def _on_top(footprint: int, top: HeapTop | None, what_ifs: list[WhatIf]) -> Iterator[str]:
-    """Name the group of the last live object by address, and what freeing the group releases."""
+    """Name the group of the highest live object, and state what freeing the group releases."""
     measured = next((each for each in what_ifs if each.kind == "unasked"), None)
     if top is None or measured is None or top.free_below * HELD < footprint:
         return

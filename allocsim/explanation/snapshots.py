@@ -40,7 +40,7 @@ class Snapshot:
 def snapshot_events(events: int, chosen: int) -> list[int]:
     """Return the event counts at which snapshots are taken, in ascending order.
 
-    They are `chosen`, unless it is 0, and at most SNAPSHOTS counts evenly spaced up to `events`.
+    At most SNAPSHOTS counts are evenly spaced up to `events`. `chosen` is added, unless it is 0.
     """
     steps = min(SNAPSHOTS, events)
     spaced = {events * step // steps for step in range(1, steps + 1)} if steps else set()

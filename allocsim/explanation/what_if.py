@@ -2,7 +2,7 @@
 
 The moment is an event of the original workload, and each experiment replays up to that event. An
 experiment replays a variant of the workload, replays with other settings, or frees objects after
-the replay. Every result is measured; none is computed from an owner's share.
+the replay. Every result is measured, not estimated.
 """
 
 from __future__ import annotations

@@ -89,7 +89,8 @@ def _chosen(phase: Phase, live: int, bits: np.random.PCG64) -> Any:
         return np.arange(count)
     if phase.order == "newest":
         return np.arange(live - 1, live - 1 - count, -1)
-    # A random permutation. The sort is stable, so equal words give the same result everywhere.
+    # A random permutation. The sort is stable, so that equal random numbers cause no differences
+    # between machines.
     return np.argsort(random_bits(bits, live), kind="stable")[:count]
 
 

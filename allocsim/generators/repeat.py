@@ -1,4 +1,4 @@
-"""The workload `repeat`, after the test program testrepeat of Go's first malloc.
+"""The workload `repeat`, modelled on testrepeat, a test program of Go's first malloc.
 
 Each round allocates and frees one object of every size. After the first round the heap is frozen,
 so it obtains no more memory. The run fails unless the allocator reuses the memory that it has.

@@ -5,7 +5,7 @@ the fork, the lock would stay held in the child, and the data that it protects c
 inconsistent. Compiled kernels run without the GIL, so a fork can happen in the middle of a malloc.
 Therefore a fork first acquires every lock that `fork_lock` has made, and afterwards releases all of
 them in both processes. The lock of Numba's compiler is treated in the same way: otherwise a child
-forked while another thread compiles could not compile anything.
+that is forked while another thread compiles could not compile anything.
 """
 
 from __future__ import annotations

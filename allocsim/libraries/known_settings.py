@@ -42,8 +42,8 @@ class Family:
     """How the library's file spells the name of a setting: a format string, in which {name} stands
     for the name that allocsim uses, and {NAME} for the same name in capitals."""
     own_variable: str | None = None
-    """The name of the environment variable of one setting: a format string like `spelling`. None if
-    the single variable `variable` contains all settings."""
+    """If each setting has its own environment variable: the name of this variable, as a format
+    string like `spelling`. None if the single variable `variable` contains all settings."""
     variable: str = ""
     pair: str = "{}={}"
     """The form of a setting in `variable`: a format string, filled with the name and the value."""

@@ -117,7 +117,7 @@ def _over_time(shown: Shown) -> Section:
 
 
 def _owners(shown: Shown) -> list[Section]:
-    """Return a section for each way to group objects. The icicle plot, if any, is the second."""
+    """Return a section for each way to group objects; an icicle plot, if any, comes second."""
     explanation, sections = shown.explanation, []
     for by in dict.fromkeys(owner.by for owner in explanation.owners):
         rows = [owner for owner in explanation.owners if owner.by == by]

@@ -1,7 +1,7 @@
 """The icicle: owned bytes by stack, callers above the functions that they call.
 
 An object owns its bytes and a share of the free bytes that live objects pin (see
-`explanation.shares`). Owned bytes have the parts live, rounding and pinned.
+`explanation.shares`). The parts of the owned bytes are called live, rounding and pinned.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The mtrace recorder: glibc's own mtrace(), called by the guard (`guard.c`).
 
 Since glibc 2.34, mtrace() works only if libc_malloc_debug.so.0, a part of Debian's libc6, is
-preloaded too. mtrace records no threads, and writes 78 bytes of text per call. Only the program
-itself is recorded, not its forked children: a child would write into the same file, where its calls
-would look like those of the program.
+preloaded too. mtrace does not record which thread makes a call. It writes 78 bytes of text per
+call. Only the program itself is recorded, not its forked children: a child would write into the
+same file, where its calls would look like those of the program.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ anonymous memory over all samples, and as VmHWM minus the maximum of the file pa
 samples. Both estimates are normally at most the true peak, so the result is the higher one. The
 second one is exact if resident memory, anonymous memory and file pages peak at the same time.
 Memory that appears after the last sample is missed. VmHWM may be up to 32 pages per processor too
-small, because the kernel adds up the counts of its processors in steps. For the same reason, VmHWM
-may fall a little.
+small, because each processor adds its count to the total in batches. For the same reason, VmHWM may
+fall a little.
 """
 
 from __future__ import annotations

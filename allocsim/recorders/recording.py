@@ -152,8 +152,8 @@ def _finished(session: Session, recorder: Recorder, outcome: Outcome) -> Finishe
 def _write_all(session: Session, finished: Finished, out: Path) -> Path:
     """Write the trace of the program and, if requested, those of the processes it started.
 
-    Returns the first file that was written. Raises NoEvents if no process made a call that gives an
-    event, so that no file was written.
+    Returns the first file that was written. If no process made a call that gives an event, writes
+    no file and raises NoEvents.
     """
     written, missing = [out], None
     try:

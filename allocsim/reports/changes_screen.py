@@ -1,4 +1,4 @@
-"""The explanations of two workloads, compared, on the screen: tables, conclusions, warnings."""
+"""Print the comparison of two explanations: tables, conclusions and warnings."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Compared:
     command: str
 
     def rows(self) -> list[Row]:
-        """Return the rows in the order of `sort`; rows without that figure come last."""
+        """Return the rows sorted by `sort`; rows without a figure in that column come last."""
         if self.sort is None:
             return self.comparison.rows
         column = column_of(self.sort)
@@ -195,8 +195,9 @@ def cells(compared: Compared) -> Mapping[str, Sequence[Cell]]:
 def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
     """Return the best figure of a column, or None if no row can be called the best.
 
-    No time is the best if the runs of another row overlap those of the fastest. No other figure is
-    the best if the second best exceeds it by at most the share PEAK_NOISE.
+    The fastest time is the best only if the runs of no other row overlap those of its row. In any
+    other column, the lowest figure is the best only if the second lowest exceeds it by more than
+    the share PEAK_NOISE.
     """
     if column is TIME:
         first, overlapping = fastest(rows)

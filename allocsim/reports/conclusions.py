@@ -187,7 +187,7 @@ def _spreads(comparison: Comparison) -> str:
 def compare_counters(comparison: Comparison) -> list[str]:
     """Compare the counters of each design with those of the library that it reproduces.
 
-    Returns a sentence for each design if both were measured.
+    Returns one sentence for each design that was measured along with its library.
     """
     by_name = {row.subject: row for row in comparison.rows}
     sentences = []

@@ -48,7 +48,7 @@ def _value_type(measure: str, tables: _Tables) -> bytes:
 class _Tables:
     """The tables of a profile: strings, modules, functions and locations.
 
-    Other messages refer to the entries of a table by number.
+    The rest of the profile refers to an entry of a table by its number.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class _Tables:
         return number
 
     def fields(self) -> bytes:
-        """Return the fields of all tables. The strings are last: the other tables add strings."""
+        """Return the fields of all tables: strings last, because the other tables add strings."""
         parts = [
             *(content(3, self._mapping(*module)) for module in self._modules.items()),
             *(content(4, self._location(*location)) for location in self._locations.items()),

@@ -97,7 +97,7 @@ def _subject(name: str, result: Result) -> dict[str, Any]:
 def _overall(results: Results, figure: str) -> list[dict[str, Any]]:
     """Return the figures of each subject over all workloads, the best subject first.
 
-    `line` has the subject's environment variables.
+    The value of the key `line` sets the subject's environment variables in a command line.
     """
     return [
         {

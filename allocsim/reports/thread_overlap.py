@@ -4,14 +4,15 @@ If threads come and go, the number of threads at once depends on how fast each o
 replay repeats the recorded run, in which the recorder slowed the threads. Subtracting the
 recorder's time from a recording would not help, because the speed of malloc matters as much. For
 example, a program with 200 short-lived threads was recorded under glibc. From this recording, a
-median peak of 44 MiB was predicted under mimalloc, but the real peak was 39 MiB. The real peak was
-44 MiB if each call of mimalloc was delayed by about 40 ns. That is less than the difference between
-the two libraries: glibc takes 76 ns/event more than mimalloc.
+median peak of 44 MiB was predicted under mimalloc, but the real peak was 39 MiB. When each call of
+mimalloc was delayed by about 40 ns, the real peak was 44 MiB too. This delay is less than the
+difference between the two libraries: glibc takes 76 ns/event more than mimalloc.
 
 Such a recording was also replayed in the order in which a simulated scheduler would run the threads
-(two processors, 4 ms at a time, each event at its real cost under mimalloc). It predicted 11 MiB:
-each thread ended within its first 4 ms. The recorded order predicted 44 MiB, and the real peak was
-34 MiB. So the order without the recorder depends on details of the kernel, and is not estimated.
+(two processors, 4 ms at a time, each event at its real cost under mimalloc). The simulated order
+predicted 11 MiB: each thread ended within its first 4 ms. The recorded order predicted 44 MiB, and
+the real peak was 34 MiB. So the order without the recorder depends on details of the kernel, and is
+not estimated.
 """
 
 from __future__ import annotations

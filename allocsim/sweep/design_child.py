@@ -31,8 +31,8 @@ from allocsim.sweep.row import Footprint
 
 PART = 1 << 18
 """Number of events that one call of the kernel replays. The call itself costs 0.15 ms. The kernel
-sums the footprints after these events as int64. The sum cannot overflow if every footprint is below
-32 TiB."""
+adds up the footprint after each event in an int64. The sum cannot overflow if every footprint is
+below 32 TiB."""
 
 IDLE = 120.0
 """Seconds without a request after which the process ends."""

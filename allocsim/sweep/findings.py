@@ -89,7 +89,7 @@ def recommended(
 
     Also returns how many others are as good. A subject is as good as the best if its figure is
     within CLOSE of the best figure, or if its range overlaps that of the best. Settings carry a
-    risk, so a subject with more of them must be better by more than this.
+    risk, so such a small advantage does not justify more of them.
 
     `ranges` has the (lower, upper) ends of the subjects in `figures`. If it is None, the figures
     are exact.
@@ -121,8 +121,9 @@ def overall_ranges(results: Results) -> Ranges:
 def noise(results: Results, figure: str) -> float:
     """Return the largest relative difference that may be noise.
 
-    For peaks, it is CLOSE. For times, it is CLOSE or the median of the interquartile ranges, each
-    relative to its time, whichever is larger. It is MAX_SPREAD if no time was measured repeatedly.
+    For peaks, it is CLOSE. For times, each interquartile range is divided by its time; the result
+    is the median of these ratios, but at least CLOSE. If no time was measured repeatedly, the
+    result is MAX_SPREAD.
     """
     if figure != TIMES:
         return CLOSE

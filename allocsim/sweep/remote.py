@@ -59,7 +59,7 @@ _store = _Store()
 
 
 def _make_file(cell: Cell, content: bytes) -> EventFile:
-    """Return a file of events, which is closed when the last cell that uses it has ended."""
+    """Return a file of the events. It is closed when the last cell that uses it has ended."""
     if hash_of(content) != cell.trace:
         raise InputError(f"the events of {cell.workload} were damaged on the way to the worker")
     descriptor = os.memfd_create("allocsim-events", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

@@ -1,8 +1,7 @@
 """Bounds on the settings in a file of a sweep (see `rows_file`).
 
 The time to compute the effects of settings grows with the number of settings, so a file may have
-only a limited number. The bounds are far above the number of parameters of any bundled design,
-which is at most 14.
+only a limited number. No bundled design has more than 14 parameters, so the bounds are generous.
 """
 
 from __future__ import annotations

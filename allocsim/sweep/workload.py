@@ -83,5 +83,5 @@ def _read(name: str, seed: int | None, events: EventFile) -> Workload:
     length = os.fstat(events.descriptor).st_size
     for position in range(0, length, _PART):
         digest.update(os.pread(events.descriptor, _PART, position))
-    # A row is JSON, which cannot have the bytes of a file name that is not UTF-8.
+    # Results are stored as JSON, which cannot hold a file name that is not UTF-8.
     return Workload(encodable(name), seed, events, digest.hexdigest())

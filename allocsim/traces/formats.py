@@ -25,7 +25,7 @@ class Format:
 
     name: str
     summary: str
-    """Description in one line, for some formats with an example."""
+    """Description in one line. Some descriptions contain an example."""
     looks_like: Callable[[bytes], bool]
     """Returns whether a file that begins with the given bytes, at most MAX_HEAD, is of this
     format."""

@@ -41,7 +41,7 @@ def best_table(objective: Objective, max_classes: int) -> Optimum:
 
 
 def _chain(objective: Objective, limit: int | None) -> Optimum:
-    """Return an optimal table of at most `limit` classes, or of any number if it is None.
+    """Return an optimal table of at most `limit` classes; None means no limit.
 
     `best` has the smallest values of the objective. Column 0 is for the empty table, and column j +
     1 for the tables that end with candidate j. With a limit, row n is for tables of at most n

@@ -33,7 +33,7 @@ class Candidate:
     table: tuple[int, ...]
     """Object sizes in bytes, ascending."""
     replayed: tuple[Replayed, ...]
-    """By workload."""
+    """One replay for each workload."""
     score: float
     """Bytes in spans relative to the current table: the mean over the workloads."""
     worst: float
@@ -76,10 +76,10 @@ def optimal(
 def proposals(
     question: Question, workloads: Sequence[MeasuredWorkload], watch: Watch
 ) -> list[Candidate]:
-    """Return the table that minimises the objective for each of CHARGES, with its replays."""
+    """For each of CHARGES, return the table that minimises the objective, with its replays."""
     candidates = []
     for charge in CHARGES:
-        watch(f"replaying the best table at a cost of {charge:g} spans for each class in use")
+        watch(f"replaying the table that is best if each class in use costs {charge:g} spans")
         candidates.append(
             measured(question, workloads, optimal(question, workloads, charge), charge)
         )

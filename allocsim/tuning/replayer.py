@@ -17,8 +17,8 @@ class Replayed:
     """Figures of a replay, in bytes."""
 
     in_spans: int
-    """Peak of the bytes in the spans in use: heap - free_spans - released. The peak is the maximum
-    over up to 2,000 samples and the moment of the peak of live bytes."""
+    """Peak of the bytes in the spans in use: heap - free_spans - released. These bytes are read at
+    up to 2,000 samples, and when live bytes are at their peak."""
     mean_in_spans: int
     """Mean of the bytes in the spans in use, over the samples."""
     footprint: int

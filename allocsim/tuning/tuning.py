@@ -4,7 +4,7 @@ If several workloads are given and none is held back, each workload is left out 
 proposed for the others, and the workload is replayed under this table.
 
 A proposed table minimises the objective F (see `objective`). F predicts the bytes in spans. For
-each class in use, F adds the bytes of some spans; their number, 0.5 by default, is the charge.
+each class in use, F includes a charge, given in spans of that class (0.5 by default).
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Tuning:
     proposals: list[Candidate]
     search: Search | None
     objective: tuple[float, float]
-    """F of the current table and of this one for the default charge, summed over the workloads."""
+    """F of the current table and F of `table`, each with the default charge and summed over the
+    workloads."""
     weights: list[float]
     """Number of live objects in each class of the table (see `workload`), over all workloads."""
 

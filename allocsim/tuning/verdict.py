@@ -11,7 +11,7 @@ from allocsim.tuning.search import Search
 from allocsim.tuning.tuning import Row, Tuning
 
 MAX_LOSS = 0.01
-"""Maximum growth, as a share, of the bytes in spans of a workload that was not tuned for."""
+"""Maximum relative growth of the bytes in spans, for workloads that the table was not tuned for."""
 
 SMALL_HEAP = 2 << 20
 """Peak live bytes below which a table suits hardly any other workload."""

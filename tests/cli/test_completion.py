@@ -20,7 +20,7 @@ from tests.cli.running import ENVIRONMENT, command
 
 
 def completed(line: str, place: Path) -> list[tuple[str, str]]:
-    """Return the type and value of each completion of the last word of a line, as for bash."""
+    """Return the type and value of each completion that bash gets for a line's last word."""
     words = line.split(" ")
     environment = ENVIRONMENT | {
         "_ALLOCSIM_COMPLETE": "bash_complete",

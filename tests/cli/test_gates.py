@@ -1,4 +1,4 @@
-"""`check` and `compare A B` reject results with which a check in CI would pass by accident."""
+"""`check` and `compare A B` reject results that would make a check in CI pass by accident."""
 
 import json
 from typing import Any

@@ -75,7 +75,7 @@ def test_pipe_cannot_be_read_twice(run: Run, text: Path) -> None:
 
 
 def test_time_counts_calls_and_no_notes(run: Run, tmp_path: Path) -> None:
-    """The first second has a note and two calls; the event number counts only the calls."""
+    """The first second has two calls and the end of a thread, which is not counted as an event."""
     events = stream(malloc(0, 8), malloc(0, 8), malloc(1, 16), free(0), free(1))
     events.op[0], events.request[0] = Op.THREAD_DONE, 0
     source = {"kind": "trace", "times": [[0, 0], [3, 10**9], [5, 2 * 10**9]]}

@@ -103,7 +103,7 @@ def test_recorded_program_is_no_output(run: Run, tmp_path: Path) -> None:
 
 
 def test_other_name_of_an_input_can_be_an_output(run: Run, text: Path) -> None:
-    """A file is replaced by renaming, so a hard link to the input keeps the old content."""
+    """`other` is a hard link to the input; writing `other` makes a new file and keeps the input."""
     os.link(text, "other")
     assert run("replay mine.txt --design go2008 --export-json other").status == 0
     assert text.read_text() == TEXT
@@ -114,7 +114,7 @@ def test_other_name_of_an_input_can_be_an_output(run: Run, text: Path) -> None:
 def test_file_of_a_standard_stream_is_no_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, descriptor: int, name: str
 ) -> None:
-    """The stream would continue to use the old file, which the new one has replaced."""
+    """If the file were replaced, the stream would still use the old file."""
     path = tmp_path / "out"
     path.write_text("old")
     status = path.stat()

@@ -264,7 +264,7 @@ def test_without_home_and_temporary_directory_there_is_no_directory(
 def test_current_directory_is_never_the_temporary_one(
     places: Path, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
-    """Kernels in the current directory, which may be a download, would be run as code."""
+    """The current directory may be a download, and kernels found there would be run as code."""
     (places / "cache").write_text("a file")
     monkeypatch.chdir(places)
     monkeypatch.setenv("TMPDIR", value)

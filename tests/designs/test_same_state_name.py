@@ -1,4 +1,4 @@
-"""Designs from files whose states have the same name: each runs its own kernels."""
+"""Designs in different files run their own kernels, even if their states have the same name."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ for design in sys.argv[1:]:
 
 
 def footprints(cache: Path, *designs: Path) -> list[int]:
-    """Replay on the designs, one after the other, in a process of its own."""
+    """Replay on the designs, one after the other, in a new process; return the peak footprints."""
     environment = ENVIRONMENT | {"NUMBA_CACHE_DIR": str(cache)}
     command = [sys.executable, "-c", REPLAY, *map(str, designs)]
     return [int(line) for line in subprocess.check_output(command, env=environment).split()]

@@ -1,9 +1,9 @@
-"""Counters of the real tcmalloc at checkpoints of a stream of events, in a process of its own.
+"""Replay events on the real tcmalloc in a separate process; write its counters at checkpoints.
 
-Started by `equality` as `python -m tests.equality.checkpoints EVENTS RESULT EVERY`. The events are
-read and the kernel is compiled before the library is loaded. Otherwise, glibc could move the
-program break between two growths of the library's heap, and leave a gap in the heap. A checkpoint
-includes a checksum of the addresses of all live objects, relative to the first object.
+`equality` runs `python -m tests.equality.checkpoints EVENTS RESULT EVERY`. The events are read and
+the kernel is compiled before the library is loaded. Otherwise, glibc could move the program break
+between two growths of the library's heap, and leave a gap in the heap. A checkpoint includes a
+checksum of the addresses of all live objects, relative to the first object.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 The same events are replayed on the library, in a fresh process (`glibc_places`), and on the design.
 The comparison covers the fields of mallinfo2 at every checkpoint, the place and the head of each
 event's object, and the output of malloc_info at the end. The head is the word before the object.
-The place is the object's offset in an arena or a mapping (see `glibc_places.replay_places`). Used
-by scripts/verify-glibc and by the tests.
+The place is the object's offset in an arena or a mapping (see `glibc_places.replay_places`).
+scripts/verify-glibc and the tests use this module.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def replay_on_design(
         log = Log(heap.state, events, heap.memory.address)
 
         def step(part: Any) -> None:
-            """Replay a slice; each aligned object that gets a mapping is replayed separately."""
+            """Replay a slice; replay each memalign whose object gets a mapping separately."""
             starts = mappings[log.done : log.done + len(part)]
             alone = (part.op == Op.MEMALIGN) & (part.alignment > 12) & (starts != 0)
             for run in np.split(np.arange(len(part)), np.flatnonzero(alone | np.roll(alone, 1))):

@@ -4,8 +4,8 @@ The counters are read at checkpoints, and those of malloc_info at the end. Align
 memalign and its siblings in turn (see `glibc_entry_points`).
 
 `glibc_equality` runs this module in a fresh process, as
-`python -m tests.equality.glibc_places EVENTS RESULT EVERY`. A preloaded library serves Python
-itself, so only the events use glibc's malloc and move the program break.
+`python -m tests.equality.glibc_places EVENTS RESULT EVERY`. Python itself uses the malloc of a
+preloaded library, so only the events use glibc's malloc and move the program break.
 """
 
 from __future__ import annotations

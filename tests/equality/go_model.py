@@ -129,7 +129,7 @@ def _start_collector(heap: Go, begin: dict[str, int]) -> None:
 
 
 def _goal(value: int) -> int:
-    """Return a scavenger's goal as the design stores it. -1 means no goal (2**64 - 1 in Go)."""
+    """Convert a recorded goal of the scavenger; -1 is recorded if Go has no goal (2**64 - 1)."""
     return NO_GOAL if value == -1 else value
 
 

@@ -129,12 +129,16 @@ class Recording:
     addresses: np.ndarray
     """For each event, the address of the object that it allocates, or -1 for a free."""
     changes: np.ndarray
-    """For each event, four numbers in bytes. The first two describe the collection during the
-    event: the roots that were scanned, and the memory that was marked but is not counted as
-    allocated. Without a collection, both are 0. The other two are the size of the runtime's own
-    memory (for neither spans of objects nor free pages) when the collection began, and after the
-    event. Without a collection, these two are equal. All four are 0 if there was no collection and
-    the runtime's own memory has not changed."""
+    """For each event, four numbers in bytes:
+
+    0. the roots that the collection scanned; 0 without a collection
+    1. the marked memory that is not counted as allocated; 0 without a collection
+    2. the runtime's own memory when the collection began; without one, the same as number 3
+    3. the runtime's own memory after the event
+
+    The runtime's own memory is all that is mapped except spans of objects and free pages. If an
+    event neither runs a collection nor changes the size of this memory, all four numbers are 0.
+    """
     events: np.ndarray
     """Events before each checkpoint."""
     rows: np.ndarray
@@ -156,8 +160,8 @@ class Running:
     would depend on this span, but the replayer reads the runtime's own memory only before and after
     the collection."""
     scavenging: int = 0
-    """Events between two steps of the background scavenger. 0: all steps after each collection;
-    RUNS_FREE: the runtime decides."""
+    """Number of events from one step of the background scavenger to the next. 0: the scavenger does
+    all its work right after each collection. RUNS_FREE: the runtime decides."""
     touch: bool = False
     """Write to each page of an object that is allocated."""
 

@@ -38,7 +38,7 @@ def queue(count: int, length: int, sizes: made.SizeLaw, seed: int) -> made.Workl
 
 
 def boundaries(count: int, seed: int) -> made.Workload:
-    """Sizes at and next to which a rule changes; large ones are rare."""
+    """Objects whose sizes are in BOUNDARIES; the six largest sizes are rare."""
 
     def size(random: np.random.Generator) -> int:
         """Return a boundary size."""

@@ -1,6 +1,6 @@
 """Lock-step replay on a real library: one OS thread per recorded thread, one event at a time.
 
-Events keep the order of the trace, and each is replayed on its own thread. To the library, threads
+Events keep the order of the trace, and each is replayed on its own thread. The library sees threads
 begin and end as they did in the program. Nothing else may call the library between two events,
 because that would change its counters. A note is an event that is not an allocation call, such as
 the end of a thread.

@@ -35,7 +35,8 @@ MODES: tuple[dict[str, int], ...] = (
     {"GOGC": 100, "GOMEMLIMIT": 1, "scavenger": 0},
     {"GOGC": -1, "GOMEMLIMIT": 1},
 )
-"""Settings under which every workload is replayed. `memory_limit` replaces the GOMEMLIMIT of 1."""
+"""Settings under which every workload is replayed. A GOMEMLIMIT of 1 stands for the limit that
+`memory_limit` computes for the workload."""
 
 Case = tuple[str, Any, dict[str, int]]
 

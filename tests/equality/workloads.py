@@ -166,7 +166,7 @@ def requested_releases(steps: int, seed: int) -> Workload:
 
 
 def forced_coalescing(seed: int) -> Workload:
-    """Growth while free and released spans alternate: all are released, so that they coalesce."""
+    """Growth while free and released spans alternate: all free ones are released and coalesce."""
     workload = Workload(seed)
     for _ in range(3):
         for _ in range(500):

@@ -42,7 +42,10 @@ class Program:
         return f"{self.file}:{found[0]}" if found else None
 
     def command(self, place: Path, count: int) -> list[str]:
-        """Return the command line, with the program compiled in `place`; or skip the test."""
+        """Return the command line, after compiling a C or C++ program in `place`.
+
+        Skips the test if the compiler or the recorder is missing.
+        """
         path = PROGRAMS / self.file
         if path.suffix == ".py":
             command = [sys.executable, str(path), str(count)]

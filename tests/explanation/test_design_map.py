@@ -1,4 +1,4 @@
-"""Owners of the footprint of designs: hand-computed figures, and sums on random workloads."""
+"""How a design's footprint is divided among owners: hand-computed figures, random workloads."""
 
 from collections.abc import Callable
 from typing import Any

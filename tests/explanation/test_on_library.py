@@ -1,4 +1,4 @@
-"""Owners of the memory of real libraries, in workloads whose figures are known by hand."""
+"""Owners of the memory of real libraries, in workloads whose figures can be calculated by hand."""
 
 import os
 from contextlib import nullcontext

@@ -59,7 +59,8 @@ def test_doublings_below_the_highest_are_equally_likely() -> None:
     doublings = np.bincount(np.ceil(np.log2(drawn + 1)).astype(int), minlength=21)
     # Doubling n is the range of sizes from 2**(n - 1) to 2**n - 1. Of the sizes that are shifted
     # by the same number of bits, half are in the highest doubling that they can reach, a quarter in
-    # the next lower one, and so on. The highest doublings get sizes of few shifts.
+    # the next lower one, and so on. Only the smallest shifts reach the highest doublings, so fewer
+    # sizes are in these.
     assert all(1500 < count < 2500 for count in doublings[2:18])
 
 

@@ -40,9 +40,9 @@ def in_heap() -> Iterator[Arm]:
             file = frame.f_code.co_filename
             if HEAP not in file:
                 return None
-            # At the end of a `with` block, before __exit__, Python reports the line of the `with`
-            # once more. No signal is handled in between, because Python handles signals only at
-            # calls and at backward jumps.
+            # At the end of a `with` block, Python reports the line of the `with` once more, and
+            # then calls __exit__. `act` must not run at this report, because Python handles signals
+            # only at calls and at backward jumps, so not between the report and __exit__.
             if event == "line" and " with " not in linecache.getline(file, frame.f_lineno):
                 left[0] -= 1
                 if left[0] == 0:

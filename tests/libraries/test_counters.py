@@ -47,7 +47,10 @@ Counted = tuple[dict[str, int], dict[str, int], str]
 
 
 def counted(name: str) -> Counted:
-    """Counters before and after 40 MB were allocated and half of them freed, and the dump."""
+    """Allocate 40 MB and free half of it.
+
+    Returns the library's counters before and after, and the statistics that the library prints.
+    """
     require(name)
     before, after, dump = json.loads(in_child(COUNTED, name))
     return before, after, dump
@@ -139,8 +142,8 @@ print(before, allocated(read_counters(library)))
 
 
 def test_tcmalloc_with_a_heap_profiler_gets_no_object_of_another_malloc() -> None:
-    """The library deletes a string while it is loaded. If the string came from another malloc, the
-    free lists of the library would be corrupted."""
+    """While the loader initialises the library, the library deletes a string. If the string came
+    from another malloc, the free lists of the library would be corrupted."""
     file = Path(find_library("tcmalloc") or "/").parent / "libtcmalloc.so.4"
     if not file.is_file():
         pytest.skip(f"{file} is not installed: apt install libgoogle-perftools4")

@@ -1,4 +1,4 @@
-"""The start of a library's heap, where the heap of its design starts as well."""
+"""The heap of a library and the heap of the design that models it start at the same place."""
 
 import pytest
 

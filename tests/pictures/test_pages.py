@@ -1,4 +1,4 @@
-"""Pages: complete without scripts or other files, whatever the names in a trace are."""
+"""Pages need no scripts or other files, and show every name in a trace as text."""
 
 import base64
 import hashlib

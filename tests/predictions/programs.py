@@ -70,7 +70,7 @@ def compile_programs(directory: Path) -> Path:
 
 
 def _python() -> str:
-    """Return the interpreter of the system; a wrapper script would be another program."""
+    """Return the system's Python interpreter; a `python3` elsewhere may be a wrapper script."""
     return next(filter(shutil.which, ("/usr/bin/python3", "python3")), "python3")
 
 

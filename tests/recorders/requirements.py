@@ -40,7 +40,7 @@ def one_recording_at_a_time() -> Iterator[None]:
 
 
 def compiled(place: Path, name: str, source: str, *options: str, language: str = "c") -> Path:
-    """Compile C or C++ source into a file of that name; skip the test if that is not possible."""
+    """Compile C or C++ source into the file `name`; skip the test if this machine cannot do it."""
     compiler = "cc" if language == "c" else "c++"
     if shutil.which(compiler) is None:
         pytest.skip(f"no compiler is installed: {compiler}")

@@ -117,7 +117,7 @@ def test_library_opened_with_deep_bind_is_a_loss(
 def test_program_that_is_executed_without_the_guard_is_a_loss(
     run: Callable[..., tuple[str, Page]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If /bin/true ran without LD_PRELOAD, the guard would count one program and no normal end."""
+    """If /bin/true did not load the guard, `images` would be 1 and `ended` 0."""
     run("x")
     assert read_page(tmp_path).images == read_page(tmp_path).ended == 2
     page = Page(9, 1, 0, 0, 0, 0, 0)

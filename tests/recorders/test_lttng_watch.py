@@ -16,7 +16,7 @@ from tests.recorders.conftest import TIMEOUT
 
 
 def nothing() -> None:
-    """Stop no session."""
+    """Do nothing, where a recorder would stop its session."""
 
 
 PARENT = """

@@ -24,7 +24,10 @@ def run(cpu_seconds: float, recorder: str | None = None, threads: int = 9) -> Pr
 
 
 def comparison(described: ProgramRun, real: float | None = None, **workload: Any) -> Any:
-    """A comparison of a recording with 201 threads, perhaps with a run of the program itself."""
+    """Return a comparison on a recording of 201 threads.
+
+    `described` is the recorded run. `real` is the CPU time in seconds of a run under the library.
+    """
     row = Row(subject="lib:mimalloc", memory=memory(MIB))
     row.real = RealRuns(runs=[run(real)]) if real else None
     made = compared(

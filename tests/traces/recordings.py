@@ -201,4 +201,4 @@ _times = st.sampled_from(("", " 1 2", " 1764021942000000000 0"))
 _end = st.sampled_from(("\n", "\n", "\n", "\r\n", "\n\n", "\r\n\r\n\n"))
 _line = st.builds("{}: {}{}{}".format, _thread, _call, _times, _end)
 recordings = st.lists(_line, min_size=1, max_size=60).map(lambda lines: "".join(lines).encode())
-"""Recordings with NULLs, unknown frees, overlaps, impossible sizes and threads."""
+"""Recordings with NULLs, unknown frees, overlaps, impossible sizes and huge thread ids."""

@@ -1,4 +1,4 @@
-"""Prefetching: batches in order, an error in place of its batch, and no thread left over."""
+"""Prefetching keeps batches in order, raises a reader's error after them, and leaves no thread."""
 
 import threading
 from collections.abc import Iterator

@@ -21,7 +21,7 @@ def tuned(workloads: Sequence[Any], held_back: Sequence[Any] = (), seconds: floa
 
 
 def test_replayer_measures_bytes_in_spans_as_heap_less_free_and_released() -> None:
-    """20 objects of 8 KiB have a span each; of 20 objects of 64 bytes, all share one."""
+    """Each of 20 objects of 8 KiB has its own span; 20 objects of 64 bytes share one span."""
     found = Replayer("tcmalloc", {"startup": "none"}, 1 << 28)
     one, two = (found.replay(workload_of(*sizes), None) for sizes in ((8192,), (8192, 64)))
     assert (one.in_spans, two.in_spans) == (20 * 8192, 21 * 8192)

@@ -1,4 +1,4 @@
-"""Workloads in memory and the weights of their sizes, compared with a slow count."""
+"""Reading workloads into memory; the weights of sizes, which must equal a slow count."""
 
 import random
 from collections import Counter
@@ -81,7 +81,7 @@ def test_memalign_counts_as_a_request_rounded_up_to_the_alignment() -> None:
     ("request_", "expected"), [(112, 104), (56, 104), (55, 56), (113, 144), (140, 144), (200, 200)]
 )
 def test_resized_object_keeps_its_size_or_gets_a_quarter_more(request_: int, expected: int) -> None:
-    """The object for the first 100 bytes has 112 bytes; 112 and a quarter of 112 is 140."""
+    """The object for the first 100 bytes has 112 bytes, and a quarter more is 140 bytes."""
     found = weights_of(malloc(0, 100), realloc(0, request_), *[Call(Op.MALLOC, 1, 1), free(1)] * 50)
     assert max(found, key=lambda row: found[row] if row > 8 else 0) == expected
 

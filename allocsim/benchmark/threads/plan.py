@@ -58,7 +58,7 @@ class PlannedObject(Struct):
     slot: Int64  # slot, with the bit SHARED if several threads use the object; NO_SLOT: not live
     request: Int64  # bytes requested; 0 if the object is not live
     version: Int64  # of a shared object: the version that its next call waits for
-    life: Int64  # number of its allocation, counted from 0 (see `survey`)
+    life: Int64  # number of allocations before the object's own (see `survey`)
 
 
 class ThreadProgress(Struct):
@@ -156,7 +156,7 @@ def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
     cursor, progress = plan.cursor[0], plan.threads[thread]
     is_ordered = cursor.window == ORDERED
     if cursor.epochs == 0 or (cursor.full and is_call) or (is_ordered and thread != cursor.thread):
-        if is_call:  # a step includes the ends of threads right after its last call
+        if is_call:  # thread ends right after a step's last call belong to the step
             _mark_steps(plan)
         _begin_epoch(plan)
     cursor.thread = thread
@@ -224,7 +224,7 @@ def _add_call(
     if target.slot >= SHARED:
         copy.thread = target.version & VERSIONS
         target.version += 1
-        # Versions are compared modulo 65,536, so a window ends before one comes again.
+        # Versions are compared modulo 65,536, so a window ends before a version repeats.
         if cursor.window and target.version & VERSIONS == 0:
             cursor.full = 1
     if event.op == Op.FREE:

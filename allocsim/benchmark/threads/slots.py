@@ -2,8 +2,8 @@
 
 An object has a slot from its allocation to its free. A replay is a sequence of epochs, in each of
 which threads run at the same time (see `benchmark.threads`). An object that only one thread uses is
-the thread's own; the others are shared. A cache line of a table never has own objects of two
-threads.
+the thread's own; the others are shared. No two threads have own objects in the same cache line of
+a table.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def run_thread(stage: Stage) -> int:
             request(stage, FAILED)
             break
         position = turn.end
-        if turn.ends:  # the supervisor joins this thread and finishes its turn
+        if turn.ends:  # the supervisor joins this thread and finishes the turn
             request(stage, -thread.number - 1)
             return 0
         number = turn.next

@@ -1,9 +1,9 @@
 """The reservation, in which brk and mmap obtain memory.
 
 The reservation is a range of addresses that the OS has reserved for the simulated allocator. The
-main arena grows from its start (brk), and mappings are placed from its end downwards (mmap). The
-unused part between arena and mappings is called the middle; `system.limit` is the upper end of the
-middle.
+main arena grows upwards from the start of the range (brk), and mappings are placed downwards from
+the end of the range (mmap). The unused part between arena and mappings is called the middle;
+`system.limit` is the upper end of the middle.
 
 The memory above the middle is divided into ranges of pages: mappings, slots for the heaps of other
 arenas (see `heaps`), and free ranges. Pages are numbered from 1, and a range has the number of its
@@ -12,7 +12,7 @@ contains the length of the range, and the number of the range below. Free neighb
 found and merged. Free ranges of similar length share a list. If the lowest range becomes free, it
 becomes part of the middle again.
 
-The address of a mapping has no effect on the library, except for alignments larger than a page.
+What glibc does depends on the address of a mapping only for alignments larger than a page.
 """
 
 from __future__ import annotations

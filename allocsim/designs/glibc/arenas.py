@@ -47,7 +47,7 @@ def arena_for_chunk(heap: Glibc, p: int) -> int:
 
 @kernel
 def malloc_init_state(heap: Glibc, av: int) -> None:
-    """Make the lists of an arena empty, and its top a chunk of 0 bytes (malloc_init_state)."""
+    """Empty the lists of an arena, and make its top a chunk of 0 bytes (malloc_init_state)."""
     arena = heap.arena[av]
     row = heap.arena[0].fastbins + av * LIST_WORDS * 8
     arena.fastbins, arena.binmap, arena.bins = row, row + BINMAP * 8, row + BINS * 8

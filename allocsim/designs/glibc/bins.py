@@ -51,8 +51,9 @@ BINMAP_WORDS = 2
 FASTBINS, BINMAP, BINS = 0, NFASTBINS, NFASTBINS + BINMAP_WORDS
 LIST_WORDS = BINS + 2 * NBINS
 """Layout of an arena's row of `Glibc.lists`, in words: the offsets of the fastbins, the binmap and
-the bins, and the length of the row. The first two words at BINS belong to no bin: they are the
-header of the top of an arena without memory, a chunk of 0 bytes. The heads of bins 1 to 127 follow.
+the bins, and the length of the row. The first two words at BINS belong to no bin. While an arena
+has no memory, its top chunk has 0 bytes, and these two words are the header of that chunk. The
+heads of bins 1 to 127 follow.
 """
 
 

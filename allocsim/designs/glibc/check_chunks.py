@@ -105,7 +105,7 @@ def chunks_of(region: Region, words: Words) -> list[Chunk]:
 
 
 def chunks_fill_their_memory(heap: Glibc, memory: Reservation) -> Sentences:
-    """Chunks follow each other without a gap up to top or to fence posts, which end the memory."""
+    """Chunks follow each other without a gap up to top or fence posts at the memory's end."""
     words = Words(memory)
     for region in regions_of(heap, memory):
         chunks = chunks_of(region, words)

@@ -165,8 +165,8 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
     """Bin the chunks of the unsorted list, oldest first; return an object of `nb` bytes, or 0.
 
     A chunk of exactly `nb` bytes goes to the cache while there is room; at the end, the chunk that
-    was cached last is returned. The rest of the last chunk that was split for a small request
-    (last_remainder) is split again if it is the only chunk on the list and the request is small.
+    was cached last is returned. For a small `nb`, if the only chunk on the list is last_remainder
+    (the rest of the last chunk that was split for a small request), this chunk is split again.
     Successive small requests thus get neighbouring chunks.
     """
     arena, mp = heap.arena[av], heap.mp_[0]
@@ -211,7 +211,7 @@ def _leave_bins(arena: MallocState, size: int) -> None:
 
 @kernel
 def _take_large(heap: Glibc, av: int, nb: int, idx: int) -> int:
-    """Take the smallest chunk that fits from the large bin of `nb`, `idx`; return 0 if none fits.
+    """Take the smallest chunk of at least `nb` bytes from large bin `idx`; return 0 if none fits.
 
     Of several chunks of equal size, the second is taken, so that the list of sizes does not change.
     """
@@ -231,10 +231,7 @@ def _take_large(heap: Glibc, av: int, nb: int, idx: int) -> int:
 
 @kernel
 def _take_from_larger_bin(heap: Glibc, av: int, nb: int, idx: int) -> int:
-    """Take the smallest chunk of the first bin after `idx` with chunks.
-
-    Returns 0 if no larger bin has chunks.
-    """
+    """Take the smallest chunk of the first nonempty bin after `idx`; return 0 if all are empty."""
     index = next_used_bin(heap, av, idx + 1)
     if index == 0:
         return 0

@@ -100,7 +100,7 @@ def free_uncached(heap: Glibc, thread: int, address: int) -> int:
 
 @cold
 def _free_with_cache(heap: Glibc, av: int, thread: int, address: int) -> int:
-    """Free an object of a thread without a cache, or one with the word TCACHE_KEY in it.
+    """Free an object for a thread without a cache, or an object that contains TCACHE_KEY.
 
     Returns a Status; nothing changes unless it is OK.
     """
@@ -140,10 +140,10 @@ def libc_calloc(heap: Glibc, thread: int, request: int) -> int:
 
 @kernel
 def _size_once_used(heap: Glibc, av: int) -> int:
-    """Return how many bytes, from the start of top on, may have been used before.
+    """Return how many bytes, from the start of the top chunk on, may have been used before.
 
-    These bytes extend to the highest end so far of the main arena, or of the newest heap of
-    another arena.
+    In the main arena, these bytes reach to the highest end that the arena has had so far. In any
+    other arena, they reach to the highest end that the heap of the top chunk has had so far.
     """
     arena = heap.arena[av]
     if av == 0:

@@ -53,8 +53,8 @@ def free_mmapped(heap: Glibc, p: int) -> int:
     """Free a chunk with a mapping of its own, and adapt the thresholds to its size.
 
     The thresholds grow with the size, up to a maximum. A chunk of exactly the maximum size changes
-    no threshold, because the library compares the size with the IS_MMAPPED flag still set
-    (__libc_free). Returns a Status.
+    no threshold, because the IS_MMAPPED bit is still set in the size that the library compares
+    with the maximum (__libc_free). Returns a Status.
     """
     size, mp = chunksize(p), heap.mp_[0]
     status = munmap_chunk(heap, p)

@@ -81,7 +81,7 @@ class HeapInfo(Struct):
     """A heap of an arena other than the main one (heap_info), in a 64 MiB slot of addresses."""
 
     ar_ptr: Int64  # its arena; 0 if no heap is in the slot (the main arena, number 0, has no heaps)
-    prev: Int64  # in use: slot of the arena's previous heap + 1; unused: next unused slot + 1; or 0
+    prev: Int64  # slot of the arena's previous heap (if unused: the next unused slot) plus 1; or 0
     size_: Int64  # bytes in use, from the slot's start
     mprotect_size: Int64  # maximum of size_
 

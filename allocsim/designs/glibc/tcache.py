@@ -27,8 +27,8 @@ MAX_TCACHE_COUNT = 65535
 """Maximum of the parameter `tcache_count` (MAX_TCACHE_COUNT)."""
 
 UNCACHED = ~((TCACHE_MAX_BINS - 1) << 4 | PREV_INUSE | NON_MAIN_ARENA)
-"""Mask of the bits of (head - MINSIZE) that are all 0 if, and only if, there is a list for the
-chunk. They are 1 for another size, for no multiple of 16, and for a chunk with its own mapping."""
+"""Mask for head - MINSIZE. The masked bits are all 0 if, and only if, a list exists for the chunk's
+size and the chunk does not have its own mapping."""
 
 TCACHE_KEY = 0x5DEECE66DA7C11E5
 """Written into each cached object, after its link, to detect that it is freed again (tcache_key, a
@@ -50,7 +50,7 @@ def csize2tidx(size: int) -> int:
 
 @kernel
 def has_room(heap: Glibc, thread: int, tc_idx: int) -> bool:
-    """Return whether a list of `thread` has room for a chunk; `tc_idx` may be that of no list."""
+    """Return whether `thread` has a list with index `tc_idx` that has room for a chunk."""
     return tc_idx < TCACHE_MAX_BINS and heap.tcache[thread, np.uint64(tc_idx)].room > 0
 
 

@@ -9,8 +9,8 @@ malloc of a small object, up to 32,760 bytes:
 1. `size_classes` rounds the size up to one of 67 classes. Requests below 16 bytes share blocks of
    16 bytes (`malloc.malloc_tiny`).
 2. `mcache.next_free_fast` takes the next free slot of the class's cached span. Most calls end here.
-3. If that span has no more free slots, `mcache.refill` replaces it by another span of the
-   class that has a free slot (`mcentral`), or by a new span.
+3. If that span has no more free slots, `mcache.refill` replaces it by another span that has a
+   free slot (`mcentral`), or by a new span.
 4. A new span's pages come from the page cache, a block of 64 pages, or from the page allocator
    (`mpagealloc`), which uses summaries to find the lowest free run. If no run is long enough, the
    heap grows by chunks of 4 MiB.
@@ -21,14 +21,14 @@ malloc of a small object, up to 32,760 bytes:
 A large object has a span of its own. Go has no free; the module `malloc` says what a free means
 here.
 
-With the same events, every object's address relative to the heap's start, the page bitmaps, the
-page cache, the pacer's numbers and the number of collections equal those of Go 1.27.3;
-scripts/verify-go checks this. A memory limit (GOMEMLIMIT) also covers the memory that the runtime
-has mapped for itself. verify-go reads the size of that memory from the real process; other commands
-use a constant (`metadata.RUNTIME_MAPPED`). The mode `direct`, in which a free takes effect at once,
-has no counterpart in Go: it is derived from the rules of sweeping. Go's concurrent collector lets a
-program allocate during a collection. A collection takes no time here, so a real heap is larger than
-this one; see `mgcpacer`.
+The same events give the same results as in Go 1.27.3: the address of every object relative to the
+start of the heap, the page bitmaps, the page cache, the pacer's numbers and the number of
+collections. scripts/verify-go checks this. A memory limit (GOMEMLIMIT) also covers the memory that
+the runtime has mapped for itself. verify-go reads the size of that memory from the real process;
+other commands use a constant (`metadata.RUNTIME_MAPPED`). The mode `direct`, in which a free takes
+effect at once, has no counterpart in Go: it is derived from the rules of sweeping. Go's concurrent
+collector lets a program allocate during a collection. A collection takes no time here, so a real
+heap is larger than this one; see `mgcpacer`.
 """
 
 from __future__ import annotations

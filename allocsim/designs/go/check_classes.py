@@ -112,7 +112,7 @@ def _is_full_directly(heap: Go, span: SpanCopy) -> bool:
 
 
 def classes_count_their_slots(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A class's counts are right: its spans, and the free slots of the spans in its partial set."""
+    """A class's counts, of its spans and of the free slots in its partial set, are right."""
     spans = list(small_spans(heap))
     for number, central in enumerate(heap.mcentral[1:], start=1):
         members = [span for span in spans if span.size_class == number]

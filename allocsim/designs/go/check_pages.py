@@ -59,7 +59,7 @@ def chunks_of(heap: Go) -> int:
 
 
 def bits_of(heap: Go, first: int) -> np.ndarray:
-    """Return 1 or 0 for each page: whether it is in use (`first` = 0) or released (`first` = 8)."""
+    """Return a bit for each page: the in-use bit if `first` is 0, the released bit if it is 8."""
     words = heap.palloc_bits[: chunks_of(heap) * 16].reshape(-1, 16)[:, first : first + 8]
     return np.unpackbits(np.ascontiguousarray(words).view(np.uint8), bitorder="little")
 

@@ -26,7 +26,7 @@ from allocsim.designs.go.size_classes import (
 from allocsim.designs.table_parameter import KEY
 
 MAX_CLASSES = 127
-"""Maximum number of classes: a span class, which is twice the class plus a bit, has 8 bits."""
+"""Maximum number of classes: a span class has 8 bits, 7 for the class and one for noscan."""
 
 REQUIRED = {
     8: "the class of 16 bytes must be the second",

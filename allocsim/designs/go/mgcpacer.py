@@ -31,14 +31,15 @@ HEADROOM_PERCENT = 3
 (memoryLimitHeapGoalHeadroomPercent)."""
 
 MIN_HEADROOM = 1 << 20
-"""Minimum number of bytes by which the goal is below that memory
+"""Minimum number of bytes by which the goal is below the memory that the limit leaves for objects
 (memoryLimitMinHeapGoalHeadroom)."""
 
 HEAP_MINIMUM = 4 << 20
 """Smallest goal at GOGC=100, in bytes (defaultHeapMinimum)."""
 
 TRIGGER_LOW, TRIGGER_HIGH, TRIGGER_PARTS = 45, 61, 64
-"""The trigger is between 45/64 and 61/64 of the way from the live heap to the goal."""
+"""The trigger is at least 45/64 of the way from the live heap to the goal. It is at most 61/64 of
+the way, or HEAP_MINIMUM below the goal if that is higher."""
 
 MIN_RUNWAY = 64 << 10
 """Minimum bytes by which the goal exceeds the heap size at which a collection was triggered."""

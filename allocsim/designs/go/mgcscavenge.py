@@ -1,9 +1,9 @@
 """The scavenger: releases free pages, the highest first (runtime/mgcscavenge.go).
 
-The scavenger has two goals, set after each collection. One is for the retained memory: the spans of
-objects, and the free pages that are not released. The other follows from the memory limit, and is
-for all memory of the runtime. Both differ from the pacer's heap goal (`mgcpacer`), which says when
-to collect.
+The scavenger has two goals, set after each collection. One limits the retained memory: the spans of
+objects, and the free pages that are not released. The other follows from the memory limit, and
+limits all memory of the runtime. Both differ from the pacer's heap goal (`mgcpacer`), which says
+when to collect.
 
 While a goal is exceeded, the background scavenger takes a step of 64 KiB now and then. Growth of
 the heap beyond the first goal also releases pages. Pages freed since the last collection are left

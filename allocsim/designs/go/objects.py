@@ -15,7 +15,7 @@ from allocsim.designs.go.spans import BITS_SHIFT, CLASS_MASK, SPAN_SHIFT, page_o
 from allocsim.designs.go.sys import shift_left, shift_right, trailing_zeros64
 
 WHOLE = 1 << 16
-"""The entry in `tiny_parts` of a slot that holds one object of 16 bytes. In the entry of a tiny
+"""The entry in `tiny_parts` for a slot that holds one object of 16 bytes. In the entry for a tiny
 block, bit i says whether a live part of the block starts at byte i (i is 0 to 15)."""
 
 

@@ -91,13 +91,13 @@ class MHeap(Struct):
     page_cache_scav: Int64  # a bit for each page: 1 if it is free and released (pageCache.scav)
     tiny: Int64  # address of the current tiny block; 0 if none (mcache.tiny)
     tinyoffset: Int64  # bytes of that block in use (mcache.tinyoffset)
-    tails: Int64  # bytes of span ends, when they were last counted (mstats)
+    tails: Int64  # bytes of spans that are in no slot, when they were last counted (mstats)
     partial: Int64  # bytes of free slots of partial spans, counted with `tails`
     cached: Int64  # bytes of free slots of cached spans, and of objects to reuse (freegc)
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     sweeping: Int64  # 1: a sweep is running; the summaries of chunks are updated at its end
-    taken: Int64  # words from live bits to taken bits in gc_bits: 1, or 0 if they are the same bits
+    taken: Int64  # words from live bits to taken bits in gc_bits: 1; with `direct` 0 (same bits)
 
 
 class GcController(Struct):
@@ -110,7 +110,7 @@ class GcController(Struct):
     gc_percent_heap_goal: Int64  # heap_goal if there were no memory limit (gcPercentHeapGoal)
     heap_goal: Int64  # size that the heap should have when the next collection ends
     trigger: Int64  # heap_live at which the next collection starts
-    allocated: Int64  # bytes of dead and live objects, less slots taken since their span was cached
+    allocated: Int64  # bytes of allocated slots, except those allocated since their span was cached
     runtime_live: Int64  # live bytes of the runtime itself; 0, except to match a real process
     runtime_allocated: Int64  # part of runtime_live that Go's counts of allocated bytes contain
     runtime_mapped: Int64  # bytes of the runtime's memory that `metadata` does not count

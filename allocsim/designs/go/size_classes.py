@@ -120,7 +120,10 @@ def fitted(size: int) -> SizeClass:
 
 
 def _step_from(size: int, step: int) -> int:
-    """Return the step from `size` to the next size to try; it changes at powers of two only."""
+    """Return the step from `size` to the next size to try.
+
+    The step changes only at powers of two.
+    """
     if size & (size - 1):
         return step
     if size >= 2048:

@@ -152,7 +152,7 @@ def _init_modes(heap: Go, parameters: Mapping[str, int]) -> None:
 
 def _init_classes(heap: Go, classes: Sequence[SizeClass], greenteagc: bool) -> None:
     """Fill the table of classes. No span is cached yet."""
-    heap.mcentral[0].nelems = 1  # a large object
+    heap.mcentral[0].nelems = 1  # a span of class 0 holds one large object
     for number, source in enumerate(classes, start=1):
         central = heap.mcentral[number]
         central.elemsize, central.npages = source

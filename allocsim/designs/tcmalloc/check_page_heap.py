@@ -247,7 +247,7 @@ def _resident_problems(
 def metadata_covers_the_records(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
     """The metadata is the page map's leaves, and chunks of records.
 
-    For each kind of record, as many chunks exist as the largest number of records so far needs.
+    Each kind of record has just enough chunks for the largest number of records so far.
     """
     page_heap = heap.page_heap[0]
     needed = (

@@ -55,7 +55,7 @@ class PageHeap(Struct):
     large_normal: Int64  # root of the set of large FREE spans
     large_returned: Int64  # root of the set of large RETURNED spans
     large_spans: Int64  # spans in the two sets together
-    max_large_spans: Int64  # maximum of large_spans; metadata includes as many set nodes
+    max_large_spans: Int64  # maximum of large_spans; metadata includes that many nodes of sets
     last_span: Int64  # highest span number used so far
     unused_span: Int64  # first unused span record, linked by `next`; 0 if none
     area_left: Int64  # bytes left in the current 8 MiB area of metadata

@@ -145,7 +145,10 @@ def _init_lists(heap: Tcmalloc) -> None:
 
 @cache
 def _initial_classes(classes: tuple[SizeClass, ...]) -> Table[CentralFreeList]:
-    """Return the table of classes. Class 0 is unused, but other classes can take its slots."""
+    """Return the table of classes.
+
+    Class 0 is unused, but other classes can take its slots in the transfer cache.
+    """
     rows = records(CentralFreeList, len(classes) + 1)
     unused = rows[0]
     unused.cache_size = unused.max_cache_size = INITIAL_TRANSFER_ENTRIES

@@ -151,7 +151,7 @@ def scavenge(heap: Tcmalloc, thread: int) -> int:
 
 @kernel
 def thread_begin(heap: Tcmalloc, thread: int) -> int:
-    """Check that the tables have a row for the thread. Its first allocation creates its cache."""
+    """Check that the tables have room for a thread; its first allocation creates its cache."""
     if thread >= len(heap.cache) - 1:  # the last row is not for a thread, see `orphan`
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return Status.OUT_OF_MEMORY

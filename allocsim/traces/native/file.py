@@ -1,9 +1,9 @@
 """Reading and writing of allocsim traces.
 
-An allocsim trace consists of a header (see `header`) and the events (see `allocsim.events`), in the
-layout that they have in memory. The events need no parsing, but this module validates every event.
-A plain file can be read at any offset (see `open_file`). A compressed file or standard input is
-read from beginning to end.
+An allocsim trace consists of a header (see `header`), the events in their memory layout (see
+`allocsim.events`), and call sites if recorded. The events need no parsing, but every event is
+validated. A plain file can be read at any offset (see `open_file`). A compressed file or standard
+input is read from beginning to end.
 """
 
 from __future__ import annotations

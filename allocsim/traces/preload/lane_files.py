@@ -1,10 +1,10 @@
-"""The two files of a lane, a sequence of records that one thread at a time writes (see `layout`).
+"""The two files that hold a lane (see `layout`).
 
-The window is a file that holds the last chunk, and the recorder maps it into the program. When the
-window is full, the recorder appends the chunk to the other file, which holds all earlier chunks,
-and then clears the window. The last word of a window is the number of chunks before it. If the
-other file has more chunks than that, the recorder had not yet cleared the window, and the window
-does not count.
+A lane is a sequence of records that one thread at a time writes. One file, the window, holds the
+last chunk; the recorder maps this file into the program. When the window is full, the recorder
+appends the chunk to the other file, which holds all earlier chunks, and then clears the window. The
+last word of a window is the number of chunks before it. If the other file has more chunks than
+that, the recorder had not yet cleared the window, and the window does not count.
 
 The program may still run while its lanes are read.
 """
@@ -22,12 +22,13 @@ from allocsim.traces.preload.layout import CHUNK, SLACK
 _WORDS = CHUNK // 8
 
 _ZEROS = 2 * SLACK // 8
-"""Number of words copied after the last one that is not 0, because a record, or an entry of lane 0,
-may end with words that are 0. A stack can be longer, but its last word is never 0."""
+"""Number of words copied after the last one that is not 0, because a record, or an entry of lane 0
+(see `stacks`), may end with words that are 0. An entry with a stack can be longer than this, but
+its last word is never 0."""
 
 
 class LaneWords(NamedTuple):
-    """The words of a lane from a chunk on; either part may be empty."""
+    """The words of a lane from a chunk on. `chunks`, `window` or both may be empty."""
 
     chunks: Any
     """The chunks, as an array that is mapped from the file."""

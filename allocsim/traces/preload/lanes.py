@@ -22,8 +22,8 @@ NEVER = (1 << 62) - 1
 
 MAX_ZEROS = 16
 """Maximum number of words that are 0 before a record. Such words are at the end of a chunk, and
-where a signal handler interrupted the recorder while it wrote a record. If more words are 0, the
-program has overwritten records."""
+where a signal handler interrupted the writing of a record. If more words are 0, the program has
+overwritten records."""
 
 _STAMP = (1 << 56) - 1
 

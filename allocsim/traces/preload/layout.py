@@ -5,8 +5,9 @@ file PID-STAMP that holds one header, and files for each lane. A lane is a seque
 one thread at a time writes. When a thread ends, a new thread continues its lane. Lane 0 has the
 stacks of the calls instead of records, and exists only if stacks are recorded (see `stacks`).
 
-The last chunk of lane N is in the file PID-STAMP.Nw, the lane's window, and the chunks before it
-are in the file PID-STAMP.N (see `lane_files`). Up to version 3, all chunks are in PID-STAMP.N.
+The last chunk of lane N is in the file PID-STAMP.Nw, which is called the lane's window. The chunks
+before it are in the file PID-STAMP.N (see `lane_files`). Up to version 3, all chunks are in
+PID-STAMP.N.
 
 A stamp is the time of a call, in ticks of the processor's time stamp counter or in ns. A record
 consists of 8-byte words. Its first word has the operation in the low byte and the stamp above it. A

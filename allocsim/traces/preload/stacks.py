@@ -1,8 +1,8 @@
 """Stacks of a program image: the return addresses of each call that allocates.
 
-An image is a process until it calls exec, and is recorded in files called lanes (see `layout`).
-Lane 0 has the stacks, and consists of entries. An entry consists of 8-byte words. Its first
-word has three parts: the low byte is the kind, the next three bytes are the number of further
+A process that calls exec begins a new image. Each image is recorded in files called lanes (see
+`layout`). Lane 0 has the stacks, and consists of entries. An entry consists of 8-byte words. Its
+first word has three parts: the low byte is the kind, the next three bytes are the number of further
 words, and the upper half is the stack's number. Stacks are numbered from 1 on, and the records of
 the calls refer to them by these numbers. An object is the executable or a library. The entry of an
 object precedes the first stack with an address in the object. If the program has unloaded

@@ -1,10 +1,10 @@
 """The threads of a glibc trace-utils workload, merged into a single stream of calls.
 
-Each thread has a stream of byte codes (see `glibc_wl_codes`). A call names a block by its slot, a
-variable for one pointer. The streams are ordered only by syncs: a thread that waits for a sync
-continues once another thread has written the sync. Runnable threads take turns of TURN calls. The
-import fails once all threads together have read more bytes than the file has. This bounds the time
-that a damaged file with overlapping streams can take.
+Each thread has a stream of byte codes (see `glibc_wl_codes`). A slot is a variable for one pointer;
+a call names a block by its slot. The streams are ordered only by syncs: a thread that waits for a
+sync continues once another thread has written the sync. Runnable threads take turns of TURN calls.
+The import fails once all threads together have read more bytes than the file has. This bounds the
+time that a damaged file with overlapping streams can take.
 
 Each thread has a window, a buffer into which `glibc_wl` reads the next bytes of the thread's
 stream. The file is not mapped, because SIGBUS ends the process if a mapped file shrinks.

@@ -55,7 +55,7 @@ _MAX_FIELD = 3
 
 
 def looks_like(head: bytes) -> bool:
-    """Return whether a file begins with a line of one call. The lengths of the two must agree."""
+    """Return whether a file begins with a line whose length fits the one call in it."""
     line, call = head[1:2], head[3:4]
     if head[:1] != b"\x0a" or not line or not call or not 2 <= line[0] < 0x80:
         return False

@@ -29,8 +29,8 @@ MAX_MEMORY = 8 << 30
 """Maximum bytes of address space that the process may use."""
 
 MAX_OUTPUT = 1 << 20
-"""Maximum bytes of a file that the process may write. Standard error is a file. Without the
-limit, messages about a damaged capture could fill the disk."""
+"""Maximum bytes of a file that the process may write. The parent redirects standard error to a
+file; without the limit, messages about a damaged capture could fill the disk."""
 
 AGGREGATED = (
     "the capture has totals instead of single allocations; record again without --aggregate"

@@ -1,6 +1,6 @@
 """The text of glibc's mtrace (MALLOC_TRACE, with libc_malloc_debug.so.0 preloaded).
 
-A line is = Start, = End, or [@ CALLER] and one of
+A line is `= Start`, `= End`, or `[@ CALLER]` followed by one of
 
     + PTR SIZE     - PTR     ! PTR SIZE (a realloc that failed)     < OLD, next line: > NEW SIZE
 
@@ -56,7 +56,7 @@ class MtraceScan(NamedTuple):
 
 
 def looks_like(head: bytes) -> bool:
-    """Return whether a file begins with = Start or with a call that names its caller."""
+    """Return whether a file begins with `= Start` or with a call that names its caller."""
     first = head.lstrip()[:500].partition(b"\n")[0].split()
     if first[:2] == [b"=", b"Start"]:
         return True

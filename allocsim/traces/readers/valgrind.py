@@ -80,7 +80,7 @@ def _line(scan: ValgrindScan, position: int, call: CallRecord) -> int:
     position = _process(text, state, position, call)
     if position < 0:
         return -1
-    if word_at(state, position, 4) == _NO_RESULT:  # the line after realloc(P,0)free(P)
+    if word_at(state, position, 4) == _NO_RESULT:  # the result of realloc(P,0), on its own line
         state.made = 0
         return skip_line_end(text, position + 4)
     parenthesis = _operation(text, state, position, call)

@@ -39,7 +39,7 @@ def glibc(glibc_heap: Heap) -> HeapState:
 
 @pytest.fixture
 def busy_heap(make_glibc: MakeHeap) -> Heap:
-    """A heap with chunks on every kind of list, three arenas (one of two heaps), and mappings."""
+    """A heap with mappings, chunks on every kind of list, and three arenas (one has two heaps)."""
     heap = make_glibc(mmap_threshold=4 << 20, trim_threshold=1 << 30)
     keep_busy(heap.state)
     return heap

@@ -85,7 +85,7 @@ def test_aligned_mapping_keeps_the_bytes_before_it(glibc: HeapState) -> None:
 def test_aligned_mapping_is_resized_with_the_bytes_before_it(glibc: HeapState) -> None:
     address = operations.memalign(glibc, 0, 2048, 200_000)
     assert int(glibc.mp_[0].mmapped_mem) == 204_800
-    realloc(glibc, address, 3 * 4096 - 100)  # 4 pages, including the 2,032 bytes before it
+    realloc(glibc, address, 3 * 4096 - 100)  # 4 pages, including the 2,032 bytes before the chunk
     assert int(glibc.mp_[0].mmapped_mem) == 4 * 4096
 
 

@@ -123,7 +123,11 @@ class SlowGo:
             del self.span_at[page]
 
     def _take(self, pages: int) -> int:
-        """Take pages from `cache` (the free pages of one block), else the lowest run, else grow."""
+        """Allocate a run of pages; return its first page.
+
+        Fewer than 16 pages are taken from `cache` (the free pages of one block) if they fit.
+        Otherwise the lowest free run is taken, and the heap grows if no run is long enough.
+        """
         if pages < 16:
             if not self.cache and False in self.used:
                 block = self.used.index(False) // BLOCK * BLOCK

@@ -1,4 +1,4 @@
-"""Account: the bytes that a call adds to each part, to the metadata, and to its class."""
+"""Figures of a heap: bytes of each part and of metadata, and the counts of each size class."""
 
 from allocsim import Heap
 from allocsim.core import operations

@@ -16,7 +16,7 @@ ROUNDS = 40
 """Number of calls of each kind, enough to use up the free memory."""
 
 Call = Callable[[Go2008, int], int]
-"""Makes the call of a round; the result is an address, or 0 on failure."""
+"""A function that makes one call, given the round. Returns an address, or 0 on failure."""
 
 CALLS: dict[str, Call] = {
     "malloc of a class in use": lambda state, n: malloc(state, 3000 if n < 20 else 5000),

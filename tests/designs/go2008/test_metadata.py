@@ -21,7 +21,7 @@ def counts(state: Go2008) -> dict[str, int]:
 
 @pytest.mark.parametrize("length", [16, 4096, 65536])
 def test_frozen_heap_obtains_no_metadata(heap: Heap, length: int) -> None:
-    allocate_metadata(heap.state, 16)  # the current chunk could hold 16 bytes more
+    allocate_metadata(heap.state, 16)  # the rest of the chunk could hold 16 bytes
     heap.state.system[0].frozen = 1
     before = counts(heap.state)
     assert not allocate_metadata(heap.state, length)

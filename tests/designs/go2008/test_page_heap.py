@@ -1,4 +1,4 @@
-"""go2008's page heap: best fit; spans are split and never coalesced; valid after a failure."""
+"""go2008's page heap: best fit, splitting without coalescing, and a valid heap after a failure."""
 
 import random
 

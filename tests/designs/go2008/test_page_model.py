@@ -37,7 +37,7 @@ def large_sizes(rng: random.Random) -> int:
 
 
 def every_class(rng: random.Random) -> int:
-    """Small sizes; every class is equally likely."""
+    """Sizes of 0 to SMALL bytes; every size is equally likely."""
     return rng.randrange(SMALL + 1)
 
 

@@ -183,7 +183,7 @@ def test_growth_of_a_frozen_heap_makes_no_leaf_of_the_page_map() -> None:
 
 
 Calls = list[tuple[str, int]]
-"""Live objects: "object" or "stack", and the address."""
+"""Live objects, as pairs of a kind ("object" or "stack") and an address."""
 
 
 def call_at_random(state: HeapState, rng: random.Random, live: Calls) -> bool:

@@ -1,4 +1,4 @@
-"""Heap growth: its length, its metadata, and the coalescing of all free pages before it."""
+"""Heap growth: pages added, metadata, and when all free pages are coalesced before the growth."""
 
 from collections.abc import Callable
 
@@ -87,7 +87,7 @@ def test_frozen_heap_allocates_what_it_has_and_does_not_grow(
 
 
 def adjacent_free_spans(state: HeapState, used: int, length: int = 40 * MIB) -> None:
-    """Make `used` pages in use, then `length` pages RETURNED, then as many FREE."""
+    """Make three adjacent spans: `used` pages in use, `length` RETURNED and `length` FREE."""
     new_run(state, used)
     one, two = new_run(state, length), new_run(state, length)
     delete_run(state, one)

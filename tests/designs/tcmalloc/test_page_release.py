@@ -1,4 +1,7 @@
-"""Page release by a counter and on request. The free lists take turns."""
+"""Page release on request, or when a counter of freed pages drops below 0.
+
+Each released span comes from the next free list that is not empty.
+"""
 
 import pytest
 

@@ -22,7 +22,7 @@ from tests.conftest import SCALE
 FIRST = LIST_HEADS + 1
 
 Key = tuple[int, int, int]
-"""Pages, address and number of a span; a sorted list of them is the model of a set."""
+"""Pages, address and number of a span; a sorted list of keys is the model of a set."""
 
 
 def define(state: HeapState, number: int, pages: int, address: int) -> Key:

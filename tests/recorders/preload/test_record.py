@@ -41,7 +41,7 @@ def test_recording_has_an_account_and_can_be_verified(
 
 
 def test_only_the_calls_of_the_program_are_recorded(record: Record, tmp_path: Path) -> None:
-    """Heaptrack adds an object of libstdc++, of 72,704 bytes."""
+    """A recording by Heaptrack also has an object of 72,704 bytes that libstdc++ allocates."""
     place = tmp_path / "place"
     source = "#include <stdlib.h>\nint main(void) { free(malloc(100)); return 0; }\n"
     compiled_program(place, "tiny", source, "-fno-builtin")

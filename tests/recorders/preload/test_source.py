@@ -1,4 +1,4 @@
-"""The C source: warnings, data races, and where the compiled library is kept."""
+"""The recorder's C source: warnings, data races, and where the compiled library is kept."""
 
 import os
 import shutil

@@ -36,7 +36,7 @@ def recorded_stacks(
 
 
 def sites_by_size(recorded: Recorded) -> dict[int, set[int]]:
-    """Return the numbers of the sites that allocate each size, in a recording of one image."""
+    """Return the numbers of the sites that allocate each size. There is one program image."""
     (image,) = recorded.images
     trace = recorded.trace(image)
     found: dict[int, set[int]] = {}
@@ -119,7 +119,7 @@ def test_stacks_that_are_cut_off_or_zero_are_damage(chain: Chain, program: str) 
 
 
 def test_stacks_after_an_overwritten_entry_are_unknown(chain: Chain, program: str) -> None:
-    """Numbers after the entry would be wrong. An entry that is cut off at the end is not damage."""
+    """Later stacks would get wrong numbers. An incomplete chunk at the end is not read."""
     recorded = chain(program, "kinds", sites=True)
     (image,) = recorded.images
     content, whole = window_of(image.stacks).read_bytes(), Stacks(image)

@@ -1,4 +1,7 @@
-"""Reading an image while it grows: in the end, its calls are those of the complete image."""
+"""Reading the recording of a program that still runs gives the same calls as reading it later.
+
+`traces.preload.layout` defines images, lanes, chunks and stamps.
+"""
 
 import random
 import struct

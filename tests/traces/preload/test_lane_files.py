@@ -32,9 +32,10 @@ def chunks_of(count: int) -> list[bytes]:
 def write_lane(directory: Path, count: int, state: str = "window") -> Image:
     """Write a lane as the recorder does; `state` says where the last chunk is.
 
-    "window": in the window only. "copied": also in the other file. "cleared": in the other file,
-    and the window is cleared but still has the old number of chunks before it. "next": in the other
-    file, and the window is empty and has the new number.
+    A window ends with the number of chunks before it. "window": the last chunk is only in the
+    window. "copied": the other file has the chunk too. "cleared": only the other file has the
+    chunk; the window is zero except for the old number. "next": as "cleared", but the window has
+    the new number.
     """
     image = write_image(directory)
     chunks, lane = chunks_of(count), directory / f"7-{IDENTITY:x}.1"

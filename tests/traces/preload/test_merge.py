@@ -42,7 +42,7 @@ def test_lanes_come_in_the_order_of_their_stamps(tmp_path: Path, seed: int) -> N
 
 
 def test_call_has_the_number_of_its_stack(tmp_path: Path) -> None:
-    """A realloc has two records. The first has the stack, and another thread calls in between."""
+    """A realloc has two records, the first with the stack. Another thread's call comes between."""
     one: list[Record] = [
         (Code.MALLOC | WITH_SITE, 1, 0x100, 10, 7),
         (Code.REALLOC | WITH_SITE, 2, 0x100, 20, 8),

@@ -1,4 +1,9 @@
-"""TOUCHED notes become pairs: the row of a large block's allocation, and its touched bytes."""
+"""UntouchedBlocks collects the large blocks of which a program has touched only a part.
+
+A TOUCHED note says how many bytes of a block were touched. For each block, `pairs` returns this
+number and the row of the event that allocated or last resized the block. A row is an event's
+position in the trace.
+"""
 
 from collections.abc import Sequence
 from typing import Any

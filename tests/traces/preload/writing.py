@@ -52,7 +52,7 @@ def write_image(
 
 
 def write_window(lane: Path, chunk: bytes, before: int) -> None:
-    """Write the window of a lane, with the number of the chunks before it."""
+    """Write the window of a lane: its last chunk, which ends with the number of earlier chunks."""
     window_of(lane).write_bytes(chunk[:-8] + before.to_bytes(8, "little"))
 
 

@@ -140,7 +140,7 @@ def written(events: list[Event]) -> str:
 
 
 def test_real_program_written_as_rep_is_read_as_it_was() -> None:
-    """Calls of calloc are the exception, because the format lacks them."""
+    """Calls of calloc become calls of malloc, because the format has no calloc."""
     recorded: list[Event] = [
         (Op.MALLOC if row[0] == Op.CALLOC else row[0], *row[1:]) for row in read(PROGRAM)[0]
     ]

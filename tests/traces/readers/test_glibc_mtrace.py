@@ -1,6 +1,6 @@
 """Raw traces of glibc's trace-utils: each type of record, damage, a real program.
 
-The tests write records from the grammar; `test_samples` reads files of glibc's own malloc.
+The tests make their own records; `test_samples` reads files that glibc's malloc has written.
 """
 
 import struct

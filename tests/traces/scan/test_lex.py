@@ -122,7 +122,7 @@ def test_line_ends_with_a_newline_or_return_and_newline(content: bytes, end: int
 
 
 def test_next_line_is_after_the_first_newline() -> None:
-    """Bytes that differ from a newline in one bit, or that borrow in `has_newline`, are skipped."""
+    """Bytes that a wrong `has_newline` might take for a newline are skipped."""
     rng = random.Random(1)
     for _ in range(300):
         content = bytes(rng.choices(b"\x09\x0b\x8a\x0e\x1a\x00\xff\x0a\x0a", k=rng.randrange(30)))
