@@ -29,6 +29,9 @@ UNSURE = 0.1
 """If a recording does not say which bytes the program touched, the peak of a library may be too
 high. It is shown as a range if it may be too high by this share or more."""
 
+SHORT_LIVED = 2
+"""Threads come and go if their total number is more than this many times the number at once."""
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -69,6 +72,23 @@ class Comparison:
     """One row for each subject, in the order in which the user named the subjects."""
     caution: str = ""
     """A phrase about the user's malloc settings, if libraries were measured without them."""
+
+    @property
+    def has_short_lived_threads(self) -> bool:
+        """Whether the threads of the recorded program come and go.
+
+        The number of threads that run at once, and with it the peak, then differs from run to run.
+        """
+        workload, run = self.workload, self.workload.trace.program_run
+        if run is None or not workload.recorded:
+            return False
+        return workload.threads > SHORT_LIVED * run.threads
+
+    @property
+    def ranks_peaks(self) -> bool:
+        """Whether it is known how much peaks differ from run to run, if they do."""
+        is_repeated = any(row.peaks for row in self.rows)
+        return is_repeated or not self.has_short_lived_threads
 
 
 def compare(

@@ -1,7 +1,7 @@
 """Compare allocators for a program: record it, run it under each library, and replay the recording.
 
-The program runs once for the recording and several times under each library. By default, its output
-is hidden.
+The program runs once for the recording and several times under each library. It is recorded several
+times if its threads come and go. By default, its output is hidden.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ from allocsim.recorders.quiet_run import QuietRuns
 from allocsim.traces import open_trace
 
 RECORDER = "preload"
+
+RECORDINGS = 3
+"""Number of times that a program is recorded if its threads come and go. The spread of its peaks is
+not known from a single recording."""
 
 Progress = Callable[[str, str], None]
 
@@ -60,16 +64,50 @@ def compare_program(
     environment = program_environment(None, conditions.keep_settings)
     quiet = QuietRuns(environment, conditions.timeout, runs.shows_output)
     rows = [Row(subject=subject) for subject in subjects]
+    request = Request(program, runner=quiet.run)
     with work_directory() as directory:
         progress(program.name, "recording")
-        status, trace = _recorded(Request(program, runner=quiet.run), directory, runs)
+        status, trace = _recorded(request, directory, runs)
         if runs.real_runs:
             real = RealConditions(runs.real_runs, status, quiet, conditions.keep_settings)
             run_under_libraries(program, rows, real, progress)
         comparison = compare_trace(trace, subjects, conditions, progress, lambda: read(trace))
+    if comparison.has_short_lived_threads and runs.real_runs:
+        others = [
+            _measured_again(request, subjects, runs, conditions, progress)
+            for _ in range(RECORDINGS - 1)
+        ]
+        choose_medians(comparison.rows, others)
     for row, measured in zip(rows, comparison.rows, strict=True):
         measured.real = row.real
     return replace(comparison, caution=removal_caution(conditions.keep_settings))
+
+
+def _measured_again(
+    request: Request,
+    subjects: Sequence[str],
+    runs: ProgramConditions,
+    conditions: Conditions,
+    progress: Progress,
+) -> list[Row]:
+    """Record the program again, and measure the memory of each subject; return the rows."""
+    with work_directory() as directory:
+        progress(request.program.name, "recording")
+        _, trace = _recorded(request, directory, runs)
+        return compare_trace(trace, subjects, replace(conditions, timed=False), progress).rows
+
+
+def choose_medians(rows: Sequence[Row], others: Sequence[Sequence[Row]]) -> None:
+    """In each row, choose the memory with the median peak, and store the peaks of all recordings.
+
+    `others` has the rows of the other recordings.
+    """
+    for row, *more in zip(rows, *others, strict=True):
+        found = [each.memory for each in (row, *more) if each.memory is not None]
+        found.sort(key=lambda memory: memory.peak)
+        if row.memory is not None and len(found) > 1:
+            row.memory = found[len(found) // 2]
+            row.peaks = [memory.peak for memory in found]
 
 
 def _recorded(request: Request, directory: Path, runs: ProgramConditions) -> tuple[int, Trace]:

@@ -14,6 +14,7 @@ from allocsim.benchmark.figures import Memory, Row, Times
 from allocsim.errors import UnknownName
 from allocsim.libraries.find import PREFIX
 from allocsim.reports.peak_range import range_text
+from allocsim.reports.ranking import PEAK_NOISE, fastest, ranks_peaks
 from allocsim.text import format_bytes
 
 
@@ -95,9 +96,15 @@ COMMITTED = Column(
 AFTER_FREE = Column("kept", "after free", _of_memory(lambda memory: memory.kept), format_bytes)
 OVERHEAD = Column("overhead", "overhead", _of_memory(lambda memory: memory.overhead), _ratio)
 
+X_LIVE = Column("x-live", "x live", _of_memory(lambda memory: memory.x_live), _ratio)
+
+PEAKS = (FOOTPRINT, X_LIVE, RESIDENT)
+"""The columns with peaks. Peaks of a program whose threads come and go are not ranked unless it was
+recorded several times."""
+
 COLUMNS = (
     FOOTPRINT,
-    Column("x-live", "x live", _of_memory(lambda memory: memory.x_live), _ratio),
+    X_LIVE,
     Column("end", "end", _of_memory(lambda memory: memory.end), format_bytes),
     AFTER_FREE,
     Column("kept-later", "+1 s", _of_memory(lambda memory: memory.kept_later), format_bytes),
@@ -122,10 +129,6 @@ COLUMNS = (
 ALL_COLUMNS = (*COLUMNS, OVERHEAD)
 """The columns that --sort accepts and the CSV contains. The table has no column `overhead`, because
 readers would confuse it with `x live`, the ratio of two peaks."""
-
-PEAK_NOISE = 0.02
-"""Share by which the peaks of two replays on one library may differ, for example 5.7 and 5.8
-MiB. They differ because the kernel places the pages differently in each process."""
 
 RELATED = {FOOTPRINT.key, TIME.key}
 """Keys of the columns that are followed by a column with the ratio to the reference."""
@@ -178,7 +181,8 @@ def cells(compared: Compared) -> Mapping[str, Sequence[Cell]]:
     rows = [row for row in compared.rows() if row.memory or row.times]
     by_subject: dict[str, list[Cell]] = {row.subject: [] for row in rows}
     for column in COLUMNS:
-        best, base = _best_of(column, rows), compared.reference_row()
+        is_ranked = column not in PEAKS or ranks_peaks(compared.comparison)
+        best, base = _best_of(column, rows) if is_ranked else None, compared.reference_row()
         reference = column.of(base) if base else None
         for row in rows:
             value = column.of(row)
@@ -207,56 +211,6 @@ def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
     if not column.has_best or len(known) < 2 or known[1] <= known[0] * (1 + PEAK_NOISE):
         return None
     return known[0]
-
-
-def smallest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
-    """Return the row with the lowest peak, and the rows that exceed it by at most PEAK_NOISE.
-
-    Rows that failed or have no figures are ignored. Returns (None, []) if fewer than two remain.
-    """
-    healthy = [row for row in rows if row.failure is None and row.memory]
-    if len(healthy) < 2:
-        return None, []
-    first, *others = sorted(healthy, key=lambda row: FOOTPRINT.of(row) or 0)
-    limit = (FOOTPRINT.of(first) or 0) * (1 + PEAK_NOISE)
-    return first, [row for row in others if (FOOTPRINT.of(row) or 0) <= limit]
-
-
-def fastest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
-    """Return the fastest row, and the rows whose runs overlap those of the fastest.
-
-    Returns (None, []) if fewer than two rows can be ranked by time.
-    """
-    ranked = by_time(rows)
-    return (ranked[0], overlapping(ranked[0], ranked[1:])) if len(ranked) > 1 else (None, [])
-
-
-def by_time(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that can be ranked by time, the fastest first.
-
-    Leaves out rows that failed, and rows with a single run, whose spread is not known.
-    """
-    timed = [
-        (row.times.ns, number, row)
-        for number, row in enumerate(rows)
-        if row.failure is None and row.times and len(row.times.runs) > 1
-    ]
-    return [row for _, _, row in sorted(timed)]
-
-
-def overlapping(row: Row, others: Sequence[Row]) -> list[Row]:
-    """Return the other rows whose interquartile ranges of times overlap that of `row`.
-
-    All rows must have times. The conclusions call such rows "rows whose runs overlap".
-    """
-    low, high = _middle(row)
-    return [each for each in others if _middle(each)[0] <= high and low <= _middle(each)[1]]
-
-
-def _middle(row: Row) -> tuple[float, float]:
-    """Return the interquartile range of a row that has times, in ns/event."""
-    assert row.times is not None
-    return row.times.middle
 
 
 def label(row: Row) -> str:

@@ -1,7 +1,4 @@
-"""Conclusions from a comparison, and warnings that limit them, in sentences.
-
-Invariant: no sentence calls a subject the fastest if its runs overlap those of another subject.
-"""
+"""Conclusions from a comparison, and warnings that limit them, in sentences."""
 
 from __future__ import annotations
 
@@ -15,23 +12,14 @@ from allocsim.benchmark.subject import library_of
 from allocsim.benchmark.thread_ends import INFERRED
 from allocsim.benchmark.threads.window import MAX_STRAY
 from allocsim.libraries.find import PREFIX, is_own_glibc
-from allocsim.reports.comparison import (
-    AFTER_FREE,
-    FOOTPRINT,
-    PEAK_NOISE,
-    TIME,
-    Compared,
-    by_time,
-    fastest,
-    label,
-    overlapping,
-    smallest,
-)
+from allocsim.reports.comparison import AFTER_FREE, Compared, label
 from allocsim.reports.durations import duration_warning, recorded_time
 from allocsim.reports.peak_range import lowest_peak
 from allocsim.reports.predictions import prediction_warnings
-from allocsim.reports.thread_overlap import overlap_warning
+from allocsim.reports.ranking import PEAK_NOISE
+from allocsim.reports.thread_overlap import overlap_warning, recordings_warning
 from allocsim.reports.trace_warnings import trace_warnings
+from allocsim.reports.verdicts import fastest_sentence, lowest_peak_sentence
 from allocsim.spread import MAX_SPREAD
 from allocsim.text import counted, format_bytes
 
@@ -48,7 +36,8 @@ def conclusions(compared: Compared) -> list[str]:
     rows = [row for row in compared.comparison.rows if row.memory and row.failure is None]
     if len(rows) < 2:
         return []
-    return [text for text in (_lowest_peak(rows), _fastest(rows), _largest_after(rows)) if text]
+    lowest = lowest_peak_sentence(rows) if compared.comparison.ranks_peaks else ""
+    return [text for text in (lowest, fastest_sentence(rows), _largest_after(rows)) if text]
 
 
 def conditions(compared: Compared) -> str:
@@ -98,8 +87,8 @@ def _driver_share(compared: Compared) -> str:
 
 def warnings(comparison: Comparison) -> list[str]:
     """Return the warnings that limit the conclusions."""
-    about = (_threads, _ends, _ranges, duration_warning, overlap_warning, _strays, _single_run)
-    texts = [text(comparison) for text in (*about, _spreads)]
+    about = (_threads, _ends, _ranges, duration_warning, recordings_warning, overlap_warning)
+    texts = [text(comparison) for text in (*about, _strays, _single_run, _spreads)]
     is_inferred = comparison.workload.ends == "inferred"
     sentences = [f"{text}." for text in trace_warnings(comparison.workload.trace, is_inferred)]
     sentences += [text for text in texts if text]
@@ -214,70 +203,6 @@ def _equality(name: str, pairs: Sequence[tuple[str, int, int]]) -> str:
         f"{names}: {len(different)} of {len(pairs)} counters differ at the end (design and "
         f"library): {values}."
     )
-
-
-def _lowest_peak(rows: Sequence[Row]) -> str:
-    """Name the subjects with the lowest, the second lowest and the highest peak.
-
-    If peaks of other subjects are too close to the lowest, names only these subjects and the
-    lowest. Returns "" if fewer than two subjects have peaks.
-    """
-    first, close = smallest(rows)
-    if first is None:
-        return ""
-    if close:
-        named = ", ".join(f"{label(row)} {_footprint(row)}" for row in (first, *close))
-        return f"No single lowest peak: {named} are within {PEAK_NOISE:.0%} of each other."
-    ranked = sorted(rows, key=lambda row: FOOTPRINT.of(row) or 0)
-    second, last = ranked[1], ranked[-1]
-    low, high = FOOTPRINT.of(first) or 0, FOOTPRINT.of(last) or 0
-    ratio = f", {high / low:.2f}x" if low else ""
-    then = f"; then {label(second)}, {_footprint(second)}" if second is not last else ""
-    return (
-        f"Lowest peak: {label(first)}, {_footprint(first)}{then} "
-        f"({label(last)}: {_footprint(last)}{ratio})."
-    )
-
-
-def _footprint(row: Row) -> str:
-    """Return the peak footprint of a row as text."""
-    return format_bytes(int(FOOTPRINT.of(row) or 0))
-
-
-def _fastest(rows: Sequence[Row]) -> str | None:
-    """Name the fastest, the second and the slowest subject.
-
-    If runs of other subjects overlap those of the fastest, names only these subjects and the
-    fastest. Returns None if fewer than two subjects have several runs.
-    """
-    first, close = fastest(rows)
-    if first is None:
-        return None
-    if close:
-        named = ", ".join(map(_timed, (first, *close)))
-        return f"No single fastest: the runs of {named} ns/event overlap."
-    return f"Fastest: {label(first)}, {TIME.of(first):.1f} ns/event{_slower(by_time(rows)[1:])}."
-
-
-def _slower(rows: Sequence[Row]) -> str:
-    """Name the second and the slowest subject; `rows` are all but the fastest, ordered by time.
-
-    Also names the subjects whose runs overlap those of the second. The slowest subject is named
-    unless its runs overlap those of another subject.
-    """
-    second, *others = rows
-    close, slowest = overlapping(second, others), rows[-1]
-    last = f" ({label(slowest)}: {TIME.of(slowest):.1f})"
-    if close:
-        then = f"; then {', '.join(map(_timed, (second, *close)))}, whose runs overlap"
-    else:
-        then = f"; then {label(second)}, {TIME.of(second):.1f}" if others else ""
-    return then + ("" if overlapping(slowest, rows[:-1]) else last)
-
-
-def _timed(row: Row) -> str:
-    """Return a row's name and its time in ns/event."""
-    return f"{label(row)} {TIME.of(row):.1f}"
 
 
 def _largest_after(rows: Sequence[Row]) -> str:

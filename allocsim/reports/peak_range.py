@@ -1,4 +1,8 @@
-"""The range of a peak, if the recording does not say how much memory the program touched."""
+"""The range of a peak.
+
+A peak is a range if the recording does not say how much memory the program touched, or if the
+program was recorded several times.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +22,21 @@ def lowest_peak(row: Row) -> int | None:
     return memory.lowest
 
 
+def peak_extent(row: Row) -> tuple[int, int]:
+    """Return the lowest and the highest peak in the replays of all recordings, in bytes.
+
+    The memory of the row must have been measured.
+    """
+    assert row.memory is not None
+    peaks = row.peaks or [row.memory.peak]
+    return min(peaks), max(peaks)
+
+
 def range_text(row: Row, outside: int = 0) -> str:
     """Return the peak as text, or its range; each figure includes `outside` bytes.
 
     `outside` is the memory outside malloc. The memory of the row must have been measured.
     """
-    assert row.memory is not None
-    low, high = lowest_peak(row), format_bytes(row.memory.peak + outside)
-    return high if low is None else f"{format_bytes(low + outside)} - {high}"
+    low, high = peak_extent(row)
+    ends = (lowest_peak(row) or low, high)
+    return " - ".join(dict.fromkeys(format_bytes(end + outside) for end in ends))

@@ -24,9 +24,6 @@ from allocsim.benchmark.figures import Row
 from allocsim.program_run import ProgramRun
 from allocsim.reports.comparison import label
 
-SHORT_LIVED = 2
-"""Threads come and go if their total number is more than this many times the number at once."""
-
 SLOWED = 1.1
 """There is a warning if the recorded run took at least this multiple of the CPU time of the fastest
 other run."""
@@ -40,9 +37,7 @@ def overlap_warning(comparison: Comparison) -> str:
     peak of 30.5 MiB. Under mimalloc, it had 2.0 threads at once and a peak of 19 to 29 MiB.
     """
     workload, run = comparison.workload, comparison.workload.trace.program_run
-    if run is None or run.recorder is None or not workload.recorded:
-        return ""
-    if workload.threads <= SHORT_LIVED * run.threads:
+    if run is None or run.recorder is None or not comparison.has_short_lived_threads:
         return ""
     fastest = _fastest(comparison.rows)
     if fastest is not None and run.cpu_seconds < SLOWED * _cpu(fastest):
@@ -54,6 +49,28 @@ def overlap_warning(comparison: Comparison) -> str:
         f"({run.cpu_seconds:.2f} s of CPU time under {run.recorder}{other}). Without the recorder, "
         "or with a faster malloc, fewer threads may run at once, and the predicted peaks may be "
         "too high."
+    )
+
+
+def recordings_warning(comparison: Comparison) -> str:
+    """Return the explanation of peaks of several recordings, or why peaks are not ranked, or "".
+
+    A program with 200 short-lived threads was recorded five times. Replays of these recordings on
+    jemalloc had peaks from 40 to 59 MiB, and the program itself had peaks from 34 to 63 MiB.
+    """
+    if not comparison.has_short_lived_threads:
+        return ""
+    if not comparison.ranks_peaks:
+        return (
+            "peaks are not ranked: the program's threads come and go, so its peak differs from run "
+            "to run, and this is the recording of one run. `allocsim compare -- PROGRAM` records "
+            "such a program several times."
+        )
+    count = max(len(row.peaks) for row in comparison.rows)
+    return (
+        f"the program was recorded {count} times, because its threads come and go. Peaks are "
+        "ranges over the replays of all recordings; other figures of memory, and the ratio of "
+        "predicted to real, are those of the replay with the median peak."
     )
 
 

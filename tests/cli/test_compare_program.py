@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from allocsim.core.jit import PURE
+from allocsim.real_runs.comparison import RECORDINGS
 from allocsim.recorders.compiler import why_no_compiler
 from tests.cli.conftest import Run
 from tests.cli.running import ENVIRONMENT, PATIENCE, command, default_signals, has_not_ended
@@ -24,6 +26,24 @@ int main(int count, char **words)
         memset(malloc(40000), 1, 40000);
     usleep(300000); /* until its memory has been sampled, on a busy machine too */
     return count > 1 ? atoi(words[1]) : 0;
+}
+"""
+
+COMES_AND_GOES = """\
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static void *job(void *unused) { free(memset(malloc(300000), 1, 300000)); return unused; }
+int main(void)
+{
+    pthread_t thread;
+    for (int i = 0; i < 20; i++) {
+        pthread_create(&thread, NULL, job, NULL);
+        pthread_join(thread, NULL);
+    }
+    usleep(300000); /* until its memory has been sampled, on a busy machine too */
+    return 0;
 }
 """
 
@@ -118,3 +138,20 @@ def test_what_does_not_go_with_a_program_is_an_error(run: Run, line: str, messag
     ended = run(line)
     assert (ended.status, ended.out) == (2, "")
     assert message in ended.err
+
+
+@pytest.mark.skipif(PURE, reason="threads are replayed by compiled code only")
+@pytest.mark.usefixtures("program")  # skips the test if no program can be recorded
+@pytest.mark.parametrize("real_runs", [0, 1])
+def test_threads_that_come_and_go_are_recorded_several_times(
+    run: Run, compiler: str, tmp_path: Path, real_runs: int
+) -> None:
+    path = tmp_path / "comes-and-goes"
+    options = ["-x", "c", "-O1", "-fno-builtin", "-pthread", "-o", str(path), "-"]
+    subprocess.run([compiler, *options], input=COMES_AND_GOES.encode(), check=True)
+    how = f"--on lib:glibc --runs 1 --warmup 0 --real-runs {real_runs}"
+    ended = run(f"compare {how} --json -- {path}")
+    assert ended.status == 0, ended.err
+    [row] = json.loads(ended.out)["subjects"]
+    assert len(row["peaks"]) == (RECORDINGS if real_runs else 0)
+    assert not real_runs or row["memory"]["peak"] == sorted(row["peaks"])[RECORDINGS // 2]

@@ -7,7 +7,7 @@ import pytest
 from allocsim.recorders.program import run_program
 from tests.predictions.programs import THREADED, programs
 from tests.predictions.times import TimeCell, disagreements, time_lines
-from tests.predictions.verify import Cell, faults_of, warned_of
+from tests.predictions.verify import Cell, faults_of, unranked_of, warned_of
 
 MIB = 1 << 20
 
@@ -63,6 +63,16 @@ def test_wrong_prediction_that_compare_warns_of_is_no_fault() -> None:
         "warned of: q: b is predicted below a",
     ]
     assert warned_of([*right, *wrong]) == []
+
+
+def test_pair_that_compare_does_not_rank_is_listed_and_no_fault() -> None:
+    low, high = cell("a", 11, 10), cell("b", 10.9, 12)
+    unranked = [low._replace(unranked=frozenset("b")), high._replace(unranked=frozenset("a"))]
+    assert faults_of(unranked) == []
+    assert unranked_of(unranked) == ["p: a has a lower peak than b; no order is predicted"]
+    assert unranked_of([low, high]) == []
+    close = [unranked[0], unranked[1]._replace(real=10.5 * MIB)]
+    assert unranked_of(close) == []
 
 
 def test_wrong_order_of_runs_that_overlap_is_reported_as_such() -> None:

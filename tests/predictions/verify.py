@@ -1,13 +1,14 @@
 """scripts/verify-predictions: compare the predicted memory of real programs with real runs.
 
-Each program is recorded once. The recording is replayed on each library to predict the peak, and
-the program runs under each library several times. The ratio is the predicted peak divided by the
-median of the real peaks.
+Each program is recorded once, or several times if its threads come and go. The recording is
+replayed on each library to predict the peak, and the program runs under each library several times.
+The ratio is the predicted peak divided by the median of the real peaks.
 
 Exits with 1 if too few ratios are close to 1, if a ratio is far from 1, or if two libraries are not
 in the predicted order. A distant ratio or a wrong order is only printed, as "warned of", if
-`compare` warns that the recorder slowed the program's threads. For programs with threads, also
-prints the CPU times, and the pairs of libraries whose order by CPU time was not predicted.
+`compare` warns that the recorder slowed the program's threads. Pairs of libraries that `compare`
+does not rank are printed too. For programs with threads, also prints the CPU times, and the pairs
+of libraries whose order by CPU time was not predicted.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from typing import NamedTuple
 import click
 
 from allocsim.benchmark.comparison import Comparison, Conditions
+from allocsim.benchmark.figures import Row
 from allocsim.errors import AllocsimError
 from allocsim.real_runs.comparison import ProgramConditions, compare_program
 from allocsim.recorders.program import Program
 from allocsim.reports.comparison import label
 from allocsim.reports.predictions import prediction, prediction_warnings
+from allocsim.reports.ranking import by_peak, close_peaks
 from allocsim.reports.thread_overlap import overlap_warning
 from allocsim.text import format_bytes
 from tests.predictions.programs import THREADED, programs
@@ -42,7 +45,7 @@ MAX_ERROR = 0.3
 
 DISTINCT = 1.1
 """If the real peaks of two libraries differ by more than this factor, the order of the libraries
-must be as predicted."""
+must be as predicted, if `compare` predicts an order."""
 
 
 class Cell(NamedTuple):
@@ -56,6 +59,9 @@ class Cell(NamedTuple):
     highest: float
     warned: bool = False
     """Whether `compare` warns that the recorder slowed the program's threads (`thread_overlap`)."""
+    unranked: frozenset[str] = frozenset()
+    """The libraries that `compare` does not rank against this one, because the predicted peaks are
+    too close."""
 
     @property
     def ratio(self) -> float:
@@ -99,7 +105,7 @@ def main(runs: int, only: Sequence[str]) -> None:
     close = sum(cell.error <= CLOSE for cell in cells)
     click.echo(f"{close} of {len(cells)} ratios are within {CLOSE:.0%} of 1")
     faults = faults_of(cells)
-    for line in (*faults, *warned_of(cells), *time_lines(times)):
+    for line in (*faults, *warned_of(cells), *unranked_of(cells), *time_lines(times)):
         click.echo(line)
     sys.exit(1 if faults or not cells else 0)
 
@@ -115,6 +121,15 @@ def faults_of(cells: Sequence[Cell]) -> list[str]:
 def warned_of(cells: Sequence[Cell]) -> list[str]:
     """Return a sentence for each wrong prediction of which `compare` warns."""
     return [f"warned of: {fault}" for fault in _wrong(cells, warned=True)]
+
+
+def unranked_of(cells: Sequence[Cell]) -> list[str]:
+    """Return a sentence for each pair of libraries that differ, but are not ranked."""
+    return [
+        f"{low.program}: {low.library} has a lower peak than {high.library}; no order is predicted"
+        for low, high in _distinct(cells)
+        if high.library in low.unranked
+    ]
 
 
 def _compared(name: str, program: Program | str, runs: int) -> Comparison | None:
@@ -146,11 +161,29 @@ def _cells(name: str, comparison: Comparison | None) -> Iterator[Cell]:
             continue
         peaks = [run.anonymous_peak for run in real.runs]
         middle = real.middle(lambda run: run.anonymous_peak)
-        yield Cell(name, row.subject, predicted, middle, min(peaks), max(peaks), bool(caution))
+        unranked = _unranked(row, comparison)
+        yield Cell(
+            name, row.subject, predicted, middle, min(peaks), max(peaks), bool(caution), unranked
+        )
+
+
+def _unranked(row: Row, comparison: Comparison) -> frozenset[str]:
+    """Return the libraries that a comparison does not rank against the one of `row`."""
+    others = [each for each in by_peak(comparison.rows) if each is not row]
+    close = close_peaks(row, others) if comparison.ranks_peaks else others
+    return frozenset(each.subject for each in close)
+
+
+def _distinct(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
+    """Yield each pair of libraries of a program whose real peaks differ, the lower peak first."""
+    for one, other in combinations(cells, 2):
+        low, high = sorted((one, other), key=lambda cell: cell.real)
+        if one.program == other.program and high.real > DISTINCT * low.real:
+            yield low, high
 
 
 def _wrong(cells: Sequence[Cell], warned: bool) -> Iterator[str]:
-    """Yield a sentence for each distant ratio, and each pair of libraries in the wrong order.
+    """Yield a sentence for each distant ratio, and each pair that is ranked in the wrong order.
 
     Only cells with this value of `Cell.warned` count.
     """
@@ -159,13 +192,10 @@ def _wrong(cells: Sequence[Cell], warned: bool) -> Iterator[str]:
         if cell.error > MAX_ERROR:
             ratio = f"{cell.ratio:.2f} times the real median"
             yield f"{cell.program} under {cell.library}: predicted {ratio}"
-    for one, other in combinations(chosen, 2):
-        low, high = sorted((one, other), key=lambda cell: cell.real)
-        if one.program != other.program or high.real <= DISTINCT * low.real:
-            continue
-        if high.predicted <= low.predicted:
+    for low, high in _distinct(chosen):
+        if high.library not in low.unranked and high.predicted <= low.predicted:
             overlap = "; their real runs overlap" if high.lowest <= low.highest else ""
-            yield f"{one.program}: {high.library} is predicted below {low.library}{overlap}"
+            yield f"{low.program}: {high.library} is predicted below {low.library}{overlap}"
 
 
 if __name__ == "__main__":

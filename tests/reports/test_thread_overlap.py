@@ -7,7 +7,7 @@ import pytest
 from allocsim.benchmark.figures import Row
 from allocsim.program_run import ProgramRun, RealRuns
 from allocsim.reports.conclusions import warnings
-from allocsim.reports.thread_overlap import overlap_warning
+from allocsim.reports.thread_overlap import overlap_warning, recordings_warning
 from tests.reports.comparisons import MIB, compared, memory
 
 
@@ -58,3 +58,13 @@ def test_slowed_threads_that_come_and_go_are_a_warning() -> None:
 )
 def test_other_threads_are_no_warning(other: Any) -> None:
     assert overlap_warning(other) == ""
+
+
+def test_recordings_of_threads_that_come_and_go_are_explained() -> None:
+    made = comparison(run(2.5, "preload"))
+    assert "peaks are not ranked" in recordings_warning(made)
+    made.rows[0].peaks = [MIB, 2 * MIB, 3 * MIB]
+    assert recordings_warning(made).startswith("the program was recorded 3 times")
+    assert recordings_warning(made) in warnings(made)
+    assert recordings_warning(comparison(run(2.5, "preload", threads=150))) == ""
+    assert recordings_warning(comparison(run(2.5, "preload"), recorded=False)) == ""
