@@ -37,6 +37,8 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
     image = reader.image
     for reason, count in image.lost.items():
         yield f"{counted(count, 'call')} not recorded: {reason}"
+    for reason, count in image.lost_children.items():
+        yield f"forked processes not recorded: {count:,} ({reason})"
     if image.has(Flag.OWN_MALLOC):
         yield "the program has its own malloc, whose calls are not recorded"
     if reader.damaged:

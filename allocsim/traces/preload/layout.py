@@ -129,7 +129,7 @@ LOST = (
     "too many threads at once",
     "a seccomp filter",
 )
-"""Reasons why calls were not recorded, in the order of the header's counters."""
+"""Reasons why calls or forked processes were not recorded, in the order of the counters."""
 
 
 class Flag(IntEnum):
@@ -164,6 +164,7 @@ HEADER = np.dtype(
         ("siteless", "<u8"),  # allocating calls whose stack could not be recorded
         ("chunks", "<u8"),  # chunks of all lanes
         ("stacks", "<u8"),  # stacks in lane 0
+        ("children", "<u8", 16),  # forked children without a recording, by reason, as in LOST
     ]
 )
 """The header of a program image."""
@@ -205,7 +206,19 @@ class Image(NamedTuple):
     @property
     def lost(self) -> dict[str, int]:
         """Number of calls that were not recorded, by reason."""
-        counts = zip(LOST, self.header["lost"].tolist(), strict=False)
+        return self._by_reason("lost")
+
+    @property
+    def lost_children(self) -> dict[str, int]:
+        """Number of forked processes that could not begin a recording, by reason.
+
+        If such a process was forked by another one of them, the nearest recorded ancestor has it.
+        """
+        return self._by_reason("children")
+
+    def _by_reason(self, field: str) -> dict[str, int]:
+        """Return the counts of a field of the header that are not 0, by reason."""
+        counts = zip(LOST, self.header[field].tolist(), strict=False)
         return {reason: count for reason, count in counts if count}
 
     def has(self, flag: Flag) -> bool:

@@ -473,6 +473,49 @@ static int starved_fork(void)
     return child_fails(0);
 }
 
+static void limit_descriptors(rlim_t value)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = value;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int losing_fork(void) /* three children, each after one more call that is not recorded */
+{
+    int failed = 0;
+    limit_descriptors(0);
+    churn(10000);
+    for (int i = 0; i < 3; i++) {
+        kept = malloc(10);
+        limit_descriptors(100);
+        pid_t child = fork();
+        if (child == 0) {
+            churn(20);
+            _exit(0);
+        }
+        failed |= ended(child);
+        limit_descriptors(0);
+    }
+    return failed;
+}
+
+static int fills_disk(void) /* fills the disk that has a file, and goes on when all is written to it */
+{
+    static char bytes[1 << 16] = {1};
+    int file = open(arguments[2], O_WRONLY | O_CREAT, 0600);
+    churn(100);
+    for (int i = 0; i < 2; i++, sync())
+        for (size_t length = sizeof bytes; length >= 512; length /= 2)
+            while (write(file, bytes, length) > 0)
+                ;
+    int is_full = errno == ENOSPC;
+    churn(100);
+    sync();
+    churn(100);
+    return !is_full;
+}
+
 static int limited(int resource, rlim_t value)
 {
     struct rlimit limit = {value, value};
@@ -544,7 +587,7 @@ int main(int count, char **given)
         PROGRAM(raw_fork), PROGRAM(vforks), PROGRAM(spawns), PROGRAM(execs), PROGRAM(exec_lists),
         PROGRAM(many_forks), PROGRAM(idles), PROGRAM(executes), PROGRAM(daemons), PROGRAM(closes), PROGRAM(deepbind), PROGRAM(killed), PROGRAM(aborts),
         PROGRAM(exits), PROGRAM(storm), PROGRAM(unmaps), PROGRAM(sealed), PROGRAM(sealed_fork),
-        PROGRAM(starved_fork),
+        PROGRAM(starved_fork), PROGRAM(losing_fork), PROGRAM(fills_disk),
         PROGRAM(few_descriptors), PROGRAM(small_files), PROGRAM(no_space), PROGRAM(maps), PROGRAM(touches),
         PROGRAM(alone), PROGRAM(waits), PROGRAM(nothing),
     };

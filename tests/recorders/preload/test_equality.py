@@ -10,6 +10,7 @@ import pytest
 
 from allocsim.core.jit import PURE
 from allocsim.traces.preload.layout import Flag
+from allocsim.traces.preload.trace import ImageTrace
 from tests.recorders.preload.running import (
     CALLS,
     HERE,
@@ -161,6 +162,38 @@ def test_program_without_room_goes_on_and_the_loss_is_reported(
     assert lost > 0
     assert sum(calls_of(trace).values()) + lost == sum(recorded.counts(image)[k] for k in CALLS)
     assert f"{lost:,} calls not recorded: {reason}" in trace.losses
+
+
+def test_child_of_a_thread_that_loses_calls_is_recorded(chain: Chain, program: str) -> None:
+    """The counter does not run, because the children could not open its file."""
+    recorded = Chain(chain.recorder, None, chain.place)(program, "losing_fork")
+    parent, *children = map(recorded.trace, recorded.images)
+    assert [*map(_count_calls, children)] == [20] * 3
+    lost = sum(parent.reader.image.lost.values())
+    assert lost > 0
+    assert _count_calls(parent) + lost == 10000 + 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sealed_fork", "forked processes not recorded: 64 (a seccomp filter)"),
+        ("starved_fork", "forked processes not recorded: 1 (no free descriptor (ulimit -n))"),
+    ],
+)
+def test_forked_child_that_cannot_be_recorded_is_a_loss(
+    chain: Chain, program: str, name: str, text: str
+) -> None:
+    recorded = Chain(chain.recorder, None, chain.place)(program, name)
+    trace = recorded.trace(recorded.images[0])
+    list(trace.chunks)
+    assert text in trace.losses
+
+
+def _count_calls(trace: ImageTrace) -> int:
+    """Read a trace; return the number of its calls."""
+    list(trace.chunks)
+    return sum(trace.reader.calls_by_kind.values())
 
 
 def test_program_that_cannot_make_its_file_is_a_loss(chain: Chain, program: str) -> None:

@@ -42,15 +42,17 @@ static bool write_bytes(int file, const char *bytes, size_t length, uint64_t off
 
 /* Map a new file of zeros, at the address `window` unless it is NULL. Return NULL and set `reason`
  * on failure. The zeros are written, so that a later store to the mapped bytes cannot fail. On ext4,
- * this takes 2 us per page, and posix_fallocate 6 us. Writing works on every file system. */
+ * this takes 2 us per page, and posix_fallocate 6 us. Writing works on every file system. On btrfs,
+ * a store would need room for a copy, and raise SIGBUS if the disk is full, without FS_NOCOW_FL. */
 static void *map_file(const char *path, void *window, size_t length, enum lost *reason)
 {
     static const char zeros[CHUNK];
-    int file = open_file(path, O_CREAT, length, reason);
+    int file = open_file(path, O_CREAT, length, reason), flags = FS_NOCOW_FL;
     long map = -1;
     if (file < 0)
         return NULL;
     *reason = NO_DISK;
+    syscall(SYS_ioctl, file, FS_IOC_SETFLAGS, &flags); /* fails on most other file systems */
     if (write_bytes(file, zeros, length, 0)) {
         *reason = NO_SPACE;
         map = syscall(SYS_mmap, window, length, (long)(PROT_READ | PROT_WRITE),
@@ -132,6 +134,23 @@ static bool next_chunk(struct lane *lane, enum lost *reason)
     return true;
 }
 
+/* Make this image's header the one that forked children inherit, instead of the inherited one. */
+static void keep_header(struct header *header)
+{
+    if (kept.header)
+        syscall(SYS_munmap, kept.header, (long)HEADER);
+    madvise(header, HEADER, MADV_DOFORK);
+    kept.header = header;
+}
+
+/* Count this image as one that cannot be recorded, if it is a forked child; return false. */
+static bool give_up(enum lost reason)
+{
+    if (kept.header)
+        count(&kept.header->children[reason], 1);
+    return false;
+}
+
 /* Begin the file of this program image; return false if nothing is to be recorded. */
 static bool start(void)
 {
@@ -142,7 +161,7 @@ static bool start(void)
     self.cursor = 0; /* in a forked child: the parent's window is not mapped here */
     self.lane = NULL;
     if (kept.is_sealed)
-        return false;
+        return give_up(SECCOMP);
     if (!kept.directory) {
         const char *directory = getenv("ALLOCSIM_RECORD");
         size_t length = directory ? strlen(directory) : 0;
@@ -157,7 +176,8 @@ static bool start(void)
     append(append(kept.path + kept.directory, '/', number), '-', kept.identity);
     struct header *header = map_file(kept.path, NULL, HEADER, &reason);
     if (!header || madvise(&process, sizeof process, MADV_WIPEONFORK))
-        return false;
+        return give_up(reason);
+    keep_header(header);
     *header = (struct header){
         .magic = "allocrec", .version = 4, .process = number, .identity = kept.identity,
         .parent = parent, .forked = kept.forked, .is_tsc = kept.is_tsc};

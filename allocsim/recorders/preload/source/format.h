@@ -43,7 +43,7 @@ enum entry {
     OBJECT,    /* begin, end, load address, and name of an executable or library */
 };
 
-/* Why calls are lost. */
+/* Why calls, or all calls of a forked child, are lost. */
 enum lost { FILE_LIMIT, NO_DESCRIPTOR, NO_FILE, NO_DISK, NO_SPACE, NO_LANE, SECCOMP };
 
 enum flag { OWN_MALLOC = 1, DEEPBIND = 2, USABLE_SIZE = 4, ENDED = 8 };
@@ -63,4 +63,5 @@ struct header {
     uint64_t siteless; /* allocations whose site could not be recorded */
     uint64_t chunks;   /* of all lanes */
     uint64_t stacks;   /* in lane 0 */
+    uint64_t children[16]; /* forked children that could not begin a recording, by reason */
 };

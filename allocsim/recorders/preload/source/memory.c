@@ -40,7 +40,7 @@ EXPORT void *HOOK(mremap)(void *old, size_t length, size_t size, int flags, ...)
  * `start` becomes 0. */
 static uintptr_t own_mapping(uint32_t number, uintptr_t *start)
 {
-    *start = number == 0   ? (uintptr_t)process.header
+    *start = number == 0   ? (uintptr_t)kept.header
              : number == 1 ? (uintptr_t)process.caches
                            : (uintptr_t)process.lanes[number - 2].window;
     return *start + (number == 0 ? HEADER : number == 1 ? sizeof *process.caches : CHUNK);
@@ -52,7 +52,7 @@ EXPORT int HOOK(munmap)(void *address, size_t length)
     uintptr_t start = (uintptr_t)address, end = start + length;
     if (!RESOLVED)
         return -1;
-    for (uint32_t i = 0; i < process.lanes_used + 2 && process.header && end > start; i++) {
+    for (uint32_t i = 0; i < process.lanes_used + 2 && kept.header && end > start; i++) {
         uintptr_t own, own_end = own_mapping(i, &own);
         if (own && start < own_end && own < end)
             return (start < own ? HOOK(munmap)(address, own - start) : 0) |

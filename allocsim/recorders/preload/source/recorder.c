@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
+#include <linux/fs.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>

@@ -1,12 +1,12 @@
 /* Writing records. Each thread writes to a lane of its own (see format.h). The thread's cursor is
- * the address of its next record. */
+ * the address of its next record. A cursor below CHUNK is not an address: the thread has no chunk. */
 
 #define RETRY 64 /* while there is no room, one call in this many tries to make room */
 
 /* Return whether a BEGIN record and the longest other record both fit at a cursor. */
 static bool has_room(uint64_t cursor)
 {
-    return cursor && cursor % CHUNK + 2 * TEXT <= CHUNK - SLACK;
+    return cursor >= CHUNK && cursor % CHUNK + 2 * TEXT <= CHUNK - SLACK;
 }
 
 static void block_signals(sigset_t *before)
@@ -32,18 +32,20 @@ static struct lane *free_lane(enum lost *reason)
     return lane;
 }
 
-/* Leave this thread's lane to another thread. */
+/* Leave this thread's lane, if it has one, to another thread. */
 static void leave_lane(void)
 {
     sigset_t before;
     block_signals(&before);
-    lock();
-    self.lane->cursor = self.cursor;
-    self.lane->next = process.free_lanes;
-    process.free_lanes = self.lane;
-    unlock();
-    self.lane = NULL;
-    self.cursor = 0;
+    if (self.lane) { /* otherwise a signal handler has left it */
+        lock();
+        self.lane->cursor = self.cursor;
+        self.lane->next = process.free_lanes;
+        process.free_lanes = self.lane;
+        unlock();
+        self.lane = NULL;
+        self.cursor = 0;
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -87,14 +89,14 @@ static bool find_room(bool is_nested)
 static bool more_room(bool is_nested)
 {
     bool is_done = false;
-    if (!kept.is_sealed && self.lost % RETRY == 0) {
+    if (!kept.is_sealed && (!process.header || self.lost % RETRY == 0)) {
         sigset_t before;
         int error = errno;
         block_signals(&before);
         is_done = find_room(is_nested);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         errno = error;
-    } else if (kept.is_sealed) {
+    } else if (kept.is_sealed && (process.header || !start())) {
         self.reason = SECCOMP;
     }
     if (is_done)
@@ -112,16 +114,14 @@ static bool more_room(bool is_nested)
 static inline uint64_t *reserve(unsigned words, bool *is_nested)
 {
     for (;;) {
-        if (LIKELY(self.cursor)) {
-            uint64_t at = 8 * words;
+        uint64_t at = 8 * words;
 #ifdef __x86_64__
-            __asm__ volatile("xaddq %0, %1" : "+r"(at), "+m"(self.cursor));
+        __asm__ volatile("xaddq %0, %1" : "+r"(at), "+m"(self.cursor));
 #else
-            at = __atomic_fetch_add(&self.cursor, at, __ATOMIC_RELAXED);
+        at = __atomic_fetch_add(&self.cursor, at, __ATOMIC_RELAXED);
 #endif
-            if (LIKELY(at % CHUNK + 8 * words <= CHUNK - SLACK))
-                return (uint64_t *)at;
-        }
+        if (LIKELY(at % CHUNK + 8 * words <= CHUNK - SLACK && at >= CHUNK))
+            return (uint64_t *)at;
         if (!more_room(*is_nested))
             return NULL;
         *is_nested = false; /* this thread has a chunk that no interrupted put() writes to */
@@ -148,7 +148,7 @@ static INLINE void put(enum op op, uint64_t when, unsigned words, const uint64_t
         count(&process.header->lost[self.reason], 1);
     }
     self.is_writing = is_nested;
-    if (UNLIKELY(self.has_ended) && self.lane)
+    if (UNLIKELY(self.has_ended) && self.lane && !is_nested)
         leave_lane();
 }
 

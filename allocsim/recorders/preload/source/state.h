@@ -1,7 +1,8 @@
 /* The recorder's state: of the process, of the program image, and of a thread.
  *
- * A forked child does not inherit the mappings of the files (MADV_DONTFORK). The kernel zeroes the
- * child's `process` (MADV_WIPEONFORK), so the child begins new files. */
+ * A forked child does not inherit the mappings of the files (MADV_DONTFORK) except the header. The
+ * kernel zeroes the child's `process` (MADV_WIPEONFORK), so the child begins new files. If it cannot,
+ * it counts itself in the inherited header. */
 #define PAGE 65536 /* a multiple of every page size of Linux */
 #define MAX_LANES 8192
 #define REGIONS (1 << 11) /* elements of the table of last stamps */
@@ -49,6 +50,7 @@ static struct process {
 
 static struct { /* a forked child inherits this */
     uint64_t identity, forked;
+    struct header *header; /* of this image; before start(), of the image that was forked */
     bool is_tsc, has_key, has_sites;
     bool is_sealed;      /* seccomp is on: the recorder makes no more system calls */
     pthread_key_t key;
@@ -57,7 +59,7 @@ static struct { /* a forked child inherits this */
 } kept;
 
 static __thread struct {
-    uint64_t cursor; /* address of the next record; 0: no chunk */
+    uint64_t cursor; /* address of the next record; below CHUNK: no chunk */
     struct lane *lane;
     uint32_t number;    /* of this thread in the process, from 1; 0: no number yet */
     unsigned round;     /* how often end_thread() has been called in this thread */

@@ -1,0 +1,98 @@
+/* The recorder in a program that gets a signal at each instruction of a call, one in each run of the
+ * call. The argument chooses what the signal handler does: `fills` makes calls until there is no room
+ * for more; `hands_over` makes a call in a thread that has ended, and another thread may then write
+ * to the same lane. Prints the number of calls that were made. */
+#define HOOK(name) recorded_##name
+#define pthread_sigmask set_mask /* SIGTRAP, which counts the instructions, cannot be blocked */
+#include "recorder.c"
+#include <stdio.h>
+#include <ucontext.h>
+
+#define TRAP_FLAG 0x100 /* after each instruction, the CPU raises SIGTRAP */
+
+static void (*interrupt)(void);
+static volatile long instructions; /* until the signal */
+static __thread volatile bool is_blocked;
+static size_t calls;
+
+int set_mask(int how, const sigset_t *set, sigset_t *before)
+{
+    (void)how;
+    if (before) {
+        sigemptyset(before);
+        if (is_blocked)
+            sigaddset(before, SIGTRAP);
+    }
+    is_blocked = sigismember(set, SIGTRAP);
+    return 0;
+}
+
+static void count_down(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)info;
+    if (is_blocked || instructions-- > 0)
+        return;
+    ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+    interrupt();
+}
+
+static void call(int count)
+{
+    calls += count;
+    while (count--)
+        recorded_free(NULL);
+}
+
+static void limit_descriptors(rlim_t value)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = value;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void *fill_window(void *nothing)
+{
+    call(CHUNK / 16);
+    return nothing;
+}
+
+static void fills(void)
+{
+    limit_descriptors(0);
+    fill_window(NULL);
+}
+
+static void hands_over(void)
+{
+    pthread_t thread;
+    call(1);
+    pthread_create(&thread, NULL, fill_window, NULL);
+    pthread_join(thread, NULL);
+}
+
+/* Make one call, with a signal after so many instructions; return whether the signal came. */
+static bool call_interrupted(long after)
+{
+    instructions = after;
+    calls++;
+    __writeeflags(__readeflags() | TRAP_FLAG);
+    recorded_free(NULL);
+    __writeeflags(__readeflags() & ~TRAP_FLAG);
+    return instructions < 0;
+}
+
+int main(int count, char **arguments)
+{
+    struct sigaction action = {.sa_sigaction = count_down, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    interrupt = count > 1 && !strcmp(arguments[1], "fills") ? fills : hands_over;
+    call(1);
+    self.has_ended = interrupt == hands_over;
+    sigaction(SIGTRAP, &action, NULL);
+    for (long after = 0; call_interrupted(after); after++) {
+        limit_descriptors(100);
+        call(RETRY + 1); /* until there is room again */
+    }
+    printf("%zu\n", calls);
+    return 0;
+}
