@@ -7,14 +7,15 @@ import random
 import shutil
 import struct
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from allocsim.traces.native.file import write_trace
 from allocsim.traces.preload.lane_files import window_of
-from allocsim.traces.preload.layout import CHUNK, SMALL, WITH_SITE, Code, find_images
+from allocsim.traces.preload.layout import CHUNK, SLACK, SMALL, WITH_SITE, Code, find_images
 from allocsim.traces.preload.stacks import Kind
 from allocsim.traces.preload.trace import open_image
-from tests.traces.preload.writing import IDENTITY, Record, write_image
+from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image, write_window
 
 STACKS = 6
 RECORDS = 60
@@ -26,11 +27,13 @@ def write_damaged(directory: Path, rng: random.Random) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
     parent = write_image(directory, _lane(rng), _lane(rng))
-    write_image(directory, _lane(rng), process=8, parent=IDENTITY, identity=IDENTITY + 30)
+    child = write_image(directory, _lane(rng), process=8, parent=IDENTITY, identity=IDENTITY + 30)
     parent.stacks.write_bytes(_stacks())
-    for lane in (*parent.lanes, parent.stacks):
+    if rng.random() < 0.7:
+        parent.stacks.rename(window_of(parent.stacks))
+    for lane in (*parent.lanes, *child.lanes):
         if rng.random() < 0.7:
-            lane.rename(window_of(lane))
+            _move_to_window(lane, rng.choice((0, 0, 1, 2)), rng)
     files = sorted(directory.iterdir())
     for _ in range(rng.choice((0, 1, 1, 2, 5))):
         _damage(rng.choice(files), rng)
@@ -66,6 +69,27 @@ def _lane(rng: random.Random) -> list[Record]:
     return records
 
 
+def _move_to_window(lane: Path, full: int, rng: random.Random) -> None:
+    """Move the chunk of a lane to the window, as if the window had been full `full` times before.
+
+    Sometimes the program ends while the window is cleared after it was appended to the chunks.
+    """
+    chunk, before, cleared = lane.read_bytes(), _full_chunk() * full, 0
+    lane.unlink()
+    if rng.random() < 0.2:
+        before, cleared = before + chunk, 256
+    if before:
+        lane.write_bytes(before)
+    write_window(lane, bytes(cleared) + chunk[cleared:], full)
+
+
+@cache
+def _full_chunk() -> bytes:
+    """Return a chunk with as many records as there is room for: calls of free(NULL)."""
+    begin: Record = (Code.BEGIN, 0, 9 << 32)
+    return encoded([begin, *[(Code.FREE, 0, 0)] * ((CHUNK - SLACK) // 16 - 1)])
+
+
 def _stacks() -> bytes:
     """Return the content of lane 0: the entry of one mapped file, and the entries of stacks."""
     words = [_head(Kind.OBJECT, 4), 0x1000, 0x9000, 0x1000, int.from_bytes(b"/no/file", "little")]
@@ -85,7 +109,7 @@ def _damage(path: Path, rng: random.Random) -> None:
     content = bytearray(path.read_bytes())
     used = max(len(content.rstrip(b"\0")), 8)
     place = rng.randrange(used)  # after the end if an earlier damage left less than 8 bytes
-    kind = rng.randrange(5)
+    kind = rng.randrange(6 if path.name.endswith("w") else 5)
     if kind == 0:
         content[place : place + 8] = (rng.choice(NUMBERS) & (1 << 64) - 1).to_bytes(8, "little")
     elif kind == 1:
@@ -95,6 +119,8 @@ def _damage(path: Path, rng: random.Random) -> None:
         content[place] = rng.randrange(256)
     elif kind == 3:
         content[place : place + 100] = rng.randbytes(min(100, max(len(content) - place, 0)))
+    elif kind == 5:  # the number of chunks before the window
+        content[-8:] = rng.choice((0, 1, 2, 3, 1 << 46, (1 << 64) - 1)).to_bytes(8, "little")
     else:
         del content[rng.choice((place, len(content) - rng.randrange(100))) :]
     path.write_bytes(content)

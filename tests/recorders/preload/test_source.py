@@ -32,38 +32,6 @@ def test_source_compiles_without_a_warning(tmp_path: Path, compiler: str) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_calls_are_recorded_on_aarch64(tmp_path: Path) -> None:
-    """The program runs in an emulator. The threads take their stamps from the system clock."""
-    compiler, emulator = "aarch64-linux-gnu-gcc", "qemu-aarch64"
-    for name in (compiler, emulator):
-        if shutil.which(name) is None:
-            pytest.skip(f"{name} is not installed")
-    library, program, recordings = (tmp_path / name for name in ("x.so", "programs", "recordings"))
-    recordings.mkdir()
-    subprocess.run([compiler, *SHARED, *OPTIONS, "-o", library, SOURCE, *LIBRARIES], check=True)
-    subprocess.run([compiler, "-w", "-fno-builtin", "-o", program, HERE / "programs.c"], check=True)
-    settings = [f"LD_PRELOAD={library}", f"ALLOCSIM_RECORD={recordings}", "ALLOCSIM_RECORD_SITES=1"]
-    options = [word for setting in settings for word in ("-E", setting)]
-    command: list[str | Path] = [
-        emulator,
-        "-L",
-        "/usr/aarch64-linux-gnu",
-        *options,
-        program,
-        "cross",
-    ]
-    subprocess.run(command, check=True)
-    (image,) = find_images(recordings)
-    trace = open_image(image, [image], 1.0)
-    stats = collect_stats(trace)
-    assert not image.header["is_tsc"]
-    kinds = trace.reader.calls_by_kind
-    assert kinds["malloc"] + kinds["realloc"] == 8 * 300
-    assert stats.threads == 9
-    assert not trace.losses
-    assert {*trace.dropped} <= {"free of NULL"}
-
-
 def _run(
     program: Path, recordings: Path, names: list[str], *arguments: str
 ) -> subprocess.CompletedProcess[str]:
