@@ -5,6 +5,7 @@ A program image is a process until it calls exec (see `layout`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,7 +38,7 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
     image = reader.image
     for reason, count in image.lost.items():
         yield f"{counted(count, 'call')} not recorded: {reason}"
-    for reason, count in image.lost_children.items():
+    for reason, count in _lost_children(image, images).items():
         yield f"forked processes not recorded: {count:,} ({reason})"
     if image.has(Flag.OWN_MALLOC):
         yield "the program has its own malloc, whose calls are not recorded"
@@ -51,6 +52,15 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
         programs = [program for program in unseen if (program.process == image.process) == is_own]
         if programs:
             yield _unrecorded(programs)
+
+
+def _lost_children(image: Image, images: list[Image]) -> Counter[str]:
+    """Return the number of forked processes of which no call was recorded, by reason."""
+    lost = Counter(image.lost_children)
+    for child in images:
+        if child.header["parent"] == image.identity and child.is_lost:
+            lost[next(iter(child.lost))] += 1
+    return lost
 
 
 def _census(reader: ImageReader) -> str:
@@ -72,7 +82,9 @@ def _mapped(header: Any) -> str:
 def _is_recorded(started: Started, image: Image, images: list[Image]) -> bool:
     """Return whether a started program was recorded, that is, has an image that began later."""
     return any(
-        candidate.process == started.process and candidate.identity > image.identity + started.stamp
+        candidate.process == started.process
+        and candidate.identity > image.identity + started.stamp
+        and not candidate.is_lost
         for candidate in images
     )
 

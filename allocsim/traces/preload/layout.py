@@ -216,6 +216,11 @@ class Image(NamedTuple):
         """
         return self._by_reason("children")
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether calls were made but none was recorded: there was room for the header only."""
+        return not self.header["chunks"] and bool(self.lost)
+
     def _by_reason(self, field: str) -> dict[str, int]:
         """Return the counts of a field of the header that are not 0, by reason."""
         counts = zip(LOST, self.header[field].tolist(), strict=False)

@@ -190,6 +190,25 @@ def test_forked_child_that_cannot_be_recorded_is_a_loss(
     assert text in trace.losses
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("many_forks", "forked processes not recorded: 50 (the file-size limit of the program"),
+        ("exits", "programs not recorded: programs ("),
+    ],
+)
+def test_process_with_room_for_its_header_only_is_a_loss(
+    chain: Chain, program: str, name: str, text: str
+) -> None:
+    """The header has 4 KiB, and a window 128 KiB. The shell has both before the limit is set."""
+    alone = Chain(chain.recorder, None, chain.place)
+    recorded = alone("sh", "-c", f"ulimit -f 100; exec {program} {name}")
+    shell, first, *children = map(recorded.trace, recorded.images)
+    assert not any(map(_count_calls, (first, *children)))
+    list(shell.chunks)
+    assert [loss for loss in (*shell.losses, *first.losses) if loss.startswith(text)]
+
+
 def _count_calls(trace: ImageTrace) -> int:
     """Read a trace; return the number of its calls."""
     list(trace.chunks)

@@ -23,7 +23,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         file.truncate(SIZE)
     place.mkdir()
     subprocess.run(["mkfs.btrfs", "-q", "-m", "single", image], check=True, capture_output=True)
-    mount = ["mount", "-t", "btrfs", "-o", "loop", image, place]
+    mount = ["mount", "-t", "btrfs", "-o", "loop", str(image), str(place)]
     if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
         pytest.skip("a btrfs disk cannot be mounted here")
     yield place

@@ -39,7 +39,7 @@ def _run(
     recordings.mkdir()
     options = {f"ALLOCSIM_RECORD_{name}": "1" for name in names}
     environment = {**os.environ, "ALLOCSIM_RECORD": str(recordings), **options}
-    command = [program, *arguments]
+    command = [str(program), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 

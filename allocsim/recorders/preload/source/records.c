@@ -130,7 +130,8 @@ static inline uint64_t *reserve(unsigned words, bool *is_nested)
 
 static inline bool is_recording(void)
 {
-    return LIKELY(process.header) || (!process.is_off && more_room(false));
+    /* If more_room() makes only a header, it returns false, and put() will count a lost call. */
+    return LIKELY(process.header) || (!process.is_off && (more_room(false) || process.header));
 }
 
 /* Write a record of `words` words; `rest` are all words but the first. */
