@@ -104,7 +104,7 @@ def _add_records(heap: Go, events: int) -> None:
     Each event needs at most one new record.
     """
     mheap, last = heap.mheap[0], min(events + 1, len(heap.mspan) - 1)
-    heap.span_use[1:last].next = np.arange(2, last + 1)
+    heap.span_use[1:last].prev = np.arange(2, last + 1)
     mheap.unused_span, mheap.last_span, mheap.arenas = 1, last, 1 << 30
 
 

@@ -212,7 +212,7 @@ def records_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
     unused, number = set[int](), int(mheap.unused_span)
     while 0 < number <= mheap.last_span and number not in unused:
         unused.add(number)
-        number = int(heap.span_use[number].next)
+        number = int(heap.span_use[number].prev)
     if number or len(unused) + len(spans) != mheap.last_span:
         yield (
             f"there are {mheap.last_span} span records, but {len(spans)} are in use and "

@@ -61,7 +61,7 @@ def allocate_span_record(heap: Go) -> int:
     mheap = heap.mheap[0]
     span = int(mheap.unused_span)
     if span:
-        mheap.unused_span = heap.span_use[span].next
+        mheap.unused_span = heap.span_use[span].prev
         prefetch_span(heap, mheap.unused_span)
         return span
     if mheap.last_span % SPANS_PER_CHUNK == 0:
@@ -74,7 +74,7 @@ def allocate_span_record(heap: Go) -> int:
 def free_span_record(heap: Go, span: int) -> None:
     """Make a span record available again (mheap.freeMSpanLocked)."""
     mheap = heap.mheap[0]
-    heap.span_use[span].next = mheap.unused_span
+    heap.span_use[span].prev = mheap.unused_span
     mheap.unused_span = span
 
 

@@ -7,6 +7,10 @@ are freed.
 Go sweeps set by set. Here, a collection first sweeps all spans in the order of their numbers, then
 puts them into their sets in Go's order. The result is the same, and the records of a large heap are
 read in the order of memory.
+
+A sweep also sorts the list of unused records by number. Spans that are allocated one after another
+then have neighbouring records and bits. In a large heap this saves time, because the CPU translates
+the addresses of fewer pages.
 """
 
 from __future__ import annotations
@@ -31,13 +35,15 @@ AHEAD = 8
 @kernel
 def sweep(heap: Go) -> int:
     """Sweep all spans; return the bytes of the live objects (gcSweep)."""
-    mheap = heap.mheap[0]
+    mheap, marked = heap.mheap[0], 0
     mheap.sweeping = 1
-    marked, last = 0, int(mheap.last_span)
-    for span in range(1, last + 1):
-        prefetch(heap.spans, page_of(heap, heap.mspan[min(span + AHEAD, last)].start_addr))
+    mheap.unused_span = 0
+    for span in range(mheap.last_span, 0, -1):
+        prefetch(heap.spans, page_of(heap, heap.mspan[max(span - AHEAD, 1)].start_addr))
         if heap.mspan[span].start_addr and heap.span_use[span].size_class != STACK:
             marked += sweep_span(heap, span)
+        if heap.mspan[span].start_addr == 0:
+            free_span_record(heap, span)
     sort_spans(heap)
     mheap.sweeping = 0
     page_update(heap, 0, mheap.chunks << CHUNK_SHIFT)
@@ -68,9 +74,11 @@ def sweep_span(heap: Go, span: int) -> int:
 @kernel
 def sweep_large(heap: Go, span: int, live: int) -> int:
     """Free the span of a large object unless it is live; return the bytes of the live object."""
+    npages = heap.mspan[span].npages
     if live:
-        return heap.mspan[span].npages << PAGE_SHIFT
-    free_large(heap, span)
+        return npages << PAGE_SHIFT
+    heap.counters[0].large_pages -= npages
+    free_span_pages(heap, span)
     return 0
 
 
@@ -125,11 +133,9 @@ def take_all(heap: Go, size_class: int) -> int:
 
 @kernel
 def sort_span(heap: Go, size_class: int, span: int) -> None:
-    """Put a swept span into its set, or free the span's record if no object is live."""
+    """Put a swept span into its set if an object is live."""
     live = heap.span_use[span].alloc_count
-    if live == 0:
-        free_span_record(heap, span)
-    else:
+    if live:
         is_full = live == heap.mcentral[size_class].nelems
         push(heap, size_class, FULL if is_full else PARTIAL, span)
 

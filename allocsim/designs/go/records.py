@@ -36,8 +36,8 @@ class SpanUse(Struct):
     CPU's caches, and whole records do not.
     """
 
-    next: Int32  # next span of the same set; of an unused record: the next unused record
-    prev: Int32  # previous span of the same set
+    next: Int32  # next span of the same set
+    prev: Int32  # previous span of the same set; of an unused record: the next unused record
     alloc_count: Int32  # slots allocated and not swept; not updated while the span is cached
     size_class: Int32  # class of its objects; 0: one large object; STACK: a stack segment
 

@@ -91,11 +91,14 @@ def prefetch_span(heap: Go, span: int) -> None:
 
 @kernel
 def prefetch_object(heap: Go, address: int, near: bool) -> int:
-    """Prefetch the page map entry of an object or, if `near`, the record and bits of its span."""
+    """Prefetch the page map entry of an object or, if `near`, what a free reads of its span."""
     page = page_of(heap, address)
     if near:
         entry = int(heap.spans[min(max(page, 0), len(heap.spans) - 1)])
-        prefetch_span(heap, entry >> SPAN_SHIFT)
+        if heap.mheap[0].direct or entry & CLASS_MASK == 0:
+            prefetch_span(heap, entry >> SPAN_SHIFT)
+        else:  # the free reads only the bits
+            prefetch(heap.gc_bits, entry >> SPAN_SHIFT << BITS_SHIFT)
     else:
         prefetch(heap.spans, page)
     return Status.OK
