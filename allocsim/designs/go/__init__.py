@@ -102,7 +102,6 @@ CODE = code_record(
     mfree.move_span,
     objects.object_status,
     objects.set_live,
-    mstats.count_classes,
 )
 """The out-of-line kernels, which are called by their address (see `core.out_of_line`). Each is
 compiled once, not into every caller."""

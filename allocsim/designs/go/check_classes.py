@@ -111,19 +111,27 @@ def _is_full_directly(heap: Go, span: SpanCopy) -> bool:
     return bool(span.alloc_count == central.nelems and central.alloc != span.number)
 
 
-def classes_count_their_slots(heap: Go, memory: Reservation) -> Iterator[str]:
-    """A class's counts, of its spans and of the free slots in its partial set, are right."""
-    spans = list(small_spans(heap))
-    for number, central in enumerate(heap.mcentral[1:], start=1):
-        members = [span for span in spans if span.size_class == number]
-        partial, _ = chain(heap, number, PARTIAL)
-        free = sum(int(central.nelems) - int(heap.span_use[n].alloc_count) for n in partial)
-        if (central.num_spans, central.partial_free) != (len(members), free):
-            counted = f"{central.num_spans} spans with {central.partial_free} free slots"
-            actual = f"{len(members)} spans with {free} free slots"
-            yield f"class {number} counts {counted}, found {actual}"
-        if any(span.npages != central.npages for span in members):
-            yield f"class {number} has a span whose length is not {central.npages} pages"
+def free_bytes_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
+    """The heap counts the bytes of span ends, of partial spans and of cached spans correctly.
+
+    A span has the length of its class.
+    """
+    tails = partial = cached = 0
+    for span in small_spans(heap):
+        central = heap.mcentral[span.size_class]
+        if span.npages != central.npages:
+            yield f"class {span.size_class} has a span whose length is not {central.npages} pages"
+        free = (int(central.nelems) - _allocated(heap, span)) * int(central.elemsize)
+        tails += span.npages * PAGE - int(central.nelems * central.elemsize)
+        if central.alloc == span.number:
+            cached += free
+        else:
+            partial += free
+    cached += sum(int(each.num_reusable) * int(each.elemsize) for each in heap.mcentral[1:])
+    mheap = heap.mheap[0]
+    for name, found in ("tails", tails), ("partial", partial), ("cached", cached):
+        if mheap[name] != found:
+            yield f"{mheap[name]} bytes are counted as `{name}`, {found} found"
 
 
 def live_slots_are_taken(heap: Go, memory: Reservation) -> Iterator[str]:
@@ -274,7 +282,7 @@ INVARIANTS = (
     spans_are_mapped,
     records_are_counted,
     each_span_is_in_one_set,
-    classes_count_their_slots,
+    free_bytes_are_counted,
     live_slots_are_taken,
     cached_slots_are_free,
     dead_objects_are_counted,

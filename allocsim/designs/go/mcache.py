@@ -12,7 +12,7 @@ import numpy as np
 from allocsim.core.jit import kernel
 from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import load_word, store_word
-from allocsim.designs.go.mcentral import cache_span, uncache_span
+from allocsim.designs.go.mcentral import cache_span, free_bytes, uncache_span
 from allocsim.designs.go.mheap import alloc_span
 from allocsim.designs.go.records import Go, MCentral
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT, TINY_CLASS
@@ -34,6 +34,7 @@ def next_free_fast(heap: Go, central: MCentral) -> int:
     central.alloc_cache = free & ~slot
     central.alloc_bit = bit
     heap.gc_bits[np.uint64(central.alloc_row)] |= slot
+    heap.mheap[0].cached -= central.elemsize
     return central.alloc_base + bit * central.elemsize
 
 
@@ -97,6 +98,7 @@ def refill(heap: Go, size_class: int) -> int:
     span = cache_span(heap, size_class)
     central.alloc = span
     if span:
+        heap.mheap[0].cached += free_bytes(heap, size_class, span)
         used = heap.span_use[span].alloc_count * central.elemsize
         controller.heap_live += (central.npages << PAGE_SHIFT) - used
         controller.should_help = 1
@@ -138,6 +140,7 @@ def add_reusable(heap: Go, size_class: int, address: int) -> None:
     store_word(address, central.reusable)
     central.reusable = address
     central.num_reusable += 1
+    heap.mheap[0].cached += central.elemsize
 
 
 @kernel
@@ -151,6 +154,7 @@ def next_reusable(heap: Go, size_class: int) -> int:
     if address:
         central.reusable = load_word(address)
         central.num_reusable -= 1
+        heap.mheap[0].cached -= central.elemsize
     return address
 
 
@@ -158,6 +162,8 @@ def next_reusable(heap: Go, size_class: int) -> int:
 def drop_reusable(heap: Go, size_class: int) -> None:
     """Empty the list of a class's reusable objects, and count them as dead."""
     central, controller = heap.mcentral[size_class], heap.gc_controller[0]
+    length = central.num_reusable * central.elemsize
+    heap.mheap[0].cached -= length
     controller.dead_objects += central.num_reusable
-    controller.dead_bytes += central.num_reusable * central.elemsize
+    controller.dead_bytes += length
     central.reusable = central.num_reusable = 0

@@ -11,7 +11,8 @@ from __future__ import annotations
 from allocsim.core.jit import kernel
 from allocsim.core.prefetch import prefetch
 from allocsim.designs.go.mheap import alloc_span, free_span
-from allocsim.designs.go.records import FULL, PARTIAL, Go
+from allocsim.designs.go.records import FULL, PARTIAL, Go, MCentral
+from allocsim.designs.go.size_classes import PAGE_SHIFT
 from allocsim.designs.go.spans import (
     BITS_SHIFT,
     live_slots,
@@ -33,8 +34,7 @@ def push(heap: Go, size_class: int, column: int, span: int) -> None:
         queue.head = span
     queue.tail = span
     if column == PARTIAL:
-        free = heap.mcentral[size_class].nelems - use.alloc_count
-        heap.mcentral[size_class].partial_free += free
+        heap.mheap[0].partial += free_bytes(heap, size_class, span)
 
 
 @kernel
@@ -50,8 +50,20 @@ def remove(heap: Go, size_class: int, column: int, span: int) -> None:
     else:
         queue.tail = use.prev
     if column == PARTIAL:
-        free = heap.mcentral[size_class].nelems - use.alloc_count
-        heap.mcentral[size_class].partial_free -= free
+        heap.mheap[0].partial -= free_bytes(heap, size_class, span)
+
+
+@kernel
+def free_bytes(heap: Go, size_class: int, span: int) -> int:
+    """Return the bytes of the free slots of a span; they are counted in `partial` or `cached`."""
+    central = heap.mcentral[size_class]
+    return (central.nelems - heap.span_use[span].alloc_count) * central.elemsize
+
+
+@kernel
+def tail_bytes(central: MCentral) -> int:
+    """Return the bytes of a span of this class that are not in slots."""
+    return (central.npages << PAGE_SHIFT) - central.nelems * central.elemsize
 
 
 @kernel
@@ -76,6 +88,7 @@ def uncache_span(heap: Go, size_class: int, span: int) -> None:
     """
     use, nelems = heap.span_use[span], heap.mcentral[size_class].nelems
     use.alloc_count = live_slots(heap, span, nelems) if heap.mheap[0].direct else nelems
+    heap.mheap[0].cached -= free_bytes(heap, size_class, span)
     if use.alloc_count == nelems:
         if not heap.mheap[0].direct:
             push(heap, size_class, FULL, span)
@@ -88,7 +101,7 @@ def uncache_span(heap: Go, size_class: int, span: int) -> None:
 @kernel
 def release_span(heap: Go, size_class: int, span: int) -> None:
     """Free a span that has no object and is in no set."""
-    heap.mcentral[size_class].num_spans -= 1
+    heap.mheap[0].tails -= tail_bytes(heap.mcentral[size_class])
     free_span(heap, span)
 
 
@@ -103,6 +116,6 @@ def _grow(heap: Go, size_class: int) -> int:
     for word in range(row, row + 2 * words_of(central.nelems)):
         heap.gc_bits[word] = 0
     set_spans(heap, span)
-    central.num_spans += 1
+    heap.mheap[0].tails += tail_bytes(central)
     heap.counters[0].refills += 1
     return span

@@ -55,6 +55,7 @@ def _free_directly(heap: Go, span: int, size_class: int, slot: int) -> None:
         _forget_tiny_block(heap)
     if central.alloc == span:
         _offer_again(central, slot)
+        heap.mheap[0].cached += central.elemsize
         return
     use = heap.span_use[np.uint64(span)]
     left = use.alloc_count - 1
@@ -62,7 +63,7 @@ def _free_directly(heap: Go, span: int, size_class: int, slot: int) -> None:
         move_span(heap, size_class, span)
     else:
         use.alloc_count = left
-        central.partial_free += 1
+        heap.mheap[0].partial += central.elemsize
 
 
 @kernel

@@ -18,7 +18,7 @@ from __future__ import annotations
 from allocsim.core.jit import kernel
 from allocsim.core.prefetch import prefetch
 from allocsim.designs.go.mcache import uncache
-from allocsim.designs.go.mcentral import push
+from allocsim.designs.go.mcentral import push, tail_bytes
 from allocsim.designs.go.metadata import free_span_record
 from allocsim.designs.go.mheap import free_span, free_span_pages
 from allocsim.designs.go.mpallocbits import CHUNK_SHIFT
@@ -66,7 +66,7 @@ def sweep_span(heap: Go, span: int) -> int:
     if size_class == 0:
         return sweep_large(heap, span, live)
     if live == 0:
-        central.num_spans -= 1
+        heap.mheap[0].tails -= tail_bytes(central)
         free_span_pages(heap, span)
     return live * central.elemsize
 
@@ -91,6 +91,7 @@ def sort_spans(heap: Go) -> None:
     next span of a class is known only when its link has been loaded.
     """
     first = 0
+    heap.mheap[0].partial = heap.mheap[0].cached = 0
     for size_class in range(1, len(heap.mcentral)):
         central = heap.mcentral[size_class]
         central.unswept = take_all(heap, size_class)
@@ -126,7 +127,6 @@ def take_all(heap: Go, size_class: int) -> int:
         heap.span_use[central.alloc].next = head
         head = int(central.alloc)
     uncache(central)
-    central.partial_free = 0
     full.head = full.tail = partial.head = partial.tail = 0
     return head
 

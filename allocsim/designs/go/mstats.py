@@ -6,20 +6,20 @@ A dead object is one that the program has freed and that no collection has swept
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
-from allocsim.core.out_of_line import out_of_line
 from allocsim.core.records import Sample
 from allocsim.core.system import fill_counts, fill_system
 from allocsim.designs import ClassUse
-from allocsim.designs.go.mcache import free_slots
 from allocsim.designs.go.mgcpacer import NO_HEAP_GOAL
-from allocsim.designs.go.records import Go
+from allocsim.designs.go.mpallocbits import CHUNK_SHIFT
+from allocsim.designs.go.records import Go, MCentral
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT
-from allocsim.designs.go.spans import BITS_SHIFT, live_slots, words_of
-from allocsim.designs.go.sys import ones_count64
+from allocsim.designs.go.spans import BITS_SHIFT, TAKEN
 
 PARTS = {
     "rounding": "allocated minus requested size; ends of tiny blocks",
@@ -41,88 +41,87 @@ def fill_sample(heap: Go, live: int, sample: Sample) -> int:
     `live` is the bytes requested and not yet freed. Dead objects are counted in `transfer`, because
     Go still regards them as allocated.
     """
-    counters, mheap, controller = heap.counters[0], heap.mheap[0], heap.gc_controller[0]
-    small = count_classes(heap)
-    sample.tail, sample.central = mheap.tails, mheap.partial
-    sample.thread_cache = mheap.cached
-    occupied = small + (counters.large_pages << PAGE_SHIFT)
+    mheap, dead = heap.mheap[0], heap.gc_controller[0].dead_bytes
+    pages = mheap.pages_in_use + mheap.manual_pages
     sample.live = live
-    sample.transfer = controller.dead_bytes
-    sample.rounding = occupied - controller.dead_bytes - live
+    sample.tail, sample.central, sample.thread_cache = mheap.tails, mheap.partial, mheap.cached
+    sample.transfer = dead
+    free = mheap.tails + mheap.partial + mheap.cached
+    sample.rounding = (pages << PAGE_SHIFT) - free - dead - live
     sample.released = heap.system[0].released
-    pages = (mheap.chunks << 9) - mheap.pages_in_use - mheap.manual_pages
-    sample.free_spans = (pages << PAGE_SHIFT) - sample.released
+    sample.free_spans = (((mheap.chunks << CHUNK_SHIFT) - pages) << PAGE_SHIFT) - sample.released
     fill_system(heap, sample)
-    fill_counts(counters, sample)
+    fill_counts(heap.counters[0], sample)
     return Status.OK
-
-
-@out_of_line
-def count_classes(heap: Go) -> int:
-    """Return the bytes of the slots that hold an object, live or dead.
-
-    Also sets the byte counts `tails`, `partial` and `cached` of the heap, and `cached_free` of each
-    class.
-    """
-    mheap, occupied = heap.mheap[0], 0
-    mheap.tails = mheap.partial = mheap.cached = 0
-    for size_class in range(1, len(heap.mcentral)):
-        central = heap.mcentral[size_class]
-        central.cached_free = cached_slots(heap, size_class)
-        if central.num_spans == 0:
-            continue
-        cached, reusable = central.cached_free, central.num_reusable
-        free = central.partial_free + cached
-        used = central.num_spans * central.nelems - free - reusable
-        occupied += used * central.elemsize
-        mheap.partial += central.partial_free * central.elemsize
-        mheap.cached += (cached + reusable) * central.elemsize
-        tail = (central.npages << PAGE_SHIFT) - central.nelems * central.elemsize
-        mheap.tails += central.num_spans * tail
-    return occupied
-
-
-@kernel
-def cached_slots(heap: Go, size_class: int) -> int:
-    """Return the number of free slots of a class's cached span.
-
-    With `direct`, slots that the search for a free slot has passed may be free; these are counted.
-    """
-    central = heap.mcentral[size_class]
-    if central.alloc == 0:
-        return 0
-    if heap.mheap[0].direct:
-        return central.nelems - live_slots(heap, central.alloc, central.nelems)
-    left = ones_count64(central.alloc_cache)
-    for word in range(central.alloc_word + 1, words_of(central.nelems)):
-        left += ones_count64(free_slots(heap, central, word))
-    return left
 
 
 def classes(heap: Go) -> list[ClassUse]:
     """Return the use of each size class; dead objects count as `transfer`."""
-    count_classes(heap)
     live = _live_objects(heap)
     uses = []
-    for number, central in enumerate(heap.mcentral[1:], start=1):
-        cached, partial = int(central.cached_free), int(central.partial_free)
+    for number, (spans, partial, cached) in enumerate(_free_slots(heap), start=1):
+        central = heap.mcentral[number]
         cached += int(central.num_reusable)
-        dead = int(central.num_spans * central.nelems) - cached - partial - live[number]
-        sizes = (int(central.elemsize), int(central.num_spans), live[number])
-        uses.append(ClassUse(number, *sizes, cached, dead, partial))
+        dead = spans * int(central.nelems) - cached - partial - live[number]
+        uses.append(
+            ClassUse(number, int(central.elemsize), spans, live[number], cached, dead, partial)
+        )
     return uses
 
 
 def _live_objects(heap: Go) -> list[int]:
     """Return the number of live objects of each class, counted bit by bit."""
-    spans = heap.mspan[: int(heap.mheap[0].last_span) + 1]
-    words = heap.gc_bits[: len(spans) << BITS_SHIFT].reshape(len(spans), 1 << BITS_SHIFT)
-    live = np.bitwise_count(words[:, ::2].view(np.uint64)).sum(axis=1)
-    size_class = heap.span_use.size_class[: len(spans)]
-    used = (spans.start_addr != 0) & (size_class != 0)
-    counted = np.zeros(len(heap.mcentral), np.int64)
-    np.add.at(counted, size_class[used], live[used].astype(np.int64))
-    return [int(count) for count in counted]
+    numbers = _small_spans(heap)
+    words = heap.gc_bits.reshape(-1, 1 << BITS_SHIFT)[numbers, ::2]
+    live = np.bitwise_count(words.view(np.uint64)).sum(axis=1)
+    return _sums(heap, numbers, live)
+
+
+def _free_slots(heap: Go) -> list[tuple[int, int, int]]:
+    """Return the spans, free slots of partial spans, and free cached slots of classes from 1 on."""
+    numbers = _small_spans(heap)
+    spans = _sums(heap, numbers, np.ones(len(numbers)))
+    allocated = _sums(heap, numbers, heap.span_use.alloc_count[numbers])
+    slots = []
+    for number, central in enumerate(heap.mcentral[1:], start=1):
+        free = spans[number] * int(central.nelems) - allocated[number]
+        if central.alloc:
+            free -= int(central.nelems) - int(heap.span_use[central.alloc].alloc_count)
+        slots.append((spans[number], free, _cached_slots(heap, central)))
+    return slots
+
+
+def _cached_slots(heap: Go, central: MCentral) -> int:
+    """Return the number of free slots of a class's cached span.
+
+    With `direct`, slots that the search for a free slot has passed may be free; these are counted.
+    """
+    if central.alloc == 0:
+        return 0
+    nelems, first = int(central.nelems), int(central.alloc) << BITS_SHIFT
+    words = heap.gc_bits[first : first + 2 * -(-nelems // 64)]
+    if heap.mheap[0].direct:
+        return nelems - _ones(words[::2])
+    ahead = int(central.alloc_word) + 1  # index of the first word that the cache has not loaded
+    return _ones(central.alloc_cache) + max(nelems - 64 * ahead, 0) - _ones(words[TAKEN::2][ahead:])
+
+
+def _ones(words: Any) -> int:
+    """Return the number of bits that are 1 in these words, an int64 or an array of them."""
+    return int(np.bitwise_count(words.view(np.uint64)).sum())
+
+
+def _small_spans(heap: Go) -> np.ndarray:
+    """Return the numbers of the spans of small objects."""
+    used = heap.mspan.start_addr[: int(heap.mheap[0].last_span) + 1] != 0
+    return np.flatnonzero(used & (heap.span_use.size_class[: len(used)] > 0))
+
+
+def _sums(heap: Go, numbers: np.ndarray, amounts: np.ndarray) -> list[int]:
+    """Return the sum of the amounts of the spans with these numbers, for each class."""
+    size_class = heap.span_use.size_class[numbers]
+    sums = np.bincount(size_class, amounts, len(heap.mcentral))
+    return sums.astype(np.int64).tolist()
 
 
 def native_counters(heap: Go) -> dict[str, int]:
@@ -157,14 +156,11 @@ def native_counters(heap: Go) -> dict[str, int]:
 
 def _allocated(heap: Go) -> tuple[int, int]:
     """Return the number and the bytes of the objects that Go counts as allocated."""
-    count_classes(heap)
-    objects = len(_large_spans(heap))
-    size = int(heap.counters[0].large_pages) * PAGE
-    for central in heap.mcentral[1:]:
-        free = int(central.partial_free) + int(central.cached_free)
-        used = int(central.num_spans * central.nelems) - free
-        objects += used
-        size += used * int(central.elemsize)
+    mheap, objects = heap.mheap[0], len(_large_spans(heap))
+    size = int(mheap.pages_in_use) * PAGE - int(mheap.tails + mheap.partial + mheap.cached)
+    for central, (spans, partial, cached) in zip(heap.mcentral[1:], _free_slots(heap), strict=True):
+        objects += spans * int(central.nelems) - partial - cached
+        size += int(central.num_reusable) * int(central.elemsize)
     return objects, size
 
 

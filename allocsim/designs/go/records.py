@@ -69,9 +69,6 @@ class MCentral(Struct):
     num_reusable: Int64  # objects on the list that begins at `reusable`
     unswept: Int64  # during a sweep: first span that is not yet in a set again; 0 if none
     next_class: Int64  # during a sweep: next class with such a span; 0 if none
-    num_spans: Int64  # spans of the class
-    partial_free: Int64  # free slots of the spans in the partial set
-    cached_free: Int64  # free slots of the cached span, when they were last counted (mstats)
 
 
 class MHeap(Struct):
@@ -91,8 +88,8 @@ class MHeap(Struct):
     page_cache_scav: Int64  # a bit for each page: 1 if it is free and released (pageCache.scav)
     tiny: Int64  # address of the current tiny block; 0 if none (mcache.tiny)
     tinyoffset: Int64  # bytes of that block in use (mcache.tinyoffset)
-    tails: Int64  # bytes of spans that are in no slot, when they were last counted (mstats)
-    partial: Int64  # bytes of free slots of partial spans, counted with `tails`
+    tails: Int64  # bytes of the spans of small objects that are in no slot
+    partial: Int64  # bytes of free slots of the spans in partial sets
     cached: Int64  # bytes of free slots of cached spans, and of objects to reuse (freegc)
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection

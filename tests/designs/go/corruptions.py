@@ -152,12 +152,22 @@ def stop_in_a_sweep(heap: Go, memory: Reservation) -> None:
     heap.mcentral[CLASS].unswept = a_span(heap)
 
 
-@breaks(check_classes.classes_count_their_slots, "class 9 counts")
+@breaks(check_classes.free_bytes_are_counted, "counted as `partial`")
 def count_a_free_slot_too_many(heap: Go, memory: Reservation) -> None:
-    heap.mcentral[CLASS].partial_free += 1
+    heap.mheap[0].partial += 112
 
 
-@breaks(check_classes.classes_count_their_slots, "a span whose length is not")
+@breaks(check_classes.free_bytes_are_counted, "counted as `cached`")
+def count_a_cached_slot_too_many(heap: Go, memory: Reservation) -> None:
+    heap.mheap[0].cached += 112
+
+
+@breaks(check_classes.free_bytes_are_counted, "counted as `tails`")
+def forget_a_tail(heap: Go, memory: Reservation) -> None:
+    heap.mheap[0].tails -= 32
+
+
+@breaks(check_classes.free_bytes_are_counted, "a span whose length is not")
 def give_a_class_longer_spans(heap: Go, memory: Reservation) -> None:
     heap.mcentral[CLASS].npages += 1
 
