@@ -124,6 +124,12 @@ def test_table_of_numbers_has_the_given_shape() -> None:
     assert (numbers.shape, numbers.sum()) == ((3, 5), 1)
 
 
+def test_successive_tables_start_at_different_cache_lines() -> None:
+    tables = [table(np.int64, 1) for _ in range(64)]
+    starts = {each.ctypes.data % OS_PAGE for each in tables}
+    assert starts == set(range(0, OS_PAGE, 64))
+
+
 def test_table_lives_as_long_as_it_is_used() -> None:
     numbers = table(np.int64, 4)
     gc.collect()
