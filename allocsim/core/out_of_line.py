@@ -188,13 +188,19 @@ def _call_from_python(address: int, heap: HeapState, arguments: tuple[int, ...])
 
 
 def _call(context: Any, builder: Any, called: Signature, address: Any, arguments: Any) -> Any:
-    """Generate a call in Numba's calling convention; the caller raises what the callee raises."""
+    """Generate a call in Numba's calling convention; the caller raises what the callee raises.
+
+    Numba's `call_function` also clears the slots of the result and of the exception, at the start
+    of the caller and before the call, although the callee writes a slot before the caller reads it.
+    """
     convention = context.call_conv
-    code = convention.get_function_type(called.return_type, called.args).as_pointer()
-    function = builder.inttoptr(address, code)
-    status, result = convention.call_function(
-        builder, function, called.return_type, called.args, arguments
-    )
-    with cgutils.if_unlikely(builder, status.is_error):
+    code_type = convention.get_function_type(called.return_type, called.args)
+    function = builder.inttoptr(address, code_type.as_pointer())
+    with builder.goto_entry_block():
+        slots = [builder.alloca(kind.pointee) for kind in code_type.args[:2]]
+    packed = convention._get_arg_packer(called.args).as_arguments(builder, arguments)
+    code = builder.call(function, [*slots, *packed])
+    with cgutils.if_unlikely(builder, builder.icmp_signed("!=", code, code.type(0))):
+        status = convention._get_return_status(builder, code, builder.load(slots[1]))
         convention.return_status_propagate(builder, status)
-    return result
+    return context.get_returned_value(builder, called.return_type, builder.load(slots[0]))
