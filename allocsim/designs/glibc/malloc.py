@@ -44,7 +44,6 @@ from allocsim.designs.glibc.tcache import (
     TCACHE_KEY,
     UNCACHED,
     csize2tidx,
-    has_room,
     is_cached,
     tcache_get,
     tcache_put,
@@ -71,7 +70,7 @@ def free(heap: Glibc, thread: int, address: int) -> int:
         tc_idx = offset >> 4
         if (
             offset & UNCACHED == 0
-            and has_room(heap, thread, tc_idx)
+            and heap.tcache[thread, np.uint64(tc_idx)].room > 0
             and load_word(address + 8) != TCACHE_KEY
         ):
             tcache_put(heap, thread, address, tc_idx)

@@ -75,6 +75,21 @@ def test_key_of_the_cache_in_an_object_does_not_prevent_its_free(glibc: HeapStat
     assert operations.free(glibc, 0, other) == Status.OK
 
 
+@pytest.mark.parametrize(
+    ("size", "fast", "binned"), [(100, 112, 0), (500, 0, 512), (5000, 0, 5008)]
+)
+def test_object_with_the_key_is_freed_once_if_the_cache_does_not_take_it(
+    glibc_heap: Heap, glibc: HeapState, size: int, fast: int, binned: int
+) -> None:
+    one, *objects, _ = malloc(glibc, size, *[min(size, 500)] * 7, 24)
+    free(glibc, *objects)  # fills the list of each size that is cached
+    store_word(one + 8, 0x5DEECE66DA7C11E5)
+    assert operations.free(glibc, 0, one) == Status.OK
+    assert (int(glibc.arena[0].fast), int(glibc.arena[0].binned)) == (fast, binned)
+    assert operations.free(glibc, 0, one) == Status.UNKNOWN_POINTER
+    assert (malloc(glibc, *[min(size, 500)] * 7), glibc_heap.check()) == (objects[::-1], [])
+
+
 @pytest.mark.parametrize("size", [8, 500, 5000])
 @pytest.mark.parametrize("thread", [0, 1])
 def test_inspect_knows_objects_and_free_chunks(glibc: HeapState, size: int, thread: int) -> None:
