@@ -96,6 +96,15 @@ def test_every_example_runs(command: str, tmp_path: Path) -> None:
     readme_examples.run(command, tmp_path, WIDTH)
 
 
+def test_parts_of_each_design_sum_to_its_footprint() -> None:
+    (rows,) = re.findall(r"\| part \|.*\n\|---.*\n((?:\|.*\n)+)", README.read_text("utf-8"))
+    table = [re.findall(r"\d+\.\d|none|in the heap", line) for line in rows.splitlines()]
+    columns = zip(*table, strict=True)
+    for *parts, footprint in ([float(f) if f[0].isdigit() else 0.0 for f in c] for c in columns):
+        # Each figure is rounded to 0.1.
+        assert sum(parts) == pytest.approx(footprint, abs=0.05 * (len(parts) + 1))
+
+
 def test_python_example_prints_what_its_comments_say(capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     promised = re.findall(r"print\(.*\)  # ([^:]+):", example)
