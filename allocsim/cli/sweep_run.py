@@ -20,7 +20,7 @@ from allocsim.cli.output import log
 from allocsim.cli.sweep_plan import print_plan
 from allocsim.cli.sweep_progress import cell_bar
 from allocsim.cli.sweep_show import report, require_exports
-from allocsim.errors import InputError
+from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.libraries.environment import removed_settings
 from allocsim.quantities import parse_count
 from allocsim.sweep.axis import list_axis, range_axis
@@ -28,7 +28,7 @@ from allocsim.sweep.checks import require_installed, require_no_file
 from allocsim.sweep.executors import Place, this_machine
 from allocsim.sweep.grid import Subjects, make_subjects
 from allocsim.sweep.plan import MEMORY, TIMES, Plan, Settings
-from allocsim.sweep.results import collect
+from allocsim.sweep.results import Results, collect
 from allocsim.sweep.rows_file import RowsFile, read_rows, require_rows
 from allocsim.sweep.sweep import missing, outdated, sweep
 from allocsim.sweep.workload import read_workloads
@@ -47,7 +47,20 @@ def run(options: dict[str, Any]) -> None:
         with closing(RowsFile(path)) as file:
             _sweep(plan, file, place, options["retry"])
     keys = {cell.key for measure in (MEMORY, TIMES) for cell in plan.cells(measure)}
-    report(collect(row for row in read_rows(path) if row.key in keys), options["out"], options)
+    results = collect(row for row in read_rows(path) if row.key in keys)
+    report(results, options["out"], options)
+    _require_figures(results)
+
+
+def _require_figures(results: Results) -> None:
+    """Raise EnvironmentLacks, with the first reason, if every cell failed, as `compare` does."""
+    if any(column.peaks or column.times for column in results.columns):
+        return
+    failures = [failure for column in results.columns for failure in column.failures.items()]
+    for subject, reason in failures[:1]:
+        rest = len(failures) - 1
+        more = f"; {counted(rest, 'more cell')} failed" if rest else ""
+        raise EnvironmentLacks(f"no cell could be measured: {subject}: {reason}{more}")
 
 
 def _plan(options: dict[str, Any]) -> Plan:

@@ -43,8 +43,8 @@ def print_sweep(results: Results, top: int) -> None:
 def _print_column(screen: Screen, results: Results, column: Column, top: int) -> None:
     """Print the subjects of a workload, and the chart of its Pareto front."""
     peaks, times = column.peaks, column.times
-    live = f"peak live {format_bytes(column.peak_live)}"
-    screen.print(styled(f"{column.label}: {counted(column.events, 'event')}, {live}", "bold"))
+    live = f", peak live {format_bytes(column.peak_live)}" if peaks else ""
+    screen.print(styled(f"{column.label}: {counted(column.events, 'event')}{live}", "bold"))
     best = front(peaks, times, column.time_ranges)
     names = ranking(peaks, results.setting_counts)
     groups = [(n, 0) for n in names] if times else alike(results, [(n, peaks[n]) for n in names])
@@ -55,7 +55,8 @@ def _print_column(screen: Screen, results: Results, column: Column, top: int) ->
             cells += [f"{times[name]:.1f}" if name in times else "-", "*" if name in best else ""]
         style = "bold green" if name == names[0] else ""
         table.add_row(_with_others(name, others), *cells, style=style)
-    screen.print_table(table, 3)
+    if groups:
+        screen.print_table(table, 3)
     _print_rest(screen, groups[top:])
     for name, failure in list(column.failures.items())[:top]:
         screen.print(styled(f"{name}: {failure}", "red"))

@@ -46,6 +46,11 @@ def read_workloads(names: Sequence[str], seeds: Sequence[int], recorded: bool) -
     for each in workloads:
         same = next(other for other in workloads if other.trace == each.trace)
         if same is not each:
+            if each.name == same.name and each.seed != same.seed:
+                raise InputError(
+                    f"{each.name} has the same events with the seeds {same.seed} and {each.seed}; "
+                    "use one seed"
+                )
             raise InputError(f"{each.name} and {same.name} have the same events")
     return workloads
 

@@ -161,6 +161,7 @@ def test_plan_shows_the_grid_and_writes_nothing(run: Run, trace: Path) -> None:
         ("a.txt b.txt --on go2008", 2, "b.txt"),
         ("a.txt --on go2008 --seed 1", 2, "no workload is generated from a seed"),
         ("a.txt ./a.txt --on go2008", 2, "have the same events"),
+        ("sizeclass --on go2008 --seed 1,2", 2, "same events with the seeds 1 and 2; use one"),
         ("a.txt --on go2008 --touch some", 2, "--touch some: expected one of none, first"),
         ("a.txt --on lib:tbb,go2008 --out /gone/x", 2, "no such directory"),
         ("show gone.jsonl", 2, "cannot read 'gone.jsonl'"),
@@ -177,6 +178,15 @@ def test_errors_come_before_the_first_cell(
     assert message in ended.err
     assert trace.read_text() == CALLS
     assert not Path("sweep.jsonl").exists()
+
+
+def test_sweep_without_any_figure_is_a_missing_resource(run: Run, trace: Path) -> None:
+    ended = run(f"sweep {trace.name} --on go2008,glibc --limit 1KiB --jobs 1")
+    assert ended.status == 3
+    assert "1 workload on 2 subjects: 2 cells, 2 failed" in ended.out
+    assert "no cell could be measured: go2008: the footprint, " in ended.err
+    assert ended.err.rstrip().endswith("; 1 more cell failed")
+    assert run(f"sweep {trace.name} --on go2008,glibc --jobs 1").status == 0
 
 
 def test_file_that_is_not_of_a_sweep_is_not_changed(run: Run, trace: Path) -> None:

@@ -105,6 +105,15 @@ def test_times_of_a_single_run_have_no_front_and_no_best(
     assert "single run" not in printed(capsys, rows(timed=True))
 
 
+def test_workload_without_a_figure_has_no_table_and_no_peak_live(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = printed(capsys, [row("go", None)])
+    assert "\nw: 5 events\n" in out
+    assert "x live" not in out
+    assert "go: crashed by SIGSEGV" in out
+
+
 def test_failures_and_further_subjects_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     given = [row("go2008", 5), row("tcmalloc", 6), row("glibc", 7), row("go", None)]
     out = printed(capsys, given, top=1)
