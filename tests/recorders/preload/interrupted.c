@@ -1,7 +1,7 @@
 /* The recorder in a program that gets a signal at each instruction of a call, one in each run of the
  * call. The argument chooses what the signal handler does: `fills` makes calls until there is no room
- * for more; `hands_over` makes a call in a thread that has ended, and another thread may then write
- * to the same lane. Prints the number of calls that were made. */
+ * for more; `leaves` makes one in a thread that has ended, and so leaves the lane; `hands_over` does
+ * the same, and another thread then writes to the lane. Prints the number of calls. */
 #define HOOK(name) recorded_##name
 #define pthread_sigmask set_mask /* SIGTRAP, which counts the instructions, cannot be blocked */
 #include "recorder.c"
@@ -63,21 +63,26 @@ static void fills(void)
     fill_window(NULL);
 }
 
+static void leaves(void)
+{
+    call(1);
+}
+
 static void hands_over(void)
 {
     pthread_t thread;
-    call(1);
+    leaves();
     pthread_create(&thread, NULL, fill_window, NULL);
     pthread_join(thread, NULL);
 }
 
-/* Make one call, with a signal after so many instructions; return whether the signal came. */
+/* Make two calls, with a signal after so many instructions; return whether the signal came. */
 static bool call_interrupted(long after)
 {
     instructions = after;
-    calls++;
+    calls += 2;
     __writeeflags(__readeflags() | TRAP_FLAG);
-    recorded_free(NULL);
+    recorded_free(recorded_malloc(10));
     __writeeflags(__readeflags() & ~TRAP_FLAG);
     return instructions < 0;
 }
@@ -85,9 +90,10 @@ static bool call_interrupted(long after)
 int main(int count, char **arguments)
 {
     struct sigaction action = {.sa_sigaction = count_down, .sa_flags = SA_SIGINFO | SA_NODEFER};
-    interrupt = count > 1 && !strcmp(arguments[1], "fills") ? fills : hands_over;
+    const char *name = count > 1 ? arguments[1] : "";
+    interrupt = !strcmp(name, "fills") ? fills : !strcmp(name, "leaves") ? leaves : hands_over;
     call(1);
-    self.has_ended = interrupt == hands_over;
+    self.has_ended = interrupt != fills;
     sigaction(SIGTRAP, &action, NULL);
     for (long after = 0; call_interrupted(after); after++) {
         limit_descriptors(100);

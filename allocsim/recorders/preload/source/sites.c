@@ -1,13 +1,15 @@
 /* Call sites: the record of a call that allocates has the number of its stack. */
 
-/* Return the memo of this thread's lane, or NULL if there is no room. */
+/* Return the memo of this thread's lane, or NULL if there is no room. In a thread that has ended, a
+ * signal handler may leave the lane, and thus the memo, to another thread at any moment. */
 static struct memo *memo_of_lane(void)
 {
-    if (!self.lane && !more_room(false))
+    if (self.has_ended || (!self.lane && !more_room(false)))
         return NULL;
-    if (!self.lane->memo && !kept.is_sealed)
-        self.lane->memo = map_memory(sizeof *self.lane->memo);
-    return self.lane->memo;
+    struct lane *lane = __atomic_load_n(&self.lane, __ATOMIC_RELAXED);
+    if (lane && !lane->memo && !kept.is_sealed)
+        lane->memo = map_memory(sizeof *lane->memo);
+    return lane ? lane->memo : NULL;
 }
 
 /* Return the number of the stack that begins with `frame`, or 0 if it cannot be recorded. */
