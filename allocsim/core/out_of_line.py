@@ -17,7 +17,7 @@ from numba import typeof
 from numba.core import cgutils, types
 from numba.core.types.misc import VarArg, unliteral
 from numba.core.typing.templates import AbstractTemplate, Signature, infer_global, signature
-from numba.extending import lower_builtin
+from numba.extending import intrinsic, lower_builtin
 
 from allocsim.core.heap_pointer import ARRAYS, MAX_WORDS, HeapPointer, save_arrays
 from allocsim.core.jit import PURE, kernel
@@ -123,6 +123,28 @@ def _make_callable(call: Any, converted: Callable[[Any], tuple[Any, ...]], lower
 
     infer_global(call, types.Function(Typed))
     lower_builtin(call, types.Any, VarArg(types.Any))(lowered)
+
+
+if PURE:
+
+    def pointer_to(heap: Any) -> Any:
+        """Return the heap."""
+        return heap
+
+else:
+
+    @intrinsic
+    def pointer_to(_: Any, heap: Any) -> Any:
+        """Return the heap as a pointer, or unchanged if its state has no record `code`."""
+        has_code = "code" in getattr(heap, "fields", ())
+        result = HeapPointer(heap) if has_code else heap
+
+        def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+            """Generate the code of the call."""
+            (state,) = arguments
+            return _code_address(context, builder, heap, state) if has_code else state
+
+        return signature(result, heap), generate
 
 
 def code_record(*kernels: Callable[..., int]) -> np.dtype[Any]:
