@@ -1,8 +1,9 @@
 """The pages of a library's heap, and its live objects, after a replay in the child process.
 
 A library's footprint is the growth of anonymous RSS. The pages are scanned before the library is
-loaded, after it is loaded, and at the end, so that each page of the growth is known. The arrays are
-too long for a message, so the child writes them to a file in memory, the answer (see `answer`).
+loaded, after it is loaded, and at the end, so that each page of the growth is known. The arrays of
+pages and of objects are too long for a message, so the child writes them to a file in memory, which
+is called the answer (see the module `answer`).
 
 Each experiment runs in a fork: a copy of the process frees some objects, asks the library to
 release memory, and counts the pages of the growth that are left.
@@ -35,12 +36,11 @@ from allocsim.libraries.start import program_break
 from allocsim.libraries.state import call_c
 
 USABLE_SIZES = ("malloc_usable_size", "usable_size", "malloc_size")
-"""Possible names of the function that returns an object's usable bytes, without the library's
-prefix."""
+"""Names, without the library's prefix, of the function that returns an object's usable bytes."""
 
 
 class Pages(msgspec.Struct, kw_only=True):
-    """The figures of the measurement, without the arrays."""
+    """The figures of the measurement. The arrays are in the answer."""
 
     points: list[tuple[Count, Count, Count]]
     """(event, live bytes, growth of anonymous RSS in bytes) at some events, ascending."""
@@ -53,7 +53,7 @@ class Pages(msgspec.Struct, kw_only=True):
     objects: Count
     """Number of live objects in the answer."""
     pages: Count
-    """Number of pages of the growth in the answer."""
+    """Number of pages in the answer; they are those of the growth."""
     is_exact: bool
     """Whether the pages were scanned by PAGEMAP_SCAN."""
     has_usable: bool

@@ -32,7 +32,7 @@ class Row:
     now: Replayed
     new: Replayed
     predicted: float | None = None
-    """Change of the bytes in spans that F predicts; None for a workload that was not tuned for."""
+    """Change in span bytes, as F predicts it. None for a workload that was not tuned for."""
 
     @property
     def change(self) -> float:

@@ -62,7 +62,7 @@ class Replayed:
 
 @dataclass(frozen=True)
 class Equality:
-    """The library and the design on the same events."""
+    """The results of the library and of the design for the same events."""
 
     real: Replayed
     simulated: Replayed
@@ -137,7 +137,9 @@ def require_modelled_library() -> None:
     if not found.startswith(MODELLED):
         raise EnvironmentLacks(f"the design glibc models glibc {MODELLED}; installed: {found}")
     if host_of("glibc") is None:
-        raise EnvironmentLacks("neither mimalloc nor jemalloc is installed; Python needs one")
+        raise EnvironmentLacks(
+            "neither mimalloc nor jemalloc is installed; Python must run on one of them"
+        )
 
 
 def compare_with_library(events: Any, every: int = EVERY, **parameters: int) -> Equality:
@@ -187,7 +189,7 @@ def replay_on_design(
         log = Log(heap.state, events, heap.memory.address)
 
         def step(part: Any) -> None:
-            """Replay a slice; replay each memalign whose object gets a mapping separately."""
+            """Replay a slice. A memalign whose object gets a mapping is replayed on its own."""
             starts = mappings[log.done : log.done + len(part)]
             alone = (part.op == Op.MEMALIGN) & (part.alignment > 12) & (starts != 0)
             for run in np.split(np.arange(len(part)), np.flatnonzero(alone | np.roll(alone, 1))):

@@ -7,11 +7,11 @@ own allocator was traced, else 0. Then come five numbers for each record: alloca
 address, size and the number of its stack. The exit status is 0 on success, NO_MEMRAY if memray is
 not installed, or UNREADABLE with the reason on standard error.
 
-With the argument STACKS, the last record has the allocator TABLE, and a JSON object with all stacks
-follows. Its key `frames` is a list of [function, file, line, whether the frame is native]. The
-stacks are a tree with one row for each stack. The innermost frame of stack N is
-`frames[frame_of[N]]`, and its callers are the stack `parents[N]`. Stack 0 is empty. Without the
-argument, all numbers of stacks are 0.
+With the argument STACKS, a final record marks the end: TABLE is in the place of its allocator. A
+JSON object with all stacks follows. Its key `frames` is a list of [function, file, line, whether
+the frame is native]. The stacks are a tree with one row for each stack. The innermost frame of
+stack N is `frames[frame_of[N]]`, and its callers are the stack `parents[N]`. Stack 0 is empty.
+Without the argument, all numbers of stacks are 0.
 """
 
 from __future__ import annotations
