@@ -21,6 +21,7 @@ from allocsim.driver import Run, Stop, first_broken
 from allocsim.errors import Corruption
 from allocsim.events import Event, Op
 from allocsim.player import NEVER
+from allocsim.text import counted
 
 MAX_EVENTS, MAX_BYTES = (1 << 11, 1 << 20) if PURE else (1 << 18, 1 << 30)
 """Maximum number of events that the check replays, and maximum sum of their requested bytes.
@@ -67,7 +68,7 @@ def _length(events: Table[Event]) -> int:
 
 def _describe(stop: Stop, run: Run, event: Any) -> str:
     """Return the message for a check that stopped at `event`."""
-    call = f"{Op(event.op).name.lower()} of {event.request} bytes"
+    call = f"{Op(event.op).name.lower()} of {counted(int(event.request), 'byte')}"
     address = int(run.objects.address[event.object])
     if stop == Stop.MISALIGNED:
         requested = 1 << int(event.alignment) if event.op == Op.MEMALIGN else 1

@@ -159,7 +159,10 @@ def _nothing(finished: Finished, losses: list[str], others: Others) -> str:
         calls = counted(sum(others.values()), "call")
         remedy = "" if finished.request.children else KEEP_CHILDREN
         return f"no call of {name} was recorded, only {calls} of other processes{remedy}"
-    return f"no call of {name} was recorded: {recorder.name} records nothing of {recorder.blind_to}"
+    return (
+        f"no call of {name} was recorded: either it makes none, or it is a program of which "
+        f"{recorder.name} records nothing ({recorder.blind_to})"
+    )
 
 
 def _summary(out: Path, seconds: float, recorded: int) -> str:

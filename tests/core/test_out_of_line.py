@@ -7,7 +7,7 @@ import pytest
 
 from allocsim import Heap
 from allocsim.core.jit import PURE, kernel
-from allocsim.core.out_of_line import address_of, code_record, link, out_of_line
+from allocsim.core.out_of_line import address_of, code_record, link, out_of_line, pointer_to
 
 
 class Toy(NamedTuple):
@@ -49,6 +49,27 @@ def call_with_fields(heap: Toy, small: np.ndarray, place: int) -> int:
 def call_nested(heap: Toy, one: int) -> int:
     """A caller of a kernel that calls another one."""
     return twice_the_sum(heap, one) + no_arguments(heap)
+
+
+@kernel
+def write_through_pointer(heap: Toy) -> int:
+    """A caller that uses the heap only through its pointer."""
+    state = pointer_to(heap)
+    state.numbers[1] = 5
+    return weighted_sum(state, 1, 2, 3)
+
+
+class Plain(NamedTuple):
+    """The state of a toy design without out-of-line kernels."""
+
+    numbers: np.ndarray
+
+
+@kernel
+def write_plain(heap: Plain) -> int:
+    """A caller with a heap that has no pointer."""
+    pointer_to(heap).numbers[1] = 5
+    return 0 + heap.numbers[0]
 
 
 class Linked(NamedTuple):
@@ -179,6 +200,18 @@ def test_integers_of_any_width_are_passed_as_they_are(toy: Toy, dtype: type) -> 
     for value in (0, 1, limits.max // 2, limits.min // 2):
         small: np.ndarray = np.array([0, value], dtype)
         assert call_with_fields(toy, small, 1) == value + 20 + 100 + 5000
+
+
+def test_pointer_to_a_heap_reads_and_writes_the_heap(toy: Toy) -> None:
+    link(toy)
+    assert write_through_pointer(toy) == 5321
+    assert toy.numbers[1] == 5
+
+
+def test_heap_without_out_of_line_kernels_is_its_own_pointer() -> None:
+    heap = Plain(np.array([7, 0]))
+    assert write_plain(heap) == 7
+    assert heap.numbers[1] == 5
 
 
 def test_two_kernels_of_one_name_are_refused() -> None:

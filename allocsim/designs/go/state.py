@@ -39,6 +39,7 @@ from allocsim.designs.go.size_classes import PAGE, SizeClass, class_index, objec
 from allocsim.designs.go.spans import BITS_SHIFT, TAKEN
 from allocsim.designs.table_parameter import KEY, table_parameter
 from allocsim.errors import InputError
+from allocsim.text import counted
 
 NEVER = 1 << 62
 """A number of events that no run reaches."""
@@ -75,7 +76,7 @@ def mode(parameters: Mapping[str, int]) -> str:
     if pacer := _pacer(parameters):
         when.append(f"by the pacer ({pacer})")
     if parameters["collect"]:
-        when.append(f"after every {parameters['collect']:,} events")
+        when.append(f"after every {counted(parameters['collect'], 'event')}")
     collected = "collected " + " and ".join(when) if when else "never collected"
     reused = "the next object of the class reuses the memory"
     effect = reused if parameters["freegc"] else "the object dies"
