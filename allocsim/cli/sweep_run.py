@@ -54,7 +54,8 @@ def run(options: dict[str, Any]) -> None:
 
 def _require_figures(results: Results) -> None:
     """Raise EnvironmentLacks, with the first reason, if every cell failed, as `compare` does."""
-    if any(column.peaks or column.times for column in results.columns):
+    cells = [result for column in results.columns for result in column.results.values()]
+    if any(cell.peak is not None or cell.ns is not None for cell in cells):
         return
     failures = [failure for column in results.columns for failure in column.failures.items()]
     for subject, reason in failures[:1]:

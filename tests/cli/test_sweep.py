@@ -13,9 +13,13 @@ from typing import Any
 
 import pytest
 
+from allocsim.cli.sweep_run import _require_figures
+from allocsim.errors import EnvironmentLacks
 from allocsim.sweep import worker
+from allocsim.sweep.results import collect
 from tests.cli.conftest import File, Run
 from tests.cli.running import ENVIRONMENT, PATIENCE, command, default_signals, process
+from tests.sweep.cells import row
 
 CALLS = "1: malloc 0x10 500000\n1: malloc 0x20 50\n1: free 0x10\n1: calloc 0x10 3 50\n"
 
@@ -38,8 +42,8 @@ def trace(file: File) -> Path:
 def rows(name: str = "sweep.jsonl") -> list[dict[str, Any]]:
     """Return the rows of a file by subject, without the fields that differ between two runs."""
     found = [json.loads(line) for line in Path(name).read_text().splitlines()]
-    for row in found:
-        del row["began"], row["seconds"]
+    for each in found:
+        del each["began"], each["seconds"]
     return sorted(found, key=lambda row: str(row["subject"]))
 
 
@@ -187,6 +191,12 @@ def test_sweep_without_any_figure_is_a_missing_resource(run: Run, trace: Path) -
     assert "no cell could be measured: go2008: the footprint, " in ended.err
     assert ended.err.rstrip().endswith("; 1 more cell failed")
     assert run(f"sweep {trace.name} --on go2008,glibc --jobs 1").status == 0
+
+
+def test_peak_of_0_bytes_is_a_figure() -> None:
+    _require_figures(collect([row("glibc", 0), row("go2008", None)]))
+    with pytest.raises(EnvironmentLacks, match="no cell could be measured: glibc: crashed"):
+        _require_figures(collect([row("glibc", None), row("go2008", None)]))
 
 
 def test_file_that_is_not_of_a_sweep_is_not_changed(run: Run, trace: Path) -> None:
