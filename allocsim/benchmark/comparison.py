@@ -74,15 +74,24 @@ class Comparison:
     """A phrase about the user's malloc settings, if libraries were measured without them."""
 
     @property
+    def threads_at_once(self) -> int:
+        """The maximum number of threads of the recorded program that run at once.
+
+        It is the larger of two numbers: the program's threads are sampled, which misses threads
+        that live for less than a millisecond, and the workload lacks threads that never allocate.
+        """
+        run = self.workload.trace.program_run
+        return max(self.workload.at_once, run.threads if run else 1)
+
+    @property
     def has_short_lived_threads(self) -> bool:
         """Whether the threads of the recorded program come and go.
 
         The number of threads that run at once, and with it the peak, then differs from run to run.
         """
-        workload, run = self.workload, self.workload.trace.program_run
-        if run is None or not workload.recorded:
+        if self.workload.trace.program_run is None or not self.workload.recorded:
             return False
-        return workload.threads > SHORT_LIVED * run.threads
+        return self.workload.threads > SHORT_LIVED * self.threads_at_once
 
     @property
     def ranks_peaks(self) -> bool:

@@ -52,6 +52,9 @@ class EventFile:
     The ends of threads do not count."""
     threads: int = 1
     """Number of threads in the workload, even if its events were put on one thread."""
+    at_once: int = 1
+    """Maximum number of threads that are alive at once; 1 if all events are on one thread. The
+    program may have had more if `ends` is "inferred"."""
     recorded: bool = False
     """Whether the events are on several threads, as in the workload."""
     ends: str | None = None
@@ -160,6 +163,7 @@ class _Writer:
             descriptor=self._descriptor,
             events=self.count,
             threads=self._threads.threads,
+            at_once=self._threads.at_once(notes) if recorded else 1,
             recorded=recorded,
             ends=ends,
             times=[*times],

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,8 @@ class ThreadEnds:
         self.threads = 0
         """Number of threads so far."""
         self._recorded: list[Note] = []
+        self._first = np.full(MAX_THREADS, -1, np.int64)
+        """For each thread: number of events before its first one, or -1 if it has no event."""
         self._last = np.full(MAX_THREADS, -1, np.int64)
         """For each thread: number of events up to its last one, or -1 if it has no event."""
 
@@ -44,6 +48,9 @@ class ThreadEnds:
         threads = chunk.thread[is_event]
         if len(threads):
             self.threads = max(self.threads, int(threads.max()) + 1)
+        is_new = self._first[threads] < 0
+        # For a repeated index, the last value is kept, so the first events are put last.
+        self._first[threads[is_new][::-1]] = count[is_event][is_new][::-1] - 1
         self._last[threads] = count[is_event]  # for a repeated index, the last value is kept
         ends = chunk.op == Op.THREAD_DONE
         self._recorded += zip(count[ends].tolist(), chunk.thread[ends].tolist(), strict=True)
@@ -58,6 +65,19 @@ class ThreadEnds:
         numbers = np.flatnonzero(self._last >= 0)[1:]
         ends = zip(self._last[numbers].tolist(), numbers.tolist(), strict=True)
         return sorted(ends), "inferred"
+
+    def at_once(self, notes: Sequence[Note]) -> int:
+        """Return the maximum number of threads that are alive at once; `notes` are their ends.
+
+        A thread is alive from its first event to its last end.
+        """
+        begins = {
+            int(thread): int(self._first[thread]) for thread in np.flatnonzero(self._last >= 0)
+        }
+        ends = {thread: before for before, thread in notes if thread in begins}
+        changes = [(before, 1) for before in begins.values()]
+        changes += [(before, -1) for before in ends.values()]
+        return max(accumulate(change for _, change in sorted(changes)), default=0)
 
 
 def insert_notes(file: int, events: int, notes: list[Note]) -> None:

@@ -36,7 +36,7 @@ def overlap_warning(comparison: Comparison) -> str:
     live bytes had a peak of 30 MiB. When the program was recorded, it had 4.5 threads at once and a
     peak of 30.5 MiB. Under mimalloc, it had 2.0 threads at once and a peak of 19 to 29 MiB.
     """
-    workload, run = comparison.workload, comparison.workload.trace.program_run
+    run = comparison.workload.trace.program_run
     if run is None or run.recorder is None or not comparison.has_short_lived_threads:
         return ""
     fastest = _fastest(comparison.rows)
@@ -44,8 +44,9 @@ def overlap_warning(comparison: Comparison) -> str:
         return ""
     other = f", {_cpu(fastest):.2f} s with {label(fastest)}" if fastest else ""
     return (
-        f"the program has {workload.threads:,} threads, at most {run.threads:,} at once. How many "
-        "run at once depends on how fast they run, and the recorder slowed them "
+        f"the program has {comparison.workload.threads:,} threads, at most "
+        f"{comparison.threads_at_once:,} at once. How many run at once depends on how fast they "
+        "run, and the recorder slowed them "
         f"({run.cpu_seconds:.2f} s of CPU time under {run.recorder}{other}). Without the recorder, "
         "or with a faster malloc, fewer threads may run at once, and the predicted peaks may be "
         "too high."

@@ -82,3 +82,19 @@ def test_many_ends_keep_their_places(files: list[EventFile]) -> None:
     calls = random_threads(1, 500, 9)
     _, found = written(files, calls[:77], [], calls[77:], ends="yes")
     assert found == names(calls)
+
+
+def test_threads_at_once_are_alive_from_their_first_events_to_their_ends(
+    files: list[EventFile],
+) -> None:
+    one_after_another = [
+        each for n in range(1, 6) for each in (malloc(n, 1, n), free(n, n), done(n))
+    ]
+    overlapping = [*(malloc(n, 1, n) for n in range(5)), *(done(n) for n in range(4, 0, -1))]
+    for calls, at_once in (
+        ([malloc(0, 1), *one_after_another], 2),
+        ([*overlapping, *one_after_another[-3:]], 5),
+    ):
+        assert written(files, calls[:3], calls[3:])[0].at_once == at_once
+    assert written(files, overlapping, recorded=False)[0].at_once == 1
+    assert written(files, overlapping[:5], ends="yes")[0].at_once == 5

@@ -41,6 +41,8 @@ def test_slowed_threads_that_come_and_go_are_a_warning() -> None:
     text = overlap_warning(comparison(run(2.5, "preload"), 0.5))
     assert "201 threads, at most 9 at once" in text
     assert "(2.50 s of CPU time under preload, 0.50 s with lib:mimalloc)" in text
+    exact = overlap_warning(comparison(run(2.5, "preload"), at_once=12))
+    assert "201 threads, at most 12 at once" in exact
     alone = comparison(run(2.5, "preload"))
     assert "(2.50 s of CPU time under preload)" in overlap_warning(alone)
     assert overlap_warning(alone) in warnings(alone)
@@ -51,10 +53,17 @@ def test_slowed_threads_that_come_and_go_are_a_warning() -> None:
     [
         comparison(run(2.5)),
         comparison(run(2.5, "preload", threads=150)),
+        comparison(run(2.5, "preload"), at_once=150),
         comparison(run(2.5, "preload"), 2.4),
         comparison(run(2.5, "preload"), recorded=False),
     ],
-    ids=["no recorder", "threads that stay", "threads that were not slowed", "one thread"],
+    ids=[
+        "no recorder",
+        "threads that stay",
+        "threads at once",
+        "threads that were not slowed",
+        "one thread",
+    ],
 )
 def test_other_threads_are_no_warning(other: Any) -> None:
     assert overlap_warning(other) == ""
