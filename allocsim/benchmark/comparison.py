@@ -72,6 +72,11 @@ class Comparison:
     """One row for each subject, in the order in which the user named the subjects."""
     caution: str = ""
     """A phrase about the user's malloc settings, if libraries were measured without them."""
+    recordings: int = 1
+    """Number of recordings of the program. If there are several, all figures but the times and the
+    peaks are those of one recording (see `real_runs.median_recording`)."""
+    recording_warnings: Sequence[str] = ()
+    """Sentences about recordings that failed, and losses of those that were not chosen."""
 
     @property
     def threads_at_once(self) -> int:
@@ -96,8 +101,7 @@ class Comparison:
     @property
     def ranks_peaks(self) -> bool:
         """Whether it is known how much peaks differ from run to run, if they do."""
-        is_repeated = any(row.peaks for row in self.rows)
-        return is_repeated or not self.has_short_lived_threads
+        return self.recordings > 1 or not self.has_short_lived_threads
 
 
 def compare(

@@ -186,7 +186,7 @@ def measure(
     if not subjects:
         subjects = [default_design(trace)]
         log(f"note: measured on {subjects[0]}; --on selects other allocators")
-    read = partial(_log_notes, trace)
+    read = partial(_log_notes, set(), trace)
     return compare_trace(trace, subjects, _conditions(options, times), _watch, read)
 
 
@@ -197,7 +197,8 @@ def measure_program(program: Program, subjects: Sequence[str], options: dict[str
     conditions = ProgramConditions(
         options["real_runs"], options["ignore_failure"], options["show_output"]
     )
-    return compare_program(program, subjects, conditions, _conditions(options), _watch, _log_notes)
+    read = partial(_log_notes, set())
+    return compare_program(program, subjects, conditions, _conditions(options), _watch, read)
 
 
 def _conditions(options: dict[str, Any], times: bool = True) -> Conditions:
@@ -219,10 +220,12 @@ def _conditions(options: dict[str, Any], times: bool = True) -> Conditions:
     )
 
 
-def _log_notes(trace: Trace) -> None:
-    """Print the notes on a workload."""
+def _log_notes(logged: set[str], trace: Trace) -> None:
+    """Print the notes on a workload that are not in `logged`, and add them to it."""
     for note in trace.notes:
-        log(f"note: {note}")
+        if note not in logged:
+            log(f"note: {note}")
+    logged.update(trace.notes)
 
 
 def _watch(subject: str, measure: str) -> None:

@@ -7,29 +7,25 @@ times if its threads come and go. By default, its output is hidden.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from allocsim.benchmark.comparison import Comparison, Conditions, compare_trace
 from allocsim.benchmark.figures import Row
-from allocsim.errors import InputError
+from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.events import Trace
 from allocsim.libraries.environment import program_environment, removal_caution
+from allocsim.real_runs.median_recording import combine
+from allocsim.real_runs.recording import record
 from allocsim.real_runs.under_library import RealConditions, run_under_libraries
-from allocsim.recorders import usable_recorders
 from allocsim.recorders.base import Request, work_directory
-from allocsim.recorders.caveats import caveats_before, leftover_note, losses_after
-from allocsim.recorders.conversion import Finished, convert
-from allocsim.recorders.program import Outcome, Program
+from allocsim.recorders.program import Program
 from allocsim.recorders.quiet_run import QuietRuns
-from allocsim.traces import open_trace
-
-RECORDER = "preload"
 
 RECORDINGS = 3
 """Number of times that a program is recorded if its threads come and go. The spread of its peaks is
 not known from a single recording."""
+
+FAILURE_ADVICE = "; use --show-output to see why, or --ignore-failure to compare anyway"
 
 Progress = Callable[[str, str], None]
 
@@ -58,7 +54,7 @@ def compare_program(
 
     `subjects` are names of designs and libraries, with their settings. `progress` is called before
     each measurement, with the name of the program or subject and the kind of measurement. `read` is
-    called with the trace after it has been read. Raises InputError if the program fails, and
+    called with each trace after it has been read. Raises InputError if the program fails, and
     EnvironmentLacks if it cannot be recorded or if every subject failed.
     """
     environment = program_environment(None, conditions.keep_settings)
@@ -67,69 +63,38 @@ def compare_program(
     request = Request(program, runner=quiet.run)
     with work_directory() as directory:
         progress(program.name, "recording")
-        status, trace = _recorded(request, directory, runs)
+        accepted = None if runs.ignores_failure else 0
+        status, trace = record(request, directory, accepted, FAILURE_ADVICE)
         if runs.real_runs:
             real = RealConditions(runs.real_runs, status, quiet, conditions.keep_settings)
             run_under_libraries(program, rows, real, progress)
         comparison = compare_trace(trace, subjects, conditions, progress, lambda: read(trace))
+
+    def measure_again() -> Comparison:
+        """Record the program again, and measure the memory of each subject."""
+        with work_directory() as directory:
+            progress(program.name, "recording")
+            _, trace = record(request, directory, status, ", unlike in the first recording")
+            memory = replace(conditions, timed=False)
+            return compare_trace(trace, subjects, memory, progress, lambda: read(trace))
+
     if comparison.has_short_lived_threads and runs.real_runs:
-        others = [
-            _measured_again(request, subjects, runs, conditions, progress)
-            for _ in range(RECORDINGS - 1)
-        ]
-        choose_medians(comparison.rows, others)
+        comparison = _with_repetitions(comparison, measure_again)
     for row, measured in zip(rows, comparison.rows, strict=True):
         measured.real = row.real
     return replace(comparison, caution=removal_caution(conditions.keep_settings))
 
 
-def _measured_again(
-    request: Request,
-    subjects: Sequence[str],
-    runs: ProgramConditions,
-    conditions: Conditions,
-    progress: Progress,
-) -> list[Row]:
-    """Record the program again, and measure the memory of each subject; return the rows."""
-    with work_directory() as directory:
-        progress(request.program.name, "recording")
-        _, trace = _recorded(request, directory, runs)
-        return compare_trace(trace, subjects, replace(conditions, timed=False), progress).rows
+def _with_repetitions(first: Comparison, measure_again: Callable[[], Comparison]) -> Comparison:
+    """Measure more recordings; return the first comparison combined with those of the others.
 
-
-def choose_medians(rows: Sequence[Row], others: Sequence[Sequence[Row]]) -> None:
-    """In each row, choose the memory with the median peak, and store the peaks of all recordings.
-
-    `others` has the rows of the other recordings.
+    A recording that fails is left out, with a warning.
     """
-    for row, *more in zip(rows, *others, strict=True):
-        found = [each.memory for each in (row, *more) if each.memory is not None]
-        found.sort(key=lambda memory: memory.peak)
-        if row.memory is not None and len(found) > 1:
-            row.memory = found[len(found) // 2]
-            row.peaks = [memory.peak for memory in found]
-
-
-def _recorded(request: Request, directory: Path, runs: ProgramConditions) -> tuple[int, Trace]:
-    """Record the program in a directory; return its exit status and the trace."""
-    [recorder] = usable_recorders(request, RECORDER)
-    outcome = recorder.run(request, directory)
-    _require_success(request.program, outcome, runs)
-    notes = [*caveats_before(request, recorder), *filter(None, [leftover_note(directory)])]
-    losses = losses_after(recorder, directory, outcome)
-    finished = Finished(request, recorder, directory, outcome, losses, notes)
-    out = directory / f"{request.program.name}.allocsim"
-    convert(finished, out, lambda _: nullcontext())
-    trace = open_trace(str(out))
-    trace.name = request.program.name
-    trace.description.pop("file", None)  # the file is removed with the directory
-    return outcome.status, trace
-
-
-def _require_success(program: Program, outcome: Outcome, runs: ProgramConditions) -> None:
-    """Raise InputError if the program failed, unless failures are ignored."""
-    if outcome.status and not runs.ignores_failure:
-        raise InputError(
-            f"{program.name} {outcome.description}; use --show-output to see why, or "
-            "--ignore-failure to compare anyway"
-        )
+    recordings, failures = [first], []
+    for number in range(2, RECORDINGS + 1):
+        try:
+            recordings.append(measure_again())
+        except (InputError, EnvironmentLacks) as error:
+            failures.append(f"recording {number} of {RECORDINGS} failed: {error}.")
+    found = combine(recordings) if len(recordings) > 1 else first
+    return replace(found, recording_warnings=[*failures, *found.recording_warnings])

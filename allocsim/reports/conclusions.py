@@ -91,7 +91,7 @@ def warnings(comparison: Comparison) -> list[str]:
     texts = [text(comparison) for text in (*about, _strays, _single_run, _spreads)]
     is_inferred = comparison.workload.ends == "inferred"
     sentences = [f"{text}." for text in trace_warnings(comparison.workload.trace, is_inferred)]
-    sentences += [text for text in texts if text]
+    sentences += [*filter(None, texts), *comparison.recording_warnings]
     if comparison.caution:
         sentences.append(f"{comparison.caution}.")
     sentences += prediction_warnings(comparison)

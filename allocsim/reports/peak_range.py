@@ -38,5 +38,6 @@ def range_text(row: Row, outside: int = 0) -> str:
     `outside` is the memory outside malloc. The memory of the row must have been measured.
     """
     low, high = peak_extent(row)
-    ends = (lowest_peak(row) or low, high)
+    lowest = lowest_peak(row)
+    ends = (low if lowest is None else min(low, lowest), high)
     return " - ".join(dict.fromkeys(format_bytes(end + outside) for end in ends))

@@ -8,13 +8,10 @@ the same reason.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
-from allocsim.benchmark.subject import library_of
-from allocsim.libraries.names import split_settings
 from allocsim.program_run import ProgramRun
+from allocsim.real_runs.served_row import served_row
 from allocsim.reports.comparison import label
 from allocsim.reports.peak_range import lowest_peak, range_text
 from allocsim.text import format_bytes
@@ -33,14 +30,6 @@ def prediction(row: Row, comparison: Comparison) -> int | None:
     if recorded is None or row.memory is None:
         return None
     return row.memory.peak + recorded.outside_malloc
-
-
-def served_row(comparison: Comparison) -> Row | None:
-    """Return the row of the malloc that served the recorded program, or None if it has no row."""
-    run = comparison.workload.trace.program_run
-    if run is None:
-        return None
-    return next((row for row in comparison.rows if _served(row, run)), None)
 
 
 def prediction_warnings(comparison: Comparison) -> list[str]:
@@ -94,14 +83,3 @@ def _missing(comparison: Comparison) -> str:
     if comparison.workload.threads > 1 and not comparison.workload.recorded:
         return "per-thread arenas and caches"
     return "the memory of a library with its own allocator"
-
-
-def _served(row: Row, run: ProgramRun) -> bool:
-    """Return whether a row is for the malloc library that served a run, and has no settings.
-
-    The file names of the row's library and of that malloc are compared.
-    """
-    name, path = library_of(row.subject), row.about.path
-    if name is None or path is None or run.malloc is None or split_settings(name)[1]:
-        return False
-    return Path(path).resolve().name == Path(run.malloc).name

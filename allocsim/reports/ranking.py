@@ -19,7 +19,7 @@ def ranks_peaks(comparison: Comparison) -> bool:
     If the program was recorded several times, this is so if one allocator's peaks are lower than
     all others.
     """
-    is_repeated = any(row.peaks for row in comparison.rows)
+    is_repeated = comparison.recordings > 1
     return comparison.ranks_peaks and not (is_repeated and smallest(comparison.rows)[1])
 
 

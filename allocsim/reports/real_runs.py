@@ -10,9 +10,10 @@ import msgspec
 from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
 from allocsim.program_run import ProgramRun, RealRuns
+from allocsim.real_runs.served_row import served_row
 from allocsim.reports.comparison import Compared, label
 from allocsim.reports.peak_range import range_text
-from allocsim.reports.predictions import prediction, served_row
+from allocsim.reports.predictions import prediction
 from allocsim.text import distinct, format_bytes
 
 TITLES = ("predicted", "real", "range", "ratio", "CPU s", "wall s")

@@ -59,19 +59,27 @@ def recordings_warning(comparison: Comparison) -> str:
     A program with 200 short-lived threads was recorded five times. Replays of these recordings on
     jemalloc had peaks from 40 to 59 MiB, and the program itself had peaks from 34 to 63 MiB.
     """
-    if not comparison.has_short_lived_threads:
+    if comparison.recordings > 1:
+        return _several_recordings(comparison)
+    if comparison.ranks_peaks:
         return ""
-    if not comparison.ranks_peaks:
-        return (
-            "peaks are not ranked: the program's threads come and go, so its peak differs from run "
-            "to run, and this is the recording of one run. `allocsim compare -- PROGRAM` records "
-            "such a program several times."
-        )
-    count = max(len(row.peaks) for row in comparison.rows)
+    is_repeated = bool(comparison.recording_warnings)  # but all other recordings failed
+    remedy = " `allocsim compare --real-runs 3 -- PROGRAM` records such a program several times."
     return (
-        f"the program was recorded {count} times, because its threads come and go. Peaks are "
-        "ranges over the replays of all recordings; other figures of memory, and the ratio of "
-        "predicted to real, are those of the replay with the median peak."
+        "peaks are not ranked: the program's threads come and go, so its peak differs from run to "
+        f"run, and this is the recording of one run.{'' if is_repeated else remedy}"
+    )
+
+
+def _several_recordings(comparison: Comparison) -> str:
+    """Return the explanation of the figures of several recordings."""
+    has_failures = any(row.failure for row in comparison.rows)
+    replays = "the replays that did not fail" if has_failures else "the replays of all recordings"
+    return (
+        f"the program was recorded {comparison.recordings} times, because its threads come and "
+        f"go. Peaks are ranges over {replays}. Times are those of the first recording; other "
+        "figures of memory, and the ratio of predicted to real, are those of the recording with "
+        "the median peak."
     )
 
 

@@ -30,14 +30,20 @@ int main(int count, char **words)
 """
 
 COMES_AND_GOES = """\
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 static void *job(void *unused) { free(memset(malloc(300000), 1, 300000)); return unused; }
-int main(void)
+int main(int count, char **words) /* names of a file with a letter for each run, and bad runs */
 {
+    char runs[100];
+    int file = count > 1 ? open(words[1], O_RDWR | O_CREAT | O_APPEND, 0600) : -1;
+    int run = file < 0 ? 0 : 1 + read(file, runs, sizeof runs);
     pthread_t thread;
+    if (file >= 0 && (write(file, ".", 1) != 1 || strchr(words[2], '0' + run)))
+        return 3;
     for (int i = 0; i < 20; i++) {
         pthread_create(&thread, NULL, job, NULL);
         pthread_join(thread, NULL);
@@ -140,18 +146,44 @@ def test_what_does_not_go_with_a_program_is_an_error(run: Run, line: str, messag
     assert message in ended.err
 
 
-@pytest.mark.skipif(PURE, reason="threads are replayed by compiled code only")
-@pytest.mark.usefixtures("program")  # skips the test if no program can be recorded
-@pytest.mark.parametrize("real_runs", [0, 1])
-def test_threads_that_come_and_go_are_recorded_several_times(
-    run: Run, compiler: str, tmp_path: Path, real_runs: int
-) -> None:
-    path = tmp_path / "comes-and-goes"
+@pytest.fixture
+def comes_and_goes(compiler: str, program: str, tmp_path: Path) -> str:
+    """A program whose threads come and go."""
+    path = Path(program).with_name("comes-and-goes")
     options = ["-x", "c", "-O1", "-fno-builtin", "-pthread", "-o", str(path), "-"]
     subprocess.run([compiler, *options], input=COMES_AND_GOES.encode(), check=True)
-    how = f"--on lib:glibc --runs 1 --warmup 0 --real-runs {real_runs}"
-    ended = run(f"compare {how} --json -- {path}")
+    return str(path)
+
+
+@pytest.mark.skipif(PURE, reason="threads are replayed by compiled code only")
+@pytest.mark.parametrize("real_runs", [0, 1])
+def test_threads_that_come_and_go_are_recorded_several_times(
+    run: Run, comes_and_goes: str, real_runs: int
+) -> None:
+    ended = run(f"compare {QUICK} --real-runs {real_runs} --json -- {comes_and_goes}")
     assert ended.status == 0, ended.err
     [row] = json.loads(ended.out)["subjects"]
     assert len(row["peaks"]) == (RECORDINGS if real_runs else 0)
     assert not real_runs or row["memory"]["peak"] == sorted(row["peaks"])[RECORDINGS // 2]
+
+
+@pytest.mark.skipif(PURE, reason="threads are replayed by compiled code only")
+@pytest.mark.parametrize(("bad_runs", "option"), [("3", "--ignore-failure"), ("34", "")])
+def test_later_recordings_that_fail_are_left_out(
+    run: Run, comes_and_goes: str, bad_runs: str, option: str, tmp_path: Path
+) -> None:
+    """Run 1 is the first recording, run 2 the real run, and runs 3 and 4 are later recordings."""
+    arguments = f"{tmp_path / 'runs'} {bad_runs}"
+    ended = run(f"compare {QUICK} --real-runs 1 --json {option} -- {comes_and_goes} {arguments}")
+    assert ended.status == 0, ended.err
+    found = json.loads(ended.out)
+    [row] = found["subjects"]
+    assert len(row["peaks"]) == (2 if bad_runs == "3" else 0)
+    assert row["times"]
+    assert row["real"]["runs"]
+    failed = [text for text in found["warnings"] if text.startswith("recording ")]
+    assert failed[0] == (
+        "recording 2 of 3 failed: comes-and-goes exited with status 3, unlike in the first "
+        "recording."
+    )
+    assert len(failed) == len(bad_runs)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from allocsim.cli.measure_options import _log_notes
+from allocsim.events import Trace
 from tests.cli.conftest import File, Run
 
 
@@ -22,3 +24,12 @@ def test_wrong_option_cannot_control_the_terminal(run: Run) -> None:
     ended = run("random", "--every=\x1b[2J")
     assert ended.status == 2
     assert "\x1b" not in ended.err
+
+
+def test_notes_of_several_recordings_are_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    logged: set[str] = set()
+    for notes in (["a", "b"], ["b", "c"]):
+        trace = Trace("test", iter(()), {"kind": "trace"})
+        trace.notes += notes
+        _log_notes(logged, trace)
+    assert capsys.readouterr().err == "note: a\nnote: b\nnote: c\n"

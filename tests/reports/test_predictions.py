@@ -4,8 +4,9 @@ import pytest
 
 from allocsim.benchmark.comparison import Comparison
 from allocsim.program_run import ProgramRun
+from allocsim.real_runs.served_row import served_row
 from allocsim.reports.comparison_text import comparison_markdown
-from allocsim.reports.predictions import prediction, prediction_warnings, served_row
+from allocsim.reports.predictions import prediction, prediction_warnings
 from tests.reports.comparisons import MIB, compared
 from tests.test_program_run import program_run
 

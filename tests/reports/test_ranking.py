@@ -1,5 +1,6 @@
 """Allocators are ranked by peak only if their peaks differ by more than from run to run."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,7 +29,8 @@ def short_lived(*rows: Row, **workload: Any) -> Compared:
     """A comparison for a program with 201 threads, at most 9 at once."""
     made = compared([*rows], **{"threads": 201, "recorded": True} | workload)
     made.comparison.workload.trace.program_run = RUN
-    return made
+    recordings = max(len(row.peaks) or 1 for row in rows)
+    return replace(made, comparison=replace(made.comparison, recordings=recordings))
 
 
 def best(shown: Compared) -> set[str]:
@@ -91,3 +93,19 @@ def test_peaks_of_one_recording_of_threads_that_come_and_go_are_not_ranked() -> 
     on_one_thread = short_lived(*rows, recorded=False)
     assert conclusions(on_one_thread)[0].startswith("Lowest peak: a, 40.0 MiB")
     assert best(on_one_thread) == {column.title for column in PEAKS}
+
+
+def test_row_that_failed_in_a_recording_is_not_ranked() -> None:
+    failed = row("c", 30, 31)
+    failed.failure = "crashed (in another recording)"
+    shown = short_lived(row("a", 60, 70, 80), row("b", 43, 44, 44), failed)
+    assert conclusions(shown)[0].startswith("Lowest peak: b, 43.0 MiB - 44.0 MiB")
+
+
+def test_lower_end_is_the_minimum_of_all_recordings_and_touch_first() -> None:
+    found = row("a", 40, 47, 59)
+    assert found.memory is not None
+    found.memory.lowest = 42 * MIB
+    assert range_text(found) == "40.0 MiB - 59.0 MiB"
+    found.memory.lowest = 0
+    assert range_text(found, MIB) == "1.0 MiB - 60.0 MiB"

@@ -1,5 +1,6 @@
 """The warning about short-lived threads that a recorder has slowed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,10 +71,23 @@ def test_other_threads_are_no_warning(other: Any) -> None:
 
 
 def test_recordings_of_threads_that_come_and_go_are_explained() -> None:
-    made = comparison(run(2.5, "preload"))
-    assert "peaks are not ranked" in recordings_warning(made)
-    made.rows[0].peaks = [MIB, 2 * MIB, 3 * MIB]
-    assert recordings_warning(made).startswith("the program was recorded 3 times")
-    assert recordings_warning(made) in warnings(made)
+    once = comparison(run(2.5, "preload"))
+    assert "`allocsim compare --real-runs 3 -- PROGRAM` records" in recordings_warning(once)
+    assert recordings_warning(once) in warnings(once)
+    several = replace(once, recordings=3)
+    assert recordings_warning(several).startswith("the program was recorded 3 times")
+    assert "over the replays of all recordings." in recordings_warning(several)
+    assert recordings_warning(several) in warnings(several)
     assert recordings_warning(comparison(run(2.5, "preload", threads=150))) == ""
     assert recordings_warning(comparison(run(2.5, "preload"), recorded=False)) == ""
+
+
+def test_recordings_and_replays_that_failed_are_explained() -> None:
+    once = comparison(run(2.5, "preload"))
+    failed = replace(once, recording_warnings=["recording 2 of 3 failed: it was killed."])
+    assert recordings_warning(failed).endswith("this is the recording of one run.")
+    assert failed.recording_warnings[0] in warnings(failed)
+    failed.rows[0].failure = "crashed (in another recording)"
+    assert "over the replays that did not fail." in recordings_warning(
+        replace(failed, recordings=2)
+    )

@@ -1,0 +1,59 @@
+"""Combine the comparisons of several recordings of the same program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from allocsim.benchmark.comparison import Comparison
+from allocsim.benchmark.figures import Row
+from allocsim.real_runs.served_row import served_row
+
+
+def combine(recordings: Sequence[Comparison]) -> Comparison:
+    """Return the comparison of the recording with the median peak, with the peaks of all.
+
+    The times are those of the first recording, because the others are not timed. A row that failed
+    in any recording has a failure, and is therefore not ranked.
+    """
+    first, chosen = recordings[0], _median(recordings)
+    for row, *same in zip(chosen.rows, *(each.rows for each in recordings), strict=True):
+        failures = [each.failure for each in same if each.failure]
+        if failures and row.failure is None:
+            row.failure = f"{failures[0]} (in another recording)"
+        row.peaks = sorted(each.memory.peak for each in same if each.memory)
+        row.times = same[0].times
+    return replace(
+        chosen,
+        conditions=first.conditions,
+        recordings=len(recordings),
+        recording_warnings=_losses(chosen, recordings),
+    )
+
+
+def _median(recordings: Sequence[Comparison]) -> Comparison:
+    """Return the comparison in which the peak of the reference is the median.
+
+    The reference is the row of the program's own malloc or, if that was not measured, the first row
+    that was measured.
+    """
+    first = recordings[0]
+    served = served_row(first)
+    candidates = [*([served] if served else []), *first.rows]
+    index = first.rows.index(next(row for row in candidates if row.memory))
+    measured = [each for each in recordings if each.rows[index].memory]
+    return sorted(measured, key=lambda each: _peak(each.rows[index]))[len(measured) // 2]
+
+
+def _losses(chosen: Comparison, recordings: Sequence[Comparison]) -> list[str]:
+    """Return a sentence for each loss that only other recordings than the chosen one have."""
+    known = chosen.workload.trace.losses
+    losses = [loss for each in recordings for loss in each.workload.trace.losses]
+    others = dict.fromkeys(loss for loss in losses if loss not in known)
+    return [f"another recording of the program is incomplete: {loss}." for loss in others]
+
+
+def _peak(row: Row) -> int:
+    """Return the peak of a row that has one."""
+    assert row.memory is not None
+    return row.memory.peak
