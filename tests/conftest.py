@@ -49,9 +49,14 @@ settings.load_profile("allocsim")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the marker "once" to the tests listed in `once`; pytest then selects tests by marker."""
+    """Give the marker "once" to the tests listed in `once`; pytest then selects tests by marker.
+
+    Tests with the marker "compiled" are skipped in pure mode, so they are never among these.
+    """
     for item in items:
-        if runs_once(item.path):
+        if item.get_closest_marker("compiled"):
+            item.add_marker(pytest.mark.skipif(PURE, reason="pure mode would take minutes"))
+        elif runs_once(item.path):
             item.add_marker("once")
 
 

@@ -156,4 +156,6 @@ def shapes(text: str) -> list[str]:
     """Return the lines of a text without their figures; skip blank lines and lines "..."."""
     lines = (FIGURE.sub("N", FASTEST.sub("the fastest", line)) for line in text.splitlines())
     shortened = (re.sub(r"─+", "─", re.sub(r"\s+", " ", line)).strip() for line in lines)
-    return [line for line in shortened if line not in ("", "...")]
+    # A range whose ends are equal is printed as one figure.
+    figures = (line.replace("N - N", "N") for line in shortened)
+    return [line for line in figures if line not in ("", "...")]

@@ -99,6 +99,13 @@ def array_words(dimensions: int) -> int:
     return 1 + 2 * dimensions
 
 
+def has_arrays(state: Any) -> bool:
+    """Return whether a type of states has a record `code` with the copy."""
+    fields = getattr(state, "fields", ())
+    record = state.types[fields.index("code")] if "code" in fields else None
+    return ARRAYS in getattr(getattr(record, "dtype", None), "fields", ())
+
+
 def _arrays_offset(state: Any) -> int:
     """Return the offset of the copy in the record `code`, in bytes."""
     return int(state.types[state.fields.index("code")].dtype.offset(ARRAYS))

@@ -19,7 +19,7 @@ from numba.core.types.misc import VarArg, unliteral
 from numba.core.typing.templates import AbstractTemplate, Signature, infer_global, signature
 from numba.extending import intrinsic, lower_builtin
 
-from allocsim.core.heap_pointer import ARRAYS, MAX_WORDS, HeapPointer, save_arrays
+from allocsim.core.heap_pointer import ARRAYS, MAX_WORDS, HeapPointer, has_arrays, save_arrays
 from allocsim.core.jit import PURE, kernel
 from allocsim.core.records import HeapState
 
@@ -135,8 +135,8 @@ else:
 
     @intrinsic
     def pointer_to(_: Any, heap: Any) -> Any:
-        """Return the heap as a pointer, or unchanged if its state has no record `code`."""
-        has_code = "code" in getattr(heap, "fields", ())
+        """Return the heap as a pointer, or unchanged if it has no record of `code_record`."""
+        has_code = has_arrays(heap)
         result = HeapPointer(heap) if has_code else heap
 
         def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:

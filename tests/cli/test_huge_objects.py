@@ -36,7 +36,7 @@ def test_replay_ends_with_3(run: Run, huge: Path, design: str, touch: str) -> No
     ended = run(f"replay {huge} --design {design} --touch {touch} {RESERVE}")
     assert (ended.status, ended.out) == (3, "")
     assert ended.err.startswith(
-        f"allocsim: error: event 1 (object 0, thread 0, {HUGE} bytes) needs more than the "
+        f"allocsim: error: event 1 (object 0, thread 0, {HUGE:,} bytes) needs more than the "
     )
     assert "that a run may use, 75% of the available memory; use --limit" in ended.err
     assert ended.err.count("\n") == 1

@@ -125,7 +125,7 @@ def test_table_of_numbers_has_the_given_shape() -> None:
 
 
 def test_successive_tables_start_at_different_cache_lines() -> None:
-    tables = [table(np.int64, 1) for _ in range(64)]
+    tables = [table(np.int64, 1) for _ in range(OS_PAGE // 64)]
     starts = {each.ctypes.data % OS_PAGE for each in tables}
     assert starts == set(range(0, OS_PAGE, 64))
 

@@ -60,9 +60,10 @@ def write_through_pointer(heap: Toy) -> int:
 
 
 class Plain(NamedTuple):
-    """The state of a toy design without out-of-line kernels."""
+    """The state of a toy design without out-of-line kernels, with a table named `code`."""
 
     numbers: np.ndarray
+    code: np.ndarray
 
 
 @kernel
@@ -209,7 +210,7 @@ def test_pointer_to_a_heap_reads_and_writes_the_heap(toy: Toy) -> None:
 
 
 def test_heap_without_out_of_line_kernels_is_its_own_pointer() -> None:
-    heap = Plain(np.array([7, 0]))
+    heap = Plain(np.array([7, 0]), np.array([1, 2]))
     assert write_plain(heap) == 7
     assert heap.numbers[1] == 5
 

@@ -55,11 +55,19 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
 
 
 def _lost_children(image: Image, images: list[Image]) -> Counter[str]:
-    """Return the number of forked processes of which no call was recorded, by reason."""
-    lost = Counter(image.lost_children)
-    for child in images:
-        if child.header["parent"] == image.identity and child.is_lost:
-            lost[next(iter(child.lost))] += 1
+    """Return the number of forked processes of which no call was recorded, by reason.
+
+    Those forked by other ones of them are included.
+    """
+    lost, parents = Counter[str](), [image]
+    while parents:
+        parent = parents.pop()
+        lost.update(parent.lost_children)
+        for child in images:
+            is_child = child.header["parent"] == parent.identity
+            if is_child and child.is_lost and child.identity > parent.identity:
+                lost[next(iter(child.lost))] += 1
+                parents.append(child)
     return lost
 
 

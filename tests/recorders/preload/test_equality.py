@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.core.jit import PURE
 from allocsim.traces.preload.layout import Flag
 from allocsim.traces.preload.trace import ImageTrace
 from tests.recorders.preload.running import (
@@ -225,7 +224,7 @@ def test_program_that_cannot_make_its_file_is_a_loss(chain: Chain, program: str)
     assert re.search(r"not recorded: programs \(.*; possible reasons: .*ulimit, full disk", loss)
 
 
-@pytest.mark.skipif(PURE, reason="the program makes a million records")
+@pytest.mark.compiled
 def test_signals_that_leave_the_recorder_lose_nothing(chain: Chain, program: str) -> None:
     """The counter does not run: a longjmp from the handler could leave the counter's lock held."""
     alone = Chain(chain.recorder, None, chain.place)

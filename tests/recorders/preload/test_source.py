@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.core.jit import PURE
 from allocsim.events import Op
 from allocsim.recorders.base import RecorderFailed
 from allocsim.recorders.compiler import SHARED
@@ -118,11 +117,16 @@ def test_program_killed_while_a_window_is_cleared_loses_nothing(tmp_path: Path) 
     assert trace.reader.missing == trace.reader.damaged == 0
 
 
-@pytest.mark.skipif(PURE, reason="the program makes millions of records")
+@pytest.mark.compiled
 @pytest.mark.parametrize(
     ("signals", "names"),
-    [("fills", ["TSC"]), ("hands_over", ["TSC"]), ("leaves", ["TSC", "SITES"])],
-    ids=["fills", "hands_over", "leaves"],
+    [
+        ("fills", ["TSC"]),
+        ("fills", ["TSC", "SITES"]),
+        ("hands_over", ["TSC"]),
+        ("leaves", ["TSC", "SITES"]),
+    ],
+    ids=["fills", "fills_sites", "hands_over", "leaves_sites"],
 )
 def test_signal_handler_may_run_at_each_instruction_of_a_call(
     tmp_path: Path, signals: str, names: list[str]

@@ -43,7 +43,8 @@ static bool write_bytes(int file, const char *bytes, size_t length, uint64_t off
 /* Map a new file of zeros, at the address `window` unless it is NULL. Return NULL and set `reason`
  * on failure. The zeros are written, so that a later store to the mapped bytes cannot fail. On ext4,
  * this takes 2 us per page, and posix_fallocate 6 us. Writing works on every file system. On btrfs,
- * a store would need room for a copy, and raise SIGBUS if the disk is full, without FS_NOCOW_FL. */
+ * a store would need room for a copy, and raise SIGBUS if the disk is full, without FS_NOCOW_FL.
+ * This was tried on Linux 6.18; older kernels may need the room even with the flag. */
 static void *map_file(const char *path, void *window, size_t length, enum lost *reason)
 {
     static const char zeros[CHUNK];

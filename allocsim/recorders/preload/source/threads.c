@@ -18,6 +18,7 @@ static void end_thread(void *value)
     else if (process.header && self.lane) {
         put_name();
         self.has_ended = true;
+        self.is_writing = false; /* true after a longjmp out of put() */
         put(END, stamp(), 2, (uint64_t[]){self.number});
     }
 }
