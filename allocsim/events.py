@@ -53,7 +53,7 @@ class Event(Struct):
     object: UInt32  # object id, dense from 0; 0 for notes
     thread: UInt16  # thread number, dense from 0 in order of appearance
     op: UInt8  # an Op
-    alignment: UInt8  # MEMALIGN: log2 of the bytes; else 0 (event files: see benchmark.untouched)
+    alignment: UInt8  # MEMALIGN: log2 of the alignment; else 0. `benchmark.untouched` reuses it
 
 
 EVENT = Event.dtype

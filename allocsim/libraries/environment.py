@@ -123,12 +123,14 @@ def child_environment(library: str | None, keep_settings: bool = False) -> Mappi
 def arena_limit(library: str, environment: Mapping[str, str]) -> str:
     """Return the tunable that sets glibc's limit on arenas to its default, or "".
 
-    By default, glibc computes the limit when it has more than eight arenas. A replay that runs on
-    one processor by then would get the limit for one processor (see `one_processor`). mallopt
+    By default, glibc computes the limit when it has more than eight arenas. If the replay then runs
+    on one processor (see `one_processor`), the limit would be that for one processor. mallopt
     cannot be used: it would give the main arena to the calling thread, not to the first thread of
-    the replay. Returns "" if the limit does not depend on the number of processors, because the
-    user has set arena_max; if the user has set arena_test; or if it is not clear which processors
-    glibc counts: those of the machine before version 2.34, those that the process may use since.
+    the replay.
+
+    Returns "" if the user has set arena_max or arena_test, or if the machine has one processor.
+    Also returns "" if the process may not use all processors: glibc counts those of the machine
+    before version 2.34, and those that the process may use from version 2.34 on.
     """
     processors, settings = len(os.sched_getaffinity(0)), split_settings(library)[1]
     is_set = has_arena_limit(environment) or "MALLOC_ARENA_TEST" in environment

@@ -78,7 +78,7 @@ class Plan(NamedTuple):
     turns: Table[Turn]
     epochs: Table[Epoch]
     threads: Table[ThreadProgress]
-    due: np.ndarray  # int64, for each step: the epoch at whose end memory is read
+    due: np.ndarray  # int64, for each step: the epoch at whose end the footprint is measured
     slots: Slots
     objects: Table[PlannedObject]  # the state at the end of the plan
 
@@ -116,7 +116,7 @@ def plan_bound(surveyed: Survey, steps: int, window: int) -> int:
     counts = surveyed.counts[0]
     windows = int(counts.calls) // window if window else 0
     ends = len(surveyed.calls)  # the end of each thread may need a turn
-    wraps = int(counts.calls) >> 16  # a window ends where the versions of an object begin again
+    wraps = int(counts.calls) >> 16  # a window also ends where a 16-bit version wraps
     return int(counts.switches) + steps + windows + wraps + ends + 2
 
 
@@ -156,7 +156,7 @@ def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
     cursor, progress = plan.cursor[0], plan.threads[thread]
     is_ordered = cursor.window == ORDERED
     if cursor.epochs == 0 or (cursor.full and is_call) or (is_ordered and thread != cursor.thread):
-        if is_call:  # thread ends right after a step's last call belong to the step
+        if is_call:  # the end of a thread right after the step's last call belongs to the step
             _mark_steps(plan)
         _begin_epoch(plan)
     cursor.thread = thread

@@ -12,7 +12,7 @@ contains the length of the range, and the number of the range below. Free neighb
 found and merged. Free ranges of similar length share a list. If the lowest range becomes free, it
 becomes part of the middle again.
 
-What glibc does depends on the address of a mapping only for alignments larger than a page.
+The addresses of mappings do not affect what glibc does, except for alignments larger than a page.
 """
 
 from __future__ import annotations
