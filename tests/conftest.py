@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         if item.get_closest_marker("compiled"):
-            item.add_marker(pytest.mark.skipif(PURE, reason="pure mode would take minutes"))
+            item.add_marker(pytest.mark.skipif(PURE, reason="a test of compiled code"))
         elif runs_once(item.path):
             item.add_marker("once")
 

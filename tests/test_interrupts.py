@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.core.jit import PURE
 from tests.cli.running import (
     ENVIRONMENT,
     PATIENCE,
@@ -112,7 +111,7 @@ def test_interrupt_before_the_handler_is_installed_ends_the_process_quietly(
     assert run_trapped_command(tmp_path, trap, line) == Ended(-signal.SIGINT, "", "")
 
 
-@pytest.mark.skipif(PURE, reason="nothing is compiled in pure mode")
+@pytest.mark.compiled
 def test_interrupt_inside_a_callback_of_the_compiler_is_not_swallowed(tmp_path: Path) -> None:
     assert run_trapped(tmp_path, IN_A_CALLBACK) == INTERRUPTED
 

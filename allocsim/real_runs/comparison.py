@@ -14,7 +14,7 @@ from allocsim.benchmark.figures import Row
 from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.events import Trace
 from allocsim.libraries.environment import program_environment, removal_caution
-from allocsim.real_runs.median_recording import combine
+from allocsim.real_runs.median_recording import can_combine, combine
 from allocsim.real_runs.recording import record
 from allocsim.real_runs.under_library import RealConditions, run_under_libraries
 from allocsim.recorders.base import Request, work_directory
@@ -96,5 +96,7 @@ def _with_repetitions(first: Comparison, measure_again: Callable[[], Comparison]
             recordings.append(measure_again())
         except (InputError, EnvironmentLacks) as error:
             failures.append(f"recording {number} of {RECORDINGS} failed: {error}.")
-    found = combine(recordings) if len(recordings) > 1 else first
+    found = combine(recordings) if can_combine(recordings) else first
+    if len(recordings) > 1 and found is first:
+        failures.append("every subject failed in a recording; only the first recording is used.")
     return replace(found, recording_warnings=[*failures, *found.recording_warnings])

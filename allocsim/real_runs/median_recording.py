@@ -31,18 +31,27 @@ def combine(recordings: Sequence[Comparison]) -> Comparison:
     )
 
 
+def can_combine(recordings: Sequence[Comparison]) -> bool:
+    """Return whether a row has succeeded in all of several recordings."""
+    rows = zip(*(each.rows for each in recordings), strict=True)
+    return len(recordings) > 1 and any(not any(row.failure for row in same) for same in rows)
+
+
 def _median(recordings: Sequence[Comparison]) -> Comparison:
     """Return the comparison in which the peak of the reference is the median.
 
     The reference is the row of the program's own malloc or, if that was not measured, the first row
-    that was measured.
+    that was measured. Of two recordings, the one with the higher peak is returned. Recordings that
+    describe the program's run come first: a short run may have ended before the first sample.
     """
     first = recordings[0]
     served = served_row(first)
     candidates = [*([served] if served else []), *first.rows]
     index = first.rows.index(next(row for row in candidates if row.memory))
     measured = [each for each in recordings if each.rows[index].memory]
-    return sorted(measured, key=lambda each: _peak(each.rows[index]))[len(measured) // 2]
+    described = [each for each in measured if each.workload.trace.program_run]
+    usable = [each for each in measured if served_row(each)] or described or measured
+    return sorted(usable, key=lambda each: _peak(each.rows[index]))[len(usable) // 2]
 
 
 def _losses(chosen: Comparison, recordings: Sequence[Comparison]) -> list[str]:

@@ -8,6 +8,8 @@ the same reason.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
 from allocsim.program_run import ProgramRun
@@ -41,8 +43,9 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
     predicted = prediction(row, comparison) if row else None
     if run is None or row is None or predicted is None:
         return []
+    own = replace(row, peaks=[])  # only the replay of this recording can be compared with its run
     peaks = (
-        f"the prediction for {label(row)} is {range_text(row, run.outside_malloc)}, and the "
+        f"the prediction for {label(row)} is {range_text(own, run.outside_malloc)}, and the "
         f"recorded program had {format_bytes(run.anonymous_peak)}"
     )
     allowed = max(TOLERATED * run.anonymous_peak, TOLERATED_BYTES)

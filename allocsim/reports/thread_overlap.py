@@ -73,13 +73,14 @@ def recordings_warning(comparison: Comparison) -> str:
 
 def _several_recordings(comparison: Comparison) -> str:
     """Return the explanation of the figures of several recordings."""
-    has_failures = any(row.failure for row in comparison.rows)
+    has_failures = any(len(row.peaks) < comparison.recordings for row in comparison.rows)
+    chosen = "higher" if comparison.recordings == 2 else "median"
     replays = "the replays that did not fail" if has_failures else "the replays of all recordings"
     return (
         f"the program was recorded {comparison.recordings} times, because its threads come and "
         f"go. Peaks are ranges over {replays}. Times are those of the first recording; other "
         "figures of memory, and the ratio of predicted to real, are those of the recording with "
-        "the median peak."
+        f"the {chosen} peak."
     )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.core.jit import PURE
 from tests.cli.running import (
     ENVIRONMENT,
     PATIENCE,
@@ -106,7 +105,7 @@ def test_surroundings_do_not_matter(changed: dict[str, str]) -> None:
     assert ended.out
 
 
-@pytest.mark.skipif(PURE, reason="nothing is compiled in pure mode")
+@pytest.mark.compiled
 def test_interrupt_while_kernels_are_compiled_is_130(tmp_path: Path) -> None:
     """The kernel cache is empty. The interrupt follows the notice "compiling"."""
     environment = ENVIRONMENT | {"XDG_CACHE_HOME": str(tmp_path)}

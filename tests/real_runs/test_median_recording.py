@@ -7,7 +7,7 @@ import pytest
 from allocsim.benchmark.comparison import Comparison, Conditions
 from allocsim.benchmark.figures import About, Row
 from allocsim.program_run import ProgramRun
-from allocsim.real_runs.median_recording import combine
+from allocsim.real_runs.median_recording import can_combine, combine
 from tests.reports.comparisons import compared, memory, times
 
 GLIBC = "/lib/libc.so.6"
@@ -78,3 +78,17 @@ def test_losses_of_other_recordings_are_warnings() -> None:
     found = combine(recordings)
     assert found.workload.trace.losses == ["b", "c"]
     assert found.recording_warnings == ["another recording of the program is incomplete: a."]
+
+
+def test_recordings_without_a_description_of_the_run_are_not_chosen() -> None:
+    recordings = [recording(30, 1), recording(10, 2), recording(20, 3)]
+    recordings[2].workload.trace.program_run = None
+    found = combine(recordings)
+    assert peaks(found) == [1, 30]
+    assert found.workload is recordings[0].workload
+
+
+def test_recordings_can_be_combined_if_a_row_never_failed() -> None:
+    assert can_combine([recording(30, 1), recording(10, None), recording(20, None)])
+    assert not can_combine([recording(30, 1), recording(10, None), recording(None, 3)])
+    assert not can_combine([recording(30, 1)])

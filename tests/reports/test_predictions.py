@@ -86,3 +86,10 @@ def test_warning_is_in_the_report() -> None:
     shown = compared()
     shown.comparison.workload.trace.program_run = program_run(anonymous_peak=4 * MIB)
     assert "Warning: the prediction for lib:glibc is 8.0 MiB" in comparison_markdown(shown)
+
+
+def test_range_of_several_recordings_is_not_compared_with_one_run() -> None:
+    found = with_peak(4)
+    found.rows[1].peaks = [1 * MIB, 6 * MIB, 20 * MIB]
+    [warning] = prediction_warnings(found)
+    assert warning.startswith("the prediction for lib:glibc is 8.0 MiB, and the recorded program")

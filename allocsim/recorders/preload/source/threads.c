@@ -16,9 +16,9 @@ static void end_thread(void *value)
     if (++self.round < PTHREAD_DESTRUCTOR_ITERATIONS)
         pthread_setspecific(kept.key, value);
     else if (process.header && self.lane) {
+        self.is_writing = false; /* true after a longjmp out of put() */
         put_name();
         self.has_ended = true;
-        self.is_writing = false; /* true after a longjmp out of put() */
         put(END, stamp(), 2, (uint64_t[]){self.number});
     }
 }
