@@ -104,9 +104,8 @@ class Setup(NamedTuple):
     def with_clock_of(self, subject: Subject) -> Setup:
         """Make the subject read the virtual clock, if it is a library that reads any clock.
 
-        Returns this setup, or one without the virtual clock if the subject does not read it. A
-        library that releases memory in a thread of its own keeps the machine's clock, because this
-        thread sleeps in real time.
+        Returns this setup, without the virtual clock if the subject does not read it. A library
+        with a thread that releases memory keeps the machine's clock, by which this thread sleeps.
         """
         library = subject.library
         if self.clock is None or library is None:
