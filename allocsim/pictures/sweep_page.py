@@ -26,7 +26,6 @@ from allocsim.sweep.findings import (
     PEAKS,
     TIMES,
     effects,
-    noise,
     overall,
     overall_ranges,
     ranking,
@@ -145,7 +144,7 @@ def _effects(results: Results, figure: str) -> Iterator[Figure]:
     rows = [
         Bar(
             f"{each.allocator} {each.key}",
-            f"{effect_size(each)}, best {best_value(each, noise(results, figure))}",
+            f"{effect_size(each)}, best {best_value(each)}",
             {"footprint": 100 * each.size},
         )
         for each in shown_effects[:EFFECTS]

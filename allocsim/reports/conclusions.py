@@ -63,15 +63,16 @@ def _on_threads(comparison: Comparison) -> str:
     workload = comparison.workload
     if not workload.recorded:
         return "one thread"
-    ends = f" (their ends are {workload.ends})" if workload.ends else ""
+    ends = f", whose ends are {workload.ends}" if workload.ends else ""
     windows = [row.times for row in comparison.rows if row.times and row.times.window]
     threads = f"the {counted(workload.threads, 'recorded thread')}{ends}"
     if not windows:
         return threads
     at_once, window = windows[0].threads, windows[0].window or 0
     return (
-        f"{threads}, up to {at_once:,} at once (memory is measured in the recorded order, "
-        f"CPU time in windows of {counted(window, 'event')})"
+        f"{threads} (memory is measured in the recorded order, CPU time in windows of "
+        f"{counted(window, 'event')} that run on up to {counted(at_once, 'thread')}, because a "
+        "thread that ends within a window stays until the window ends)"
     )
 
 

@@ -65,9 +65,9 @@ def effect_size(effect: Effect) -> str:
     return "none" if effect.size < MIN_EFFECT else f"{effect.size:.1%}"
 
 
-def best_value(effect: Effect, noise: float) -> str:
-    """Return the best value of a setting, or "-" if its effect is smaller than `noise`."""
-    return "-" if effect.size < noise else effect.best
+def best_value(effect: Effect) -> str:
+    """Return the best value of a setting, or "-" if its effect may be noise."""
+    return effect.best or "-"
 
 
 def cautions(results: Results) -> Iterator[str]:

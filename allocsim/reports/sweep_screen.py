@@ -17,7 +17,7 @@ from allocsim.reports.sweep_phrases import (
     headline,
     remarks,
 )
-from allocsim.sweep.findings import Overall, alike, effects, noise, overall, ranking
+from allocsim.sweep.findings import Overall, alike, effects, overall, ranking
 from allocsim.sweep.pareto_front import front
 from allocsim.sweep.results import Column, Figures, Results
 from allocsim.text import counted, format_bytes
@@ -126,8 +126,7 @@ def _print_effects(screen: Screen, results: Results) -> None:
         for name in ("allocator", "setting", "effect", "best", "values, relative to their mean"):
             table.add_column(name, justify="right" if name == "effect" else "left", no_wrap=True)
         for effect in all_effects:
-            best = best_value(effect, noise(results, figure))
-            about = (effect.allocator, effect.key, effect_size(effect), best)
+            about = (effect.allocator, effect.key, effect_size(effect), best_value(effect))
             table.add_row(*about, _levels(effect.levels))
         screen.print_table(table, 3)
 

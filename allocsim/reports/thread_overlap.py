@@ -44,12 +44,12 @@ def overlap_warning(comparison: Comparison) -> str:
         return ""
     other = f", {_cpu(fastest):.2f} s with {label(fastest)}" if fastest else ""
     return (
-        f"the program has {comparison.workload.threads:,} threads, at most "
-        f"{comparison.threads_at_once:,} at once. How many run at once depends on how fast they "
-        "run, and the recorder slowed them "
+        f"of the program's {comparison.workload.threads:,} threads, at most "
+        f"{comparison.threads_at_once:,} existed at the same time when it was recorded. This "
+        "number depends on how fast they run, and the recorder slowed them "
         f"({run.cpu_seconds:.2f} s of CPU time under {run.recorder}{other}). Without the recorder, "
-        "or with a faster malloc, fewer threads may run at once, and the predicted peaks may be "
-        "too high."
+        "or with a faster malloc, fewer threads may exist at the same time, and the predicted "
+        "peaks may be too high."
     )
 
 

@@ -53,6 +53,8 @@ class Effect:
     the other settings, relative to the mean over all values."""
     combinations: int
     """Number of combinations of workload and other settings in which every value was measured."""
+    noise: float
+    """The largest `size` that may be noise."""
 
     @property
     def size(self) -> float:
@@ -60,8 +62,10 @@ class Effect:
         return max(self.levels.values()) / min(self.levels.values()) - 1
 
     @property
-    def best(self) -> str:
-        """The value with the smallest figure."""
+    def best(self) -> str | None:
+        """The value with the smallest figure, or None if the effect may be noise."""
+        if self.size < self.noise:
+            return None
         return min(self.levels, key=self.levels.__getitem__)
 
 
@@ -161,11 +165,13 @@ def geometric(values: Sequence[float]) -> float:
 
 def effects(results: Results, figure: str) -> list[Effect]:
     """Return the main effect of every setting with several values, the largest first."""
+    may_be_noise = noise(results, figure)
     all_effects = [
-        effect
+        Effect(allocator, key, levels, combinations, may_be_noise)
         for allocator, keys in _keys(results).items()
         for key in keys
-        if (effect := _effect(results, figure, allocator, key)) is not None
+        for levels, combinations in [_levels(results, figure, allocator, key)]
+        if len(levels) > 1
     ]
     return sorted(all_effects, key=lambda each: -each.size)
 
@@ -215,13 +221,12 @@ def _by_number(level: tuple[str, ...]) -> list[tuple[bool, int, str]]:
     return [((n := number_in(text)) is not None, n or 0, text) for text in level]
 
 
-def _effect(results: Results, figure: str, allocator: str, key: str) -> Effect | None:
-    """Return the main effect of a setting, or None if it has only one value."""
+def _levels(
+    results: Results, figure: str, allocator: str, key: str
+) -> tuple[dict[str, float], int]:
+    """Return the mean for each value of a setting, and the number of combinations used."""
     full = _full_groups(results, figure, allocator, [key])
-    means = _means(full)
-    if len(means) < 2:
-        return None
-    return Effect(allocator, key, {level[0]: mean for level, mean in means.items()}, len(full))
+    return {level: mean for (level,), mean in _means(full).items()}, len(full)
 
 
 def _groups(

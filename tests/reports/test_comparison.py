@@ -206,6 +206,14 @@ def test_conditions_name_threads_touch_and_runs() -> None:
     assert "5 runs after 1 warm-up run" in text
 
 
+def test_threads_of_windows_are_not_called_threads_of_the_program() -> None:
+    made = [Row(subject="lib:glibc", times=times(12.0, threads=21, window=4096))]
+    text = conditions(compared(made, threads=201, recorded=True, ends="recorded", at_once=2))
+    assert "the 201 recorded threads (their ends are recorded) (" not in text
+    assert "in windows of 4,096 events that run on up to 21 threads, because a thread" in text
+    assert "at once" not in text
+
+
 def test_conditions_name_versions() -> None:
     assert conditions(compared()).endswith(
         f"Measured with allocsim {__version__}, lib:glibc 2.36, lib:tcmalloc gperftools 2.10."

@@ -40,10 +40,10 @@ def comparison(described: ProgramRun, real: float | None = None, **workload: Any
 
 def test_slowed_threads_that_come_and_go_are_a_warning() -> None:
     text = overlap_warning(comparison(run(2.5, "preload"), 0.5))
-    assert "201 threads, at most 9 at once" in text
+    assert "201 threads, at most 9 existed at the same time when it was recorded" in text
     assert "(2.50 s of CPU time under preload, 0.50 s with lib:mimalloc)" in text
     exact = overlap_warning(comparison(run(2.5, "preload"), at_once=12))
-    assert "201 threads, at most 12 at once" in exact
+    assert "201 threads, at most 12 existed" in exact
     alone = comparison(run(2.5, "preload"))
     assert "(2.50 s of CPU time under preload)" in overlap_warning(alone)
     assert overlap_warning(alone) in warnings(alone)

@@ -125,6 +125,18 @@ def test_effect_is_the_ratio_of_the_worst_value_to_the_best() -> None:
     assert second.levels["1"] / second.levels["0"] == pytest.approx(1.1)
 
 
+def test_noise_has_no_best_value() -> None:
+    close = collect([row("glibc:mxfast=0", 1000), row("glibc:mxfast=1", 1004)])
+    times = [row(f"glibc:mxfast={m}", ns=100.0 + m, spread=0.1) for m in (0, 5)]
+    for results in (close, collect(times)):
+        found = json.loads(sweep_json(results, ""))["effects"]
+        [effect] = found["footprint"] + found["time"]
+        assert effect["effect"] > 0
+        assert effect["best"] is None
+    clear = [row(f"glibc:mxfast={m}", ns=100.0 + 50 * m, spread=0.1) for m in (0, 1)]
+    assert [each.best for each in effects(collect(clear), TIMES)] == ["0"]
+
+
 def test_effect_leaves_out_combinations_in_which_a_value_failed() -> None:
     rows = [row(f"glibc:mxfast={m}:tcache_count={t}", 100 + m) for m in (0, 10) for t in (0, 1)]
     rows[3] = row("glibc:mxfast=10:tcache_count=1", None)
