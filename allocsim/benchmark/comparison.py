@@ -109,12 +109,13 @@ def compare(
     subjects: Sequence[str],
     conditions: Conditions,
     progress: Callable[[str, str], None] | None = None,
+    may_fail: bool = False,
 ) -> Comparison:
     """Measure every subject.
 
     Designs are not timed if the events are on several threads: simulated threads do not contend.
     Before each measurement, `progress` is called with the subject and "memory" or "times". Raises
-    EnvironmentLacks if every subject failed.
+    EnvironmentLacks if every subject failed, unless `may_fail`.
     """
     rows = [Row(subject=subject) for subject in subjects]
     with interrupt_message(lambda: "and the measuring processes were killed"):
@@ -126,7 +127,7 @@ def compare(
                         progress(row.subject, figures)
                     subject = started_like(row.subject, _start_of_library(row.subject, rows))
                     _measure_row(row, subject, figures, workload, conditions)
-    if all(row.failure for row in rows):
+    if not may_fail and all(row.failure for row in rows):
         failures = "; ".join(f"{row.subject}: {row.failure}" for row in rows)
         raise EnvironmentLacks(f"no subject could run: {failures}")
     has_library = any(library_of(subject) for subject in subjects)
@@ -145,8 +146,9 @@ def compare_trace(
     conditions: Conditions,
     progress: Callable[[str, str], None] | None = None,
     read: Callable[[], None] = lambda: None,
+    may_fail: bool = False,
 ) -> Comparison:
-    """Read a trace and measure every subject on it.
+    """Read a trace and measure every subject on it (see `compare`).
 
     `read` is called when the whole trace has been read; the trace's notes are then complete. Raises
     InputError if the trace has no events.
@@ -158,7 +160,7 @@ def compare_trace(
             raise InputError(f"{trace.name} has no events to measure")
         _require_times(workload, conditions)
         read()
-        return compare(workload, subjects, conditions, progress)
+        return compare(workload, subjects, conditions, progress, may_fail)
     finally:
         workload.close()
 

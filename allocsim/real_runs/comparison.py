@@ -14,7 +14,7 @@ from allocsim.benchmark.figures import Row
 from allocsim.errors import EnvironmentLacks, InputError
 from allocsim.events import Trace
 from allocsim.libraries.environment import program_environment, removal_caution
-from allocsim.real_runs.median_recording import can_combine, combine
+from allocsim.real_runs.median_recording import combine
 from allocsim.real_runs.recording import record
 from allocsim.real_runs.under_library import RealConditions, run_under_libraries
 from allocsim.recorders.base import Request, work_directory
@@ -76,7 +76,7 @@ def compare_program(
             progress(program.name, "recording")
             _, trace = record(request, directory, status, ", unlike in the first recording")
             memory = replace(conditions, timed=False)
-            return compare_trace(trace, subjects, memory, progress, lambda: read(trace))
+            return compare_trace(trace, subjects, memory, progress, lambda: read(trace), True)
 
     if comparison.has_short_lived_threads and runs.real_runs:
         comparison = _with_repetitions(comparison, measure_again)
@@ -88,7 +88,8 @@ def compare_program(
 def _with_repetitions(first: Comparison, measure_again: Callable[[], Comparison]) -> Comparison:
     """Measure more recordings; return the first comparison combined with those of the others.
 
-    A recording that fails is left out, with a warning.
+    A recording that fails is left out, with a warning. If every replay of a recording failed, each
+    row has a failure.
     """
     recordings, failures = [first], []
     for number in range(2, RECORDINGS + 1):
@@ -96,7 +97,5 @@ def _with_repetitions(first: Comparison, measure_again: Callable[[], Comparison]
             recordings.append(measure_again())
         except (InputError, EnvironmentLacks) as error:
             failures.append(f"recording {number} of {RECORDINGS} failed: {error}.")
-    found = combine(recordings) if can_combine(recordings) else first
-    if len(recordings) > 1 and found is first:
-        failures.append("every subject failed in a recording; only the first recording is used.")
+    found = combine(recordings) if len(recordings) > 1 else first
     return replace(found, recording_warnings=[*failures, *found.recording_warnings])

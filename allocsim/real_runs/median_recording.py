@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,13 +15,12 @@ def combine(recordings: Sequence[Comparison]) -> Comparison:
     """Return the comparison of the recording with the median peak, with the peaks of all.
 
     The times are those of the first recording, because the others are not timed. A row that failed
-    in any recording has a failure, and is therefore not ranked.
+    in any recording has a failure, and is therefore not ranked. In the first recording, a row must
+    have been measured.
     """
     first, chosen = recordings[0], _median(recordings)
     for row, *same in zip(chosen.rows, *(each.rows for each in recordings), strict=True):
-        failures = [each.failure for each in same if each.failure]
-        if failures and row.failure is None:
-            row.failure = f"{failures[0]} (in another recording)"
+        row.failure = _failure(same)
         row.peaks = sorted(each.memory.peak for each in same if each.memory)
         row.times = same[0].times
     return replace(
@@ -31,10 +31,15 @@ def combine(recordings: Sequence[Comparison]) -> Comparison:
     )
 
 
-def can_combine(recordings: Sequence[Comparison]) -> bool:
-    """Return whether a row has succeeded in all of several recordings."""
-    rows = zip(*(each.rows for each in recordings), strict=True)
-    return len(recordings) > 1 and any(not any(row.failure for row in same) for same in rows)
+def _failure(same: Sequence[Row]) -> str | None:
+    """Return why a row's replays failed, and in how many recordings; None if none failed.
+
+    `same` is the row in each recording. A row that has memory failed when it was timed.
+    """
+    timed = [f"{row.failure} (while timed)" for row in same if row.failure and row.memory]
+    failed = Counter(row.failure for row in same if row.failure and not row.memory)
+    counted = [f"{text} (in {n} of {len(same)} recordings)" for text, n in failed.items()]
+    return "; ".join([*counted, *timed]) or None
 
 
 def _median(recordings: Sequence[Comparison]) -> Comparison:

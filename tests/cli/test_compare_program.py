@@ -35,8 +35,9 @@ COMES_AND_GOES = """\
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-static void *job(void *unused) { free(memset(malloc(300000), 1, 300000)); return unused; }
-int main(int count, char **words) /* names of a file with a letter for each run, and bad runs */
+static void job_of(size_t bytes) { free(memset(malloc(bytes), 1, bytes)); }
+static void *job(void *unused) { job_of(300000); return unused; }
+int main(int count, char **words) /* file with a letter for each run; bad runs; large runs */
 {
     char runs[100];
     int file = count > 1 ? open(words[1], O_RDWR | O_CREAT | O_APPEND, 0600) : -1;
@@ -44,6 +45,8 @@ int main(int count, char **words) /* names of a file with a letter for each run,
     pthread_t thread;
     if (file >= 0 && (write(file, ".", 1) != 1 || strchr(words[2], '0' + run)))
         return 3;
+    if (count > 3 && strchr(words[3], '0' + run))
+        job_of(50 << 20);
     for (int i = 0; i < 20; i++) {
         pthread_create(&thread, NULL, job, NULL);
         pthread_join(thread, NULL);
@@ -187,3 +190,16 @@ def test_later_recordings_that_fail_are_left_out(
         "recording."
     )
     assert len(failed) == len(bad_runs)
+
+
+@pytest.mark.skipif(PURE, reason="threads are replayed by compiled code only")
+def test_row_that_exceeds_the_limit_in_a_later_recording_has_a_failure(
+    run: Run, comes_and_goes: str, tmp_path: Path
+) -> None:
+    program = f"{comes_and_goes} {tmp_path / 'runs'} - 3"
+    ended = run(f"compare {QUICK} --limit 30MiB --real-runs 1 --json -- {program}")
+    assert ended.status == 0, ended.err
+    [row] = json.loads(ended.out)["subjects"]
+    assert row["failure"].startswith("exceeded the limit")
+    assert row["failure"].endswith("(in 1 of 3 recordings)")
+    assert len(row["peaks"]) == 2

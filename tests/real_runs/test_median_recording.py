@@ -7,7 +7,8 @@ import pytest
 from allocsim.benchmark.comparison import Comparison, Conditions
 from allocsim.benchmark.figures import About, Row
 from allocsim.program_run import ProgramRun
-from allocsim.real_runs.median_recording import can_combine, combine
+from allocsim.real_runs.median_recording import combine
+from allocsim.reports.ranking import smallest
 from tests.reports.comparisons import compared, memory, times
 
 GLIBC = "/lib/libc.so.6"
@@ -54,13 +55,13 @@ def test_row_that_failed_in_another_recording_has_a_failure() -> None:
     assert peaks(found) == [3, 20]
     assert [row.peaks for row in found.rows] == [[1, 3], [10, 20, 30]]
     failures = [row.failure for row in found.rows]
-    assert failures == ["crashed (in another recording)", None]
+    assert failures == ["crashed (in 1 of 3 recordings)", None]
 
 
-def test_row_that_failed_in_the_chosen_recording_keeps_its_failure() -> None:
+def test_row_that_failed_in_the_chosen_recording_has_a_failure() -> None:
     found = combine([recording(30, 1), recording(10, 2), recording(20, None)])
     assert [(row.peaks, row.failure) for row in found.rows] == [
-        ([1, 2], "crashed"),
+        ([1, 2], "crashed (in 1 of 3 recordings)"),
         ([10, 20, 30], None),
     ]
 
@@ -68,7 +69,7 @@ def test_row_that_failed_in_the_chosen_recording_keeps_its_failure() -> None:
 def test_first_row_that_was_measured_decides_if_the_programs_malloc_was_not() -> None:
     found = combine([recording(None, 1), recording(10, 3), recording(20, 2)])
     assert peaks(found) == [2, 20]
-    assert found.rows[1].failure == "crashed (in another recording)"
+    assert found.rows[1].failure == "crashed (in 1 of 3 recordings)"
 
 
 def test_losses_of_other_recordings_are_warnings() -> None:
@@ -88,7 +89,18 @@ def test_recordings_without_a_description_of_the_run_are_not_chosen() -> None:
     assert found.workload is recordings[0].workload
 
 
-def test_recordings_can_be_combined_if_a_row_never_failed() -> None:
-    assert can_combine([recording(30, 1), recording(10, None), recording(20, None)])
-    assert not can_combine([recording(30, 1), recording(10, None), recording(None, 3)])
-    assert not can_combine([recording(30, 1)])
+def test_recording_of_which_every_replay_failed_is_a_failure_of_every_row() -> None:
+    found = combine([recording(30, 1), recording(None, None), recording(20, 3)])
+    assert peaks(found) == [1, 30]
+    assert [row.peaks for row in found.rows] == [[1, 3], [20, 30]]
+    assert [row.failure for row in found.rows] == ["crashed (in 1 of 3 recordings)"] * 2
+    assert smallest(found.rows) == (None, [])
+
+
+def test_failure_of_the_times_is_not_one_of_a_recording() -> None:
+    recordings = [recording(30, 1), recording(10, 2), recording(None, 3)]
+    for row in recordings[0].rows:
+        row.failure = "timed out"
+    failures = [row.failure for row in combine(recordings).rows]
+    alone = "timed out (while timed)"
+    assert failures == [alone, f"crashed (in 1 of 3 recordings); {alone}"]
