@@ -81,7 +81,7 @@ class Control(Struct):
     epochs: Int64  # address of the table of Epoch
     shared: Int64  # address of the table of Shared
     codes: Int64  # address of the table of CODE
-    attributes: Int64  # address of the pthread_attr_t of the stacks
+    attributes: Int64  # address of the pthread_attr_t of the stacks; 0 if time is measured
     requests: Int64  # address of the table of requests to the supervisor
     nap: Int64  # address of a timespec of NAP nanoseconds
     address: Int64  # address of this record

@@ -69,10 +69,13 @@ class ThreadedReplay:
                 "only compiled code can replay recorded threads: unset NUMBA_DISABLE_JIT"
             )
         self._steps = steps
-        self._stacks = Stacks(int(plan.cursor[0].at_once))
-        # This field keeps the tables in memory: the threads use addresses in them.
+        self.at_once = int(plan.cursor[0].at_once)
+        """Maximum number of threads that are alive at once."""
+        # These fields keep memory mapped that the threads use by its addresses.
+        self._stacks = None if options.timed else Stacks(self.at_once)
         self._tables = _Tables(plan, len(steps), meter, options)
-        self._stages = self._tables.stages(self._stacks)
+        attributes = self._stacks.attributes.address if self._stacks else 0
+        self._stages = self._tables.stages(self.at_once, attributes)
         self._stage = self._stages[0]
         address = self._stage.code.ctypes.data
         self._supervise = _callable(c_address(supervise, self._stage), address)
@@ -80,8 +83,6 @@ class ThreadedReplay:
         self._stage.control[0].entry = c_address(run_thread, self._stage)
         self.calls = len(plan.stream)
         self.peak_live = int(plan.cursor[0].peak_live)
-        self.at_once = int(plan.cursor[0].at_once)
-        """Maximum number of threads that are alive at once."""
         self._reset()
         self._has_run = False
 
@@ -189,10 +190,14 @@ class _Tables:
         control[0].address, control[0].timed = control.ctypes.data, options.timed
         return control
 
-    def stages(self, stacks: Stacks) -> list[Stage]:
-        """Return the Stage (the state of the compiled code) of each thread."""
-        self.control[0].attributes = stacks.attributes.address
-        free_stacks = _zeros(np.int64, stacks.count)
+    def stages(self, at_once: int, attributes: int) -> list[Stage]:
+        """Return the Stage (the state of the compiled code) of each thread.
+
+        At most `at_once` threads are alive at once. `attributes` is the address of their attributes
+        (see `Stacks`), or 0 if the C library allocates the stacks.
+        """
+        self.control[0].attributes = attributes
+        free_stacks = _zeros(np.int64, at_once)
         function = _zeros(np.int64, len(FUNCTIONS))
         return [self._stage(number, free_stacks, function) for number in range(self.count)]
 

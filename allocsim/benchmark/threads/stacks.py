@@ -31,7 +31,6 @@ class Stacks:
 
     def __init__(self, count: int) -> None:
         """Map `count` stacks; raise EnvironmentLacks if the C library does not accept them."""
-        self.count = count
         self._memory = Reservation(count * STACK)
         self._memory.mapping.madvise(mmap.MADV_NOHUGEPAGE)
         bytes_: Any = self._memory.table(np.uint8, (count, STACK))

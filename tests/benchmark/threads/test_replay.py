@@ -14,7 +14,7 @@ from allocsim.benchmark.meter import open_meter
 from allocsim.benchmark.stepping import count_objects, new_run, steps_ending_at
 from allocsim.benchmark.threads.plan import ORDERED, make_plan
 from allocsim.benchmark.threads.replay import Options, ThreadedReplay
-from allocsim.benchmark.threads.stacks import STACK
+from allocsim.benchmark.threads.stacks import STACK, Stacks
 from allocsim.benchmark.threads.survey import survey
 from allocsim.core.jit import PURE
 from allocsim.driver import Touch
@@ -124,6 +124,23 @@ def test_threads_have_stacks_of_the_c_library_only_if_time_is_measured(timed: bo
     replay.end_threads()
     assert len(set(addresses)) > 1
     assert (max(addresses) - min(addresses) >= replay.at_once * STACK) == timed
+
+
+@compiled_only
+@pytest.mark.parametrize("timed", [False, True])
+def test_stacks_are_mapped_only_if_the_threads_use_them(
+    timed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped_stacks: list[int] = []
+
+    class Counted(Stacks):
+        def __init__(self, count: int) -> None:
+            mapped_stacks.append(count)
+            super().__init__(count)
+
+    monkeypatch.setattr("allocsim.benchmark.threads.replay.Stacks", Counted)
+    replay, _ = prepared(random_threads(1, 400, 6), timed=timed)
+    assert mapped_stacks == ([] if timed else [replay.at_once])
 
 
 @compiled_only
