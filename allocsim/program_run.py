@@ -48,6 +48,10 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     """Maximum number of threads in a sample."""
     cores: Count
     """Processors on which the program was allowed to run."""
+    unsampled: Seconds = 0.0
+    """Seconds before the end of the run in which no sample was taken although several were due,
+    because the sampler was stopped or got no processor. The true peak may then be higher. 0 if the
+    run was sampled to its end."""
     malloc: str | None = None
     """The library whose malloc the program used, or None if it is not known."""
 
@@ -61,13 +65,14 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
         """The figures in one sentence without its full stop."""
         recorder = f"; {format_bytes(self.recorder_memory)} of {self.recorder} itself left out"
         served = f"; malloc of {Path(self.malloc).name}" if self.malloc else ""
+        missed = f"; its last {self.unsampled:.2f} s were not sampled" if self.unsampled else ""
         times = f"{self.seconds:.2f} s" + (f" under {self.recorder}" if self.recorder else "")
         return printable(
             f"peak {format_bytes(self.anonymous_peak)} of anonymous memory "
             f"({format_bytes(self.outside_malloc)} not from malloc"
             f"{recorder if self.recorder_memory else ''}); {times}, "
             f"{self.cpu_seconds:.2f} s of CPU time; {counted(self.threads, 'thread')} at once, on "
-            f"{counted(self.cores, 'core')}{served}"
+            f"{counted(self.cores, 'core')}{served}{missed}"
         )
 
 

@@ -39,6 +39,10 @@ def test_text_of_a_run_without_a_recorder_names_none() -> None:
     assert "malloc of" not in plain.text
 
 
+def test_text_says_that_the_end_was_not_sampled() -> None:
+    assert program_run(unsampled=0.5).text.endswith("; its last 0.50 s were not sampled")
+
+
 def test_text_of_a_hostile_file_is_printable() -> None:
     assert "\x1b" not in program_run(malloc="/tmp/lib\x1b[31m.so").text
 

@@ -21,7 +21,7 @@ from allocsim.reports.real_runs import (
     TITLES,
     program_sentences,
     real_cells,
-    real_failures,
+    real_notes,
     real_rows,
 )  # fmt: skip
 from allocsim.text import format_bytes
@@ -53,7 +53,7 @@ def _answer(compared: Compared) -> Section:
     failures = [f"{label(row)}: {row.failure}" for row in compared.rows() if row.failure]
     measured = [row for row in compared.rows() if row.memory]
     pictures: list[Markup | Figure] = [_peaks(measured)] if measured else []
-    cautions = [*failures, *real_failures(compared), *cautions_of(comparison)]
+    cautions = [*failures, *real_notes(compared), *cautions_of(comparison)]
     return Section("answer", "Answer", [listed(sentences), *pictures, warnings(cautions)])
 
 

@@ -5,7 +5,8 @@ includes file pages. The anonymous peak is therefore estimated in two ways: as t
 anonymous memory over all samples, and as VmHWM minus the maximum of the file pages over all
 samples. Both estimates are normally at most the true peak, so the result is the higher one. The
 second one is exact if resident memory, anonymous memory and file pages peak at the same time.
-Memory that appears after the last sample is missed. VmHWM may be up to 32 pages per processor too
+Memory that appears after the last sample is missed; if the last sample is much older than it should
+be, the figures say so (see `Peak.unsampled`). VmHWM may be up to 32 pages per processor too
 small, because each processor adds its count to the total in batches. For the same reason, VmHWM may
 fall a little.
 """
@@ -29,6 +30,9 @@ SHARE = 0.005
 
 MIN_INTERVAL, MAX_INTERVAL = 0.001, 0.05
 """Limits, in seconds, of the time between two samples. A sample takes 50 us."""
+
+OVERDUE = 20
+"""The end of a run was not sampled if the last sample is older than this many intervals."""
 
 GROWTH = 1.05
 """The mappings are read again only when the anonymous memory has grown by this factor, because
@@ -70,6 +74,8 @@ class Peak:
     """The mappings near the peak."""
     mapped_at: int = 0
     """Anonymous RSS when the mappings were read."""
+    unsampled: float = 0.0
+    """Seconds from the last sample to the end, or 0 if that is at most OVERDUE intervals."""
 
     def add(self, sample: Mapping[str, int]) -> None:
         """Add a sample: fields of /proc/PID/status, sizes in bytes."""
@@ -128,11 +134,16 @@ class PeakWatch:
 
     def _run(self, process: int, ended: threading.Event) -> None:
         """Take samples until the process has ended or `ended` is set."""
-        begun = time.monotonic()
+        begun = last = now = time.monotonic()
+        interval = MIN_INTERVAL
         while self._sample(process):
-            interval = (time.monotonic() - begun) * SHARE
-            if ended.wait(min(max(interval, MIN_INTERVAL), MAX_INTERVAL)):
-                return
+            last, interval = now, min(max((now - begun) * SHARE, MIN_INTERVAL), MAX_INTERVAL)
+            if ended.wait(interval):
+                break
+            now = time.monotonic()
+        ended.wait()
+        unsampled = time.monotonic() - last
+        self.peak.unsampled = unsampled if unsampled > OVERDUE * interval else 0.0
 
     def _sample(self, process: int) -> bool:
         """Take a sample; return whether the process still runs."""

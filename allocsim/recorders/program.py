@@ -146,6 +146,7 @@ def program_run(peak: Peak, seconds: float, cpu_seconds: float) -> ProgramRun | 
         cpu_seconds=cpu_seconds,
         threads=peak.threads,
         cores=len(os.sched_getaffinity(0)),
+        unsampled=peak.unsampled,
         malloc=peak.malloc,
     )
 

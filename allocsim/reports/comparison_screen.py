@@ -9,7 +9,7 @@ from allocsim.reports.real_runs import (
     TITLES,
     program_sentences,
     real_cells,
-    real_failures,
+    real_notes,
     real_rows,
 )
 from allocsim.reports.screen import PlainText, Screen, Table, simple_table, styled
@@ -29,7 +29,7 @@ def print_comparison(compared: Compared) -> None:
     for row in compared.rows():
         if row.failure:
             screen.print(styled(f"{label(row)}: {row.failure}", "red"))
-    screen.print(*(styled(text, "red") for text in real_failures(compared)))
+    screen.print(*(styled(text, "red") for text in real_notes(compared)))
     screen.print(*(styled(text, "bold") for text in program_sentences(compared)))
     screen.print(*(styled(text, "bold") for text in conclusions(compared)))
     screen.print(*(styled(text, "bold green") for text in compare_counters(comparison)))

@@ -26,8 +26,8 @@ from allocsim.reports.real_runs import (
     TITLES,
     program_sentences,
     real_cells,
-    real_failures,
     real_json,
+    real_notes,
     real_rows,
 )
 from allocsim.text import counted, printable
@@ -144,7 +144,7 @@ def _real_table(compared: Compared) -> list[str]:
         lines.append(
             f"| {plain(label(row))} | {' | '.join(real_cells(row, compared.comparison))} |"
         )
-    return [*lines, "", *(line for text in real_failures(compared) for line in (plain(text), ""))]
+    return [*lines, "", *(line for text in real_notes(compared) for line in (plain(text), ""))]
 
 
 def _emphasised(cell: Cell) -> str:

@@ -35,14 +35,21 @@ def prediction(row: Row, comparison: Comparison) -> int | None:
 
 
 def prediction_warnings(comparison: Comparison) -> list[str]:
-    """Return a warning if the prediction for the program's own malloc is wrong, else [].
+    """Return a warning if the prediction for the program's own malloc is wrong or not checked.
 
     The prediction is wrong if it differs from the recorded peak by more than the tolerance.
+    Otherwise, the list is empty.
     """
     run, row = comparison.workload.trace.program_run, served_row(comparison)
     predicted = prediction(row, comparison) if row else None
     if run is None or row is None or predicted is None:
         return []
+    if run.unsampled:
+        return [
+            f"the recorded program's peak may be higher than {format_bytes(run.anonymous_peak)}, "
+            f"because its last {run.unsampled:.2f} s were not sampled. The predictions were not "
+            "compared with this peak."
+        ]
     own = replace(row, peaks=[])  # only the replay of this recording can be compared with its run
     peaks = (
         f"the prediction for {label(row)} is {range_text(own, run.outside_malloc)}, and the "

@@ -62,13 +62,17 @@ def real_json(row: Row, comparison: Comparison) -> dict[str, Any] | None:
     return fields | {"predicted": predicted, "peak": peak, "ratio": _ratio(predicted, real)}
 
 
-def real_failures(compared: Compared) -> list[str]:
-    """Return a sentence for each library on which a run of the program failed."""
-    return [
-        f"{label(row)}: {row.real.failure}"
-        for row in real_rows(compared)
-        if row.real and row.real.failure
+def real_notes(compared: Compared) -> list[str]:
+    """Return a sentence for each library whose runs failed or were not sampled to their ends."""
+    pairs = [(label(row), row.real) for row in real_rows(compared) if row.real]
+    failed = [f"{name}: {real.failure}" for name, real in pairs if real.failure]
+    missed = [
+        f"{name}: the real peak may be higher, because the last "
+        f"{real.extent(_unsampled)[1]:.2f} s of a run were not sampled"
+        for name, real in pairs
+        if _is_cut_off(real)
     ]
+    return failed + missed
 
 
 def program_sentences(compared: Compared) -> list[str]:
@@ -97,7 +101,9 @@ def _recorded(run: ProgramRun, comparison: Comparison) -> str:
 
 
 def _lowest(rows: Sequence[Row]) -> str | None:
-    """Name the library on which the program has the lowest peak."""
+    """Name the library on which the program has the lowest peak, if all peaks are known."""
+    if any(row.real and _is_cut_off(row.real) for row in rows):
+        return None
     return _best(rows, _peak, format_bytes, "lowest real peak")
 
 
@@ -144,6 +150,16 @@ def _ratio(predicted: int | None, real: RealRuns) -> float | None:
 def _peak(run: ProgramRun) -> float:
     """Return the peak of a run in bytes."""
     return run.anonymous_peak
+
+
+def _unsampled(run: ProgramRun) -> float:
+    """Return the seconds before the end of a run in which no sample was taken."""
+    return run.unsampled
+
+
+def _is_cut_off(real: RealRuns) -> bool:
+    """Return whether a run was not sampled to its end, so its peak may be too low."""
+    return any(run.unsampled for run in real.runs)
 
 
 def _cpu(run: ProgramRun) -> float:

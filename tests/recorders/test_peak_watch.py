@@ -1,13 +1,15 @@
 """The peak of a program's anonymous memory, compared with the memory that the program touches."""
 
 import subprocess
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from allocsim.program_run import ProgramRun
 from allocsim.recorders import peak_watch
-from allocsim.recorders.peak_watch import EARLY_SAMPLES, Peak, PeakWatch
+from allocsim.recorders.peak_watch import EARLY_SAMPLES, MAX_INTERVAL, Peak, PeakWatch
 from allocsim.recorders.program import find_program, run_program
 from allocsim.recorders.smaps import NO_MEMORY, MemoryMap
 
@@ -99,6 +101,26 @@ def test_exec_without_address_randomisation_is_noticed(compiler: str, tmp_path: 
 def test_program_that_samples_miss_has_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("allocsim.recorders.peak_watch._fields", lambda _: {"Threads": 1})
     assert run_program(find_program(["true"]), {}).run is None
+
+
+@pytest.mark.parametrize(("late", "unsampled"), [(0.1, 0.0), (2.0, 2.0 + MAX_INTERVAL)])
+def test_end_of_a_run_is_unsampled_if_many_samples_were_due(
+    late: float, unsampled: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program ends `late` seconds after its last sample was due."""
+    now = 0.0
+
+    class Ended(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            nonlocal now
+            now += late if timeout is None else timeout
+            return now > 100
+
+    monkeypatch.setattr(peak_watch, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(PeakWatch, "_sample", lambda *_: True)
+    watch = PeakWatch()
+    watch._run(7, Ended())
+    assert watch.peak.unsampled == pytest.approx(unsampled)
 
 
 def test_peak_between_samples_is_the_kernels_less_file_pages() -> None:

@@ -57,6 +57,11 @@ def test_prediction_that_is_not_close_is_a_warning(peak: int, words: str) -> Non
     assert words in warning
 
 
+def test_peak_that_may_be_too_low_is_not_compared_with_the_prediction() -> None:
+    [warning] = prediction_warnings(comparison(program_run(anonymous_peak=MIB, unsampled=0.5)))
+    assert "its last 0.50 s were not sampled" in warning
+
+
 @pytest.mark.parametrize(("peak", "end"), [(4, "lower"), (6, "upper"), (8, "upper")])
 def test_recorded_peak_says_which_end_of_a_range_holds(peak: int, end: str) -> None:
     found = with_peak(peak)

@@ -93,6 +93,21 @@ def test_best_library_is_named_only_beyond_the_spread() -> None:
     )
 
 
+def test_peaks_of_runs_that_were_not_sampled_to_their_ends_are_marked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    starved = RealRuns(runs=[*real(8, 9).runs, program_run(unsampled=0.5)])
+    shown = with_program(None, starved, real(12, 13))
+    note = (
+        "lib:glibc: the real peak may be higher, because the last 0.50 s of a run were not sampled"
+    )
+    print_comparison(shown)
+    assert note in " ".join(capsys.readouterr().out.split())
+    assert note in comparison_markdown(shown)
+    assert json.loads(comparison_json(shown))["subjects"][1]["real"]["runs"][2]["unsampled"] == 0.5
+    assert not any("real peak:" in text for text in program_sentences(shown))
+
+
 def test_single_runs_rank_nothing() -> None:
     assert len(program_sentences(with_program(None, real(8), real(12)))) == 1
 
