@@ -17,7 +17,7 @@ from allocsim.text import counted, printable
 
 SCHEMA = "allocsim/check/1"
 """Name and version of the JSON object. The version changes when a key is removed or gets another
-meaning."""
+meaning. docs/report-schemas.md describes the fields."""
 
 MEASURED = "the result"
 """The name of a result that has no file."""

@@ -19,7 +19,7 @@ from allocsim.text import format_bytes
 
 SCHEMA = "allocsim/profile/1"
 """Name and version of the JSON object. The version changes when a key is removed or gets another
-meaning."""
+meaning. docs/report-schemas.md describes the fields."""
 
 
 def markdown_text(result: Result) -> str:

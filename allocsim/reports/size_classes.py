@@ -14,7 +14,7 @@ from allocsim.text import counted
 
 SCHEMA = "allocsim/size-classes/1"
 """Name and version of the JSON object. The version changes when a key is removed or gets another
-meaning."""
+meaning. docs/report-schemas.md describes the fields."""
 
 
 def print_classes(design: str, classes: SizeClasses) -> None:

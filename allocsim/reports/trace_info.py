@@ -20,7 +20,7 @@ from allocsim.traces.problems import problems_of
 
 SCHEMA = "allocsim/trace-info/1"
 """Name and version of the JSON object. The version changes when a key is removed or gets another
-meaning."""
+meaning. docs/report-schemas.md describes the fields."""
 
 NO_HISTORY = History()
 """An empty history, for a trace of which only the statistics were collected."""

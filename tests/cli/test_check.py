@@ -8,7 +8,9 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.cli.test_compare import TRACE, result
+from tests.conftest import REPOSITORY
 from tests.reports.comparisons import MIB
+from tests.reports.documented import undocumented
 
 Write = Callable[[str, str], Path]
 
@@ -74,6 +76,15 @@ def test_default_design_is_named_in_a_note(run: Run, file: Write, name: str, des
     ended = run(f"check {name} --max-footprint 64MiB")
     assert f"note: measured on {design}; --on selects other allocators" in ended.err.splitlines()
     assert ended.out.startswith(f"ok      {design}: peak footprint ")
+
+
+def test_page_on_the_json_names_every_field(run: Run) -> None:
+    found = json.loads(run("check b.json --against a.json --json").out)
+    assert found["findings"]
+    assert found["baseline"]
+    page = (REPOSITORY / "docs/report-schemas.md").read_text("utf-8")
+    assert undocumented(found, page) == set()
+    assert f"`{found['schema']}`" in page
 
 
 def test_findings_as_json(run: Run) -> None:

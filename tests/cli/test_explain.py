@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from tests.conftest import REPOSITORY
 from tests.driving import malloc
 from tests.pipes import filled_pipe
 from tests.reports import profiles
+from tests.reports.documented import undocumented
 
 PROMISED = {
     "moments", "moment", "subject", "footprint", "parts", "owners", "unowned", "what_if",
@@ -43,20 +43,7 @@ def test_json_has_the_promised_keys_and_sums(run: Run, text: Path) -> None:
     assert all({"what", "footprint", "change", "how"} < set(row) for row in found["what_if"])
     assert found["sentences"]
     assert found["nobody"] == found["unowned"]
-    assert_described(found)
-
-
-def assert_described(found: Any) -> None:
-    """Assert that the page on the JSON object names all its keys, except the names of parts."""
-    page = (REPOSITORY / "docs/explanation-schema.md").read_text()
-    keys = [*found]
-    assert all(f"`{key}`" in page for key in keys)
-    for key in keys:
-        value = found[key]
-        if key not in ("parts", "unowned", "nobody", "workload", "dropped"):
-            for each in value if isinstance(value, list) else [value]:
-                if isinstance(each, dict):
-                    assert_described(each)
+    assert undocumented(found, (REPOSITORY / "docs/explanation-schema.md").read_text()) == set()
 
 
 def test_report_shows_moments_owners_experiments_and_a_sentence(run: Run, text: Path) -> None:
@@ -163,7 +150,7 @@ def test_json_of_two_workloads_has_both_and_their_changes(run: Run, text: Path) 
         assert row["before"] == row["after"]
         assert set(row) == {"by", "name", "before", "after", "change", "noise"}
     assert found["sentences"][0].startswith("The footprint is the same within noise")
-    assert_described(found)
+    assert undocumented(found, (REPOSITORY / "docs/explanation-schema.md").read_text()) == set()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from allocsim.designs.table_parameter import KEY
 from allocsim.reports.tuning_screen import print_tuning
 from allocsim.reports.tuning_text import source_text, table_text, tuning_json
 from tests.conftest import REPOSITORY
+from tests.reports.documented import undocumented
 from tests.tuning.tuned import row, tuning
 
 
@@ -54,8 +55,7 @@ def test_json_has_the_figures_and_both_tables() -> None:
 def test_every_field_is_documented() -> None:
     page = (REPOSITORY / "docs/tuning-schema.md").read_text()
     found = json.loads(tuning_json(tuning(), "allocsim tune mine"))
-    fields = {*found, *found["workloads"][0], *found["workloads"][0]["new"], *found["classes"][0]}
-    assert {field for field in fields if f"`{field}`" not in page} == set()
+    assert undocumented(found, page) == set()
 
 
 @pytest.mark.parametrize("text", [table_text(tuning()), tuning_json(tuning(), "tune")])
