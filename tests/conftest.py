@@ -4,8 +4,9 @@ The suite runs with compiled kernels and with NUMBA_DISABLE_JIT=1 (pure mode), w
 a record costs microseconds. Tests multiply their repetitions by SCALE.
 """
 
+import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from allocsim.core.jit import PURE
 from allocsim.core.records import HeapState
 from allocsim.designs import SUMMARIES
 from tests.compiled_libraries import compiler, event_file, odd_library  # noqa: F401 - fixtures
-from tests.once import runs_once
+from tests.once import runs_compiled, runs_once
+from tests.untraced import untraced
 
 for _size in ("COLUMNS", "LINES"):
     # Workers of pytest-xdist import readline, which sets both variables and so narrows the output.
@@ -49,15 +51,35 @@ settings.load_profile("allocsim")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the marker "once" to the tests listed in `once`; pytest then selects tests by marker.
+    """Give the marker "once" to the tests that `once` lists for the pure suite.
 
-    Tests with the marker "compiled" are skipped in pure mode, so they are never among these.
+    scripts/test selects tests by this marker. Tests with the marker "compiled", and those that
+    `once` lists for the compiled suite, are skipped in pure mode, so they never have it.
     """
     for item in items:
-        if item.get_closest_marker("compiled"):
+        if item.get_closest_marker("compiled") or runs_compiled(item.path):
             item.add_marker(pytest.mark.skipif(PURE, reason="a test of compiled code"))
         elif runs_once(item.path):
             item.add_marker("once")
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what exists now from garbage collection.
+
+    With 10,000 tests, gc.collect() takes 0.3 s without this, and some tests call it.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Run slow and Hypothesis tests without coverage; they repeat what other tests run."""
+    if any(item.get_closest_marker(marker) for marker in ("slow", "hypothesis")):
+        with untraced():
+            yield
+    else:
+        yield
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ def comparable(result: dict[str, Any]) -> dict[str, Any]:
     return without | {"at_end": end}
 
 
+@pytest.mark.slow
 @DESIGNS
 @pytest.mark.parametrize(
     ("command", "options"),

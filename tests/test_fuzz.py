@@ -7,6 +7,8 @@ import pytest
 from allocsim.core.jit import PURE
 from tests import fuzz, fuzz_results
 
+pytestmark = pytest.mark.slow
+
 READ = ("success", "OutOfMemory")
 """Outcomes of a trace that was read. Its replay may need more memory than the small heap has."""
 
@@ -56,8 +58,9 @@ def test_damaged_call_sites_are_read_or_give_an_error(tmp_path: Path) -> None:
     assert all(ends[end] > count / 50 for end in ("TraceError", "success"))
 
 
+@pytest.mark.compiled
 def test_damaged_recordings_are_converted(tmp_path: Path) -> None:
-    count = fuzz.cases(compiled=150, pure=4)
+    count = fuzz.cases(compiled=150, pure=0)
     assert fuzz.run("recording", count, 1, tmp_path / "recording") == {"success": count}
 
 

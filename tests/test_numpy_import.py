@@ -11,7 +11,7 @@ import pytest
 from allocsim import numpy_import
 from allocsim.errors import EnvironmentLacks
 from allocsim.numpy_import import THREADS, guard_numpy, require_address_space
-from tests.cli.running import ENVIRONMENT, limited, process
+from tests.cli.running import MEASURED, limited, process
 
 THREADS_AFTER_IMPORT = """
 import os
@@ -24,7 +24,7 @@ print(numpy.zeros(2).sum(), len(os.listdir("/proc/self/task")), os.environ.get(T
 
 @pytest.mark.parametrize("setting", [None, "2", "junk"])
 def test_openblas_starts_no_thread_and_the_environment_is_unchanged(setting: str | None) -> None:
-    variables = {name: value for name, value in ENVIRONMENT.items() if name != THREADS}
+    variables = {name: value for name, value in MEASURED.items() if name != THREADS}
     if setting is not None:
         variables[THREADS] = setting
     line = [sys.executable, "-c", THREADS_AFTER_IMPORT]
@@ -47,7 +47,7 @@ import numpy
 
 def test_other_finders_are_asked_for_numpy() -> None:
     line = [sys.executable, "-c", ANOTHER_FINDER]
-    assert subprocess.check_output(line, env=ENVIRONMENT, text=True) == "asked\n"
+    assert subprocess.check_output(line, env=MEASURED, text=True) == "asked\n"
 
 
 @pytest.mark.parametrize("mebibytes", [60, 120, 250])
@@ -83,7 +83,7 @@ def test_imported_numpy_is_left_alone() -> None:
     [("NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES"), ("NUMPY_MADVISE_HUGEPAGE",)],
 )
 def test_bad_variable_of_numpy_is_3_without_a_traceback(names: tuple[str, ...]) -> None:
-    ended = process("random", "--ops", "100", env=ENVIRONMENT | dict.fromkeys(names, "SSE2"))
+    ended = process("random", "--ops", "100", env=MEASURED | dict.fromkeys(names, "SSE2"))
     assert (ended.status, ended.out) == (3, "")
     assert ended.err.startswith("allocsim: error: cannot load a Python module: ")
     assert all(name in ended.err for name in names)
@@ -92,7 +92,7 @@ def test_bad_variable_of_numpy_is_3_without_a_traceback(names: tuple[str, ...]) 
 def test_error_of_numpy_itself_blames_no_variable(tmp_path: Path) -> None:
     (tmp_path / "numpy").mkdir()
     (tmp_path / "numpy" / "__init__.py").write_text("raise ValueError('size changed')\n")
-    ended = process("random", "--ops", "100", env=ENVIRONMENT | {"PYTHONPATH": str(tmp_path)})
+    ended = process("random", "--ops", "100", env=MEASURED | {"PYTHONPATH": str(tmp_path)})
     assert ended.status == 3
     assert "size changed" in ended.err
     assert "variables" not in ended.err
@@ -100,6 +100,6 @@ def test_error_of_numpy_itself_blames_no_variable(tmp_path: Path) -> None:
 
 def test_warning_of_a_library_is_printed_if_it_would_be_an_error() -> None:
     variables = {"PYTHONWARNINGS": "error", "NPY_ENABLE_CPU_FEATURES": "junk"}
-    ended = process("random", "--ops", "100", env=ENVIRONMENT | variables)
+    ended = process("random", "--ops", "100", env=MEASURED | variables)
     assert ended.status == 0
     assert "ImportWarning" in ended.err

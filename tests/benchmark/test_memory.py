@@ -14,7 +14,6 @@ from allocsim import Heap
 from allocsim.benchmark.comparison import Conditions, measure
 from allocsim.benchmark.event_file import EventFile
 from allocsim.benchmark.figures import Memory
-from allocsim.core.jit import PURE
 from allocsim.events import EVENT, Op, Trace, no_events
 from allocsim.jobs import make_generator
 from allocsim.libraries.environment import child_environment
@@ -25,8 +24,7 @@ from tests.driving import free, malloc, stream
 from tests.libraries.children import require
 
 PYTHON_MEMORY = 256 << 10
-"""Tolerance in bytes. Python's own allocations and frees during a measurement count too; in pure
-mode, they exceed 64 KiB."""
+"""Tolerance in bytes. Python's own allocations and frees during a measurement count too."""
 
 
 @pytest.fixture
@@ -119,7 +117,6 @@ def test_only_the_library_is_counted(event_file: Callable[..., EventFile]) -> No
     assert found.started <= 24 << 10  # Python has already loaded and started glibc
 
 
-@pytest.mark.skipif(PURE, reason="pure Python is a thousand times slower")
 def test_arrays_as_long_as_the_workload_are_not_counted(
     event_file: Callable[..., EventFile],
 ) -> None:
@@ -255,7 +252,6 @@ def test_workload_without_events_is_no_error(event_file: Callable[..., EventFile
     assert (found.peak, found.end, found.peak_live, found.x_live) == (0, 0, 0, None)
 
 
-@pytest.mark.skipif(PURE, reason="pure Python is a thousand times slower")
 def test_times_have_every_run_and_ordered_percentiles(workload: EventFile) -> None:
     message = measure("lib:glibc", "times", workload, Conditions(runs=4, warmup=2))
     assert message.times is not None

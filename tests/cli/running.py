@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import REPOSITORY
+from tests.untraced import CHILDREN
 
 PATIENCE = 900.0
 """Seconds after which a process counts as hung; a busy machine may be a hundred times slower."""
@@ -28,10 +29,16 @@ class Ended:
     err: str
 
 
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {
+REMOVED = ("PYTHONUNBUFFERED", CHILDREN)
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in REMOVED} | {
     "PYTHONPATH": str(REPOSITORY)
 }
-"""The environment of commands, with buffered streams as users have them."""
+"""The environment of commands, with buffered streams as users have them. Coverage would take half
+of the time of a command that does little, and other tests run the same lines in this process."""
+
+MEASURED = ENVIRONMENT | {name: os.environ[name] for name in (CHILDREN,) if name in os.environ}
+"""The same with coverage, for lines that only such commands run."""
 
 
 def command(*arguments: str | Path) -> list[str]:

@@ -62,6 +62,7 @@ def test_every_report_of_a_run_says_the_same(run: Run, trace: Path) -> None:
     assert ended.err.count("wrote a.") == 3
 
 
+@pytest.mark.compiled
 def test_settings_of_a_design_follow_its_name(run: Run, trace: Path) -> None:
     names = ["tcmalloc:startup=none", "tcmalloc:startup=none:aggressive_decommit=yes"]
     ended = run(f"compare {trace.name} --on {','.join(names)} {QUICK} --json")
@@ -73,6 +74,7 @@ def test_settings_of_a_design_follow_its_name(run: Run, trace: Path) -> None:
     assert [row["times"]["spread"] for row in rows] == [None, None]
 
 
+@pytest.mark.compiled
 def test_subject_that_is_missing_is_a_row_and_the_others_go_on(run: Run, trace: Path) -> None:
     ended = run(f"compare {trace.name} --on lib:/gone/libx.so,lib:glibc {QUICK}")
     assert ended.status == 0

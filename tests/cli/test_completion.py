@@ -16,13 +16,13 @@ from allocsim.reports.comparison import ALL_COLUMNS
 from allocsim.traces.native.header import NAME
 from allocsim.traces.readers import FORMATS as READERS
 from tests.cli.conftest import Run
-from tests.cli.running import ENVIRONMENT, command
+from tests.cli.running import MEASURED, command
 
 
 def completed(line: str, place: Path) -> list[tuple[str, str]]:
     """Return the type and value of each completion that bash gets for a line's last word."""
     words = line.split(" ")
-    environment = ENVIRONMENT | {
+    environment = MEASURED | {
         "_ALLOCSIM_COMPLETE": "bash_complete",
         "COMP_WORDS": line,
         "COMP_CWORD": str(len(words) - 1),
@@ -99,7 +99,7 @@ def test_completion_does_not_import_numba(tmp_path: Path) -> None:
         "except SystemExit: pass\n"
         "print(sorted({'numba', 'numpy', 'rich', 'msgspec'} & set(sys.modules)), file=sys.stderr)"
     )
-    environment = ENVIRONMENT | {
+    environment = MEASURED | {
         "_ALLOCSIM_COMPLETE": "bash_complete",
         "COMP_WORDS": "allocsim compare server --set a=b --on go2008,",
         "COMP_CWORD": "6",

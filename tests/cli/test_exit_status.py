@@ -77,6 +77,7 @@ def test_failed_reservation_is_3() -> None:
     assert "use a smaller --reserve, such as 1GiB" in ended.err
 
 
+@pytest.mark.compiled
 def test_smaller_reservation_fits_into_a_limit() -> None:
     line = ("random", "--ops", "100", "--reserve", "1GiB", "--json")
     ended = process(*line, preexec_fn=limited(resource.RLIMIT_AS, 8 << 30))
@@ -115,12 +116,14 @@ def test_out_of_memory_is_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "out of memory" in ended.err
 
 
+@pytest.mark.compiled
 def test_success_is_0_and_stderr_stays_empty() -> None:
     ended = process("random", "--ops", "100")
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith("random on go2008: 100 events")
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("option", ["--export-json", "--export-csv", "--export-markdown"])
 def test_file_name_of_any_bytes_is_no_error(tmp_path: Path, option: str) -> None:
     """The reports repeat the command line, which need not be UTF-8."""

@@ -56,6 +56,7 @@ def test_settings_of_a_design_are_in_the_result(run: Run) -> None:
     assert allocated == parts["live"] + parts["rounding"]
 
 
+@pytest.mark.slow
 def test_same_command_gives_the_same_figures(run: Run) -> None:
     one, two = result_of(run, SMALL), result_of(run, SMALL)
     for found in (one, two):
@@ -63,12 +64,14 @@ def test_same_command_gives_the_same_figures(run: Run) -> None:
     assert one == two
 
 
+@pytest.mark.slow
 def test_seed_changes_the_figures(run: Run) -> None:
     one, two = result_of(run, SMALL), result_of(run, f"{SMALL} --seed 2")
     assert two["seed"] == 2
     assert one["at_end"]["parts"] != two["at_end"]["parts"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--verify", "--check-every 150", "--touch full"])
 def test_checks_do_not_change_the_figures(run: Run, option: str) -> None:
     assert (

@@ -118,7 +118,7 @@ def test_memalign_is_aligned_under_a_given_table(design: str) -> None:
 
 @pytest.mark.slow
 @each_design
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1] if PURE else [1, 2])
 def test_random_events_keep_the_heap_valid_under_another_table(design: str, seed: int) -> None:
     require_sound(design, {KEY: text_of(design)}, calls(seed, length(20_000)))
 

@@ -25,6 +25,7 @@ FEW = [1, 2, 3, 7, 500]
 MANY = [1999, 2000, 2001, 3999, 4000, 4001, 6001, 32_005, 100_003]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False], ids=["length known", "length unknown"])
 @pytest.mark.parametrize("count", FEW if PURE else FEW + MANY)
 def test_samples_are_at_most_2000_even_and_end_at_the_end(
@@ -38,6 +39,7 @@ def test_samples_are_at_most_2000_even_and_end_at_the_end(
     assert len(events) > min(count // 16, SAMPLES // 2) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1, 50, 10**9, 10**18, 1 << 80], ids=str)
 def test_wrong_or_huge_length_does_no_harm(heap: Heap, length: int) -> None:
     events = sampled(heap, 200, length)
@@ -58,6 +60,7 @@ def test_few_samples_may_be_many_events_apart(
     assert len(set(np.diff([0, *events[:-1]]).tolist())) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [1, 2, 3, 7, 100, 10**15])
 @pytest.mark.parametrize("chunk", [1, 10, 64])
 def test_every_samples_exactly(heap: Heap, every: int, chunk: int) -> None:
@@ -78,6 +81,7 @@ def test_every_keeps_more_than_the_buffer_holds(
     assert events == [*range(1, 101)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [1, 7, 8, 16, 24])
 @pytest.mark.parametrize("every", [1, 2, None])
 def test_samples_and_checks_do_not_disturb_each_other(

@@ -26,6 +26,7 @@ def assert_times(times: list[float], runs: int) -> None:
     assert all(time > 0 for time in times)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(
     "subject", ["go2008", "tcmalloc", *(PREFIX + name for name in default_libraries())]
 )

@@ -93,6 +93,7 @@ def test_experiments_are_replays_of_the_group_and_of_the_rest() -> None:
         assert each.change == each.footprint - found.moment.footprint
 
 
+@pytest.mark.slow
 def test_replay_without_a_group_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     replays, replay = list[int](), OnDesign.footprint_of
 
@@ -113,6 +114,7 @@ def test_experiments_stop_after_their_time_and_that_is_stated() -> None:
     assert "7 experiments left out after" in found.cautions[0]
 
 
+@pytest.mark.slow
 def test_experiments_side_by_side_have_the_results_and_the_order_of_one_after_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -234,12 +236,14 @@ def test_share_that_the_replay_does_not_confirm_is_stated(
     assert len(found) == (said is not None)
 
 
+@pytest.mark.slow
 def test_groupings_and_groups_given_twice_count_once() -> None:
     question = Question("end", by=("size", "size"), what_if=("208 B", "208 B"), seconds=1e6)
     once = Question("end", by=("size",), what_if=("208 B",), seconds=1e6)
     assert explained("go2008", question) == explained("go2008", once)
 
 
+@pytest.mark.slow
 def test_experiment_that_fails_is_reported_and_the_others_are_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from allocsim.benchmark.comparison import Conditions
-from allocsim.core.jit import PURE
 from allocsim.driver import Touch
 from allocsim.explanation.heap_map import HeapMap
 from allocsim.explanation.heap_top import HeapTop, heap_top
@@ -16,7 +15,7 @@ from tests.explanation.patterns import labels_of, two_owners
 from tests.explanation.test_on_library import on
 from tests.playing import trace_of
 
-COUNT = 3_000 if PURE else 30_000
+COUNT = 30_000
 """Objects of each owner."""
 
 CHUNK = 208
@@ -46,7 +45,7 @@ def check_two_owners(subject: OnDesign, event: int) -> None:
     assert heap.footprint - without_b == pytest.approx(COUNT * CHUNK, abs=400 << 10)
 
 
-@pytest.mark.slow
+@pytest.mark.compiled
 def test_freeing_the_upper_owner_releases_its_half_and_the_lower_one_nothing() -> None:
     events = two_owners(COUNT)
     check_two_owners(
@@ -54,7 +53,7 @@ def test_freeing_the_upper_owner_releases_its_half_and_the_lower_one_nothing() -
     )
 
 
-@pytest.mark.slow
+@pytest.mark.compiled
 def test_library_has_the_same_end_as_the_design() -> None:
     if find_library("mimalloc") is None:
         pytest.skip("mimalloc is not installed, so Python uses glibc and moves the break too")

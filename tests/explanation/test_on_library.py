@@ -13,7 +13,6 @@ from allocsim.benchmark.answer import MAX_SETS, new_answer, write_arrays
 from allocsim.benchmark.comparison import Conditions
 from allocsim.benchmark.event_file import write_events
 from allocsim.benchmark.pages import Pages
-from allocsim.core.jit import PURE
 from allocsim.core.memory import OS_PAGE
 from allocsim.driver import Touch
 from allocsim.errors import Corruption, EnvironmentLacks, LimitExceeded
@@ -27,12 +26,11 @@ from tests.driving import random_calls, stream_of
 from tests.explanation.patterns import every_twentieth, labels_of, two_owners
 from tests.playing import trace_of
 
-COUNT = 2_000 if PURE else 100_000
+COUNT = 100_000
 """Objects of each owner."""
 
-OF_PYTHON = (128 if PURE else 16) << 10
-"""Bytes that Python, which uses the same heap, may take from lib:glibc during a replay. The loop
-of a pure replay is Python code, and its coverage is recorded in memory as well."""
+OF_PYTHON = 16 << 10
+"""Bytes that Python, which uses the same heap, may take from lib:glibc during a replay."""
 
 libraries = pytest.mark.parametrize("library", ["glibc", "jemalloc", "tcmalloc", "mimalloc"])
 
@@ -54,7 +52,7 @@ def owners(subject: OnLibrary, event: int) -> tuple[dict[str, Owner], dict[str, 
     return found, parts_of(heap, shares)
 
 
-@pytest.mark.slow
+@pytest.mark.compiled
 @pytest.mark.parametrize(("library", "room"), [("glibc", 208), ("tcmalloc", 210)])
 def test_few_objects_that_stay_own_all_pages_that_they_are_on(library: str, room: int) -> None:
     events = two_owners(COUNT)
@@ -65,7 +63,7 @@ def test_few_objects_that_stay_own_all_pages_that_they_are_on(library: str, room
     assert parts.get("empty", 0) <= 256 << 10
 
 
-@pytest.mark.slow
+@pytest.mark.compiled
 def test_every_twentieth_object_of_200_bytes_owns_the_whole_heap_of_glibc() -> None:
     events = every_twentieth(2 * COUNT)
     heap = on("glibc", events).map_at(len(events))
@@ -75,7 +73,7 @@ def test_every_twentieth_object_of_200_bytes_owns_the_whole_heap_of_glibc() -> N
     assert heap.footprint - held - parts.get("start", 0) <= OF_PYTHON
 
 
-@pytest.mark.slow
+@pytest.mark.compiled
 def test_slabs_of_jemalloc_hold_more_than_the_pages_that_objects_are_on() -> None:
     events = two_owners(COUNT)
     found, _ = owners(on("jemalloc", events), len(events))
@@ -94,7 +92,7 @@ def test_scanned_pages_are_the_measured_growth_to_the_byte(library: str) -> None
     assert not any("measured growth" in caution for caution in subject.cautions)
 
 
-@pytest.mark.slow
+@pytest.mark.compiled
 def test_freed_objects_give_their_pages_back_in_a_copy_of_the_process() -> None:
     events = two_owners(2_000)
     subject = on("glibc", events)
@@ -112,7 +110,7 @@ def test_more_experiments_than_a_process_makes_are_made_in_several() -> None:
     assert len(subject.after_release(40, sets)) == MAX_SETS + 1
 
 
-@pytest.mark.slow
+@pytest.mark.compiled
 def test_workload_is_read_once_for_all_replays_of_it() -> None:
     events, opened = two_owners(200), list[int]()
 

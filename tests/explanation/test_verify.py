@@ -10,13 +10,13 @@ from tests.explanation.sums import DESIGNS, SAMPLES, WORKLOADS, check_sums
 MIB = 1 << 20
 
 
-@pytest.mark.slow
+@pytest.mark.compiled
 @pytest.mark.parametrize("design", DESIGNS)
 def test_owners_of_a_recording_sum_on_every_design(design: str) -> None:
     assert check_sums(str(SAMPLES / "ls.logalloc.gz"), design).maps in (1, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.compiled
 def test_owners_of_a_recording_sum_on_a_library() -> None:
     assert check_sums(str(SAMPLES / "ls.logalloc.gz"), "lib:glibc").maps in (1, 2)
 
@@ -25,7 +25,7 @@ def test_there_are_twenty_workloads() -> None:
     assert len(set(WORKLOADS)) == 20
 
 
-@pytest.mark.slow
+@pytest.mark.compiled
 def test_groups_are_compared_with_the_replay_without_them() -> None:
     found = calibrate(str(SAMPLES / "ls.logalloc.gz"), "glibc", "live-peak")
     assert found.groups

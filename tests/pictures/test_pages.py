@@ -66,7 +66,6 @@ def test_the_answer_comes_first(undrawn: Undrawn) -> None:
     assert html.index("<h1>") < html.index('class="answer"') < html.index("<figure>")
 
 
-@pytest.mark.slow
 @needs_renderer
 def test_a_page_is_drawn_without_scripts_and_is_small() -> None:
     html = html_of(explanation_page(shown()))
@@ -75,7 +74,6 @@ def test_a_page_is_drawn_without_scripts_and_is_small() -> None:
     assert len(html.encode()) < MAX_PAGE
 
 
-@pytest.mark.slow
 @needs_renderer
 def test_all_pictures_are_drawn_below_each_other() -> None:
     view = all_in_one(explanation_page(shown("plain")))

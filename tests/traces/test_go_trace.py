@@ -137,6 +137,7 @@ def test_bytes_that_are_no_trace_are_an_error(content: bytes, sentence: str) -> 
         read_bytes(HEADER + content, FORMAT)
 
 
+@pytest.mark.compiled
 def test_recorded_program_has_the_allocations_that_go_counts() -> None:
     content = gzip.decompress(SAMPLE.read_bytes())
     assert looks_like(content)

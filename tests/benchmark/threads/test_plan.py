@@ -214,6 +214,7 @@ def test_versions_wrap_after_65536_calls() -> None:
     assert sorted(set(versions)) == list(range(1 << 16))
 
 
+@pytest.mark.skipif(PURE, reason="65,536 calls take too long in pure mode")
 def test_equal_versions_of_an_object_are_in_different_epochs() -> None:
     calls = [malloc(0, 8), *(realloc(0, 8) for _ in range(1 << 16)), free(0, 1)]
     plan = plan_of(calls, window=1 << 20)

@@ -76,6 +76,7 @@ def test_memory_limit_that_go_refuses_is_an_error(text: str) -> None:
         DESIGN.checked({"GOMEMLIMIT": text})
 
 
+@pytest.mark.slow
 def test_memory_limit_bounds_the_heap_without_gogc() -> None:
     with Heap("go", reserve=64 << 20, GOGC="off", GOMEMLIMIT="12MiB") as heap:
         for _ in range(1000):
@@ -148,6 +149,7 @@ def released(scavenger: int | str, events: int) -> int:
         return heap.profile().parts["released"]
 
 
+@pytest.mark.slow
 def test_scavenger_takes_a_step_in_each_period() -> None:
     """A step releases 64 KiB or, as here, the whole huge page of 2 MiB that contains them."""
     unused = released("off", 900)
@@ -157,6 +159,7 @@ def test_scavenger_takes_a_step_in_each_period() -> None:
     assert released(10_000, 900) == after[0]
 
 
+@pytest.mark.slow
 def test_scavenger_with_period_0_takes_all_steps_at_once() -> None:
     """The scavenger retains 1.1 times the memory in use, and here nothing is in use."""
     assert released(0, 1) == released(0, 900) == released(1, 100) == 36 << 20

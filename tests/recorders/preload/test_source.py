@@ -48,6 +48,7 @@ def _trace(recordings: Path) -> ImageTrace:
     return open_image(image, [image], 1.0)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("names", [["TSC"], [], ["TSC", "SITES"]], ids=["tsc", "ns", "sites"])
 def test_threads_that_share_lanes_do_not_race(tmp_path: Path, names: list[str]) -> None:
     """ThreadSanitizer is on. Objects go from thread to thread, so every call must be in order."""
@@ -68,6 +69,7 @@ def test_threads_that_share_lanes_do_not_race(tmp_path: Path, names: list[str]) 
     assert stats.live_objects == 0
 
 
+@pytest.mark.compiled
 def test_block_is_freed_before_another_thread_gets_it(tmp_path: Path) -> None:
     """The stamp of a free is earlier than that of the next allocation of the block.
 
@@ -103,6 +105,7 @@ def test_calls_of_two_threads_are_in_order_even_if_the_clock_stands_still(tmp_pa
     assert not forked.dropped, "the child has inherited the block that it frees"
 
 
+@pytest.mark.compiled
 def test_program_killed_while_a_window_is_cleared_loses_nothing(tmp_path: Path) -> None:
     program = tmp_path / "emptied"
     flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)

@@ -54,6 +54,7 @@ def requests(reader: ImageReader | GrowingReader) -> list[int]:
     return [int(call.request) for batch in reader.batches() for call in batch.copy()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "state"),
     [*product((1, 5_000, 11_499), ("window", "copied", "cleared", "next"))],
@@ -105,6 +106,7 @@ def test_last_words_of_a_record_may_be_zero(tmp_path: Path) -> None:
     assert len(lane_words(lane).window) > lane_words(lane).used
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found_in", ["window", "next"])
 @pytest.mark.parametrize("read_in", ["window", "copied", "cleared", "next"])
 def test_growing_lane_is_read_once(tmp_path: Path, found_in: str, read_in: str) -> None:

@@ -190,6 +190,7 @@ def test_chunk_of_zeros_is_damage(tmp_path: Path) -> None:
     assert _read(image).damaged == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [CHUNK, 2 * CHUNK - 8, 0])
 def test_chunks_that_are_cut_off_are_missing(tmp_path: Path, length: int) -> None:
     """The header has the number of chunks of all lanes."""

@@ -159,6 +159,7 @@ def test_real_program_written_as_trace_is_read_as_it_was(tmp_path: Path) -> None
     assert (trace.description["format"], trace.dropped, trace.notes) == ("malloc-bench", {}, [])
 
 
+@pytest.mark.slow
 def test_trace_of_its_own_parser_has_the_events_of_the_log_and_known_totals() -> None:
     events, trace = read(SAMPLES / WRITTEN)
     assert_same(events, read(SAMPLES / "sqlite.valgrind.gz")[0])

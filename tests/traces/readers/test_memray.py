@@ -81,6 +81,7 @@ def test_container_and_pipe_make_no_difference(tmp_path: Path) -> None:
     assert trace.losses[0] == "the compressed file ends early; its content up to there was read"
 
 
+@pytest.mark.slow
 def test_capture_that_is_cut_off_is_read_with_a_loss_or_refused(tmp_path: Path) -> None:
     """memray reads the compressed blocks before the one that is cut off."""
     records_of(PYTHON)
