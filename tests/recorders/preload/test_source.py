@@ -151,6 +151,20 @@ def test_signal_handler_may_run_at_each_instruction_of_a_call(
     assert trace.reader.missing == trace.reader.damaged == 0
 
 
+@pytest.mark.compiled
+def test_thread_leaves_its_lane_after_a_jump_out_of_a_call(tmp_path: Path) -> None:
+    if platform.machine() != "x86_64":
+        pytest.skip("the program sets a flag of x86 processors")
+    program = tmp_path / "jumped"
+    flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
+    subprocess.run(("cc", *flags, "-o", program, HERE / "jumped.c", *LIBRARIES), check=True)
+    done = _run(program, tmp_path / "recordings", ["TSC"])
+    assert (done.returncode, done.stderr) == (0, "")
+    threads, lanes = map(int, done.stdout.split())
+    assert threads > 20, "a call has more instructions"
+    assert lanes == 3, "lane 0, the main thread's, and one that the threads take in turn"
+
+
 def test_library_is_compiled_once_whatever_the_loader_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
