@@ -47,8 +47,9 @@ EXIT_TIMEOUT = 10.0
 ARRAYS_SLACK, ARRAYS_BYTES = 32 << 20, 128
 """Additional bytes that a child may take if it writes arrays: ARRAYS_SLACK for the code that it
 loads, and ARRAYS_BYTES per event. The arrays have several columns with an entry for each live
-object, and there are at most as many live objects as events. The child itself compares its measured
-peak with the limit, which these bytes do not raise."""
+object, and there are at most as many live objects as events. These bytes raise the resident memory
+at which the child is killed. They do not raise the limit with which the child compares the peak
+that it has measured."""
 
 MAX_MESSAGE = 1 << 20
 """Maximum length of a message in bytes. The message with the figures has about 2 KB, and 20 bytes
