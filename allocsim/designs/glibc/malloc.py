@@ -19,6 +19,7 @@ from allocsim.designs.glibc.arenas import (
     arena_get,
     arena_get_retry,
     malloc_in_arena,
+    malloc_retry,
     tcache_init,
 )
 from allocsim.designs.glibc.bins import fastbin
@@ -35,6 +36,7 @@ from allocsim.designs.glibc.chunks import (
 )
 from allocsim.designs.glibc.heaps import slot_address, slot_of
 from allocsim.designs.glibc.int_free import int_free, int_free_chunk
+from allocsim.designs.glibc.int_malloc import int_malloc
 from allocsim.designs.glibc.mmapped_chunks import free_mmapped, mremap_chunk, munmap_chunk
 from allocsim.designs.glibc.pointers import allocated_size, is_inside, object_status
 from allocsim.designs.glibc.realloc import int_memalign, int_realloc
@@ -128,7 +130,9 @@ def libc_calloc(heap: Glibc, thread: int, request: int) -> int:
     av = arena_get(heap, thread, request)
     oldtop = heap.arena[av].top if av >= 0 else 0
     oldtopsize = _size_once_used(heap, av) if av >= 0 else 0
-    mem = malloc_in_arena(heap, thread, request)
+    mem = int_malloc(heap, av, thread, request2size(request))
+    if mem == 0:
+        mem = malloc_retry(heap, av, thread, request)
     p = mem - CHUNK_HDR_SZ
     if mem == 0 or chunk_is_mmapped(p):
         return mem
