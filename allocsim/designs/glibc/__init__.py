@@ -41,6 +41,7 @@ from allocsim.designs import Design
 from allocsim.designs.glibc import (
     address_space,
     arenas,
+    brk,
     int_free,
     int_malloc,
     malloc,
@@ -68,7 +69,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.thread_begin: threads.thread_begin,
     operations.thread_done: threads.thread_done,
     operations.release: malloc_trim.release,
-    operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
+    operations.flush_deferred_writes: brk.release_above_break,
     operations.prefetch: defaults.prefetch,
     operations.measure: fill_sample,
 }
