@@ -10,6 +10,7 @@ pointer, reading a field of the heap loads only those words of the copy that are
 
 from __future__ import annotations
 
+import hashlib
 from itertools import accumulate
 from typing import Any
 
@@ -38,8 +39,13 @@ class HeapPointer(types.Type):
     """The Numba type of the address of a heap's record `code`."""
 
     def __init__(self, state: Any) -> None:
-        """`state` is the Numba type of the heap's state."""
-        super().__init__(name=f"HeapPointer({state})")
+        """`state` is the Numba type of the heap's state.
+
+        The name contains a digest of the state's name, which has several thousand characters: Numba
+        writes the name into the name of every function that takes the pointer.
+        """
+        digest = hashlib.sha256(str(state).encode()).hexdigest()
+        super().__init__(name=f"HeapPointer({digest})")
         self.state = state
         self.instance_class = state.instance_class
 

@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from numba import typeof
 
 from allocsim import Heap
+from allocsim.core.heap_pointer import HeapPointer
 from allocsim.core.jit import PURE, kernel
 from allocsim.core.out_of_line import address_of, code_record, link, out_of_line, pointer_to
 
@@ -207,6 +209,15 @@ def test_pointer_to_a_heap_reads_and_writes_the_heap(toy: Toy) -> None:
     link(toy)
     assert write_through_pointer(toy) == 5321
     assert toy.numbers[1] == 5
+
+
+@pytest.mark.skipif(PURE, reason="a heap has a Numba type in compiled mode")
+def test_type_of_a_pointer_has_a_short_name_that_differs_for_each_type_of_heap(toy: Toy) -> None:
+    heaps = toy, toy._replace(numbers=np.zeros(2, np.int32)), Plain(toy.numbers, toy.code)
+    names = [HeapPointer(typeof(heap)).name for heap in (*heaps, toy)]
+    assert names[0] == names[3]
+    assert len(set(names)) == len(heaps)
+    assert all(len(name) < 100 for name in names)
 
 
 def test_heap_without_out_of_line_kernels_is_its_own_pointer() -> None:
