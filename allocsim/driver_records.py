@@ -64,7 +64,7 @@ class Driver(Struct):
     live_peak_event: Int64  # events replayed when `live` first reached its peak
     live_peak_footprint: Int64  # footprint at that moment
     live_peak: Int64  # live bytes at that moment
-    worst_event: Int64  # value of later_event after the last allocation
+    worst_event: Int64  # events replayed at the peak of footprint - live up to the last allocation
     worst_footprint: Int64  # footprint at that moment
     worst_live: Int64  # live bytes at that moment
     later_event: Int64  # events replayed when (footprint - live) first reached its maximum

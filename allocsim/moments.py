@@ -32,7 +32,7 @@ EXPECTED = (
 """What a user may give as a moment, for error messages."""
 
 MIN_LIVE_SHARE = 20
-"""The end can be `worst` only if at least mean live / MIN_LIVE_SHARE bytes are live then."""
+"""The end can be `worst` only if its live bytes are at least the mean / MIN_LIVE_SHARE."""
 
 
 @dataclass(frozen=True)

@@ -136,8 +136,8 @@ class Profile:
     """Counters at the end, by the names that the modelled library has for them. Empty if the design
     models no library."""
     part_meanings: Mapping[str, str] = field(default_factory=dict)
-    """The design's own phrases, by part. They replace those in PART_MEANINGS and, under the key
-    "metadata", METADATA_MEANING."""
+    """The design's own phrases, by part, which replace those in PART_MEANINGS. A phrase for the key
+    "metadata" replaces METADATA_MEANING."""
     mode: str = ""
     """The effect of the design's parameters on the run, in a sentence; "" for most designs."""
     spans: str = "spans"

@@ -30,7 +30,8 @@ UNSURE = 0.1
 high. It is shown as a range if it may be too high by this share or more."""
 
 SHORT_LIVED = 2
-"""Threads come and go if their total number is more than this many times the number at once."""
+"""The threads of a program "come and go" if their total number is more than this many times the
+maximum number that run at once."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,16 @@ class Comparison:
     """Number of recordings of the program. If there are several, all figures but the times and the
     peaks are those of one recording (see `real_runs.median_recording`)."""
     recording_warnings: Sequence[str] = ()
-    """Sentences about recordings that failed, and losses of those that were not chosen."""
+    """A sentence for each recording that failed, and for each loss in a recording that was not
+    chosen."""
 
     @property
     def threads_at_once(self) -> int:
         """The maximum number of threads of the recorded program that run at once.
 
-        It is the larger of two numbers: the program's threads are sampled, which misses threads
-        that live for less than a millisecond, and the workload lacks threads that never allocate.
+        It is the larger of two numbers, because each may be too low. The sampled number of threads
+        lacks those that live for less than a millisecond. The workload lacks threads that never
+        allocate.
         """
         run = self.workload.trace.program_run
         return max(self.workload.at_once, run.threads if run else 1)

@@ -158,6 +158,7 @@ class Row(msgspec.Struct, kw_only=True):
     """The error that ended the measurement of the subject. None if no error occurred."""
     peaks: list[Count] = []
     """If the program was recorded several times: the peaks in the replays of these recordings, in
-    ascending order. `memory` is then that of one recording, the same for all rows."""
+    ascending order. `memory` is then from the replay of one recording. That recording is the same
+    in all rows."""
     real: RealRuns | None = None
     """Runs of the program itself with this library. None for a design, or if there are no runs."""

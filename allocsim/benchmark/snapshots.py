@@ -56,7 +56,8 @@ class Setup(NamedTuple):
 
     replay: memory.Setup
     slices: list[tuple[Table[Event], Table[Step]]]
-    """For each snapshot: the events since the previous snapshot, and the steps of their replay."""
+    """For each snapshot: the events since the previous snapshot, and the steps in which they are
+    replayed (see `stepping`)."""
     before: PageScan
     started: PageScan
     now: PageScan
@@ -96,8 +97,8 @@ def _steps_between(
 ) -> Table[Step]:
     """Return the steps of the replay from event `first` to event `last`.
 
-    The last step ends at `last`. The numbers of events are relative to `first`. With `pace`, each
-    step has the time to which the clock is set at its end.
+    The last step ends at `last`. Event numbers in the steps are relative to `first`. With `pace`,
+    the field `time` of each step is set too.
     """
     ends = np.union1d(steps.event[(steps.event > first) & (steps.event < last)], last)
     slice_steps = steps_ending_at(ends - first)

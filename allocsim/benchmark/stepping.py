@@ -1,9 +1,9 @@
 """Replay in steps: the driver's loop, with readings of the clock and the memory after each step.
 
 A step is a number of consecutive events, and the notes (ends of threads) right after them. The same
-kernel (a compiled function) measures the footprint in up to about 2,000 steps, the time in one
-step, and the latency in one step per batch. The kernel does not return to Python between the first
-event and the last.
+kernel (a compiled function) serves three measurements. A replay for the footprint has up to about
+2,000 steps, a replay for the time has one step, and a replay for latencies has a step per batch of
+events. The kernel does not return to Python between the first event and the last.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Step(Struct):
     live: Int64  # live bytes
     footprint: Int64  # bytes; 0 for a library
     resident: Int64  # anonymous RSS of the process, bytes, if the meter reads memory
-    time: Int64  # nanoseconds after the origin (see `meter`) when the next step begins; 0: unset
+    time: Int64  # after the step, `meter.reach_time` is called with this time in ns; 0: no call
 
 
 _replay_at = by_address(replay)

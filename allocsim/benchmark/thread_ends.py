@@ -49,9 +49,9 @@ class ThreadEnds:
         if len(threads):
             self.threads = max(self.threads, int(threads.max()) + 1)
         is_new = self._first[threads] < 0
-        # For a repeated index, the last value is kept, so the first events are put last.
+        # NumPy keeps the last value for a repeated index. Reversed arrays therefore keep the first.
         self._first[threads[is_new][::-1]] = count[is_event][is_new][::-1] - 1
-        self._last[threads] = count[is_event]  # for a repeated index, the last value is kept
+        self._last[threads] = count[is_event]
         ends = chunk.op == Op.THREAD_DONE
         self._recorded += zip(count[ends].tolist(), chunk.thread[ends].tolist(), strict=True)
 
@@ -69,7 +69,8 @@ class ThreadEnds:
     def at_once(self, notes: Sequence[Note]) -> int:
         """Return the maximum number of threads that are alive at once; `notes` are their ends.
 
-        A thread is alive from its first event to its last end.
+        A thread is alive from its first event to its end. If it has several ends in `notes`, the
+        last one counts. A thread without an end stays alive.
         """
         begins = {
             int(thread): int(self._first[thread]) for thread in np.flatnonzero(self._last >= 0)

@@ -101,8 +101,8 @@ def write_once(prefix: str, seconds: int) -> None:
 
 
 report: Callable[[str, int], None] = write_once
-"""Called with the prefix of a group that is being compiled, and the CPU-seconds. A process whose
-standard error the user cannot see sets another function."""
+"""Called with the prefix of a group that is being compiled, and the CPU-seconds. A child process
+replaces this function by one that sends both to the parent process."""
 
 
 def group_of(module: str) -> Group:

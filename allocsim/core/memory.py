@@ -24,8 +24,8 @@ OS_PAGE = mmap.PAGESIZE
 NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 
 STAGGER = 448
-"""Bytes between the starts of successive tables within a page, see `table`: an odd number of cache
-lines, so that every line of a page is used before the first one is used again."""
+"""Each table starts STAGGER bytes further into a page than the table before it (see `table`). This
+is an odd number of cache lines, so every line of a page is used before the first is used again."""
 
 _offsets = cycle(number * STAGGER % OS_PAGE for number in range(OS_PAGE // 64))
 """The offset of the next table in its first page."""

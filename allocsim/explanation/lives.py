@@ -20,7 +20,7 @@ from allocsim.player import NEVER
 class Lives:
     """The lives of the objects that are live at a moment: after `event` events of a trace.
 
-    Arrays are by object id. The elements of objects that are not live then are undefined.
+    Arrays are by object id. Only the elements of these live objects are defined.
     """
 
     event: int

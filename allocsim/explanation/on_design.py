@@ -36,7 +36,7 @@ class OnDesign:
     release = "release free memory"
     """What a release on request does, for reports."""
     copied = "replayed"
-    """States in reports how `after_release` gets its figures."""
+    """How `after_release` gets its figures, for reports."""
     cautions: tuple[str, ...] = ()
 
     @property

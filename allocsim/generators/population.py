@@ -85,10 +85,11 @@ def populate(rates: list[Rate], heap: int) -> Population:
 
 
 def capacity(average: float) -> int:
-    """Return a number that the live objects of a size exceed with a probability below 10**-13.
+    """Return the capacity of a row that has `average` live objects on average.
 
-    The number of live objects has a Poisson distribution. The result is `average` plus 8 standard
-    deviations plus 32. The 32 matters for sizes with less than one live object on average.
+    The number of live objects has a Poisson distribution, and exceeds the capacity with a
+    probability below 10**-13. The capacity is `average` plus 8 standard deviations plus 32. The 32
+    matters for sizes with less than one live object on average.
     """
     return int(average + 8 * average**0.5) + 32
 

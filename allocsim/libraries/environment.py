@@ -129,8 +129,8 @@ def arena_limit(library: str, environment: Mapping[str, str]) -> str:
     the replay.
 
     Returns "" if the user has set arena_max or arena_test, or if the machine has one processor.
-    Also returns "" if the process may not use all processors: glibc counts those of the machine
-    before version 2.34, and those that the process may use from version 2.34 on.
+    Also returns "" if the process may not use all processors: glibc before version 2.34 counts all
+    processors of the machine, and newer versions count only those that the process may use.
     """
     processors, settings = len(os.sched_getaffinity(0)), split_settings(library)[1]
     is_set = has_arena_limit(environment) or "MALLOC_ARENA_TEST" in environment

@@ -44,7 +44,7 @@ def one_processor(library: LoadedLibrary) -> Iterator[None]:
         return
     # The kernel spreads busy processes over the processors, so replays that run at the same time
     # (see `sweep`) choose different ones.
-    # The replay only takes longer if it is forbidden, or if the processor is not known (-1).
+    # If the affinity cannot be set (forbidden, or CPU unknown), the replay only takes longer.
     with suppress(OSError, ValueError):
         os.sched_setaffinity(0, {ctypes.CDLL(None).sched_getcpu()})
     try:

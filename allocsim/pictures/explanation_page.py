@@ -33,7 +33,7 @@ ROWS = 8
 
 
 MIN_SHARE = 1000
-"""An owner of less than footprint / MIN_SHARE bytes has no bar: it is one of the others."""
+"""An owner of less than a thousandth of the footprint has no bar of its own."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The Pareto front: a picture of two figures of each subject.
 
 A subject is an allocator with its settings. `sweep.pareto_front` says which subjects are on the
-front. The line joins those that use less memory than every faster one.
+front. The line joins the subjects on the front that use less memory than every faster subject.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def front_figure(title: str, across: Axis, up: Axis) -> Figure:
 
 
 def _summary(best: int, others: int, ranged: bool) -> str:
-    """Return what the points are. `ranged`: the figures across are times with ranges of runs."""
+    """Return what the points are. `ranged`: the horizontal axis shows times measured in runs."""
     runs = (
         " If the runs of two points overlap, neither time counts as better; a point with a single "
         "run is not on the front."

@@ -93,7 +93,7 @@ def tree_of(stacks: Stacks) -> Node:
             parts, names = {frames[0].function.strip("[]"): figures["owned"]}, [frames[0].function]
         else:
             pinned, rounding = figures["pinned"], figures["rounding"]
-            live = figures["owned"] - pinned - rounding  # untouched bytes are not owned
+            live = figures["owned"] - pinned - rounding  # negative if many bytes are not resident
             parts = {"live": max(live, 0), "rounding": rounding + min(live, 0), "pinned": pinned}
             names = _names(frames, own)
         node = root

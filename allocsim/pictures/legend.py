@@ -1,4 +1,4 @@
-"""Vega-Lite encodings of colours, such as one for each part of the heap, with their legend."""
+"""Vega-Lite colour encodings with legends, for example for the parts of the heap."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def compare_program(
 
 
 def _with_repetitions(first: Comparison, measure_again: Callable[[], Comparison]) -> Comparison:
-    """Measure more recordings; return the first comparison combined with those of the others.
+    """Measure more recordings; return one comparison that combines all recordings.
 
     A recording that fails is left out, with a warning. If every replay of a recording failed, each
     row has a failure.

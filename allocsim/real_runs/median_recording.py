@@ -12,11 +12,11 @@ from allocsim.real_runs.served_row import served_row
 
 
 def combine(recordings: Sequence[Comparison]) -> Comparison:
-    """Return the comparison of the recording with the median peak, with the peaks of all.
+    """Return the comparison of the recording with the median peak.
 
-    The times are those of the first recording, because the others are not timed. A row that failed
-    in any recording has a failure, and is therefore not ranked. In the first recording, a row must
-    have been measured.
+    Its rows get the peaks of all recordings. The times are those of the first recording, because
+    the others are not timed. A row that failed in any recording has a failure, and is therefore not
+    ranked. In the first recording, a row must have been measured.
     """
     first, chosen = recordings[0], _median(recordings)
     for row, *same in zip(chosen.rows, *(each.rows for each in recordings), strict=True):
@@ -46,8 +46,9 @@ def _median(recordings: Sequence[Comparison]) -> Comparison:
     """Return the comparison in which the peak of the reference is the median.
 
     The reference is the row of the program's own malloc or, if that was not measured, the first row
-    that was measured. Of two recordings, the one with the higher peak is returned. Recordings that
-    describe the program's run come first: a short run may have ended before the first sample.
+    that was measured. Of two recordings, the one with the higher peak is returned. Recordings with
+    figures of the program's own run are preferred. A recording has no such figures if the run ended
+    before the first sample.
     """
     first = recordings[0]
     served = served_row(first)

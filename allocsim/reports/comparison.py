@@ -199,9 +199,9 @@ def cells(compared: Compared) -> Mapping[str, Sequence[Cell]]:
 def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
     """Return the best figure of a column, or None if no row can be called the best.
 
-    The fastest time is the best only if the runs of no other row overlap those of its row. In any
-    other column, the lowest figure is the best only if the second lowest exceeds it by more than
-    the share PEAK_NOISE.
+    The fastest row has the best time only if its runs overlap those of no other row. In any other
+    column, the lowest figure is the best only if the second lowest exceeds it by more than the
+    share PEAK_NOISE.
     """
     if column is TIME:
         first, overlapping = fastest(rows)

@@ -31,7 +31,7 @@ def recorded_time(comparison: Comparison) -> str:
 
 
 def duration_warning(comparison: Comparison) -> str:
-    """Return the warning that libraries had more or less time than in the program, or "".
+    """Return the warning that replays were much faster or slower than the program, or "".
 
     There is no warning if the trace has no times, because the time of the program is then unknown.
     A library that reads the virtual clock gets no warning, because this clock shows the time of the

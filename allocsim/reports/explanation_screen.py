@@ -99,7 +99,7 @@ def _owners_table(by: str, owners: list[Owner], explanation: Explanation) -> Tab
 
 
 def _cells(owner: Owner, whole: int, with_only: bool = True) -> list[str]:
-    """Return the cells after the name; cells after `share` are filled only if `with_only`."""
+    """Return an owner's figures as text; the columns after "share" are empty unless `with_only`."""
     sizes = [format_bytes(getattr(owner, name)) for name in ("live", "rounding", "pinned", "owned")]
     only = format_bytes(owner.only) if with_only else ""
     slabs = [] if owner.slabs is None or not with_only else [format_bytes(owner.slabs)]

@@ -63,7 +63,8 @@ def recordings_warning(comparison: Comparison) -> str:
         return _several_recordings(comparison)
     if comparison.ranks_peaks:
         return ""
-    is_repeated = bool(comparison.recording_warnings)  # but all other recordings failed
+    # These warnings say why only one of several recordings is used.
+    is_repeated = bool(comparison.recording_warnings)
     remedy = " `allocsim compare --real-runs 3 -- PROGRAM` records such a program several times."
     return (
         "peaks are not ranked: the program's threads come and go, so its peak differs from run to "

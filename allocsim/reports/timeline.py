@@ -1,4 +1,4 @@
-"""The timeline on the screen: values as lines of blocks, above an axis of events and of seconds."""
+"""The timeline on the screen: lines of block characters, above axes of events and of seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Line(NamedTuple):
     name: str
     values: Sequence[int]
     top: int
-    """The value of a full block."""
+    """The value that a full block character shows."""
     note: str
     style: str
 
@@ -29,7 +29,7 @@ class Line(NamedTuple):
 def timeline_table(
     lines: Sequence[Line], events: int, times: Sequence[tuple[int, int]], width: int
 ) -> Table:
-    """Return a table of the lines and the axes, which are at most `width` blocks wide.
+    """Return a table of the lines and the axes, which are at most `width` characters wide.
 
     The values of a line are evenly spaced. `times` are those of the recording (see `Trace.times`),
     or [].

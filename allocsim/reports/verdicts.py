@@ -38,7 +38,7 @@ def lowest_peak_sentence(rows: Sequence[Row]) -> str:
 
 
 def _higher(rows: Sequence[Row]) -> str:
-    """Name the subjects with the second lowest and the highest peak; `rows` are in this order.
+    """Name the subjects with the second lowest and the highest peak; `rows` are ordered by peak.
 
     Also names the subjects whose peaks are too close to the second. The highest peak is named
     unless another one is too close to it.

@@ -22,10 +22,10 @@ replay, a replay in batches, and a replay of the driver alone."""
 
 
 def seconds_by_allocator(plan: Plan, place: Place) -> Iterator[tuple[str, float]]:
-    """Time cells, and yield each allocator with the estimated time of all its cells.
+    """Yield each allocator with the estimated seconds of all its cells that measure memory.
 
-    The estimate is for cells that run one after the other, and leaves out the cells that measure
-    times. Raises CheckFailed if a cell fails.
+    Some of these cells are run to measure their time. The estimate is for cells that run one after
+    the other. Raises CheckFailed if a cell fails.
     """
     ordered = sorted(plan.workloads, key=lambda each: each.events.events)
     for name, axes in plan.subjects.axes.items():

@@ -1,8 +1,9 @@
 """The Pareto front of two figures, such as the peak footprint and the time of each subject.
 
 A subject is off the front only if the measurements show that another is as good in both figures and
-better in one. A range of runs counts with the end that is worse for this conclusion, so a subject
-whose runs vary much stays on the front, and its runs take no other subject off it.
+better in one. If a figure is a range over several runs, the lower end of the subject's range is
+compared with the upper end of the other's. A subject whose runs vary much therefore stays on the
+front, and does not take others off it.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ class Known(NamedTuple):
         """Return the options whose values in the row and in `cell` differ.
 
         The timeout is compared only if the row is a failure, because a timeout does not change
-        other results. An option without a value in the row counts as equal. The limit is compared
-        in any case: None means no limit.
+        other results. An option without a value in the row counts as equal. The exception is
+        --limit, which has no value if the user did not give it.
         """
         pairs = (
             ("--runs", self.runs, cell.runs),

@@ -34,9 +34,10 @@ class Workload:
 def read_workloads(names: Sequence[str], seeds: Sequence[int], recorded: bool) -> list[Workload]:
     """Read every workload; a generated one is read once for each seed.
 
-    With `recorded`, the events stay on their threads. Raises InputError if a workload cannot be
-    read or is empty, if seeds are given and no workload is generated, or if two workloads have the
-    same events. Raises EnvironmentLacks if the events do not fit in memory.
+    With `recorded`, events keep their threads; otherwise all events are on thread 0. Raises
+    InputError if a workload cannot be read or is empty, if seeds are given and no workload is
+    generated, or if two workloads have the same events. Raises EnvironmentLacks if the events do
+    not fit in memory.
     """
     workloads: list[Workload] = []
     for name in names:

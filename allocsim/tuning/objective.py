@@ -99,8 +99,8 @@ class Objective:
     def costs(self, index: int, first: int) -> np.ndarray:
         """Return what candidate `index`, as a class, adds to the sum of F over the workloads.
 
-        Element k is the amount if the previous class is candidate first + k - 1. Candidate -1 means
-        that there is no previous class.
+        Element k is the amount if the previous class is the candidate with index `first + k - 1`.
+        Index -1 means that there is no previous class.
         """
         before = self.below[:, max(first - 1, 0) : index]
         if first == 0:

@@ -27,9 +27,9 @@ empty, because its objects would be in classes of the table under test. Frees ta
 because objects that wait for Go's garbage collector take more memory than any table saves."""
 
 FLOOR = 0.25
-"""Default maximum share of an object that rounding may take, for every class. This limit costs two
-fifths of the gain on the workloads that are tuned for, and prevents tables that are far worse for
-other workloads."""
+"""Default of --floor: the maximum share of an object that rounding may take, for every class. This
+limit costs two fifths of the gain on the workloads that are tuned for, and prevents tables that are
+far worse for other workloads."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Question:
     settings: Mapping[str, Any]
     """Parameters of the design, as the user gave them."""
     floor: float | None = FLOOR
-    """Maximum share of an object that rounding may take; None for no limit."""
+    """Value of --floor: maximum share of an object that rounding may take; None for no limit."""
     reserve: int = RESERVE
     """Address space of each heap, in bytes."""
 

@@ -107,7 +107,8 @@ class Steps:
     def _changed(self, chosen: Sequence[int]) -> list[int]:
         """Return the classes after a random step.
 
-        A class in use is dropped or moved, or a new class takes its smaller requests ("split").
+        The step drops or moves a class in use, or adds a class for the smaller of that class's
+        requests ("split").
         """
         position = self.random.randint(0, bisect_left(chosen, self.last_used))
         index, before = chosen[position], chosen[position - 1] if position else -1

@@ -50,7 +50,7 @@ class Tuning:
     charge: float | None
     """The charge for which the table minimises F. None for a table found in another way."""
     rows: list[Row]
-    """The workloads that were tuned for."""
+    """The workloads for which the table was tuned."""
     held_back: list[Row]
     left_out: list[Row]
     """Each workload, replayed under a table for all others. Empty if workloads were held back."""

@@ -41,7 +41,7 @@ class Cursor(Struct):
     window: Int64  # number of calls in an epoch, or ORDERED
     calls: Int64  # number of calls so far
     full: Int64  # 1: the next call begins an epoch
-    until: Int64  # number of calls at which the epoch is full
+    until: Int64  # value of `calls` at which the epoch is full
     thread: Int64  # the thread of the last event
     step: Int64  # number of steps (see `stepping`) whose last call has been seen
     marked: Int64  # number of steps whose entry in `Plan.due` has been set

@@ -66,8 +66,9 @@ def highest_live(
 ) -> tuple[int, int]:
     """Return the recorded peak of live bytes, and an upper bound for the peak in windows.
 
-    `requests` (bytes of each object) and `threads` must be zero. The bound is reached if all
-    threads are at their maxima at the same time.
+    `requests` and `threads` are working tables that the caller has filled with zeros; `requests`
+    gets the bytes of each live object. The bound is reached if all threads are at their maxima at
+    the same time.
     """
     live, recorded, highest, calls, number, bound = 0, 0, 0, 0, 1, 0
     for index in range(len(events)):

@@ -27,8 +27,9 @@ BROKEN_LINK = 0
 """Stands for the rest of a list after a broken link. No chunk has this address."""
 
 LARGE_ROWS = ((6, 48, 48), (9, 91, 20), (12, 110, 10), (15, 119, 4), (18, 124, 2))
-"""Rows (e, first, last) that map the size of a large chunk to its bin. The first row with
-size >> e <= last applies, and the bin is first + (size >> e). Larger sizes are in bin 126."""
+"""Rows (shift, base, limit) that map the size of a large chunk to its bin. For the first row in
+which `size >> shift` is at most `limit`, the bin is `base + (size >> shift)`. Larger sizes are in
+bin 126."""
 
 
 class Owned(NamedTuple):
@@ -52,7 +53,9 @@ def bin_of(size: int) -> int:
     """Return the number of the bin for chunks of a size, computed from LARGE_ROWS."""
     if size < MIN_LARGE_SIZE:
         return size // 16
-    fitting = (first + (size >> e) for e, first, last in LARGE_ROWS if size >> e <= last)
+    fitting = (
+        base + (size >> shift) for shift, base, limit in LARGE_ROWS if size >> shift <= limit
+    )
     return next(fitting, 126)
 
 

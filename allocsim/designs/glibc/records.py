@@ -106,7 +106,7 @@ class Kind(IntEnum):
     """The use of a range of addresses at the end of the reservation."""
 
     UNUSED = 0
-    """No range starts at this page, or its use is about to change."""
+    """No range starts at this page, or the use of the range is about to change."""
     FREE = 1
     CHUNK = 2
     """The mapping of one chunk."""

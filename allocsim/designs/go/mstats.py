@@ -78,7 +78,11 @@ def _live_objects(heap: Go) -> list[int]:
 
 
 def _free_slots(heap: Go) -> list[tuple[int, int, int]]:
-    """Return the spans, free slots of partial spans, and free cached slots of classes from 1 on."""
+    """Return a row for each class from 1 on.
+
+    A row has the number of spans, of free slots in partial spans, and of free slots in the cached
+    span.
+    """
     numbers = _small_spans(heap)
     spans = _sums(heap, numbers, np.ones(len(numbers)))
     allocated = _sums(heap, numbers, heap.span_use.alloc_count[numbers])

@@ -94,7 +94,7 @@ class MHeap(Struct):
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     sweeping: Int64  # 1: a sweep is running; the summaries of chunks are updated at its end
-    taken: Int64  # words from live bits to taken bits in gc_bits: 1; with `direct` 0 (same bits)
+    taken: Int64  # words in gc_bits from live to taken bits: 1, or 0 (the same bits) if `direct`
 
 
 class GcController(Struct):

@@ -30,7 +30,7 @@ def account(heap: Go2008, live: int, sample: Sample) -> int:
         chunk = chunk_size(count.object_size)
         occupied += count.in_use * count.object_size
         cached += count.cached * count.object_size
-        # `chunk_size` is a whole number of pages, and therefore the length of a span.
+        # A span is exactly as long as a chunk, because a chunk is a whole number of pages.
         tail += count.spans * (chunk - chunk // count.object_size * count.object_size)
     sample.live = live
     sample.rounding = occupied - live

@@ -175,9 +175,9 @@ def prepend_to_free_list(heap: Tcmalloc, span: int) -> None:
         return
     insert_span(heap, root_of(int(record.state)), span)
     page_heap.large_spans += 1
-    # The library allocates a node for each span in a set. Here a set has no nodes, but their memory
-    # is counted as metadata. In a frozen heap, a node is not counted: metadata cannot be obtained
-    # there, and freeing must not fail.
+    # The library allocates a node for each span in a set. Here a set has no nodes, but the memory
+    # of the library's nodes is counted as metadata. In a frozen heap, a node is not counted:
+    # metadata cannot be obtained there, and freeing must not fail.
     if page_heap.large_spans > page_heap.max_large_spans and not heap.system[0].frozen:
         page_heap.max_large_spans = page_heap.large_spans
         allocate_record(heap, page_heap.large_spans, NODES_PER_CHUNK)

@@ -176,9 +176,9 @@ def _is_worth_coalescing(heap: Tcmalloc, pages: int) -> bool:
 def _grow_heap(heap: Tcmalloc, pages: int) -> bool:
     """Obtain `pages` pages from the OS and free them (GrowHeap); return False on failure.
 
-    Only `take_pages` can fail, and it does so before anything changes. Afterwards the metadata can
-    be allocated too, since that fails only in a frozen heap (see `core.system`), where `take_pages`
-    has already failed. `new_span` cannot fail: its table has a row for every page.
+    Only `take_pages` can fail, and it does so before anything changes. Allocating metadata fails
+    only in a frozen heap (see `core.system`), but there `take_pages` fails first. `new_span` cannot
+    fail: its table has a row for every page.
     """
     length = pages << PAGE_SHIFT
     address = take_pages(heap, length)

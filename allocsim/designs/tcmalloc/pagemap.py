@@ -111,6 +111,6 @@ def rows_for(length: int) -> int:
     """Return how many rows the page map of a heap of `length` bytes needs, at any address.
 
     The root and the null leaf are included. Besides the leaves that the heap fills, each end of the
-    heap may need a partly used leaf, and a leaf for the extra page.
+    heap may need a partly used leaf, or a leaf for the page beyond the end (see `ensure_leaves`).
     """
     return ROOT_ROWS + (length // LEAF_SPAN + 4) * LEAF_ROWS

@@ -38,8 +38,8 @@ class LiveWatch:
 
     INTERVAL = 1.0
     SETTLE = 0.1
-    """Seconds between storing the ends of the recording and reading up to them, so that threads can
-    finish their records (see `traces.preload.growing`)."""
+    """Seconds to wait after `_look` before the recording is read. In this time, threads finish the
+    records that they have begun (see `traces.preload.growing`)."""
 
     def __init__(self, images: Path, clock: TickClock, view: LiveView) -> None:
         """`images` is the directory of the program images (see `traces.preload.layout`)."""

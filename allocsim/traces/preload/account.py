@@ -1,6 +1,6 @@
 """Account of a recording: sentences on what the trace of a program image contains and lacks.
 
-A program image is a process until it calls exec (see `layout`).
+A program image is what one process runs until it calls exec or ends (see `layout`).
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
 
 
 def _lost_children(image: Image, images: list[Image]) -> Counter[str]:
-    """Return the number of forked processes of which no call was recorded, by reason.
+    """Return the number of processes of which no call was recorded, by reason.
 
-    Those forked by other ones of them are included.
+    These are forked children of `image`, their forked children, and so on.
     """
     lost, parents = Counter[str](), [image]
     while parents:

@@ -212,7 +212,7 @@ class Image(NamedTuple):
     def lost_children(self) -> dict[str, int]:
         """Number of forked processes that could not begin a recording, by reason.
 
-        If such a process was forked by another one of them, the nearest recorded ancestor has it.
+        Each such process is counted in the header of its nearest ancestor that has a recording.
         """
         return self._by_reason("children")
 

@@ -204,7 +204,7 @@ def _stack(word: int) -> int:
 
 @kernel
 def _park(state: MergeState, lane: Lane, calls: Table[CallRecord]) -> None:
-    """Park the object that the lane's thread is resizing under a key that is not an address.
+    """Park the object that the lane's thread is resizing: its address becomes a key (see PARKED).
 
     Another object may then get the old address.
     """

@@ -70,8 +70,8 @@ class ImageReader:
         """Yield (stamp, calls) for each batch.
 
         `stamp` is the stamp of the batch's first record minus the image's first stamp. The arrays
-        of calls are reused (see `call_arrays`). For a short recording they are smaller, so that
-        there are about TimeTable.MAX_POINTS / 2 batches of at least MIN_BATCH calls.
+        of calls are reused (see `call_arrays`). A short recording gets smaller arrays, of MIN_BATCH
+        calls or more, so that there are about half as many batches as TimeTable.MAX_POINTS.
         """
         records = sum(words.nbytes for words in self._words) // MEAN_RECORD
         size = min(max(2 * records // TimeTable.MAX_POINTS, MIN_BATCH), BATCH)
@@ -130,7 +130,8 @@ class ImageReader:
     def names(self) -> dict[int, str]:
         """Thread names by the recorder's thread number.
 
-        The recorder writes the name of a thread when the thread ends, or when it ends the process.
+        The recorder writes a thread's name when the thread ends, or when the thread ends the
+        process.
         """
         notes = self._notes(Code.NAME)
         return {first: text for _, first, text in notes}

@@ -1,8 +1,8 @@
 """The trace of one program image, with the times of some events and remarks for the user.
 
-A program image is a process until it calls exec (see `layout`). A forked child inherits the objects
-that are live in its parent, so the child's trace begins with an allocation of each of them. To find
-these objects, the records of the image's ancestors are read up to the forks.
+A program image is what one process runs until it calls exec or ends (see `layout`). A forked child
+inherits the objects that are live in its parent, so the child's trace begins with an allocation of
+each of them. To find these objects, the records of the image's ancestors are read up to the forks.
 """
 
 from __future__ import annotations

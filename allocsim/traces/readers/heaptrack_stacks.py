@@ -50,7 +50,7 @@ class StackRow(Struct):
 
     address: Int64  # raw files: the address; interpreted files: the number of the i line, from 1
     parent: Int64  # row of the caller
-    map: Int64  # number of the list of modules
+    map: Int64  # number of the list of modules that was current when the row was read
 
 
 class Stacks(NamedTuple):

@@ -51,8 +51,8 @@ class LineFormat:
 def read_line(scan: Any, position: int, call: CallRecord) -> int:
     """Read the line at `position` into `call`; return the position after its newline.
 
-    Returns -1 if the line is not of the format. A line that makes no call sets
-    scan.state[0].made to 0.
+    Returns -1 if the line is not of the format. Sets scan.state[0].made to 0 if the line makes no
+    call.
     """
     raise NotImplementedError
 
