@@ -113,8 +113,7 @@ def flush_deferred_writes(heap: HeapState) -> int:
     """Carry out all deferred writes to the heap. Returns a Status.
 
     To be faster, a design may defer those writes of the modelled allocator on which no other
-    operation depends, and likewise the release of pages. They matter only if resident memory is
-    measured.
+    operation depends. The writes matter only if resident memory is measured.
     """
     raise NotImplementedError
 

@@ -82,12 +82,6 @@ def count_pages(heap: HasSystem, length: int) -> bool:
 def return_pages(heap: HasSystem, address: int, length: int) -> None:
     """Return `length` bytes of whole pages to the OS permanently; the heap no longer has them."""
     advise(address, length, MADV_DONTNEED)
-    uncount_pages(heap, length)
-
-
-@kernel
-def uncount_pages(heap: HasSystem, length: int) -> None:
-    """Count `length` bytes as returned to the OS; the design releases them (see `return_pages`)."""
     system = heap.system[0]
     system.heap -= length
     system.footprint -= length

@@ -41,7 +41,6 @@ from allocsim.designs import Design
 from allocsim.designs.glibc import (
     address_space,
     arenas,
-    brk,
     int_free,
     int_malloc,
     malloc,
@@ -69,7 +68,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.thread_begin: threads.thread_begin,
     operations.thread_done: threads.thread_done,
     operations.release: malloc_trim.release,
-    operations.flush_deferred_writes: brk.release_above_break,
+    operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
     operations.prefetch: defaults.prefetch,
     operations.measure: fill_sample,
 }

@@ -21,8 +21,7 @@ from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import copy
-from allocsim.core.system import return_pages
-from allocsim.designs.glibc.brk import count_other_pages
+from allocsim.core.system import count_pages, return_pages
 from allocsim.designs.glibc.chunks import PAGE
 from allocsim.designs.glibc.records import Glibc, Kind
 
@@ -178,7 +177,7 @@ def mmap(heap: Glibc, length: int, kind: int) -> int:
         number = _extend(heap, length, PAGE)
         if number == 0:
             return 0
-    if not count_other_pages(heap, length):
+    if not count_pages(heap, length):
         _join_free(heap, number)
         return 0
     heap.mapping[number].kind = kind
@@ -207,7 +206,7 @@ def mremap(heap: Glibc, number: int, length: int) -> int:
         return start
     above = number + heap.mapping[number].pages
     if heap.mapping[above].kind == Kind.FREE and old + mapping_length(heap, above) >= length:
-        if not count_other_pages(heap, length - old):
+        if not count_pages(heap, length - old):
             return 0
         _unlist_free(heap, above)
         pages = (old + mapping_length(heap, above)) // PAGE

@@ -8,10 +8,9 @@ fence posts. The header of an arena is in its first heap.
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.system import return_pages
+from allocsim.core.system import count_pages, return_pages
 from allocsim.designs.glibc.address_space import HEAP_MAX_SIZE, delete_slot, new_slot
 from allocsim.designs.glibc.bins import unlink_chunk
-from allocsim.designs.glibc.brk import count_other_pages
 from allocsim.designs.glibc.chunks import (
     MINSIZE,
     PAGE,
@@ -64,7 +63,7 @@ def new_heap(heap: Glibc, size: int) -> int:
     if address == 0:
         return -1
     slot = slot_of(heap, address)
-    if not count_other_pages(heap, size):
+    if not count_pages(heap, size):
         delete_slot(heap, slot)
         return -1
     info = heap.heap_info[slot]
@@ -77,7 +76,7 @@ def new_heap(heap: Glibc, size: int) -> int:
 def grow_heap(heap: Glibc, slot: int, diff: int) -> bool:
     """Grow a heap by `diff` bytes, rounded up to pages; return False on failure (grow_heap)."""
     info, diff = heap.heap_info[slot], align_up(diff)
-    if info.size_ + diff > HEAP_MAX_SIZE or not count_other_pages(heap, diff):
+    if info.size_ + diff > HEAP_MAX_SIZE or not count_pages(heap, diff):
         return False
     info.size_ += diff
     info.mprotect_size = max(info.mprotect_size, info.size_)

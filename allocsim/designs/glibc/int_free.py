@@ -13,9 +13,8 @@ from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import load_word, store_word
-from allocsim.core.system import take_pages
+from allocsim.core.system import return_pages, take_pages
 from allocsim.designs.glibc.bins import NFASTBINS, fastbin, insert_unsorted, unlink_chunk
-from allocsim.designs.glibc.brk import lower_break
 from allocsim.designs.glibc.chunks import (
     CHUNK_HDR_SZ,
     MINSIZE,
@@ -147,7 +146,8 @@ def systrim(heap: Glibc, pad: int) -> int:
     if extra == 0 or arena.top + top_size != system.next:
         return 0
     if extra > 0:
-        lower_break(heap, extra)
+        system.next -= extra
+        return_pages(heap, system.next, extra)
     elif take_pages(heap, -extra) == 0:
         return 0
     arena.system_mem -= extra

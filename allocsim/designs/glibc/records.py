@@ -52,7 +52,6 @@ class MallocPar(Struct):
     dtv: Int64  # bytes of the dtv (table of TLS blocks) that a new thread allocates; 0: none
     unused_stacks: Int64  # number of stacks of ended threads; a later thread reuses one and its dtv
     stack_bytes: Int64  # bytes of stack segments (allocate_stack)
-    unreleased: Int64  # end of the returned pages that start at the break; see `lower_break`
 
 
 class MallocState(Struct):
