@@ -3,9 +3,9 @@
 The workload is read once. If the recorded threads are replayed, the file has the events and the
 notes of thread ends (see `events.Op`). Otherwise it has only the events, all on one thread.
 
-The file has no name, so the kernel frees it when the last process that has it open ends. The file
-is sealed, which makes every write to it fail. A library in a child therefore cannot change the
-events that other children replay.
+The file has no name. The OS frees it when no process has it open any more. The file is sealed,
+which makes every write to it fail. A library in a child therefore cannot change the events that
+other children replay.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def _entry_0() -> Any:
 
 @dataclass(frozen=True, eq=False)
 class SiteTable:
-    """The stacks of site numbers. The arrays are uint32, and frame 0 is UNKNOWN."""
+    """A stack for each site number. The arrays are uint32, and frame 0 is UNKNOWN."""
 
     frames: list[Frame] = field(default_factory=lambda: [UNKNOWN])
     parents: Any = field(default_factory=_entry_0)

@@ -1,4 +1,6 @@
-"""Rows: the results of cells, with the conditions under which they were measured.
+"""Rows: the results of a sweep, with the conditions under which they were measured.
+
+A row is the result of one cell, which is one measurement of one subject on one workload.
 
 The names of the fields are keys of the file of a sweep, and so are part of the public format. Sizes
 are in bytes. A figure that was not measured is None. In rows that older versions of allocsim wrote,
