@@ -75,7 +75,8 @@ def compare_with_go(events: np.ndarray, every: int, parameters: Mapping[str, Any
     """Replay rows of (object, size) on the runtime and on the design.
 
     `parameters` are those of the design; its scavenger must be on, because the replayer cannot
-    change the goals of Go's scavenger. Raises EnvironmentLacks if Go is not installed or fails.
+    change the goals of Go's scavenger. Raises EnvironmentLacks if Go is not installed, and
+    RuntimeError if it fails.
     """
     experiments = [
         "runtimefreegc" if parameters.get("freegc") else "",

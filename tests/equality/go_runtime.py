@@ -94,7 +94,7 @@ class Build:
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
             if done.returncode != 0:
-                raise EnvironmentLacks(f"go build failed: {done.stderr.strip()[-300:]}")
+                raise RuntimeError(f"go build failed: {done.stderr.strip()[-300:]}")
             partial.rename(target)
 
 
@@ -193,7 +193,7 @@ def record(
             env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode != 0:
-            raise EnvironmentLacks(f"the replayer failed: {done.stderr.strip()[:300]}")
+            raise RuntimeError(f"the replayer failed: {done.stderr.strip()[:300]}")
         rows = np.fromfile(scans, np.int64).reshape(-1, 5)
         rows = rows[rows[:, 4] > 0]
         changes = np.zeros((len(events), 4), np.int64)

@@ -3,6 +3,7 @@
 Tests that run the real runtime are skipped if Go is not installed.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from allocsim.core.jit import PURE
 from allocsim.errors import EnvironmentLacks
 from tests.equality.go_equality import GoEquality, compare_with_go
-from tests.equality.go_runtime import COLUMNS, Recording, checkpoints
+from tests.equality.go_runtime import COLUMNS, MODELLED, Build, Recording, checkpoints
 from tests.equality.go_workloads import memory_limit, random_cases, workloads
 
 
@@ -87,3 +88,18 @@ def test_first_difference_is_described(addresses: list[int], cache: int, sentenc
     found = equality(addresses, cache)
     assert found.first_difference() == sentence
     assert (found.allocations, found.equal) == (2, int(cache == 0))
+
+
+def test_go_that_fails_is_not_taken_for_a_missing_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """scripts/verify-go skips what it cannot compare only if Go is missing."""
+    (tmp_path / "VERSION").write_text(f"{MODELLED}.3")
+    failing = tmp_path / "bin/go"
+    failing.parent.mkdir()
+    failing.write_text("#!/bin/sh\necho undefined: mheap_ >&2\nexit 1\n")
+    failing.chmod(0o755)
+    monkeypatch.setenv("ALLOCSIM_GOROOT", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(RuntimeError, match=r"^go build failed: undefined: mheap_$"):
+        Build().binary()

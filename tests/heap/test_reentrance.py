@@ -22,16 +22,15 @@ STEP = 13 if PURE else 1
 
 Arm = Callable[[int, Callable[[], None]], Callable[[], bool]]
 
-BEFORE = sys.gettrace()
-"""The trace function of coverage. A test that does not restore it ends the measurement."""
-
 
 @pytest.fixture
 def in_heap() -> Iterator[Arm]:
     """Yield arm(number, act), which makes the `number`-th executed line of Heap's code run `act`.
 
-    arm returns a function that returns whether that line was reached.
+    arm returns a function that returns whether that line was reached. After the test, the trace
+    function is that of coverage again; otherwise the measurement would end.
     """
+    before = sys.gettrace()
 
     def arm(number: int, act: Callable[[], None]) -> Callable[[], bool]:
         left = [number]
@@ -46,7 +45,7 @@ def in_heap() -> Iterator[Arm]:
             if event == "line" and " with " not in linecache.getline(file, frame.f_lineno):
                 left[0] -= 1
                 if left[0] == 0:
-                    sys.settrace(BEFORE)
+                    sys.settrace(before)
                     act()
             return trace
 
@@ -54,7 +53,7 @@ def in_heap() -> Iterator[Arm]:
         return lambda: left[0] <= 0
 
     yield arm
-    sys.settrace(BEFORE)
+    sys.settrace(before)
 
 
 def calls(heap: Heap) -> None:
@@ -83,6 +82,7 @@ def test_exception_at_any_line_leaves_a_heap_that_works(design: str, in_heap: Ar
     def stop() -> None:
         raise Stop
 
+    before = sys.gettrace()
     with Heap(design, reserve=1 << 26) as heap:
         calls(heap)
         number, came = 0, True
@@ -94,7 +94,7 @@ def test_exception_at_any_line_leaves_a_heap_that_works(design: str, in_heap: Ar
             except Stop:
                 pass
             finally:
-                sys.settrace(BEFORE)
+                sys.settrace(before)
             came = reached()
             assert_consistent(heap)
         assert number > 50
@@ -105,6 +105,7 @@ def test_exception_at_any_line_leaves_a_heap_that_works(design: str, in_heap: Ar
 def test_call_from_inside_a_call_is_an_error_or_works(design: str, in_heap: Arm) -> None:
     """The inner call is made at each line in turn, as by a signal handler or a finaliser."""
     ended: list[str] = []
+    before = sys.gettrace()
 
     def use() -> None:
         try:
@@ -120,7 +121,7 @@ def test_call_from_inside_a_call_is_an_error_or_works(design: str, in_heap: Arm)
             number += STEP
             reached = in_heap(number, use)
             calls(heap)
-            sys.settrace(BEFORE)
+            sys.settrace(before)
             came = reached()
             assert heap.live == 0
             assert_consistent(heap)
