@@ -2,6 +2,7 @@
 
 import subprocess
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -103,24 +104,77 @@ def test_program_that_samples_miss_has_no_figures(monkeypatch: pytest.MonkeyPatc
     assert run_program(find_program(["true"]), {}).run is None
 
 
+@dataclass
+class Clock(threading.Event):
+    """The event that is set at the end of a program, and the clock that its waits advance."""
+
+    end: float
+    """The time in seconds at which the program ends."""
+    late: float
+    """Seconds by which the wait at the end is late."""
+    now: float = 0
+    cpu: float = 0
+    """CPU seconds of the sampler, which the first sample from second 50 takes."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Advance the clock; return whether the program has ended."""
+        self.now += self.end if timeout is None else timeout
+        if self.now <= self.end:
+            return False
+        self.now += self.late
+        return True
+
+    def unsampled(
+        self, monkeypatch: pytest.MonkeyPatch, main_thread: float, others: float = 0
+    ) -> float:
+        """Watch a program whose threads have memory until these times; return `Peak.unsampled`."""
+        used = 0.0
+
+        def sample(*_: object) -> bool:
+            nonlocal used
+            runs = self.now < main_thread
+            if used < self.cpu and self.now >= 50:
+                self.now, used = self.now + self.cpu, self.cpu
+            return runs
+
+        times = SimpleNamespace(monotonic=lambda: self.now, thread_time=lambda: used)
+        monkeypatch.setattr(peak_watch, "time", times)
+        monkeypatch.setattr(PeakWatch, "_sample", sample)
+        monkeypatch.setattr(peak_watch, "_has_memory", lambda _: self.now < others)
+        watch = PeakWatch()
+        watch._run(7, self)
+        return watch.peak.unsampled
+
+
 @pytest.mark.parametrize(("late", "unsampled"), [(0.1, 0.0), (2.0, 2.0 + MAX_INTERVAL)])
 def test_end_of_a_run_is_unsampled_if_many_samples_were_due(
     late: float, unsampled: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The program ends `late` seconds after its last sample was due."""
-    now = 0.0
+    end = Clock(100, late)
+    assert end.unsampled(monkeypatch, main_thread=200) == pytest.approx(unsampled)
 
-    class Ended(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            nonlocal now
-            now += late if timeout is None else timeout
-            return now > 100
 
-    monkeypatch.setattr(peak_watch, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(PeakWatch, "_sample", lambda *_: True)
-    watch = PeakWatch()
-    watch._run(7, Ended())
-    assert watch.peak.unsampled == pytest.approx(unsampled)
+def test_time_in_which_the_kernel_frees_the_memory_is_not_unsampled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end = Clock(200, 0)
+    assert end.unsampled(monkeypatch, main_thread=100, others=100) == 0
+
+
+def test_time_in_which_the_sampler_frees_the_memory_is_not_unsampled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end = Clock(200, 0, cpu=20)
+    assert end.unsampled(monkeypatch, main_thread=60, others=60) == 0
+
+
+def test_threads_that_outlive_the_main_thread_are_not_sampled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end = Clock(200, 0)
+    unsampled = end.unsampled(monkeypatch, main_thread=100, others=150)
+    assert unsampled == pytest.approx(50, abs=3 * MAX_INTERVAL)
 
 
 def test_peak_between_samples_is_the_kernels_less_file_pages() -> None:
