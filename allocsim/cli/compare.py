@@ -148,11 +148,12 @@ def _report(
 ) -> None:
     """Choose the subjects, call `measure` with them, and report the comparison that it returns.
 
-    Without --on, designs are subjects too, unless `only_libraries`.
+    Without --on, designs are subjects too, unless `only_libraries`. Raises EnvironmentLacks after
+    the report if every subject failed, each perhaps in only one of several recordings.
     """
     from allocsim.cli.drive import command_line
     from allocsim.cli.measure_options import subjects_of
-    from allocsim.errors import UnknownName
+    from allocsim.errors import EnvironmentLacks, UnknownName
     from allocsim.reports.comparison import Compared, column_of
     from allocsim.reports.comparison_screen import print_comparison
     from allocsim.reports.comparison_text import (
@@ -179,6 +180,8 @@ def _report(
             click.echo(comparison_json(compared))
         else:
             print_comparison(compared)
+    if compared.reference is None:
+        raise EnvironmentLacks("every allocator failed at least once; the report has the reasons")
 
 
 def _page(compared: Any) -> Any:

@@ -55,7 +55,7 @@ def compare_program(
     `subjects` are names of designs and libraries, with their settings. `progress` is called before
     each measurement, with the name of the program or subject and the kind of measurement. `read` is
     called with each trace after it has been read. Raises InputError if the program fails, and
-    EnvironmentLacks if it cannot be recorded or if every subject failed.
+    EnvironmentLacks if it cannot be recorded or if every subject failed in the first recording.
     """
     environment = program_environment(None, conditions.keep_settings)
     quiet = QuietRuns(environment, conditions.timeout, runs.shows_output)

@@ -47,8 +47,8 @@ def _median(recordings: Sequence[Comparison]) -> Comparison:
 
     The reference is the row of the program's own malloc or, if that was not measured, the first row
     that was measured. Of two recordings, the one with the higher peak is returned. Recordings with
-    figures of the program's own run are preferred. A recording has no such figures if the run ended
-    before the first sample.
+    figures of the program's own run are preferred, and among them those whose run was sampled to
+    its end. A recording has no such figures if the run ended before the first sample.
     """
     first = recordings[0]
     served = served_row(first)
@@ -57,7 +57,14 @@ def _median(recordings: Sequence[Comparison]) -> Comparison:
     measured = [each for each in recordings if each.rows[index].memory]
     described = [each for each in measured if each.workload.trace.program_run]
     usable = [each for each in measured if served_row(each)] or described or measured
+    usable = [each for each in usable if _is_sampled_to_its_end(each)] or usable
     return sorted(usable, key=lambda each: _peak(each.rows[index]))[len(usable) // 2]
+
+
+def _is_sampled_to_its_end(comparison: Comparison) -> bool:
+    """Return whether the recorded run has figures, and they include the end of the run."""
+    run = comparison.workload.trace.program_run
+    return run is not None and not run.unsampled
 
 
 def _losses(chosen: Comparison, recordings: Sequence[Comparison]) -> list[str]:

@@ -41,14 +41,17 @@ def print_comparison(compared: Compared) -> None:
 
 
 def headline(compared: Compared) -> str:
-    """Return the workload, its peak live bytes and the reference."""
+    """Return the workload, its peak live bytes and the reference, unless every subject failed."""
     workload = compared.comparison.workload
     live = max((row.memory.peak_live for row in compared.comparison.rows if row.memory), default=0)
-    failed = "" if compared.reference == compared.requested else f" ({compared.requested} failed)"
-    return (
+    text = (
         f"{workload.trace.name}: {counted(workload.events, 'event')}, "
-        f"peak live {format_bytes(live)}; relative to {compared.reference}{failed}"
+        f"peak live {format_bytes(live)}"
     )
+    if compared.reference is None:
+        return text
+    failed = "" if compared.reference == compared.requested else f" ({compared.requested} failed)"
+    return f"{text}; relative to {compared.reference}{failed}"
 
 
 def _table(compared: Compared) -> Table:

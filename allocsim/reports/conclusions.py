@@ -71,8 +71,8 @@ def _on_threads(comparison: Comparison) -> str:
     at_once, window = windows[0].threads, windows[0].window or 0
     return (
         f"{threads} (memory is measured in the recorded order, CPU time in windows of "
-        f"{counted(window, 'event')} that run on up to {counted(at_once, 'thread')}, because a "
-        "thread that ends within a window stays until the window ends)"
+        f"{counted(window, 'event')} that run on up to {counted(at_once, 'thread')}, because "
+        "all threads of a window start at its beginning)"
     )
 
 

@@ -37,14 +37,16 @@ def prediction(row: Row, comparison: Comparison) -> int | None:
 def prediction_warnings(comparison: Comparison) -> list[str]:
     """Return a warning if the prediction for the program's own malloc is wrong or not checked.
 
-    The prediction is wrong if it differs from the recorded peak by more than the tolerance.
-    Otherwise, the list is empty.
+    The prediction is wrong if it differs from the recorded peak by more than the tolerance. If the
+    end of the run was not sampled, the true peak may be higher than the recorded one, so only a
+    prediction that is too low is known to be wrong. Otherwise, the list is empty.
     """
     run, row = comparison.workload.trace.program_run, served_row(comparison)
     predicted = prediction(row, comparison) if row else None
     if run is None or row is None or predicted is None:
         return []
-    if run.unsampled:
+    allowed = max(TOLERATED * run.anonymous_peak, TOLERATED_BYTES)
+    if run.unsampled and predicted >= run.anonymous_peak - allowed:
         return [
             f"the recorded program's peak may be higher than {format_bytes(run.anonymous_peak)}, "
             f"because its last {run.unsampled:.2f} s were not sampled. The predictions were not "
@@ -55,7 +57,6 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
         f"the prediction for {label(row)} is {range_text(own, run.outside_malloc)}, and the "
         f"recorded program had {format_bytes(run.anonymous_peak)}"
     )
-    allowed = max(TOLERATED * run.anonymous_peak, TOLERATED_BYTES)
     low = lowest_peak(row)
     if low is not None and run.anonymous_peak <= predicted + allowed:
         return [f"{peaks}: {_nearer_end(run, low + run.outside_malloc, predicted)}"]

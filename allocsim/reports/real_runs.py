@@ -86,7 +86,10 @@ def program_sentences(compared: Compared) -> list[str]:
 
 
 def _recorded(run: ProgramRun, comparison: Comparison) -> str:
-    """Describe the recorded run, and compare it with the prediction for the program's malloc."""
+    """Describe the recorded run, and compare it with the prediction for the program's malloc.
+
+    The ratio of the two is left out if the recorded peak is not known or may be higher.
+    """
     text = f"The recorded program: {run.text}."
     row = served_row(comparison)
     predicted = prediction(row, comparison) if row else None
@@ -94,7 +97,7 @@ def _recorded(run: ProgramRun, comparison: Comparison) -> str:
         return text
     ratio = (
         f", {predicted / run.anonymous_peak:.2f} times the recorded peak"
-        if run.anonymous_peak
+        if run.anonymous_peak and not run.unsampled
         else ""
     )
     return f"{text} Prediction for {label(row)}: {format_bytes(predicted)}{ratio}."
@@ -141,8 +144,8 @@ def _best(
 
 
 def _ratio(predicted: int | None, real: RealRuns) -> float | None:
-    """Return predicted / real peak, or None if either is not known."""
-    if predicted is None or not real.runs:
+    """Return predicted / real peak, or None if either is unknown or the real peak may be higher."""
+    if predicted is None or not real.runs or _is_cut_off(real):
         return None
     return predicted / max(real.middle(_peak), 1)
 

@@ -10,7 +10,7 @@ from tests.cli.conftest import Run
 from tests.cli.test_compare import TRACE, result
 from tests.conftest import REPOSITORY
 from tests.reports.comparisons import MIB
-from tests.reports.documented import undocumented
+from tests.reports.documented import section, undocumented
 
 Write = Callable[[str, str], Path]
 
@@ -84,7 +84,7 @@ def test_page_on_the_json_names_every_field(run: Run) -> None:
     assert found["baseline"]
     page = (REPOSITORY / "docs/report-schemas.md").read_text("utf-8")
     assert undocumented(found, page) == set()
-    assert f"`{found['schema']}`" in page
+    assert section(page, f"`{found['schema']}`")
 
 
 def test_findings_as_json(run: Run) -> None:

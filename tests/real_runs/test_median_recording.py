@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from allocsim.benchmark.comparison import Comparison, Conditions
 from allocsim.benchmark.figures import About, Row
@@ -87,6 +88,18 @@ def test_recordings_without_a_description_of_the_run_are_not_chosen() -> None:
     found = combine(recordings)
     assert peaks(found) == [1, 30]
     assert found.workload is recordings[0].workload
+
+
+@pytest.mark.parametrize(("unsampled", "chosen"), [([2], 0), ([1, 2], 0), ([0, 1, 2], 2)])
+def test_recording_whose_end_was_not_sampled_is_chosen_only_if_all_are_such(
+    unsampled: list[int], chosen: int
+) -> None:
+    recordings = [recording(30, 1), recording(10, 2), recording(20, 3)]
+    for index in unsampled:
+        trace = recordings[index].workload.trace
+        assert trace.program_run is not None
+        trace.program_run = structs.replace(trace.program_run, unsampled=0.5)
+    assert combine(recordings).workload is recordings[chosen].workload
 
 
 def test_recording_of_which_every_replay_failed_is_a_failure_of_every_row() -> None:

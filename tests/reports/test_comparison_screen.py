@@ -5,7 +5,7 @@ import re
 import pytest
 
 from allocsim.benchmark.figures import Row
-from allocsim.reports.comparison_screen import print_comparison
+from allocsim.reports.comparison_screen import headline, print_comparison
 from tests.reports.comparisons import MIB, compared, memory, rows
 
 
@@ -39,3 +39,12 @@ def test_long_name_makes_the_table_wider_in_a_pipe(capsys: pytest.CaptureFixture
     out = capsys.readouterr().out
     assert "…" not in out
     assert 60 * "x" + ".so" in out
+
+
+def test_headline_names_no_reference_if_every_subject_failed() -> None:
+    made = rows()
+    for row in made:
+        row.failure = "crashed (in 1 of 3 recordings)"
+    assert headline(compared(made)) == "orders: 82,717 events, peak live 5.0 MiB"
+    made[1].failure = None
+    assert headline(compared(made)).endswith("; relative to lib:glibc (go2008 failed)")

@@ -62,6 +62,11 @@ def test_peak_that_may_be_too_low_is_not_compared_with_the_prediction() -> None:
     assert "its last 0.50 s were not sampled" in warning
 
 
+def test_prediction_below_a_peak_that_may_be_higher_is_too_low() -> None:
+    [warning] = prediction_warnings(comparison(program_run(anonymous_peak=12 * MIB, unsampled=0.5)))
+    assert "the program has memory that the replay does not have" in warning
+
+
 @pytest.mark.parametrize(("peak", "end"), [(4, "lower"), (6, "upper"), (8, "upper")])
 def test_recorded_peak_says_which_end_of_a_range_holds(peak: int, end: str) -> None:
     found = with_peak(peak)

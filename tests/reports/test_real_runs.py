@@ -77,6 +77,12 @@ def test_recorded_program_is_next_to_the_prediction_for_its_malloc() -> None:
     assert recorded.endswith("Prediction for lib:glibc: 8.0 MiB, 1.00 times the recorded peak.")
 
 
+def test_prediction_has_no_ratio_to_a_peak_that_may_be_higher() -> None:
+    shown = with_program()
+    shown.comparison.workload.trace.program_run = program_run(unsampled=0.5)
+    assert program_sentences(shown)[0].endswith("Prediction for lib:glibc: 8.0 MiB.")
+
+
 def test_prediction_for_a_malloc_that_was_not_measured_is_left_out() -> None:
     shown = with_program()
     shown.comparison.workload.trace.program_run = program_run(malloc="/lib/libother.so")
@@ -104,7 +110,8 @@ def test_peaks_of_runs_that_were_not_sampled_to_their_ends_are_marked(
     print_comparison(shown)
     assert note in " ".join(capsys.readouterr().out.split())
     assert note in comparison_markdown(shown)
-    assert json.loads(comparison_json(shown))["subjects"][1]["real"]["runs"][2]["unsampled"] == 0.5
+    found = json.loads(comparison_json(shown))["subjects"][1]["real"]
+    assert (found["runs"][2]["unsampled"], found["ratio"]) == (0.5, None)
     assert not any("real peak:" in text for text in program_sentences(shown))
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from allocsim import Heap
@@ -20,7 +21,7 @@ from allocsim.trace_history import collect_history
 from tests.call_sites.stacks import FRAMES, with_sites
 from tests.conftest import REPOSITORY, RESERVE
 from tests.driving import free, malloc
-from tests.reports.documented import undocumented
+from tests.reports.documented import section, undocumented
 from tests.sweep.cells import row, rows_of_all_kinds
 from tests.test_program_run import program_run
 from tests.traces.streams import trace_of
@@ -41,10 +42,9 @@ def replay() -> str:
 
 
 def trace_info() -> str:
-    """The object of a trace with call sites that describes the program's run."""
+    """The object of a trace with call sites."""
     table = table_of_addresses([0, 0], [0, 1], [[FRAMES[1]], [FRAMES[0]]])
     trace = with_sites([malloc(0, 100), malloc(1, 50), free(0)], table, [1, 1])
-    trace.program_run = program_run()
     stats, history = collect_history(trace)
     assert history.sites
     return survey_text(trace, stats, "", history)
@@ -64,21 +64,32 @@ def sweep() -> str:
 
 
 @pytest.mark.parametrize(
-    ("made", "pages"),
+    ("made", "page"),
     [
-        (replay, ["report-schemas"]),
-        (trace_info, ["report-schemas", "comparison-schema"]),
-        (size_classes, ["report-schemas"]),
-        (sweep, ["sweep-rows"]),
+        (replay, "report-schemas"),
+        (trace_info, "report-schemas"),
+        (size_classes, "report-schemas"),
+        (sweep, "sweep-rows"),
     ],
 )
-def test_page_names_every_field(made: Any, pages: list[str]) -> None:
+def test_section_of_the_schema_names_every_field(made: Any, page: str) -> None:
     found = json.loads(made())
-    assert undocumented(found, "".join(PAGES[page] for page in pages)) == set()
-    schemas = [each["schema"] for each in (found if isinstance(found, list) else [found])]
-    assert all(f"`{schema}`" in PAGES[pages[0]] for schema in schemas)
+    assert undocumented(found, PAGES[page]) == set()
+    for each in found if isinstance(found, list) else [found]:
+        assert section(PAGES[page], f"`{each['schema']}`")
+
+
+def test_page_on_compare_names_every_field_of_a_run() -> None:
+    run = msgspec.to_builtins(program_run())
+    assert undocumented(run, section(PAGES["comparison-schema"], "A run of the program")) == set()
 
 
 def test_field_that_a_page_does_not_name_is_found_at_any_depth() -> None:
     found = {"known": [{"inner": {"deep": 1}}], "counters": {"any": 1}}
     assert undocumented(found, "`known`, inner and `counters`") == {"inner", "deep"}
+
+
+def test_field_that_another_section_names_is_found() -> None:
+    page = "\n## `a/1`: one\n`schema`, `inner`\n## `b/1`\n`schema`, `other`\n"
+    found = {"schema": "a/1", "other": 1, "inner": {"schema": "b/1", "inner": 1, "other": 1}}
+    assert undocumented(found, page) == {"other", "inner"}

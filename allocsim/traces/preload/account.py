@@ -39,8 +39,8 @@ def account_losses(reader: ImageReader, images: list[Image]) -> Iterator[str]:
     for reason, count in image.lost.items():
         yield f"{counted(count, 'call')} not recorded: {reason}"
     for reason, count in _lost_children(image, images).items():
-        unlisted = "programs that they executed are not listed"
-        yield f"forked processes not recorded: {count:,} ({reason}); {unlisted}"
+        missing = "any programs that they executed may be missing"
+        yield f"forked processes not recorded: {count:,} ({reason}); {missing}"
     if image.has(Flag.OWN_MALLOC):
         yield "the program has its own malloc, whose calls are not recorded"
     if reader.damaged:
