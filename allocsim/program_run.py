@@ -50,8 +50,8 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     """Processors on which the program was allowed to run."""
     unsampled: Seconds = 0.0
     """Seconds before the end of the run in which no sample was taken although several were due,
-    because the sampler was stopped or got no processor. The true peak may then be higher. 0 if the
-    run was sampled to its end."""
+    because the sampler was stopped or got no processor, or because other threads outlived the main
+    thread. The true peak may then be higher. 0 if the run was sampled to its end."""
     malloc: str | None = None
     """The library whose malloc the program used, or None if it is not known."""
 

@@ -27,8 +27,8 @@ class Memory(msgspec.Struct, kw_only=True):
     it is the maximum growth of the process's anonymous RSS: the highest reading or, since schema 3,
     the kernel's own peak if that is higher."""
     peak_event: Count
-    """Number of events up to the peak, or up to the highest reading if the peak is the
-    kernel's."""
+    """Number of events up to the peak. If `peak` is from the kernel, number of events up to the
+    highest reading."""
     live_at_peak: Count
     end: Count
     """Footprint after the last event."""
@@ -45,12 +45,12 @@ class Memory(msgspec.Struct, kw_only=True):
     first_live: Count = 0
     """Peak of the live bytes, counting at most 4 KiB of each object."""
     lowest: Count | None = None
-    """For a library: its peak in a replay with `--touch first`. None if that cannot be much lower
-    than `peak`, or if the recording says what the program touched."""
+    """For a library: its peak in a replay with `--touch first`. None if this peak cannot be much
+    lower than `peak`, or if the recording says what the program touched."""
     seconds: float = 0.0
     """Wall time of the replay."""
     has_virtual_clock: bool = False
-    """Whether the library read the time of the recorded program (see `libraries.virtual_clock`)."""
+    """Whether the library's clock showed recorded times (see `libraries.virtual_clock`)."""
     started: Count
     """Growth of anonymous RSS before the first event: the library's startup state."""
     high_water: Count | None
@@ -60,9 +60,9 @@ class Memory(msgspec.Struct, kw_only=True):
     kept: Count
     """Footprint right after everything is freed."""
     kept_later: Count
-    """Footprint one second (see Conditions.later) and 1,000 pairs of malloc and free after `kept`.
-    The pairs are needed because some libraries release memory after a delay, but only during a
-    call."""
+    """Footprint some time after `kept`: one second later (see Conditions.later), and after 1,000
+    further pairs of malloc and free. The pairs are needed because some libraries release memory
+    after a delay, but only during a call."""
     counters: dict[str, int] = {}
     """Counters after the last event. A design computes the counters of the library it models."""
 

@@ -34,7 +34,7 @@ def count_aligned(events: Table[Event]) -> int:
 
 
 def require_functions(library: LoadedLibrary, calls: int) -> None:
-    """Raise EnvironmentLacks if the library has no memalign, but there are `calls` calls of it."""
+    """Raise EnvironmentLacks if `calls`, of memalign, is not 0 but the library has no memalign."""
     if calls and not library.state.function[FUNCTIONS.index("memalign")]:
         raise EnvironmentLacks(
             f"the library has no memalign, which the workload calls {counted(calls, 'time')}"
@@ -64,7 +64,7 @@ def _require_rise(library: LoadedLibrary, before: int) -> None:
     until the size of all blocks exceeds `before`.
     """
     malloc, free = library.state.function[:2].tolist()
-    # Called through ctypes, because a kernel cannot be compiled now (see `child._compile`).
+    # Called through ctypes, because nothing can be compiled now (see `child._compile`).
     allocate = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(malloc)
     blocks, rise = list[int | None](), 0
     while rise < PROBE_SIZE - SLACK and len(blocks) * PROBE_SIZE <= before + PROBE_SIZE:

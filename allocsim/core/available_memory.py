@@ -100,7 +100,7 @@ class MemoryBound:
         return _bound_text(format_bytes(self.heap))
 
     def exceeded_by(self, footprint: int) -> tuple[str, str]:
-        """Return two texts: a footprint above the bound, and the bound with the remedy."""
+        """Return texts of a footprint that exceeds the bound, and of the bound and the remedy."""
         texts = distinct_bytes(footprint, self.heap)
         return texts[0], _bound_text(texts[1])
 

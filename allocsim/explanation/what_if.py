@@ -1,4 +1,4 @@
-"""What-ifs: experiments that change one thing and measure the footprint at the same moment.
+"""What-ifs: experiments that change one thing and measure the footprint at a given moment.
 
 The moment is an event of the original workload, and each experiment replays up to that event. An
 experiment replays a variant of the workload, replays with other settings, or frees objects after
@@ -101,7 +101,8 @@ class Experiments:
     def results(self, groups: list[Group], top: Group | None = None) -> list[WhatIf]:
         """Make the experiments: a release, then those for each group, then those for each setting.
 
-        If the heap shrinks only at its end, `top` is the group of its last live object by address.
+        If the heap shrinks only at its end, `top` is the group of the live object at the highest
+        address.
         """
         steps: list[list[Step]] = [[partial(self._released, groups, top)]]
         steps += [[self._never(group), self._own_heap(group)] for group in groups]
@@ -175,7 +176,7 @@ class Experiments:
         """
 
         def replay() -> list[WhatIf]:
-            """Replay no event, then the other objects, then the group, each on a new heap."""
+            """Measure three new heaps: empty, with the other groups' objects, with the group."""
             start = self._start
             footprint = self._part(group, False) + self._part(group, True) - start
             name = group.owner.name

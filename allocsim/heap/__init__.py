@@ -147,7 +147,7 @@ class Heap(Measured):
             return int(operations.usable_size(self.state, target))
 
     def view(self, address: int) -> memoryview:
-        """Return a view of the requested bytes of a live object or stack segment, not a copy.
+        """Return a view, not a copy, of a live object or stack segment. Its length is the request.
 
         A view outlives its object, as a pointer in C does. After free(), the view can still be
         read, but shows what the allocator or the next owner of the memory writes. Writing through

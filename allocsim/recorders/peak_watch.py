@@ -31,6 +31,9 @@ SHARE = 0.005
 MIN_INTERVAL, MAX_INTERVAL = 0.001, 0.05
 """Limits, in seconds, of the time between two samples. A sample takes 50 us."""
 
+GONE = (FileNotFoundError, ProcessLookupError)
+"""The errors if a thread has ended, or a process has been reaped."""
+
 OVERDUE = 20
 """The end of a run was not sampled if the last sample is older than this many intervals."""
 
@@ -126,6 +129,7 @@ class PeakWatch:
         self.peak = Peak()
         self._samples = 0  # number of samples of the program that the process runs now
         self._layout: Layout = ()  # addresses of that program
+        self._map_time = 0.0  # CPU seconds of this thread for the mappings of the last sample
 
     @contextmanager
     def watching(self, process: int) -> Iterator[None]:
@@ -138,17 +142,21 @@ class PeakWatch:
 
         If other threads continue, wait for their end, but not until the kernel has freed the memory
         of the process.
+
+        If the process ends while its mappings are read, then this thread frees its memory, which
+        takes about 0.1 s for 1 GiB. The CPU time of that last reading is not counted as unsampled.
         """
-        begun = last = now = _clock()
+        begun = last = now = time.monotonic()
         interval = MIN_INTERVAL
         while self._sample(process):
             last, interval = now, min(max((now - begun) * SHARE, MIN_INTERVAL), MAX_INTERVAL)
             if ended.wait(interval):
                 break
-            now = _clock()
-        while _has_memory(process) and not ended.wait(interval):
-            pass
-        unsampled = _clock() - last
+            now = time.monotonic()
+        pause = interval
+        while _has_memory(process) and not ended.wait(pause):
+            pause = min(2 * pause, MAX_INTERVAL)
+        unsampled = time.monotonic() - last - self._map_time
         self.peak.unsampled = unsampled if unsampled > OVERDUE * interval else 0.0
 
     def _sample(self, process: int) -> bool:
@@ -163,21 +171,15 @@ class PeakWatch:
         except OSError:
             return False
         self._samples += 1
+        self._map_time = 0.0
         is_early = self._samples <= EARLY_SAMPLES and self.peak.malloc is None
         if is_early or sample["RssAnon"] > GROWTH * self.peak.mapped_at:
+            begun = time.thread_time()
             with suppress(OSError):  # if the process has ended, the next sample notices it
                 self.peak.map = read_memory_map(process)
                 self.peak.mapped_at = sample["RssAnon"]
+            self._map_time = time.thread_time() - begun
         return True
-
-
-def _clock() -> float:
-    """Return the wall time without the CPU time of this thread, in seconds.
-
-    If the process ends while its mappings are read, then this thread frees its memory. This takes
-    about 0.1 s for 1 GiB, and does not mean that the thread was stopped or got no processor.
-    """
-    return time.monotonic() - time.thread_time()
 
 
 def _fields(process: int) -> dict[str, int]:
@@ -189,11 +191,15 @@ def _fields(process: int) -> dict[str, int]:
 
 def _has_memory(process: int) -> bool:
     """Return whether a thread of the process has memory. A thread that is ending has none."""
-    with suppress(OSError):  # the process has been reaped
+    try:
         for thread in Path(f"/proc/{process}/task").iterdir():
-            with suppress(OSError):  # the thread has ended
+            with suppress(*GONE):
                 if "VmHWM" in _fields(int(thread.name)):
                     return True
+    except GONE:
+        return False
+    except OSError:  # it is not known, for example because this process has too many open files
+        return True
     return False
 
 

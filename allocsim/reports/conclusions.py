@@ -70,9 +70,9 @@ def _on_threads(comparison: Comparison) -> str:
         return threads
     at_once, window = windows[0].threads, windows[0].window or 0
     return (
-        f"{threads} (memory is measured in the recorded order, CPU time in windows of "
-        f"{counted(window, 'event')} that run on up to {counted(at_once, 'thread')}, because "
-        "all threads of a window start at its beginning)"
+        f"{threads} (memory is measured in the recorded order, and CPU time in windows of "
+        f"{counted(window, 'event')}; a window starts all its threads at its beginning, up to "
+        f"{counted(at_once, 'thread')})"
     )
 
 
@@ -139,7 +139,8 @@ def _ranges(comparison: Comparison) -> str:
     return (
         "the recording does not say how much of its memory the program writes to, so some peaks "
         "are ranges: the low end is the peak with `--touch first`, the high end the peak with "
-        "`--touch page`; the preload recorder of `allocsim record` records this for large objects."
+        "`--touch page`; a recording of the preload recorder says for large objects how much of "
+        "them the program writes to."
     )
 
 

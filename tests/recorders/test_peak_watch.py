@@ -114,7 +114,7 @@ class Clock(threading.Event):
     """Seconds by which the wait at the end is late."""
     now: float = 0
     cpu: float = 0
-    """CPU seconds of the sampler, which the first sample from second 50 takes."""
+    """CPU seconds in which each sample from second 50 on reads the mappings."""
 
     def wait(self, timeout: float | None = None) -> bool:
         """Advance the clock; return whether the program has ended."""
@@ -128,17 +128,15 @@ class Clock(threading.Event):
         self, monkeypatch: pytest.MonkeyPatch, main_thread: float, others: float = 0
     ) -> float:
         """Watch a program whose threads have memory until these times; return `Peak.unsampled`."""
-        used = 0.0
 
-        def sample(*_: object) -> bool:
-            nonlocal used
+        def sample(watch: PeakWatch, _: int) -> bool:
             runs = self.now < main_thread
-            if used < self.cpu and self.now >= 50:
-                self.now, used = self.now + self.cpu, self.cpu
+            if runs:
+                watch._map_time = self.cpu if self.now >= 50 else 0.0
+                self.now += watch._map_time
             return runs
 
-        times = SimpleNamespace(monotonic=lambda: self.now, thread_time=lambda: used)
-        monkeypatch.setattr(peak_watch, "time", times)
+        monkeypatch.setattr(peak_watch, "time", SimpleNamespace(monotonic=lambda: self.now))
         monkeypatch.setattr(PeakWatch, "_sample", sample)
         monkeypatch.setattr(peak_watch, "_has_memory", lambda _: self.now < others)
         watch = PeakWatch()
