@@ -31,10 +31,10 @@ HELD = 10
 bytes is below it."""
 
 EXPLAINED = 2
-"""If a separate heap for a group saves more than EXPLAINED times the group's pinned bytes, or less
-than 1/EXPLAINED of them, pinning is not the only cause. If never allocating the group saves more
-than EXPLAINED times its owned bytes, or less than 1/EXPLAINED of them, a sentence says that a share
-is not a saving."""
+"""Factor by which two figures may differ. A separate heap for a group should save about the bytes
+that the group pins; if it does not, a sentence says that these bytes do not explain the saving. A
+replay without the group should save about the bytes that the group owns; if it does not, a sentence
+says that owned bytes are not the bytes that would be saved."""
 
 
 def sentences(

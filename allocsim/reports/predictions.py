@@ -35,11 +35,12 @@ def prediction(row: Row, comparison: Comparison) -> int | None:
 
 
 def prediction_warnings(comparison: Comparison) -> list[str]:
-    """Return a warning if the prediction for the program's own malloc is wrong or not checked.
+    """Return a list with a warning if the prediction for the program's own malloc is wrong or was
+    not checked, else an empty list.
 
     The prediction is wrong if it differs from the recorded peak by more than the tolerance. If the
     end of the run was not sampled, the true peak may be higher than the recorded one, so only a
-    prediction that is too low is known to be wrong. Otherwise, the list is empty.
+    prediction that is too low is known to be wrong.
     """
     run, row = comparison.workload.trace.program_run, served_row(comparison)
     predicted = prediction(row, comparison) if row else None

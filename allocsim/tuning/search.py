@@ -107,8 +107,8 @@ class Steps:
     def _changed(self, chosen: Sequence[int]) -> list[int]:
         """Return the classes after a random step.
 
-        The step drops or moves a class in use, or adds a class for the smaller of that class's
-        requests ("split").
+        The step picks a class in use, and drops it, moves it, or splits it. A split adds a class
+        that takes over the smaller requests of the class that was picked.
         """
         position = self.random.randint(0, bisect_left(chosen, self.last_used))
         index, before = chosen[position], chosen[position - 1] if position else -1
