@@ -163,7 +163,7 @@ def compare_trace(
             raise InputError(f"{trace.name} has no events to measure")
         _require_times(workload, conditions)
         read()
-        return compare(workload, subjects, conditions, progress, may_fail)
+        return compare(workload, subjects, conditions, progress, may_fail=may_fail)
     finally:
         workload.close()
 

@@ -33,7 +33,7 @@ ROWS = 8
 
 
 MIN_SHARE = 1000
-"""An owner of less than a thousandth of the footprint has no bar of its own."""
+"""An owner of less than 1/MIN_SHARE of the footprint has no bar of its own."""
 
 
 @dataclass(frozen=True)

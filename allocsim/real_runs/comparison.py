@@ -76,7 +76,9 @@ def compare_program(
             progress(program.name, "recording")
             _, trace = record(request, directory, status, ", unlike in the first recording")
             memory = replace(conditions, timed=False)
-            return compare_trace(trace, subjects, memory, progress, lambda: read(trace), True)
+            return compare_trace(
+                trace, subjects, memory, progress, lambda: read(trace), may_fail=True
+            )
 
     if comparison.has_short_lived_threads and runs.real_runs:
         comparison = _with_repetitions(comparison, measure_again)

@@ -78,8 +78,8 @@ class Peak:
     mapped_at: int = 0
     """Anonymous RSS when the mappings were read."""
     unsampled: float = 0.0
-    """Seconds from the last sample to the end, without CPU time of the sampler. 0 if that is at
-    most OVERDUE intervals."""
+    """Seconds from the last sample to the end, without the CPU time in which the sampler read the
+    mappings after that sample. 0 if that is at most OVERDUE intervals."""
 
     def add(self, sample: Mapping[str, int]) -> None:
         """Add a sample: fields of /proc/PID/status, sizes in bytes."""

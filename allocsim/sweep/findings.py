@@ -54,7 +54,7 @@ class Effect:
     combinations: int
     """Number of combinations of workload and other settings in which every value was measured."""
     noise: float
-    """The largest `size` that may be noise."""
+    """An effect with a smaller `size` may be noise."""
 
     @property
     def size(self) -> float:

@@ -175,6 +175,19 @@ def test_threads_that_outlive_the_main_thread_are_not_sampled(
     assert unsampled == pytest.approx(50, abs=3 * MAX_INTERVAL)
 
 
+@pytest.mark.parametrize(
+    ("error", "is_waited_for"), [(FileNotFoundError(), False), (OSError(24, "EMFILE"), True)]
+)
+def test_end_of_a_process_is_waited_for_if_its_threads_cannot_be_listed(
+    error: OSError, is_waited_for: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(Path, "iterdir", fail)
+    assert peak_watch._has_memory(1) is is_waited_for
+
+
 def test_peak_between_samples_is_the_kernels_less_file_pages() -> None:
     peak = Peak()
     for anonymous, file, high in ((5, 3, 8), (6, 4, 30), (5, 2, 30)):
