@@ -8,6 +8,7 @@ address that can be written. This package has no allocator code. Its modules, fr
   memory         a range of address space from mmap, and tables of records in such a range
   tables         tables that grow, for the readers of traces
   heap_pointer   a heap's state as one pointer, for kernels that are called by their address
+  heap_table     the tables of a heap that is given as a pointer
   jit            decorators: `kernel` compiles; `operation` declares a call; `answers` implements it
   out_of_line    kernels that are called by their address
   c_function     kernels that C code can call
@@ -31,6 +32,7 @@ How `jit` compiles and caches (skip this part on a first reading):
   kernel_dispatcher  compiles a kernel when it is first called
   import_closure     the modules that a kernel depends on, and whether they have changed
   inlined_kernels    kernels called by kernels: linked and optimised together with their caller
+  call_convention    calls between kernels, with less code than Numba generates
   compile_notice     the line that says how long compiling is likely to take
 
 How the parts work together:

@@ -11,6 +11,7 @@ pointer, reading a field of the heap loads only those words of the copy that are
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -21,8 +22,8 @@ from numba.core.datamodel import models
 from numba.core.datamodel.registry import register_default
 from numba.core.imputils import lower_getattr_generic
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
-from numba.np.arrayobj import populate_array
 
+from allocsim.core.heap_table import HeapTable, load_table
 from allocsim.core.records import HeapState
 
 WORD = 8
@@ -49,6 +50,11 @@ class HeapPointer(types.Type):
         self.state = state
         self.instance_class = state.instance_class
 
+    @cached_property
+    def tables(self) -> list[Any]:
+        """The Numba type of each table of the heap."""
+        return [HeapTable(kind) if kind.layout == "C" else kind for kind in self.state.types]
+
 
 @register_default(HeapPointer)
 class _PointerModel(models.PrimitiveModel):
@@ -60,44 +66,23 @@ class _PointerModel(models.PrimitiveModel):
 
 @infer_getattr
 class _Fields(AttributeTemplate):
-    """Gives Numba the type of `heap.name`: an array, as in the state."""
+    """Gives Numba the type of `heap.name`, a table."""
 
     key = HeapPointer
 
     def generic_resolve(self, pointer: Any, name: str) -> Any:
         """Return the type of a field, or None if there is no such field."""
         state = pointer.state
-        return state.types[state.fields.index(name)] if name in state.fields else None
+        return pointer.tables[state.fields.index(name)] if name in state.fields else None
 
 
 @lower_getattr_generic(HeapPointer)
 def _load_field(context: Any, builder: Any, pointer: Any, value: Any, name: str) -> Any:
     """Generate code that loads an array of the state."""
-    state = pointer.state
-    index = state.fields.index(name)
-    kind = state.types[index]
-    first = _arrays_offset(state) + WORD * _first_words(state)[index]
-    length = array_words(kind.ndim)
-    words = [_load(builder, value, first + WORD * word) for word in range(length)]
-    array = context.make_array(kind)(context, builder)
-    populate_array(
-        array,
-        data=builder.inttoptr(words[0], array.data.type),
-        shape=words[1 : 1 + kind.ndim],
-        strides=words[1 + kind.ndim :],
-        itemsize=context.get_constant(types.intp, kind.dtype.bitwidth // 8),
-        meminfo=None,
-    )
-    return array._getvalue()
-
-
-def _load(builder: Any, address: Any, offset: int) -> Any:
-    """Generate a load of a word that never changes."""
-    word = ir.IntType(64)
-    pointer = builder.inttoptr(builder.add(address, word(offset)), word.as_pointer())
-    loaded = builder.load(pointer)
-    loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
-    return loaded
+    index = pointer.state.fields.index(name)
+    first = _arrays_offset(pointer.state) + WORD * _first_words(pointer.state)[index]
+    address = builder.add(value, value.type(first))
+    return load_table(context, builder, pointer.tables[index], address)
 
 
 def array_words(dimensions: int) -> int:

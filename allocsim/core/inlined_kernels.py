@@ -20,6 +20,8 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.environment import lookup_environment
 
+from allocsim.core.call_convention import KernelContext
+
 ENVIRONMENT = "_ZN08NumbaEnv"
 """Prefix of the global variables that hold the Python objects of a compiled function."""
 
@@ -137,7 +139,9 @@ class LinkedCompiler(Compiler):
         if library is None:
             library = self.library_class(target.codegen(), "kernel")
             library.enable_object_caching()
-        super().__init__(typing, target, library, args, result, flags, names)
+        context = target.subtarget()
+        context.__class__ = KernelContext
+        super().__init__(typing, context, library, args, result, flags, names)
 
 
 class InlinedCompiler(LinkedCompiler):

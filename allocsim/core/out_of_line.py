@@ -19,6 +19,7 @@ from numba.core.types.misc import VarArg, unliteral
 from numba.core.typing.templates import AbstractTemplate, Signature, infer_global, signature
 from numba.extending import intrinsic, lower_builtin
 
+from allocsim.core.call_convention import KernelCallConv
 from allocsim.core.heap_pointer import ARRAYS, MAX_WORDS, HeapPointer, has_arrays, save_arrays
 from allocsim.core.jit import PURE, kernel
 from allocsim.core.records import HeapState
@@ -210,19 +211,13 @@ def _call_from_python(address: int, heap: HeapState, arguments: tuple[int, ...])
 
 
 def _call(context: Any, builder: Any, called: Signature, address: Any, arguments: Any) -> Any:
-    """Generate a call in Numba's calling convention; the caller raises what the callee raises.
-
-    Numba's `call_function` also clears the slots of the result and of the exception, at the start
-    of the caller and before the call, although the callee writes a slot before the caller reads it.
-    """
-    convention = context.call_conv
+    """Generate a call of a kernel; the caller raises what the callee raises."""
+    convention = KernelCallConv(context)
     code_type = convention.get_function_type(called.return_type, called.args)
     function = builder.inttoptr(address, code_type.as_pointer())
-    with builder.goto_entry_block():
-        slots = [builder.alloca(kind.pointee) for kind in code_type.args[:2]]
-    packed = convention._get_arg_packer(called.args).as_arguments(builder, arguments)
-    code = builder.call(function, [*slots, *packed])
-    with cgutils.if_unlikely(builder, builder.icmp_signed("!=", code, code.type(0))):
-        status = convention._get_return_status(builder, code, builder.load(slots[1]))
+    status, result = convention.call_function(
+        builder, function, called.return_type, called.args, arguments
+    )
+    with cgutils.if_unlikely(builder, status.is_error):
         convention.return_status_propagate(builder, status)
-    return context.get_returned_value(builder, called.return_type, builder.load(slots[0]))
+    return result
