@@ -65,8 +65,9 @@ def open_standard_files() -> None:
 def leave_current_directory_out() -> None:
     """Remove the first entry of sys.path, which is the current directory if `python -m` was used.
 
-    Otherwise a click.py next to a downloaded trace would be imported. If sys.path then lacks the
-    directory that contains this package, that directory is appended.
+    Otherwise a click.py in the current directory, perhaps downloaded with a trace, would be
+    imported. If sys.path then lacks the directory that contains this package, that directory is
+    appended.
     """
     if not sys.flags.safe_path:
         del sys.path[0]

@@ -42,7 +42,7 @@ def explain(
     reserve: int | str = RESERVE,
     keep_settings: bool = False,
 ) -> ExplanationResult:
-    """Explain the footprint of a design or a library: which objects own it at a moment.
+    """Explain the footprint of a design or a library: which objects hold the memory at a moment.
 
     `on` names the allocator as `allocsim compare --on` does; by default, it is the allocator of the
     recorded program: "go" for a trace of Go's runtime, otherwise "lib:glibc". `at` is a moment:

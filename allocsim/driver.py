@@ -57,7 +57,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
         if event.thread >= driver.threads and not _begin_threads(state, driver, event.thread):
             break
         if not replay_event(state, driver, run.objects[event.object], event):
-            if driver.stop == Stop.LIMIT:  # the event was replayed, but its object was not written
+            if driver.stop == Stop.LIMIT:  # the call was made, but the object was not written to
                 position += 1
                 replayed += 1
             break

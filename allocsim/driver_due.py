@@ -1,11 +1,11 @@
-"""The driver's work between two events: it takes samples, records moments and prefetches.
+"""The driver's work between two events: it takes samples, records moments, and prefetches memory.
 
 A moment is a point of the replay, such as that of the most live bytes (see `moments`). Prefetching
 loads memory that later events need (see `driver_prefetch`).
 
-After each event, the loop checks whether something is due at this number of events, and whether
-the footprint exceeds its peak. A replay that records no moments and has few objects does nothing
-else between events.
+After each event, the loop checks whether the number of events replayed is the one at which
+something is due (see `next_due`), and whether the footprint exceeds its peak. A replay that records
+no moments and has few objects does nothing else between events.
 """
 
 from __future__ import annotations

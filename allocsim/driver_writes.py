@@ -13,7 +13,7 @@ from allocsim.events import Op
 from allocsim.fill_pattern import has_pattern, is_zero, write_pattern
 
 TOUCHED = 0xBB
-"""Value of the bytes that are written, as in Go's testrandom."""
+"""Value of the bytes that the driver writes. Go's testrandom writes the same value."""
 
 TOUCH_STEP = 4096
 """Bytes between two writes with Touch.PAGE; must be a power of two."""

@@ -27,7 +27,7 @@ from allocsim.text import counted
 
 
 class Op(IntEnum):
-    """Operation of an event: a call of the allocator, or (above FREE) a note between two calls.
+    """Operation of an event: a call of the allocator (up to FREE), or a note between two calls.
 
     Compiled code relies on the order: allocations, REALLOC, FREE, notes.
     """

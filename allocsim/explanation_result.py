@@ -51,7 +51,7 @@ class ExplanationResult:
 
     @property
     def what_ifs(self) -> list[WhatIf]:
-        """The experiments."""
+        """The experiments: each changes one thing and measures the footprint."""
         return self.explanation.what_ifs
 
     @property
@@ -73,7 +73,10 @@ class ExplanationResult:
         return np.array(values, dtype=kinds)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a dict with the keys of `allocsim explain --json`; `command` is the call."""
+        """Return a dict with the keys of `allocsim explain --json`.
+
+        The value of `command` is the Python call.
+        """
         return as_json(self.explanation, self.trace, self.call)
 
     def pprof(self) -> bytes:

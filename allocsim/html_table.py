@@ -19,9 +19,9 @@ def html_table(
 ) -> Markup:
     """Return a table; all text is escaped. Columns are right-aligned except those in `left`.
 
-    MathJax would typeset a name with dollar signs as a formula, and a formula may contain a link.
-    The CSS classes of the table make MathJax skip it. `right` has the attributes of a right-aligned
-    cell.
+    MathJax would typeset a name with dollar signs as a formula, so a name from an untrusted file
+    could add a link to the page. The CSS classes of the table make MathJax skip the table. `right`
+    has the attributes of a right-aligned cell.
     """
     head = _row("th", titles, left, right)
     body = joined(*(_row("td", row, left, right) for row in rows))

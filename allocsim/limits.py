@@ -113,7 +113,8 @@ def _reason(figure: Figure, figures: SubjectFigures) -> str:
 
 
 NO_TIME = "it was not measured: designs are timed on one thread only (--threads one)"
-"""The reason why a design may have no time: simulated threads do not contend for locks."""
+"""The reason why a design may have no time. Contention for locks is not simulated, so a time with
+several threads would be too short."""
 
 NOT_MEASURED = "the allocator is in the baseline but was not measured; add it to --on"
 """The reason why the figures of a subject are missing if only the baseline has the subject."""

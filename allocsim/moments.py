@@ -68,7 +68,7 @@ class Moment:
 
 
 def worst_of(up_to_last_allocation: Moment, end: Moment, mean: Moment) -> Moment:
-    """Return the moment with the largest footprint - live, under the name `worst`.
+    """Return the moment `worst`, at which footprint - live is largest.
 
     In a program that frees everything before it ends, the difference is largest at the end, which
     says little about the program. Therefore only moments up to the last allocation count. The end

@@ -38,7 +38,7 @@ def guard_numba(warn: Callable[[str], None]) -> None:
     Does nothing if Numba has been imported already.
     """
     if CONFIG not in sys.modules:
-        sys.meta_path.insert(0, _Finder(warn))  # the only method that is needed is find_spec
+        sys.meta_path.insert(0, _Finder(warn))  # a finder needs only the method find_spec
 
 
 class _Finder:

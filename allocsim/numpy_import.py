@@ -35,7 +35,7 @@ def guard_numpy() -> None:
     has been imported already.
     """
     if "numpy" not in sys.modules:
-        sys.meta_path.insert(0, _Finder())  # the only method that is needed is find_spec
+        sys.meta_path.insert(0, _Finder())  # a finder needs only the method find_spec
 
 
 class _Finder:
@@ -84,6 +84,6 @@ def require_address_space() -> None:
         mmap.mmap(-1, NEEDED, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ).close()
     except OSError:
         raise EnvironmentLacks(
-            f"less than {NEEDED >> 20} MiB of address space is free, which NumPy and Numba need; "
-            "raise the limit (ulimit -v)"
+            f"less than {NEEDED >> 20} MiB of address space is free, but NumPy and Numba need that "
+            "much; raise the limit (ulimit -v)"
         ) from None

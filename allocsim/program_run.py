@@ -35,7 +35,8 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     that the program mapped itself."""
     mapped: Count = 0
     """The part of `outside_malloc` that the program mapped itself, for example with mmap. Only the
-    preload recorder sees it. Pages that were mapped but never written count too."""
+    preload recorder sees it. The figure is too large if the program left mapped pages unwritten,
+    because unwritten pages are not in the peak."""
     recorder_memory: Count = 0
     """Anonymous memory of the recorder, which was subtracted from `anonymous_peak`."""
     recorder: str | None = None
@@ -49,9 +50,9 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     cores: Count
     """Processors on which the program was allowed to run."""
     unsampled: Seconds = 0.0
-    """Seconds before the end of the run in which no sample was taken although several were due,
-    because the sampler was stopped or got no processor, or because other threads outlived the main
-    thread. The true peak may then be higher. 0 if the run was sampled to its end."""
+    """Seconds from the last sample to the end of the run; 0 if the run was sampled to its end.
+    Otherwise, the sampler was stopped or got no processor, or other threads outlived the main
+    thread, and the true peak may be higher."""
     malloc: str | None = None
     """The library whose malloc the program used, or None if it is not known."""
 

@@ -99,7 +99,7 @@ def running(
     started: list[subprocess.Popen[bytes]] = []
     with on_interrupt(lambda: _kill_all(started, os.WEXITED)):
         try:
-            with SignalsDeferred():  # so that a signal finds every running child in the list
+            with SignalsDeferred():  # no signal may come before the new child is in the list
                 started.append(subprocess.Popen(command, start_new_session=True, **arguments))
             yield started[0]
         finally:

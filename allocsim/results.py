@@ -33,7 +33,7 @@ from allocsim.text import counted
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class ReplayProfile(Profile):
-    """A profile, with the workload that was replayed and the design."""
+    """A profile, with the design and the replayed workload."""
 
     trace: Trace
     """The workload. Its events have been read, so its notes and dropped calls are complete."""
@@ -62,7 +62,10 @@ class ReplayProfile(Profile):
         return f"{self.trace.name} on {self.design}: {super().title}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a dict with the keys of `allocsim replay --json`; "command" is a Python call."""
+        """Return a dict with the keys of `allocsim replay --json`.
+
+        The value of "command" is a Python call instead of a shell command.
+        """
         return as_json(Result(self.trace, self, self.design, self.parameters, self.call))
 
     def __repr__(self) -> str:
@@ -92,7 +95,10 @@ class ComparisonResult:
         return np.array(values, dtype=kinds)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a dict with the keys of `allocsim compare --json`; "command" is a Python call."""
+        """Return a dict with the keys of `allocsim compare --json`.
+
+        The value of "command" is a Python call instead of a shell command.
+        """
         result: dict[str, Any] = json.loads(comparison_json(self.compared))
         return result
 

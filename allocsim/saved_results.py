@@ -139,7 +139,8 @@ def _subject(row: Field) -> SubjectFigures:
     return SubjectFigures(
         subject=subject,
         footprint=memory["peak"].number(),
-        end=memory["end"].number(low=-MAX_FIGURE),  # negative if the RSS of the process shrinks
+        # The footprint of a library is the growth of the RSS, which may be negative at the end.
+        end=memory["end"].number(low=-MAX_FIGURE),
         fragmentation=_fragmentation(memory),
         ns=times["ns_per_event"].number() if timed else None,
         runs=tuple(run.number() for run in runs.items()) if runs else (),

@@ -113,7 +113,9 @@ class SignalsDeferred(SignalsRedirected):
         super().__init__(self.came.append)
 
     def __enter__(self) -> None:
-        super().__enter__()  # first, because the handler must not find the lock half acquired
+        # Redirect the signals first, so that `_end`, which takes the lock too, does not interrupt
+        # acquire().
+        super().__enter__()
         _deferring.acquire()
 
     def __exit__(self, *_: object) -> None:
@@ -135,10 +137,14 @@ class InterruptConfirmed(SignalsRedirected):
         self.warned = False
 
     def _warn(self, number: int) -> None:
-        """Print the warning. From the second signal on, first call the previous handler."""
+        """At the first signal, print the warning.
+
+        At a later signal, run the previous handler, which usually ends the process. If that handler
+        returns, print the warning again.
+        """
         if self.warned and callable(before := self.before[number]):
             before(number, None)
-        elif self.warned:  # `before` is SIG_DFL if a Python program sets no handler of its own
+        elif self.warned:  # `before` is SIG_DFL, as it may be in a program that imports allocsim
             signal.signal(number, before)
             signal.raise_signal(number)
         self.warned = True

@@ -14,11 +14,11 @@ MAX_MESSAGE = 4000
 """Maximum characters of a message."""
 
 MAX_DECIMALS = 13
-"""Maximum decimals of a figure in a message. One byte is 0.0000000000009 TiB."""
+"""Maximum decimals of a figure in a message: enough to show one byte, 0.0000000000009 TiB."""
 
 LONG_WORD = 300
-"""A word of this many characters is shortened in a message. The name of a file has at most 255
-bytes, so no printable name in a path is cut."""
+"""A word of at least this many characters is shortened in a message. The name of a file has at most
+255 bytes, so a name is shortened only if escapes make it longer (see `printable`)."""
 
 _LONG_NAME = re.compile(rf"[^\s/]{{{LONG_WORD},}}")
 

@@ -64,7 +64,7 @@ class TracedObject(Struct):
     """State of an object."""
 
     request: Int64  # bytes requested by the last allocation or resize
-    start: Int64  # number of the event that allocated the object, from 1; 0: the object is not live
+    start: Int64  # number (from 1) of the event that allocated the object; 0 if not live
     thread: Int64  # the thread that last allocated or resized the object
 
 
@@ -187,7 +187,7 @@ def _free(state: StatsState, totals: Totals, event: Event) -> None:
 
 @kernel
 def bin_of(value: int) -> int:
-    """Return the bin of a number: 0 for 0, 1 for 1, 2 for 2, 3 for 3 and 4, 4 for 5 to 8."""
+    """Return the bin of a number. Bins 0 to 4 are for the numbers 0, 1, 2, 3-4 and 5-8."""
     rest, shift_sum = value - 1, 0
     if value == 0:
         return 0

@@ -46,7 +46,8 @@ class Choice:
     first: int = 0
     """Number of calls before the slice."""
     last: int = NO_END
-    """Number of calls before the end of the slice; NO_END if the slice ends with the trace."""
+    """Number of calls before the end of the slice, counted from the start of the trace. NO_END if
+    the slice ends with the trace."""
     keep: int = ALL
     """Share of the objects to keep, in units of 1 / ALL."""
     seed: int = 0
@@ -134,7 +135,7 @@ def _selected(whole: Trace, choice: Choice, subset: Trace) -> Iterator[Any]:
     _note(subset, "dropped by the cut", {BORN_BEFORE: int(state.born_before)})
     if state.freezes:
         subset.notes.append(
-            "the part does not freeze the heap, because a freeze is valid only for the whole trace"
+            "the sample does not freeze the heap: a freeze is valid only for the whole trace"
         )
     _note(subset, "dropped or repaired in the whole trace", whole.dropped)
 

@@ -28,10 +28,10 @@ class TuningResult:
 
     @property
     def rows(self) -> list[Row]:
-        """The results for the workloads that were tuned for, then for those held back.
+        """The results for the workloads of the tuning, then for those held back from it.
 
-        If several workloads were tuned for and none was held back, further rows follow: each of
-        these workloads under a table for all the others.
+        If the tuning used several workloads and none was held back, further rows follow: each
+        workload, replayed under a table that was tuned for the others.
         """
         return [*self.tuning.rows, *self.tuning.held_back, *self.tuning.left_out]
 
@@ -68,7 +68,7 @@ class TuningResult:
         return objections(self.tuning)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a dict with the keys of `allocsim tune --json`; `command` is the call."""
+        """Return a dict with the keys of `allocsim tune --json`; "command" is a Python call."""
         return as_json(self.tuning, self.call)
 
     def __repr__(self) -> str:

@@ -96,11 +96,11 @@ def default_design(trace: Trace) -> str:
 
 
 def expect_kernels(trace: Trace | None, subjects: Iterable[str]) -> None:
-    """Say what a command is likely to compile, so that one line announces it (`compile_notice`).
+    """Report to `compile_notice` which kernels a command is likely to compile.
 
-    `trace` is None if the workload is not open yet; it then counts as a recording. A subject names
-    a design or a library, and may have settings. A design from outside the package is announced
-    when it is compiled.
+    One line can then announce all of them. `trace` is None if the workload is not open yet; it then
+    counts as a recording. A subject names a design or a library, and may have settings. A design
+    from outside the package is announced when it is compiled.
     """
     modules = {"allocsim.traces" if trace is None or trace.is_recorded else "allocsim.generators"}
     for subject in subjects:

@@ -228,7 +228,7 @@ def test_sample_is_not_frozen_and_a_note_says_so() -> None:
     events, piece = taken([malloc(0, 1), Call(Op.FREEZE), free(0)], Choice(keep=ALL - 1))
     assert Op.FREEZE not in [event[0] for event in events]
     assert piece.notes == [
-        "the part does not freeze the heap, because a freeze is valid only for the whole trace"
+        "the sample does not freeze the heap: a freeze is valid only for the whole trace"
     ]
 
 

@@ -66,7 +66,7 @@ class Request(msgspec.Struct, kw_only=True):
     events: int
     """Descriptor of the file of EVENTs."""
     first: int | None = None
-    """Number of rows of the file to replay (see `EventFile.first`)."""
+    """Number of rows at the start of the file that the child replays. None for the whole file."""
     messages: int
     """Descriptor of the pipe for messages, one line of JSON each."""
     recorded: bool = False
@@ -89,7 +89,8 @@ class Request(msgspec.Struct, kw_only=True):
     times: Sequence[tuple[int, int]] = ()
     """The workload's times, as in `EventFile`."""
     waits: bool = False
-    """Sleep until each recorded time. Otherwise a library reads the times from a virtual clock."""
+    """Whether the replay sleeps until each recorded time. If False, it does not sleep, and a
+    library reads these times from a virtual clock."""
     later: float = 1.0
     """After everything is freed, the footprint is measured twice, this many seconds apart."""
     runs: int = 1
@@ -273,8 +274,9 @@ def _rehearse_loading(has_clock: bool) -> None:
     """Load glibc, which is loaded already, in the way in which the measured library will be loaded.
 
     Python allocates memory when a library is first loaded. This happens here, before the
-    measurement. Deleting `blocks` gives Python free memory that is already resident. Without this
-    function, 45 to 65 KiB of Python's memory would count as the library's; with it, 4 to 8 KiB do.
+    measurement. The function then allocates and frees objects (see FREED_BYTES), so that later
+    objects of Python use memory that is already resident. Without this function, 45 to 65 KiB of
+    Python's memory would count as the library's; with it, 4 to 8 KiB do.
     """
     library = load("glibc")
     _about("lib:glibc", Subject(library.state, library=library))

@@ -77,8 +77,8 @@ class Comparison:
     """Number of recordings of the program. If there are several, all figures but the times and the
     peaks are those of one recording (see `real_runs.median_recording`)."""
     recording_warnings: Sequence[str] = ()
-    """A sentence for each recording that failed, and for each loss in a recording that was not
-    chosen."""
+    """Sentences about recordings that failed, and about calls missing from recordings other than
+    `workload`. The calls missing from `workload` are in its `Trace.losses`."""
 
     @property
     def threads_at_once(self) -> int:
@@ -103,7 +103,11 @@ class Comparison:
 
     @property
     def ranks_peaks(self) -> bool:
-        """Whether it is known how much peaks differ from run to run, if they do."""
+        """Whether the peaks can be ranked.
+
+        Peaks that differ from run to run can be ranked only if several recordings show how much the
+        peaks differ.
+        """
         return self.recordings > 1 or not self.has_short_lived_threads
 
 
@@ -175,8 +179,8 @@ def _require_times(workload: EventFile, conditions: Conditions) -> None:
     name, seconds = workload.trace.name, workload.seconds
     if seconds is None:
         raise InputError(
-            f"{name} has no times, but `--pace recorded` needs them; the preload recorder of "
-            "`allocsim record` stores times in a whole trace"
+            f"{name} has no times, but `--pace recorded` needs them; `allocsim record --with "
+            "preload` records times, but slices and samples of a trace have none"
         )
     if seconds > conditions.timeout:
         raise InputError(
@@ -252,8 +256,8 @@ def _measure_row(
 def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool:
     """Return whether a library's peak may be too high by UNSURE or more.
 
-    This is so if the recording does not say which bytes the program touched, and if peak live would
-    be lower by UNSURE or more if only the first 4 KiB of each object counted.
+    Two conditions must hold. The recording does not say which bytes the program touched, and
+    counting at most 4 KiB of each object lowers the peak of the live bytes by UNSURE or more.
     """
     is_unknown = conditions.touch == Touch.PAGE and not workload.knows_touched
     if row.memory is None or library_of(row.subject) is None or not is_unknown:
@@ -262,7 +266,7 @@ def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool
 
 
 def _lowest(subject: str, workload: EventFile, conditions: Conditions) -> int | None:
-    """Return the peak of a library if the program touches only the first byte of each object.
+    """Return the peak of a library in a replay that touches only the first byte of each object.
 
     Returns None if this replay fails.
     """

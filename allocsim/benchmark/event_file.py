@@ -1,7 +1,8 @@
 """The file of events: all events of a workload in memory (a memfd), which every child maps.
 
-The workload is read once. If the recorded threads are replayed, the file has the events and the
-notes of thread ends (see `events.Op`). Otherwise it has only the events, all on one thread.
+The workload is read once. If the recorded threads are replayed, the file has the events and,
+between them, a note for each end of a thread (see `events.Op`). Otherwise it has only the events,
+all on one thread.
 
 The file has no name. The OS frees it when no process has it open any more. The file is sealed,
 which makes every write to it fail. A library in a child therefore cannot change the events that
@@ -45,11 +46,10 @@ class EventFile:
     """A workload that any number of children can replay."""
 
     trace: Trace
-    """The trace, kept for its description and its `notes`. Its events have been read."""
+    """The trace, kept for its description and its messages. Its events have been read."""
     descriptor: int
     events: int
-    """Number of events that are replayed: those in the whole file, or in its first `first` rows.
-    The ends of threads do not count."""
+    """Number of events that a child replays (see `first`). The ends of threads do not count."""
     threads: int = 1
     """Number of threads in the workload, even if its events were put on one thread."""
     at_once: int = 1
@@ -66,7 +66,7 @@ class EventFile:
     knows_touched: bool = False
     """Whether the recording says how much of each large object was touched (see `untouched`)."""
     notes: Sequence[int] = ()
-    """For each end of a thread in the file: the number of events before it, ascending."""
+    """For each note (the end of a thread) in the file: number of events before it, ascending."""
     first: int | None = None
     """Number of rows (events and ends of threads) at the start of the file that a child replays.
     None for the whole file."""
@@ -187,9 +187,9 @@ def map_events(descriptor: int, first: int | None = None) -> Table[Event]:
 
     `first` is as in EventFile: only that many rows are mapped.
 
-    The mapping must be writable, because kernels are compiled for writable arrays. It is private,
-    because a shared mapping of a sealed file cannot be writable. If a library writes to the events,
-    it changes only this process's copy.
+    The mapping must be writable, because the compiled replay takes only writable arrays. The
+    mapping is private, because a shared mapping of a sealed file cannot be writable. If a library
+    writes to the events, it changes only this process's copy.
     """
     length = os.fstat(descriptor).st_size if first is None else first * EVENT.itemsize
     if not length:

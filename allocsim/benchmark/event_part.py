@@ -31,7 +31,8 @@ def part_of(
     are not. Raises EnvironmentLacks if the part would take more than half of the available memory.
     """
     count = int(np.count_nonzero(remains))
-    before = np.concatenate([[0], np.cumsum(remains)])  # for each event: how many before it remain
+    # For each event: the number of events before it that are in the part.
+    before = np.concatenate([[0], np.cumsum(remains)])
     rows = whole.rows(len(remains))
     notes = [int(before[event]) for event in whole.notes[: rows - len(remains)]]
     if (count + len(notes)) * EVENT.itemsize > available() // 2:

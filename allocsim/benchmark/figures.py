@@ -50,7 +50,7 @@ class Memory(msgspec.Struct, kw_only=True):
     seconds: float = 0.0
     """Wall time of the replay."""
     has_virtual_clock: bool = False
-    """Whether the library's clock showed recorded times (see `libraries.virtual_clock`)."""
+    """Whether the library read the time from a virtual clock (see `libraries.virtual_clock`)."""
     started: Count
     """Growth of anonymous RSS before the first event: the library's startup state."""
     high_water: Count | None
@@ -60,8 +60,8 @@ class Memory(msgspec.Struct, kw_only=True):
     kept: Count
     """Footprint right after everything is freed."""
     kept_later: Count
-    """Footprint some time after `kept`: one second later (see Conditions.later), and after 1,000
-    further pairs of malloc and free. The pairs are needed because some libraries release memory
+    """Footprint measured later than `kept`: after a delay of one second (see Conditions.later) and
+    then 1,000 pairs of malloc and free. The pairs are needed because some libraries release memory
     after a delay, but only during a call."""
     counters: dict[str, int] = {}
     """Counters after the last event. A design computes the counters of the library it models."""

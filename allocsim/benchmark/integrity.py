@@ -47,7 +47,9 @@ def require_intact(subject: Subject, setup: Setup) -> str | None:
     replayed = driver.events
     # A design aligns objects as the modelled allocator does, perhaps to less than 16 bytes.
     driver.verify, driver.alignment = 1, ALIGNMENT if subject.library else 1
-    driver.limit = NEVER  # MAX_BYTES bounds the live bytes; the parent watches a library's memory
+    # No limit is needed: MAX_BYTES bounds the live bytes, and the parent process kills this process
+    # if a library takes too much memory.
+    driver.limit = NEVER
     steps = one_step(begin)
     if replay_steps(subject.state, run, begin, steps, setup.meter) == len(steps):
         broken = first_broken(run, np.flatnonzero(run.objects.address))
@@ -77,7 +79,9 @@ def _describe(stop: Stop, run: Run, event: Any) -> str:
     if stop == Stop.PATTERN:
         return _overlap(run) or _changed(run, int(event.object))
     if stop == Stop.NOT_ZERO:
-        return _overlap(run) or f"broken: {call} returned {address:#x}, which is not all zeros"
+        return (
+            _overlap(run) or f"broken: {call} returned memory at {address:#x} that is not all zeros"
+        )
     reason = "out of memory" if stop == Stop.REFUSED else stop.name
     return f"broken: {call} failed when the workload was replayed once more: {reason}"
 

@@ -68,8 +68,8 @@ class Pace(NamedTuple):
     times: Sequence[tuple[int, int]] = ()
     """The workload's times, as in `EventFile`. Empty if it has none."""
     waits: bool = False
-    """Whether the replay sleeps until each recorded time. Otherwise the library reads those times
-    from a virtual clock."""
+    """Whether the replay sleeps until each recorded time. If False, it does not sleep, and the
+    library reads these times from a virtual clock."""
 
     def times_at(self, events: np.ndarray) -> np.ndarray:
         """Return the time in ns at the end of the first N events, for each N in `events`."""
@@ -188,7 +188,7 @@ def measure(setup: Setup, subject: Subject, before: int, later: float) -> Memory
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
     noted, noted_anonymous = high.growth(), high.anonymous_growth(setup.meter)
     if setup.threads:
-        setup.threads.hand_over(setup.run)  # after the readings: new arrays must not count
+        setup.threads.hand_over(setup.run)  # after the readings, because it creates arrays
     counters = subject.counters()
     figures = _at_peak(subject, setup, before, noted_anonymous + started)
     figures |= _at_end(subject, setup, before)

@@ -51,8 +51,7 @@ CLOCK_PROCESS_CPUTIME_ID = 2
 it does not grow while other processes run. A reading takes about 0.2 us."""
 
 CLOCK_MONOTONIC, TIMER_ABSTIME = 1, 1
-"""Linux's numbers of the clock by which `reach_time` sleeps, and of the flag for an absolute
-time."""
+"""Arguments of clock_nanosleep in `reach_time`: the clock, and the flag for an absolute time."""
 
 
 class MeterSettings(Struct):

@@ -1,9 +1,9 @@
 """Run the child process of a measurement: start it, limit its time and memory, and end it.
 
-However the parent or the child ends, no process and no file remains. A malloc library runs in the
-child and can write anything into the child's pipe for messages. The parent therefore accepts only a
-message that is allowed in the current stage. If the child writes anything else, the subject (the
-design or library that the child measures) counts as failed.
+No process and no file remains, no matter how the parent or the child ends. A malloc library runs in
+the child and can write anything into the child's pipe for messages. The parent therefore accepts
+only a message that is allowed in the current stage. If the child writes anything else, the subject
+(the design or library that the child measures) counts as failed.
 """
 
 from __future__ import annotations

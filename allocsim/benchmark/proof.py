@@ -34,7 +34,10 @@ def count_aligned(events: Table[Event]) -> int:
 
 
 def require_functions(library: LoadedLibrary, calls: int) -> None:
-    """Raise EnvironmentLacks if `calls`, of memalign, is not 0 but the library has no memalign."""
+    """Raise EnvironmentLacks if the workload calls memalign but the library has no memalign.
+
+    `calls` is the number of calls of memalign in the workload.
+    """
     if calls and not library.state.function[FUNCTIONS.index("memalign")]:
         raise EnvironmentLacks(
             f"the library has no memalign, which the workload calls {counted(calls, 'time')}"

@@ -51,8 +51,8 @@ def replay_steps(
     If some steps were not done, driver.stop says why.
 
     For a design, `replay` is called by its address, so that all commands share one compiled copy.
-    For a library, no other command uses `replay`, so it is inlined here. Inlining makes the replay
-    on jemalloc take 5% less time (64-byte objects, 9.6 ns/event).
+    For a library, only this function uses `replay`, so `replay` is inlined. The replay on jemalloc
+    then takes 9.6 ns/event instead of 10.2 (64-byte objects).
     """
     if isinstance(heap, Library):
         return _replay_library(heap, run, events, steps, meter)
@@ -160,7 +160,10 @@ _STOPS = {
 
 
 def steps_ending_at(events: Any) -> Table[Step]:
-    """Return steps that end after the given numbers of events, in a table already touched."""
+    """Return steps that end after the given numbers of events.
+
+    The table of steps has been written to, so its pages are in memory.
+    """
     steps = table(Step, max(len(events), 1))[: len(events)]
     steps.fill(0)
     steps.event = events

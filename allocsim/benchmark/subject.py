@@ -134,8 +134,8 @@ def require_subject(name: str) -> None:
 def placeholder_state(name: str) -> HeapState | Library:
     """Return a state of the subject's type, to compile the kernels before the subject is loaded.
 
-    This also looks up a library's files, for which Python allocates memory. If `make_subject` did
-    the first look-up, this memory would count as the library's.
+    This also looks up a library's files, because Python allocates memory during the first look-up.
+    If `make_subject` did the first look-up, this memory would count as the library's.
     """
     library = library_of(name)
     if library is None:

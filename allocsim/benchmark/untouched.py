@@ -19,7 +19,8 @@ from allocsim.events import Op, Trace
 from allocsim.traces.event_facts import LARGE, UNTOUCHED, fact_of
 
 ALL = 255
-"""The largest share: only the first byte and the pages of the first 256th are touched."""
+"""The largest share. The driver then touches only the object's first byte, and the pages that begin
+in the object's first 256th."""
 
 
 class UntouchedShares:

@@ -1,4 +1,4 @@
-"""Functions and lines of addresses in a file, read by addr2line (binutils).
+"""The functions and source lines at addresses in a file, found by addr2line (binutils).
 
 addr2line runs without access to debuginfod servers, and its run time is limited.
 """

@@ -33,7 +33,10 @@ class Frame(NamedTuple):
 
     @property
     def place(self) -> str:
-        """File and line, as in "guilty.cpp:11", or the module, or "" if both are unknown."""
+        """File and line, as in "guilty.cpp:11", or the module if the file is unknown.
+
+        "" if file and module are unknown.
+        """
         name = PurePath(self.file or self.module).name
         return f"{name}:{self.line}" if self.file and self.line else name
 

@@ -85,8 +85,8 @@ class SiteTable:
     def own_stack(self, site: int) -> list[Frame]:
         """Return the frames of a site from its first own frame on, or [] if the site is unknown.
 
-        If the stack has no own frame, its frames start at the first frame of the runtime. If it has
-        neither, they start at the innermost frame.
+        If the stack has no own frame, the result starts at the first frame of the runtime. If the
+        stack has no such frame either, the result is the same as that of `stack`.
         """
         frames = self.stack(site)
         for min_rank in (Rank.OWN, Rank.RUNTIME):

@@ -127,7 +127,7 @@ def main() -> None:
     register_ascii_fallback()
     _print_warnings()
     guard_numpy()
-    guard_numba(lambda name: log(f"allocsim: Numba cannot use {name}; the default is used"))
+    guard_numba(lambda variable: log(f"allocsim: Numba cannot use {variable}; the default is used"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=ASCII_FALLBACK)

@@ -77,10 +77,10 @@ class ProgramCommand(click.Command):
 def command(program: list[str] | None, /, names: tuple[str, ...], **options: Any) -> None:
     """Compare designs and installed malloc libraries.
 
-    PROGRAM is recorded, and then run --real-runs times with each library. A table shows the peak
-    that the replay predicts and the real peak. The output of PROGRAM is hidden. Its input is empty
-    unless the standard input of this command is a file. Without --on, the installed libraries are
-    compared.
+    PROGRAM is recorded, and then run --real-runs times with each library. A table shows the real
+    peak, and the peak that a replay of the recording predicts. The output of PROGRAM is hidden. Its
+    input is empty unless the standard input of this command is a file. Without --on, the installed
+    libraries are compared.
 
     WORKLOAD is a trace, a job file or a bundled workload. It is replayed on each allocator in fresh
     processes; `allocsim help comparing` says how the figures are measured.
@@ -149,7 +149,8 @@ def _report(
     """Choose the subjects, call `measure` with them, and report the comparison that it returns.
 
     Without --on, designs are subjects too, unless `only_libraries`. Raises EnvironmentLacks after
-    the report if every subject failed, each perhaps in only one of several recordings.
+    the report if every subject failed. If there are several recordings, a subject that failed in
+    one of them counts as failed.
     """
     from allocsim.cli.drive import command_line
     from allocsim.cli.measure_options import subjects_of

@@ -126,8 +126,8 @@ FOR_ONE = ("no_what_if", *EXPORTS, "measure", *PICTURES, "map")
     type=click.Choice(["objects", "live", "rounding", "pinned", "owned"]),
     default="owned",
     show_default=True,
-    help="Figure in --collapsed: the number of objects (`objects`), or bytes (all others). With "
-    "`owned`, the file also has the memory that no object owns, so the values sum to the "
+    help="Figure in --collapsed: `objects` is a number of objects, the other choices are bytes. "
+    "With `owned`, the file also has the memory that no object owns, so the values sum to the "
     "footprint.",
 )
 def command(names: tuple[str, ...], **options: Any) -> None:

@@ -55,14 +55,15 @@ def _show(name: str) -> None:
 
 
 def _designs() -> dict[str, str]:
-    """Return every design with its summary, and its parameters with their meanings."""
+    """Return each design's summary, and the meaning of each parameter of a bundled design."""
     from allocsim.designs import SUMMARIES, design_summaries, find_design
 
     lines = {}
     for name, summary in design_summaries().items():
         lines[name] = summary
+        # Finding the parameters of a design from another package would run that package's code.
         if name not in SUMMARIES:
-            continue  # listing does not run the code of an installed design
+            continue
         for key, parameter in find_design(name).parameters.items():
             default = parameter.shown(parameter.default)
             lines[f"  --set {key}={default}"] = f"{parameter.meaning}; {parameter.expected}"

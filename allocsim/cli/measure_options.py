@@ -89,8 +89,8 @@ _OPTIONS = (
         default="full",
         show_default=True,
         help="full: replay as fast as possible; a library that releases memory after a delay reads "
-        "the recorded time from a virtual clock. recorded: replay at the recorded pace when "
-        "measuring memory.",
+        "the recorded time from a virtual clock. recorded: measure memory at the recorded pace, "
+        "and times at full speed.",
     ),
     timeout_option,
     click.option(

@@ -1,7 +1,9 @@
 """Files that a command writes. They are checked before the command does any work.
 
-An output is a parameter of OutputType. Every other parameter may name inputs: a workload, a result,
-`size_classes=FILE`, `./mine.py:key=1,lib:/a/libx.so:x_`. No output may replace an input.
+An output is a parameter of OutputType. Every other parameter may name inputs, such as a workload or
+a saved result. The name of an input may be a part of the value: `size_classes=FILE` names a table,
+and `./mine.py:key=1,lib:/a/libx.so:x_` names a design file and a library. No output may replace an
+input.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ REFRESH = 0.1
 
 
 class Counts(Protocol):
-    """A consumer of a trace that counts events, such as a player or a writer."""
+    """A consumer of a trace, such as a player or a writer. It counts the events."""
 
     @property
     def events(self) -> int:

@@ -50,7 +50,7 @@ def command(
     """Allocate objects of random sizes in random slots, and free them.
 
     Each step picks a slot. If the slot holds an object, the step frees the object; otherwise, the
-    step allocates one there. This is testrandom of Go's first malloc.
+    step allocates one there. The test program testrandom of Go's first malloc (2008) did the same.
     """
     if sizes == "log-uniform" and not max_size:
         raise click.BadParameter(

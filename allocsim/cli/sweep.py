@@ -41,14 +41,17 @@ class SweepCommand(click.Command):
 
 _MEASURING = (
     click.option(
-        "--seed", metavar="N,M,...", help="Random seeds; each job runs with each of them."
+        "--seed",
+        metavar="N,M,...",
+        help="Random seeds; a generated workload is measured with each of them.",
     ),
     click.option(
         "--touch",
         metavar="A,B,...",
         default="page",
         show_default=True,
-        help="Bytes written in a new object, one or more of: none, first, page, full.",
+        help="Bytes written in a new object: none, first (the first byte), page (one byte in each "
+        "page) or full (all bytes). Each listed value is measured.",
     ),
     threads_option,
     click.option("--timed", is_flag=True, help="Measure times too, one cell at a time."),

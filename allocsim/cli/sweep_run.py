@@ -53,7 +53,7 @@ def run(options: dict[str, Any]) -> None:
 
 
 def _require_figures(results: Results) -> None:
-    """Raise EnvironmentLacks, with the first reason, if every cell failed, as `compare` does."""
+    """If every cell failed, raise EnvironmentLacks with the reason of the first failure."""
     cells = [result for column in results.columns for result in column.results.values()]
     if any(cell.peak is not None or cell.ns is not None for cell in cells):
         return

@@ -9,7 +9,8 @@ address that can be written. This package has no allocator code. Its modules, fr
   tables         tables that grow, for the readers of traces
   heap_pointer   a heap's state as one pointer, for kernels that are called by their address
   heap_table     the tables of a heap that is given as a pointer
-  jit            decorators: `kernel` compiles; `operation` declares a call; `answers` implements it
+  jit            decorators: `kernel` compiles a function; `operation` and `answers` declare and
+                 implement the calls in `operations`
   out_of_line    kernels that are called by their address
   c_function     kernels that C code can call
   raw            loads and stores at an address

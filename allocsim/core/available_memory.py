@@ -100,7 +100,10 @@ class MemoryBound:
         return _bound_text(format_bytes(self.heap))
 
     def exceeded_by(self, footprint: int) -> tuple[str, str]:
-        """Return texts of a footprint that exceeds the bound, and of the bound and the remedy."""
+        """Return two parts of an error message: the footprint, and the bound with the remedy.
+
+        `footprint` is in bytes, and exceeds the bound.
+        """
         texts = distinct_bytes(footprint, self.heap)
         return texts[0], _bound_text(texts[1])
 

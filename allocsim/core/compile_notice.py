@@ -53,8 +53,8 @@ _announced: set[str] = set()
 """The prefixes of the groups that the lines written so far have announced."""
 
 _lock = threading.Lock()
-"""Held while `_expected` or `_announced` is changed. The threads of a sweep report what their
-processes compile."""
+"""Held while `_expected` or `_announced` is changed. In a sweep, several threads may report at the
+same time what their processes compile."""
 
 
 def write_to_stderr(line: str) -> None:

@@ -4,8 +4,8 @@ A state is a tuple of arrays, and Numba passes it by value: seven words for each
 every call (20 ns for eleven arrays). A kernel that is called by its address (see `out_of_line`)
 takes the address of the heap's record `code` instead. The record holds the addresses of kernels,
 followed by a copy of the data that Numba needs for each array (address, shape, strides). The copy
-never changes. The source of a kernel can be compiled for the state and for the pointer. Through the
-pointer, reading a field of the heap loads only those words of the copy that are used.
+never changes. Numba can compile the same source for either argument, the state or the pointer. With
+the pointer, reading a field of the heap loads only those words of the copy that are used.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class HeapPointer(types.Type):
     def __init__(self, state: Any) -> None:
         """`state` is the Numba type of the heap's state.
 
-        The name contains a digest of the state's name, which has several thousand characters: Numba
-        writes the name into the name of every function that takes the pointer.
+        Numba writes the names of argument types into the names of functions. The name of `state`
+        has several thousand characters, so the name of this type contains a digest of them instead.
         """
         digest = hashlib.sha256(str(state).encode()).hexdigest()
         super().__init__(name=f"HeapPointer({digest})")
@@ -91,7 +91,7 @@ def array_words(dimensions: int) -> int:
 
 
 def has_arrays(state: Any) -> bool:
-    """Return whether a type of states has a record `code` with the copy."""
+    """Return whether the type `state` has a record `code` that contains the copy."""
     fields = getattr(state, "fields", ())
     record = state.types[fields.index("code")] if "code" in fields else None
     return ARRAYS in getattr(getattr(record, "dtype", None), "fields", ())

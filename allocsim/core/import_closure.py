@@ -2,9 +2,9 @@
 
 A kernel depends on the import closure of its module: the module itself and every module that it
 imports, directly or not. All import statements count, including those in functions, so the result
-does not depend on what a process happens to have loaded. `from package import name` counts the
-package and, if there is such a module, `package.name`. `import package.name` counts the module
-without its package.
+does not depend on what a process happens to have loaded. `from package import name` adds to the
+closure the package and, if there is such a module, `package.name`. `import package.name` adds the
+module without its package.
 
 A module's digest is computed from its syntax tree, without docstrings and without code that only
 type checkers read, so editing a comment changes no digest.

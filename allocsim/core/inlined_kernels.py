@@ -26,8 +26,8 @@ ENVIRONMENT = "_ZN08NumbaEnv"
 """Prefix of the global variables that hold the Python objects of a compiled function."""
 
 COLD = ("cold", "noinline")
-"""LLVM's attributes of a function that rarely runs. LLVM keeps code that leads to a call of this
-function apart from the code that runs often."""
+"""LLVM's attributes of a function that rarely runs. Code that leads to a call of such a function is
+placed apart from the code that runs often."""
 
 _numbers = count(1)
 """Counter that numbers the libraries in the order of their completion: callees before callers."""

@@ -1,8 +1,8 @@
 """The directory where compiled kernels, and other compiled files, are kept between runs.
 
 Each copy of the package has several directories: one for each combination of versions (of Python,
-Numba and NumPy) and of settings that change machine code. `kernel_files` names the files in a
-directory by everything else that a kernel depends on.
+Numba and NumPy) and of settings that change machine code. The name of a kernel's file contains a
+digest of the source code that the kernel depends on (see `kernel_files`).
 """
 
 from __future__ import annotations
@@ -81,7 +81,10 @@ def cache_directories(kind: str, key: str) -> list[Path]:
 
 
 def environment_key(package: Path = PACKAGE) -> str:
-    """Return sixteen hex digits that identify the package's path and the versions that compile it.
+    """Return sixteen hex digits that identify the package's path and the conditions of compilation.
+
+    The conditions are the versions of Python, Numba and NumPy, the variables in CODE_SETTINGS, and
+    the page size.
 
     Two copies of the package must not share files: each would delete the other's as outdated.
     """

@@ -76,10 +76,10 @@ class KernelFiles(_Cache):
                 if allocates:
                     target_context.refresh()
                 return CompileResultCacheImpl.rebuild(None, target_context, payload)
-        # `announce` estimates the time from the name of a module. A kernel with a state in its
-        # signature is compiled together with the other kernels of that design or library, which
-        # take most of the time, so the state's module is announced. The kernels of `benchmark` are
-        # small, so their own module is announced.
+        # `announce` says how long compiling will take. It estimates the time from the name of a
+        # module. A kernel whose signature contains a state is compiled together with the other
+        # kernels of the state's design or library. Those take most of the time, so the state's
+        # module is passed. The kernels of `benchmark` are small, so their own module is passed.
         module = self._function.__module__
         measures = module.startswith("allocsim.benchmark.")
         states = self._state_modules(sig)

@@ -101,7 +101,7 @@ def _address(compiled: Any, argument_types: tuple[Any, ...]) -> int:
 
 def _require_word(name: str, returned: Any) -> None:
     """Raise TypeError unless a kernel returns 64 bits, which its callers read as an int64."""
-    number = getattr(returned, "dtype", returned)  # the type of an IntEnum's members, e.g. Status
+    number = getattr(returned, "dtype", returned)  # the dtype of an IntEnum is its members' type
     if number not in (types.int64, types.uint64):
         raise TypeError(f"the kernel {name} returns {returned}; expected int64")
 
@@ -109,8 +109,8 @@ def _require_word(name: str, returned: Any) -> None:
 def _make_callable(call: Any, converted: Callable[[Any], tuple[Any, ...]], lowered: Any) -> None:
     """Let kernels call `call`, which returns an int64.
 
-    `converted` maps the types of a call's arguments to the types that the call passes on. `lowered`
-    generates the code of the call.
+    `converted` takes the types of a call's arguments, and returns the types to which Numba converts
+    the arguments. `lowered` generates the code of the call.
     """
 
     class Typed(AbstractTemplate):
@@ -136,7 +136,7 @@ else:
 
     @intrinsic
     def pointer_to(_: Any, heap: Any) -> Any:
-        """Return the heap as a pointer, or unchanged if it has no record of `code_record`."""
+        """Return the heap as a pointer, or unchanged if it has no `code` made by `code_record`."""
         has_code = has_arrays(heap)
         result = HeapPointer(heap) if has_code else heap
 

@@ -3,7 +3,7 @@
 In compiled code, a load or a store is one machine instruction, `fill` is a memset, and `copy` is a
 memcpy. In pure mode (no compilation, see `jit.PURE`), all functions use ctypes. Nothing is checked
 here: a wrong address crashes the process. Addresses come from the records of a heap, from a
-library's malloc, or from the text that a reader scans.
+library's malloc, or from a buffer, such as the one that holds a trace file while it is parsed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Size classes: the table of a design's classes, the waste of each, and a check of the mapping.
 
 A design has two functions: one maps a request to its class, the other maps a class to its object
-size. A kernel needs a closed form or a compact table for each direction, so the functions are
+size. Fast code needs a closed form or a compact table for each direction, so the functions are
 written separately and can disagree. `allocsim sizeclass-check` compares them for every size. When a
 class has no free object, a refill carves a new span into objects of the class.
 

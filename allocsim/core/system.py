@@ -1,4 +1,4 @@
-"""System layer: obtains pages and metadata, releases pages, and counts the bytes of each.
+"""System layer: obtains pages and metadata, releases pages, and counts the bytes.
 
 Every design obtains memory here and nowhere else, so a frozen heap fails every request, including
 requests for metadata. Pages for spans come from the heap's reservation in address order. Metadata

@@ -27,16 +27,16 @@ if PURE:
         return word - (1 << WORD_BITS) if word >> (WORD_BITS - 1) else word
 
     def trailing_zeros64(word: int) -> int:
-        """Return how many bits below the lowest bit set are clear; 64 if no bit is set."""
+        """Return the number of 0 bits below the lowest 1 bit; 64 if all bits are 0."""
         word = int(word) & _ALL
         return (word & -word).bit_length() - 1 if word else WORD_BITS
 
     def leading_zeros64(word: int) -> int:
-        """Return how many bits above the highest bit set are clear; 64 if no bit is set."""
+        """Return the number of 0 bits above the highest 1 bit; 64 if all bits are 0."""
         return WORD_BITS - (int(word) & _ALL).bit_length()
 
     def ones_count64(word: int) -> int:
-        """Return how many bits are set."""
+        """Return the number of 1 bits."""
         return (int(word) & _ALL).bit_count()
 
     def shift_right(word: int, count: int) -> int:
@@ -88,17 +88,17 @@ else:
 
     @kernel
     def trailing_zeros64(word: int) -> int:
-        """Return how many bits below the lowest bit set are clear; 64 if no bit is set."""
+        """Return the number of 0 bits below the lowest 1 bit; 64 if all bits are 0."""
         return _trailing(word)
 
     @kernel
     def leading_zeros64(word: int) -> int:
-        """Return how many bits above the highest bit set are clear; 64 if no bit is set."""
+        """Return the number of 0 bits above the highest 1 bit; 64 if all bits are 0."""
         return _leading(word)
 
     @kernel
     def ones_count64(word: int) -> int:
-        """Return how many bits are set."""
+        """Return the number of 1 bits."""
         return _ones(word)
 
     @kernel

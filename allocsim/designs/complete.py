@@ -74,7 +74,7 @@ def _are_functions(value: Any) -> bool:
 
 
 def _are_parameters(value: Any) -> bool:
-    """Return whether `value` maps valid names for --set to Parameter objects."""
+    """Return whether `value` is a dict of Parameter objects, keyed by valid names for --set."""
     return isinstance(value, dict) and all(
         isinstance(key, str) and key.isidentifier() and isinstance(each, Parameter)
         for key, each in value.items()

@@ -81,7 +81,10 @@ class Units:
 
 @dataclass(frozen=True)
 class Design:
-    """The description of a design. Its kernels are not listed: they are registered for `state`."""
+    """The description of a design.
+
+    The design's kernels are not listed here; `core.jit.answers` registers them for `state`.
+    """
 
     name: str
     state: type

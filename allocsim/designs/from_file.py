@@ -2,8 +2,8 @@
 
 Loading runs the file's code in a new module, whose name contains a hash of the file's path and
 content. Numba's types and cached kernels carry that name, so an edited file never runs with a
-kernel compiled from its former content. A notebook that loads an edited file again gets the new
-design.
+kernel compiled from its former content. After an edit, loading the file again, for example in a
+notebook, returns the new design.
 """
 
 from __future__ import annotations

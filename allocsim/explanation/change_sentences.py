@@ -9,7 +9,8 @@ from allocsim.moments import Moment, event_at
 from allocsim.text import distinct_bytes, format_bytes, format_change
 
 LENGTHS = 20
-"""The numbers of events are mentioned if they differ by more than 1/LENGTHS of the first."""
+"""The numbers of events of the two workloads are mentioned if they differ by more than 1/LENGTHS of
+the first workload's number."""
 
 EXPLAINED = 5
 """Owners are named if their bytes changed by at least 1/EXPLAINED of the change of the footprint.
@@ -47,7 +48,7 @@ def _on_peaks(changes: Changes) -> Iterator[str]:
 
 
 def _on_owners(changes: Changes) -> Iterator[str]:
-    """Name those owners of the first grouping whose bytes changed most."""
+    """Name the owners whose bytes changed most, in the first grouping (such as by call site)."""
     if not changes.owners or changes.is_noise(changes.footprint):
         return
     first = [change for change in changes.owners if change.by == changes.owners[0].by]

@@ -63,7 +63,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """Two explanations of the same allocator at the same kind of moment."""
+    """The explanations of two workloads on one allocator.
+
+    Both are at the moment that the user chose or, for "worst", at moments that correspond (see
+    `same_moment`).
+    """
 
     before: Explanation
     after: Explanation
@@ -84,10 +88,11 @@ class Changes:
 def same_moment(moments: Sequence[Moment], event: int) -> Choice:
     """Return the moment at which to explain the second of two workloads.
 
-    The first workload has the given `moments` and is explained after `event` events. The worst
-    moments of two workloads are often of different kinds, such as the peak and the end. So if
-    `event` is the end or a peak of the first workload, the second is explained at its own end or
-    peak. Otherwise, the second is explained after the same share of its events.
+    The first workload has the given `moments` and is explained after `event` events. If this moment
+    is its end, peak or live peak, the second workload is explained at its own moment of the same
+    name. Otherwise, the second workload is explained after the same share of its events. Its own
+    worst moment (see `allocsim.moments`) is not used, because the worst moment may be the peak of
+    one workload and the end of the other.
     """
     events = {each.name: each.event for each in moments}
     for name in ("end", "peak", "live-peak"):

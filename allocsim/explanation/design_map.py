@@ -29,8 +29,8 @@ def map_of(heap: Heap, player: Player) -> HeapMap:
         raise InputError(f"the design '{design.name}' does not list its units (Design.units)")
     units, objects = design.units(state), player.objects
     number = np.flatnonzero(objects.address)
-    # Sort first, so that each column is copied only once: most of the time is spent writing to new
-    # memory.
+    # Sort first, so that the other columns are created in their final order. Sorting them too would
+    # copy each once more, and most of the time is spent writing to new memory.
     address, number = sort_by_address(objects.address[number], number)
     usable = np.zeros(len(number), np.int64)
     fill_usable(state, address, usable)
@@ -54,7 +54,7 @@ def play_until(heap: Heap, trace: Trace, event: int | None, options: Options) ->
 
 
 def stops(player: Player, trace: Trace, events: Sequence[int]) -> Iterator[int]:
-    """Replay a trace, and yield each number in `events` after that many events.
+    """Replay a trace, pause after each of the event counts in `events`, and yield that count.
 
     `events` must be in ascending order.
     """

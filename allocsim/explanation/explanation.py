@@ -30,8 +30,8 @@ from allocsim.text import counted
 class Explanation:
     """The answer to a `Question`. Sizes are in bytes, as integers.
 
-    Invariant: for each grouping, `owned` of its owners and the values of `unowned` sum to the
-    footprint of `moment`.
+    Invariant: in each grouping, the bytes that the owners own (`Owner.owned`) and the bytes that no
+    object owns (`unowned`) sum to the footprint of `moment`.
     """
 
     subject: str

@@ -2,8 +2,8 @@
 
 A unit is the smallest piece of memory that can be released: a span of a design, or an OS page of a
 library's process. The units of the design `glibc` are OS pages too. The units of a library are OS
-pages even if the library releases only larger pieces (see `HeapMap.slab`). `shares` and `owners`
-compute everything from the map, in the same way for designs and libraries.
+pages even if the library releases only larger pieces (see `HeapMap.slab`). The modules `shares` and
+`owners` work on this map, and do not distinguish designs from libraries.
 
 The footprint is the sum of its parts, which are named after their use, such as "live" and "caches".
 A unit without live objects belongs to one part as a whole.

@@ -1,8 +1,9 @@
 """The end of a heap that shrinks only at its end, and the objects that keep it from shrinking.
 
-glibc's main arena grows and shrinks by moving the program break. free() can release memory only at
-this end. So all free memory below the live object with the highest address stays in the heap until
-it is reused, or until the program requests its release (malloc_trim).
+glibc's main arena ends at the program break, and grows and shrinks by moving it. free() can release
+memory only at the end of the arena. So all free memory below the live object with the highest
+address stays in the heap until it is reused, or until the program requests its release
+(malloc_trim).
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class HeapTop:
     objects: int
     """Number of objects of the group that are above all live objects of other groups."""
     held: int
-    """Bytes from the end of the last object of another group to `last_end`. If there is no such
-    object, these bytes begin at the start of the heap. When the group is freed, they become free
-    memory at the end of the heap."""
+    """Bytes from the end of the last live object outside the group to `last_end`. If there is no
+    such object, these bytes begin at the start of the heap. When the group is freed, they become
+    free memory at the end of the heap."""
 
 
 def heap_top(heap: HeapMap, labels: Labels) -> HeapTop | None:

@@ -37,7 +37,7 @@ class Labels:
     """The group of each live object, in the order of the heap map."""
 
     by: str
-    """The grouping, as `Owner.by`."""
+    """The grouping: the value of `Owner.by` for these groups."""
     names: list[str]
     group: np.ndarray
     """int64: index into `names`."""
@@ -73,7 +73,7 @@ def _by_site(heap: HeapMap, lives: Lives, table: SiteTable) -> Labels:
 
 
 def _by_size(heap: HeapMap, _: Lives) -> Labels:
-    """Group objects by allocated size. On a design, a size class is a group."""
+    """Group objects by allocated size, and large ones by powers of two (see MAX_EXACT_SIZE)."""
     bucket = heap.usable.copy()
     is_large = bucket > MAX_EXACT_SIZE
     bucket[is_large] = MAX_EXACT_SIZE + np.ceil(np.log2(bucket[is_large])).astype(np.int64)
@@ -94,7 +94,7 @@ def _by_size(heap: HeapMap, _: Lives) -> Labels:
 
 
 def _size_name(size: int) -> str:
-    """Return the name of a group: `size`, or above MAX_EXACT_SIZE the range size / 2 to `size`."""
+    """Return a group's name: `size` or, above MAX_EXACT_SIZE, the range from size / 2 to `size`."""
     if size <= MAX_EXACT_SIZE:
         return f"{size:,} B"
     return f"{format_bytes(size / 2)} to {format_bytes(size)}"
@@ -147,7 +147,7 @@ def fill_lifetimes(
 
 
 def _match_live(heap: HeapMap, lives: Lives, group: np.ndarray) -> Callable[[int], Match]:
-    """Return a function that matches only the objects of a group that are in the map."""
+    """Return a `Labels.match_of` that finds only those objects of a group that are in the map."""
 
     def match_of(index: int) -> Match:
         """Match the allocations of the group's objects."""

@@ -65,8 +65,8 @@ class Progress(Struct):
 def read_lives(trace: Trace, event: int, ids: int) -> Lives:
     """Read a whole trace and return the lives of the objects that are live after `event` events.
 
-    `ids` is the length of the arrays. All objects that are live then have ids below `ids`. Raises
-    Corruption if no object of the trace has the id `ids` - 1.
+    `ids` is the length of the arrays: 1 more than the highest id of an object in the heap. Raises
+    Corruption if all ids in the trace are lower, because no event then allocated that object.
     """
     lives, progress, highest, thread = table(Life, max(ids, 1)), records(Progress), -1, -1
     progress.moment = event

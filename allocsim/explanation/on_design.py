@@ -1,4 +1,4 @@
-"""A design as the subject of an explanation. All replays run in this process."""
+"""The replays that `explain` makes on a design (a simulated allocator). All run in this process."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ class OnDesign:
     conditions: Conditions = field(default_factory=Conditions)
 
     release = "release free memory"
-    """What a release on request does, for reports."""
+    """The request to release memory, as reports name it."""
     copied = "replayed"
-    """How `after_release` gets its figures, for reports."""
+    """How reports say that an experiment of `after_release` was done: in a new replay. For a
+    library, it is done in a copy of the process instead."""
     cautions: tuple[str, ...] = ()
 
     @property
@@ -45,7 +46,7 @@ class OnDesign:
         return find_design(design_of(self.name)[0]).unit
 
     def moments(self) -> tuple[Moment, ...]:
-        """Replay the whole workload and return its moments."""
+        """Replay the whole workload and return its moments, such as the peak."""
         with self._heap() as heap:
             return replay_trace(heap, self._threaded(self.open_trace()), self._options()).moments
 
@@ -98,7 +99,7 @@ class OnDesign:
             return before_release, int(operations.footprint(heap.state))
 
     def sharing(self, _count: int) -> OnDesign:
-        """Return this subject: its replays run one at a time, and have nothing to share."""
+        """Return this subject. Its replays run one at a time, so each may use all memory."""
         return self
 
     @contextmanager

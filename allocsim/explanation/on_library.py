@@ -1,4 +1,4 @@
-"""A malloc library as the subject of an explanation; each replay runs in its own process.
+"""The replays that `explain` makes on a malloc library. Each runs in its own process.
 
 The footprint of a library is the growth of the anonymous pages of its process. The units of the
 heap map are OS pages, because no library can release less than a page. If a library releases only
@@ -44,12 +44,12 @@ COLUMNS = 5
 requested bytes, usable bytes, and share of a slab in bytes (see `HeapMap.slab`)."""
 
 ROOM_FOR_EACH = 8
-"""Several replays run at once only if, for each, the available memory is this many times the
-workload's peak footprint. The factor allows for variants and settings that take more memory."""
+"""Memory that must be available for each of several parallel replays, as a multiple of the peak
+footprint of the workload. Variants and settings may take more memory than the workload."""
 
 ROOM_FOR_EVENT = EVENT.itemsize + TABLE_BYTES
-"""Further bytes that each replay needs per event of the workload: the file of a variant's events,
-and the tables of the replay if every event allocates a new object."""
+"""Further memory that each replay needs, in bytes per event of the workload: the file of a
+variant's events, and the tables in the worst case, in which every event allocates a new object."""
 
 ONE_THREAD_SNAPSHOTS = (
     "the timeline and the heap map come from a replay on one thread; all other figures come from a "
@@ -69,7 +69,8 @@ class OnLibrary:
     cautions: list[str] = field(default_factory=list)
     """Warnings about the figures, in sentences; complete after `map_at`."""
     release: str = "release free memory"
-    """What a release on request does, for reports. `moments` sets it to the library's own call."""
+    """The request to release memory, as reports name it. `moments` replaces it with the name of
+    the library's call, if allocsim knows one."""
     _last: tuple[Pages, list[np.ndarray]] | None = None
     """The measurements of the last call of `moments`, with the map at the end of the workload."""
     _events: EventFile | None = None
@@ -79,7 +80,7 @@ class OnLibrary:
     copied = "done in a copy of the process"
 
     def moments(self) -> tuple[Moment, ...]:
-        """Replay the whole workload and return its moments, chosen from the measured points."""
+        """Replay the workload; return its moments, such as the peak, among the measured points."""
         self._last = self._run(self._workload())
         measured = self._last[0]
         self.release = measured.release or self.release

@@ -35,7 +35,7 @@ class Owner:
     some: int
     """Bytes of the units with a live object of this group. Invariant: only <= owned <= some."""
     untouched: int
-    """Bytes of the objects on pages that are not resident. These bytes are in no unit."""
+    """Bytes of the objects that are in no unit, because their pages are not resident."""
     slabs: int | None = None
     """The objects' shares of their slabs (see `HeapMap.slab`): live bytes, rounding, and free bytes
     that stay until the whole slab is free. None if the slabs are not known."""

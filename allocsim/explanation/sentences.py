@@ -1,6 +1,7 @@
 """Sentences under the tables of an explanation. Each appears only if its condition holds.
 
-A saving in a sentence was always measured by an experiment. It is never derived from a share.
+A saving in a sentence was always measured by an experiment. It is never computed from the bytes
+that a group owns (its share of the footprint).
 """
 
 from __future__ import annotations
@@ -188,7 +189,7 @@ def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:
 
 
 def _nothing_to_gain(footprint: int, parts: Mapping[str, int], what_ifs: list[WhatIf]) -> str:
-    """Return the only sentence of an explanation that has no conclusions.
+    """Return a sentence that sums up the footprint, for an explanation without conclusions.
 
     It says "nothing to gain" only if pinned bytes and memory without a live object together take
     less than footprint / PINNED bytes.

@@ -74,10 +74,11 @@ def place(
 ) -> None:
     """Find the units of each object, in one pass.
 
-    `objects` and `units` are (address, length); both must be sorted and free of overlaps. Sets
-    `placed` = (first unit, number of units, and bytes in no unit) of each object, and `use` = (free
-    bytes, number of objects) of each unit. The caller sets the free bytes to the lengths of the
-    units, and the bytes in no unit to the lengths of the objects.
+    `objects` and `units` are (address, length); both must be sorted and free of overlaps. The
+    results are `placed`, which is (first unit, number of units, bytes in no unit) of each object,
+    and `use`, which is (free bytes, number of objects) of each unit. Before the call, set the free
+    bytes to the lengths of the units, the bytes in no unit to the lengths of the objects, and the
+    numbers of objects to 0.
     """
     (address, usable), (unit_address, unit_length) = objects, units
     (first_unit, unit_count, untouched), (free, count) = placed, use

@@ -27,9 +27,11 @@ class Snapshot:
     event: int
     """Events replayed before the moment."""
     parts: Mapping[str, int]
-    """The footprint by part, as `Explanation.parts`; "untouched" is negative."""
+    """The footprint by part (see `owners.parts_of`). "untouched" is negative: it subtracts bytes
+    that count as live or rounding, but are not resident."""
     regions: np.ndarray
-    """The bytes of units and of objects in each region of the heap (see `Occupancy.regions`)."""
+    """The bytes of units (spans or OS pages) and of objects in each region of the heap (see
+    `Occupancy.regions`)."""
 
     @property
     def footprint(self) -> int:
@@ -40,7 +42,8 @@ class Snapshot:
 def snapshot_events(events: int, chosen: int) -> list[int]:
     """Return the event counts at which snapshots are taken, in ascending order.
 
-    At most SNAPSHOTS counts are evenly spaced up to `events`. `chosen` is added, unless it is 0.
+    There are min(SNAPSHOTS, `events`) evenly spaced counts, the last of which is `events`. `chosen`
+    is added, unless it is 0.
     """
     steps = min(SNAPSHOTS, events)
     spaced = {events * step // steps for step in range(1, steps + 1)} if steps else set()

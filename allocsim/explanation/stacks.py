@@ -38,14 +38,14 @@ NO_OBJECT = Frame("[no live object]")
 
 @dataclass(frozen=True)
 class Stacks:
-    """The stacks of the live objects. Invariant: `owned` of all rows sums to the footprint."""
+    """The stacks of the live objects. Invariant: `owned`, summed over rows, is the footprint."""
 
     table: SiteTable
     owners: list[Owner]
     """An owner for each stack with live objects. Its name is the number of the stack's innermost
     frame in the tree of `table`."""
     unowned: Mapping[str, int]
-    """Bytes that no object owns, by part."""
+    """Bytes that no object owns, by part of the footprint (see `owners.unowned`)."""
 
     def rows(self) -> Iterator[tuple[list[Frame], dict[str, int]]]:
         """Yield the frames of each stack, innermost first, and its figures by MEASURES.
@@ -75,7 +75,10 @@ def stacks_of(heap: HeapMap, shares: Shares, sites: np.ndarray, table: SiteTable
 
 
 def _match_nodes(table: SiteTable, nodes: np.ndarray) -> Callable[[int], Match]:
-    """Return a function that matches the calls of a stack."""
+    """Return the function that returns the Match of a group (see `Labels.match_of`).
+
+    The stack of group i begins at the frame `nodes[i]`.
+    """
 
     def match_of(index: int) -> Match:
         """Match the calls whose stack begins at the frame `nodes[index]`."""

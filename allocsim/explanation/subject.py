@@ -1,4 +1,4 @@
-"""The subject of an explanation: a design in this process, or a library in child processes."""
+"""The allocator that `explain` replays on: a design, or a library in child processes."""
 
 from __future__ import annotations
 

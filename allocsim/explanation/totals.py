@@ -66,11 +66,11 @@ def add_units(
     unit_length: np.ndarray,
     group_totals: Table[Total],
 ) -> None:
-    """Add the bytes of each unit to `some` of every group that has an object in the unit.
+    """Add the length of each unit to `Total.some` of every group that has an object in the unit.
 
-    If all objects of the unit are of one group, the bytes are also added to `only` of this group.
-    `units_of` is (first unit, number of units) of each object. The first unit of an object is the
-    last unit of the previous object, or comes after that unit, so the objects of a unit are
+    If all objects of the unit are of one group, the length is also added to `Total.only` of this
+    group. `units_of` is (first unit, number of units) of each object. The first unit of an object
+    is the last unit of the previous object, or comes after that unit, so the objects of a unit are
     consecutive.
     """
     first_unit, unit_count = units_of

@@ -21,7 +21,7 @@ each call. The flags of calls that allocate no object are not used."""
 
 @dataclass
 class Variant:
-    """The first events of a trace for the objects of a group, or for all others.
+    """The first events of a trace, without a group of objects or with that group alone.
 
     A variant can be read only once.
     """
@@ -84,7 +84,7 @@ def mark_members(
     """Set `of_group` for each event: whether its object is in the group.
 
     `matched` has a flag for each event that allocates an object: whether the object is in the
-    group. `is_member` has the same flag by object id. The flags persist from one chunk to the next.
+    group. `is_member` has the same flag by object id, and is kept from one chunk to the next.
     """
     for index in range(len(chunk)):
         event = chunk[index]

@@ -1,11 +1,11 @@
-"""The workload `random`: testrandom of Go's first malloc.
+"""The workload `random`: that of testrandom, a test program of Go's first malloc.
 
 Each step picks a slot at random. If the slot holds an object, the step frees it; otherwise the step
 allocates an object of random size there. On average, half of the slots are full. With several
 threads, each step runs on a random thread. With two threads, for example, half of the objects are
 freed by the thread that did not allocate them.
 
-The workload `server` takes the same steps, but chooses the slots itself.
+The workload `server` takes the same steps, but picks some slots more often than others.
 """
 
 from __future__ import annotations

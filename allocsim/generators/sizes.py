@@ -24,7 +24,7 @@ class LogUniform(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     tag_field="distribution", tag="log-uniform",
 ):  # fmt: skip
-    """Small sizes are likelier than large ones, as in testrandom of Go's first malloc.
+    """Small sizes are likelier than large ones, as in testrandom, a test of Go's first malloc.
 
     `max` is halved k times, and a size below the result is drawn uniformly. k is drawn uniformly
     too, from 0 to ceil(log2(max)) - 1. With a `max` of 1 MiB, a size is a random number of 31 bits,

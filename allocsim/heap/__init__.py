@@ -147,7 +147,7 @@ class Heap(Measured):
             return int(operations.usable_size(self.state, target))
 
     def view(self, address: int) -> memoryview:
-        """Return a view, not a copy, of a live object or stack segment. Its length is the request.
+        """Return a view, not a copy, of the requested bytes of a live object or stack segment.
 
         A view outlives its object, as a pointer in C does. After free(), the view can still be
         read, but shows what the allocator or the next owner of the memory writes. Writing through
@@ -237,7 +237,7 @@ class Heap(Measured):
     def _require_live(self, address: int, freed: type[InvalidFree] = DoubleFree) -> None:
         """Raise an error unless the object at `address` is live.
 
-        The error is `freed` if the object was freed, or InvalidFree if none was there.
+        The type of the error is `freed` for an object that was freed, else InvalidFree.
         """
         if address not in self._objects:
             raise not_live(self.state, address, freed)

@@ -67,8 +67,8 @@ loaded before, its operator new allocates the string with glibc's malloc, but gp
 delete frees the string. An object of glibc then gets into gperftools' free lists, and gperftools'
 count of allocated bytes begins at -24.
 
-The remedy: preload libstdc++, and load gperftools without RTLD_DEEPBIND (see `load`). gperftools
-then uses libstdc++'s operators both to create and to delete the string."""
+The remedy: make gperftools use libstdc++'s operators both to create and to delete the string. For
+this, libstdc++ is preloaded, and gperftools is loaded without RTLD_DEEPBIND (see `load`)."""
 
 _HEAP_PROFILER = b"HEAP_PROFILE_MMAP_LOG\0"
 
@@ -101,8 +101,8 @@ def program_environment(
 def child_environment(library: str | None, keep_settings: bool = False) -> Mapping[str, str]:
     """Return the environment of a process that measures `library`.
 
-    If `library` is None, the process measures a design. With `keep_settings`, the user's malloc
-    settings stay in the environment.
+    If `library` is None, the process measures a design (a simulated allocator). With
+    `keep_settings`, the user's malloc settings stay in the environment.
     """
     environment = _without_settings(keep_settings)
     if library is None:

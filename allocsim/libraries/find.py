@@ -90,7 +90,7 @@ def find_library(name: str) -> str | None:
 
 
 def is_own_glibc(library: str) -> bool:
-    """Return whether a library, whose name may have settings, is the glibc of this process."""
+    """Return whether a library is the glibc of this process. Settings in its name are ignored."""
     name = split_settings(library)[0]
     if not is_path(name):
         return name == "glibc"

@@ -76,7 +76,7 @@ def _read_only_pages(base: int) -> range:
     """Return the pages that the dynamic linker made read-only after relocation (RELRO).
 
     `base` is the address of the library's ELF header. The dynamic linker leaves a partial page at
-    the end writable, so that page is not included.
+    the end writable. The result does not include this page.
     """
     count = _word(base + _SEGMENT_COUNT) & 0xFFFF
     first = base + _word(base + _SEGMENTS)

@@ -64,7 +64,7 @@ GLIBC = {
     "tcache_count": Setting("maximum chunks per size in a thread's cache", "0", maximum=65535),
     "tcache_max": Setting("maximum request, in bytes, that is cached", "256"),
     "tcache_unsorted_limit": Setting(
-        "number of chunks to bin before a cached chunk is returned", "1"
+        "number of unsorted chunks to sort before a cached chunk is returned", "1"
     ),
     "mmap_threshold": Setting("minimum chunk, in bytes, that gets its own mapping", "64KiB"),
     "mmap_max": Setting("maximum number of chunks with their own mapping", "0", maximum=2**31 - 1),
@@ -111,7 +111,7 @@ MIMALLOC = {
     "arena_purge_mult": Setting("factor by which purge_delay is multiplied for arenas", "1"),
     "eager_commit": _switch("commit whole segments when they are allocated (version 2)", "0"),
     "eager_commit_delay": Setting(
-        "number of a thread's first segments that are committed on demand", "4"
+        "segments that a thread commits on demand before eager_commit applies", "4"
     ),
     "abandoned_page_purge": _switch(
         "release the pages of a thread that ends", "1", ("abandoned_page_decommit",)

@@ -43,7 +43,7 @@ class LoadedLibrary:
     prefix: str
     handle: ctypes.CDLL
     state: Library
-    """Addresses of the library's functions, as the state of a heap that the driver can use."""
+    """Addresses of the library's functions. The replay driver uses them as the state of a heap."""
 
     def address(self, symbol: str) -> int:
         """Return the address of one of the library's own functions, or 0 if it is missing."""

@@ -11,7 +11,7 @@ libraries use processors:
   is set. Its background threads should not share a processor with the replay.
 - gperftools counts them when it is loaded, to decide whether its locks spin. It has no caches for
   each CPU.
-- mimalloc asks for the NUMA node of the running thread (getcpu), for nothing else.
+- mimalloc asks only for the NUMA node of the running thread (getcpu).
 - glibc counts them when it has more than eight arenas (arena_get2), to limit the number of arenas,
   unless arena_max is set. The environment of the process sets it (see `environment.arena_limit`).
 """
@@ -55,7 +55,7 @@ def one_processor(library: LoadedLibrary) -> Iterator[None]:
 
 
 def _is_independent(library: LoadedLibrary) -> bool:
-    """Return whether the processors that this process may use no longer matter to the library."""
+    """Return whether the library works the same if the process is now limited to one processor."""
     if library.address(f"{library.prefix}mallctl"):
         return not (_has_arenas_of_processors(library) or releases_in_background(library))
     if library.address("mi_version"):

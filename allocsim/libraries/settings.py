@@ -2,8 +2,8 @@
 
 `lib:jemalloc:dirty_decay_ms=0:narenas=1` is jemalloc with two settings. Settings follow the
 library's name, its path, or PATH:PREFIX if its functions have a prefix. A setting takes effect
-through an environment variable that the library reads. A program that is run with the same variable
-uses the settings that were measured (see `variables`).
+through an environment variable that the library reads (see `variables`). A program that is run with
+this variable uses the same settings.
 """
 
 from __future__ import annotations

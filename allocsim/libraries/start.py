@@ -21,9 +21,10 @@ its own heap when the library was loaded."""
 def start_address(library: LoadedLibrary) -> int | None:
     """Return an address that determines where a library's heap starts, or None if it is unknown.
 
-    For glibc, the address is the program break, which is known only if a preloaded library serves
-    Python. For gperftools, it is the address of the MallocExtension. The address must be read
-    before the library has served a call. `Design.start` turns it into parameters of the design.
+    For glibc, the address is the program break if another, preloaded library serves Python. If
+    glibc serves Python, its heap already has Python's objects, and the result is None. For
+    gperftools, the address is that of the MallocExtension. The address must be read before the
+    library has served a call. `Design.start` turns it into parameters of the design.
     """
     # Do not look up files here: Python would allocate memory, which would count as the library's.
     if library.address("gnu_get_libc_version"):
@@ -36,7 +37,7 @@ def start_address(library: LoadedLibrary) -> int | None:
 def program_break(library: LoadedLibrary) -> int | None:
     """Return the program break, if the library is glibc and moves the break only for the workload.
 
-    Returns None for another library, and if glibc's malloc serves Python too.
+    Returns None if the library is not glibc, or if glibc's malloc also serves Python.
     """
     if not library.address("gnu_get_libc_version") or not os.environ.get("LD_PRELOAD"):
         return None

@@ -130,7 +130,7 @@ def ignore_thread(heap: Library, thread: int) -> int:
 @answers(operations.flush_deferred_writes, Library)
 @kernel
 def ignore(heap: Library) -> int:
-    """Do nothing: a library cannot be frozen, and it defers no writes. Returns Status.OK."""
+    """Do nothing: a library cannot be frozen, and defers no writes. Returns Status.OK."""
     return Status.OK
 
 

@@ -54,8 +54,8 @@ class VirtualClock:
 def virtual_clock() -> VirtualClock:
     """Return the clock of this process.
 
-    The clock is never freed. Freeing its code would return memory to the kernel, and the next
-    growth of Python's heap would count as growth of the library.
+    The clock is never freed. Freeing its code would return memory to the kernel. Python's heap
+    could then grow during a measurement, which counts all growth of the process as the library's.
     """
     return VirtualClock()
 

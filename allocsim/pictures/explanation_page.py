@@ -1,4 +1,4 @@
-"""The page of an explanation.
+"""The HTML page that explains a footprint at one moment.
 
 An owner is a group of live objects, such as those of one size or of one call site.
 """
@@ -41,7 +41,7 @@ class Shown:
     """The content of a page."""
 
     explanation: Explanation
-    """Its `evidence` is not None: `Question.pictures` was set."""
+    """Invariant: its `evidence` is not None."""
     trace: Trace
     command: str
 
@@ -78,7 +78,7 @@ def _answer(shown: Shown) -> Section:
 
 
 def _parts(explanation: Explanation) -> Figure:
-    """Return the figure of the footprint at the moment, in one bar."""
+    """Return the picture of the parts of the footprint at the explained moment: one bar."""
     whole, parts = explanation.moment.footprint, positive(explanation.parts)
     row = Bar("Where the bytes are", format_bytes(whole), parts)
     return Figure(
@@ -117,7 +117,7 @@ def _over_time(shown: Shown) -> Section:
 
 
 def _owners(shown: Shown) -> list[Section]:
-    """Return a section for each way to group objects; an icicle plot, if any, comes second."""
+    """Return a section for each way to group objects, and a section for stacks if there are any."""
     explanation, sections = shown.explanation, []
     for by in dict.fromkeys(owner.by for owner in explanation.owners):
         rows = [owner for owner in explanation.owners if owner.by == by]
@@ -131,7 +131,7 @@ def _owners(shown: Shown) -> list[Section]:
 
 
 def _bars_of(by: str, owners: Sequence[Owner], explanation: Explanation) -> Figure:
-    """Return the figure of the largest owners, for objects grouped as `by` says."""
+    """Return the picture of the largest owners, for objects grouped as `by` says."""
     whole, unowned = explanation.moment.footprint, sum(explanation.unowned.values())
     large = [owner for owner in owners[:ROWS] if owner.owned * MIN_SHARE >= whole]
     rows = [_bar(owner.name, _held(owner), whole) for owner in large]
@@ -192,7 +192,7 @@ def _heap(evidence: Evidence) -> list[Section]:
 
 
 def _what_ifs(explanation: Explanation) -> Figure:
-    """Return the figure of the experiments."""
+    """Return the picture of the experiments."""
     whole = explanation.moment.footprint
     changes = [*map(change_of, explanation.what_ifs)]
     rows = [Bar("unchanged", format_bytes(whole), {"footprint": whole})] + [

@@ -1,7 +1,8 @@
 """The Pareto front: a picture of two figures of each subject.
 
 A subject is an allocator with its settings. `sweep.pareto_front` says which subjects are on the
-front. The line joins the subjects on the front that use less memory than every faster subject.
+front. A line joins the points of the front. It skips points that are not lower than every point
+to their left: these are on the front only because figures have tolerances.
 """
 
 from __future__ import annotations
@@ -76,15 +77,19 @@ def front_figure(title: str, across: Axis, up: Axis) -> Figure:
 
 
 def _summary(best: int, others: int, ranged: bool) -> str:
-    """Return what the points are. `ranged`: the horizontal axis shows times measured in runs."""
+    """Return an explanation of the points.
+
+    `ranged` says whether the horizontal axis has ranges (see `Axis`).
+    """
     runs = (
         " If the runs of two points overlap, neither time counts as better; a point with a single "
         "run is not on the front."
     )
     return (
         "Each point is an allocator with its settings. Smaller is better in both directions. "
-        f"{best:,} of {counted(best + others, 'point')} are on the front, the large ones: no other "
-        f"point is as good in both figures (within {CLOSE:.1%}) and better in one.{runs * ranged} "
+        f"{best:,} of {counted(best + others, 'point')} are on the front and drawn large. For each "
+        f"of them, no other point is as good in both figures (within {CLOSE:.1%}) and better in "
+        f"one.{runs * ranged} "
         "The table names the points of the front by number."
     )
 

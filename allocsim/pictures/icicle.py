@@ -93,7 +93,8 @@ def tree_of(stacks: Stacks) -> Node:
             parts, names = {frames[0].function.strip("[]"): figures["owned"]}, [frames[0].function]
         else:
             pinned, rounding = figures["pinned"], figures["rounding"]
-            live = figures["owned"] - pinned - rounding  # negative if many bytes are not resident
+            # Unlike `rounding`, `owned` excludes bytes that are not resident: live can be negative.
+            live = figures["owned"] - pinned - rounding
             parts = {"live": max(live, 0), "rounding": rounding + min(live, 0), "pinned": pinned}
             names = _names(frames, own)
         node = root
@@ -130,9 +131,9 @@ def depth_of(node: Node) -> int:
 
 
 def _shorten(root: Node) -> bool:
-    """Replace each function that calls only one other function by that function.
+    """Leave out each function that calls only one other; the called function takes its place.
 
-    Returns whether any was replaced. If none was, leaves out the functions below row DEPTH.
+    Returns whether any was left out. If none was, leaves out the functions below row DEPTH.
     """
     stack, is_changed = [(root, 0)], False
     while stack:

@@ -142,7 +142,7 @@ def _class_parts(use: ClassUse) -> dict[str, int]:
 
 
 def _counts(use: ClassUse) -> list[str]:
-    """Return the cells of a class that follow the object size."""
+    """Return the cells that follow the object size in the table row of a class."""
     return [
         f"{count:,}" for count in (use.in_use, use.cached, use.transfer, use.central, use.spans)
     ]

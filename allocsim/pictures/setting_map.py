@@ -25,7 +25,7 @@ def setting_map(shown: SettingMap) -> Figure:
         "cell shows the mean peak footprint, over the workloads and the other settings, relative "
         "to the best cell.",
         view=lambda width: matrix(width, cells, columns, rows, names),
-        titles=(down, across, "peak footprint above the smallest"),
+        titles=(down, across, "peak footprint above the smallest one"),
         rows=[[cell.row, cell.column, cell.text] for cell in cells],
         left=(0, 1),
     )

@@ -1,8 +1,8 @@
-"""The figure of the bytes that live objects own, by the size and the lifetime of the objects.
+"""A picture of the bytes that live objects own, by the size and the lifetime of the objects.
 
-An object owns its bytes and a share of the free bytes near it (see `explanation`). Its lifetime
-ends with its free, which comes later in the workload. The colour of a cell shows a level, that is,
-a range of shares of the footprint.
+The objects are those that are live at one moment of the workload. An object owns its bytes and a
+share of the free bytes near it (see `explanation`). Its lifetime ends when it is freed, after that
+moment. The colour of a cell shows a level, that is, a range of shares of the footprint.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ NAMES = ("under 1%", "1 to 5%", "5 to 10%", "10 to 25%", "over 25%")
 """The names of the levels in the legend."""
 
 FOREVER = 99
-"""n in `owned_by_size_and_lifetime` for objects that are never freed. Any other n is smaller."""
+"""Exponent of the lifetime of objects that are never freed (n in `owned_by_size_and_lifetime`). All
+other exponents are smaller."""
 
 
 def size_lifetime(evidence: Evidence) -> Figure:
-    """Return the figure of the live objects of a heap, which must have at least one."""
+    """Return the picture. The heap in `evidence` must have at least one live object."""
     owned = owned_by_size_and_lifetime(evidence)
     footprint = max(evidence.heap.footprint, 1)
     sizes = range(min(size for size, _ in owned), max(size for size, _ in owned) + 1)

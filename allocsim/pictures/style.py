@@ -59,7 +59,7 @@ _IN_PRINT = "details,nav{display:none}"
 
 
 def style_sheet() -> str:
-    """Return the style sheet of every page."""
+    """Return the style sheet that all pages share."""
     return "".join(
         (
             _variables(0),

@@ -130,7 +130,7 @@ def _bytes(title: str, figures: Figures) -> Axis:
 
 
 def _settings(results: Results) -> Section:
-    """Return the effects of the settings, and the maps of two settings."""
+    """Return the effects of the settings, and maps of the footprint by two settings."""
     content: list[Markup | Figure] = [
         figure for name in FIGURES for figure in _effects(results, name)
     ]
@@ -139,7 +139,10 @@ def _settings(results: Results) -> Section:
 
 
 def _effects(results: Results, figure: str) -> Iterator[Figure]:
-    """Yield the picture of the main effects on a figure, if there are any."""
+    """Yield the picture of the settings' effects on `figure`, a key of FIGURES.
+
+    Yields nothing if every effect is below MIN_DRAWN.
+    """
     shown_effects = effects(results, figure)
     rows = [
         Bar(

@@ -1,7 +1,7 @@
 """Compare allocators for a program: record it, run it under each library, and replay the recording.
 
-The program runs once for the recording and several times under each library. It is recorded several
-times if its threads come and go. By default, its output is hidden.
+The program runs several times under each library. It is recorded once, or RECORDINGS times if its
+threads come and go. By default, its output is hidden.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def compare_program(
 def _with_repetitions(first: Comparison, measure_again: Callable[[], Comparison]) -> Comparison:
     """Measure more recordings; return one comparison that combines all recordings.
 
-    A recording that fails is left out, with a warning. If every replay of a recording failed, each
-    row has a failure.
+    A recording that fails is left out, with a warning. A row of the result has a failure if its
+    replay failed in any recording.
     """
     recordings, failures = [first], []
     for number in range(2, RECORDINGS + 1):

@@ -16,7 +16,7 @@ def combine(recordings: Sequence[Comparison]) -> Comparison:
 
     Its rows get the peaks of all recordings. The times are those of the first recording, because
     the others are not timed. A row that failed in any recording has a failure, and is therefore not
-    ranked. In the first recording, a row must have been measured.
+    ranked. At least one row of the first recording must have figures of memory.
     """
     first, chosen = recordings[0], _median(recordings)
     for row, *same in zip(chosen.rows, *(each.rows for each in recordings), strict=True):
@@ -34,7 +34,7 @@ def combine(recordings: Sequence[Comparison]) -> Comparison:
 def _failure(same: Sequence[Row]) -> str | None:
     """Return why a row's replays failed, and in how many recordings; None if none failed.
 
-    `same` is the row in each recording. A row that has memory failed when it was timed.
+    `same` is the row in each recording. If a failed row has `memory`, it failed when it was timed.
     """
     timed = [f"{row.failure} (while timed)" for row in same if row.failure and row.memory]
     failed = Counter(row.failure for row in same if row.failure and not row.memory)
@@ -68,7 +68,7 @@ def _is_sampled_to_its_end(comparison: Comparison) -> bool:
 
 
 def _losses(chosen: Comparison, recordings: Sequence[Comparison]) -> list[str]:
-    """Return a sentence for each loss that only other recordings than the chosen one have."""
+    """Return a sentence for each loss (see `Trace.losses`) that the chosen recording lacks."""
     known = chosen.workload.trace.losses
     losses = [loss for each in recordings for loss in each.workload.trace.losses]
     others = dict.fromkeys(loss for loss in losses if loss not in known)

@@ -20,7 +20,7 @@ def served_row(comparison: Comparison) -> Row | None:
 
 
 def _served(row: Row, run: ProgramRun) -> bool:
-    """Return whether a row is for the malloc library that served a run, and has no settings.
+    """Return whether a row has no settings and is for the malloc library that served a run.
 
     The file names of the row's library and of that malloc are compared.
     """

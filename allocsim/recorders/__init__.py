@@ -20,7 +20,7 @@ RECORDERS: tuple[Recorder, ...] = (
 )
 """Every recorder, in order of preference. With --sites, a recorder that sees Python objects comes
 first: the others record the interpreter's source lines instead of the Python program's. Recorders
-that record only callers come last."""
+that record only the caller of each call, not its stack, come last."""
 
 
 def usable_recorders(request: Request, chosen: str | None) -> list[Recorder]:

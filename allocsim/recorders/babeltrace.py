@@ -52,7 +52,8 @@ def printed_by_babeltrace2(directory: Path, process: int, sites: bool = False) -
 def _without_skipped(chunks: Iterator[Any], notes: list[str]) -> Iterator[Any]:
     """Yield the events, then remove the note on skipped lines.
 
-    The note is not needed when call sites are read: the skipped lines then only name loaded files.
+    When call sites are read, the note is not needed: the skipped lines are not calls, but events
+    that name loaded files.
     """
     with closing_chunks(chunks):
         yield from chunks

@@ -128,7 +128,8 @@ class Recorder:
     shows_live: bool = False
     """Whether the recording can be read while the program runs (--live)."""
     read_with_sites: Read | None = None
-    """Opens the trace with its call sites, if `read` does not."""
+    """Opens the trace with its call sites. None if `read` does this already, or if the recorder
+    records no call sites."""
     records_sites: bool = False
     """Whether the recorder can record the stacks of the calls (--sites)."""
     has_callers_only: bool = False
@@ -141,7 +142,8 @@ class Recorder:
     """Whether the last calls are in the recording if a signal kills the program."""
     own_memory: int | None = None
     """Bytes of anonymous memory that the recorder adds to the process. None if the recorder keeps
-    data for every call, so that the program's own figures (ProgramRun) are not known."""
+    data for every call. The bytes are then unknown, and so are the program's own figures
+    (ProgramRun)."""
     sees_python_objects: bool = False
     """Whether the recorder can record Python's small objects, which Python allocates in pools."""
 
@@ -211,8 +213,8 @@ def run_command(
 def shared_library(name: str) -> str | None:
     """Return the file name of a shared library that the loader would find, or None.
 
-    For a library that is not installed, ctypes runs the C compiler with a temporary file, which a
-    signal would leave behind.
+    For a library that is not installed, ctypes runs the C compiler with a temporary file. If a
+    signal ended this process meanwhile, the file would remain.
     """
     with SignalsDeferred():
         return ctypes.util.find_library(name)

@@ -1,4 +1,4 @@
-"""The C compiler, which compiles the libraries that recording preloads (`guard` and `preload`)."""
+"""The C compiler, which compiles the libraries that recorders preload (`guard` and `preload`)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def can_load_from(directory: Path) -> bool:
 def compile_library(library: Path, *arguments: str | Path) -> None:
     """Compile a shared library.
 
-    The compiler runs in the directory of the library, and its temporary files are there too. In the
-    user's current directory, an empty or relative element of SEARCH_PATHS could make the compiler
-    use one of the user's files, such as a header.
+    The compiler runs in the directory of the library, and its temporary files are there too. If the
+    compiler ran in the user's current directory, an empty or relative element of SEARCH_PATHS could
+    make it use one of the user's files, such as a header.
 
     Raises RecorderFailed if the compiler fails, or if no library can be loaded from the directory.
     """

@@ -27,8 +27,8 @@ Progress = Callable[[Trace], AbstractContextManager[None]]
 """Returns a context manager that shows a progress bar on a terminal while a trace is read."""
 
 KEEP_CHILDREN = ": --children writes a trace of each process"
-"""Advice for a recording with the calls of other processes. In notes, it replaces the advice to use
---process, an option that `record` does not have."""
+"""Advice for a recording with calls of other processes. It replaces SELECT_PROCESS in notes,
+because `record` has no option --process."""
 
 NOT_INHERITED = (
     "unless the process executed another program after its fork, it inherited objects that are "
@@ -37,9 +37,9 @@ NOT_INHERITED = (
 """Note in the trace of a child process, for a recorder without `Recorder.keeps_inherited`."""
 
 MAX_UNKNOWN_FREES, SOME_UNKNOWN_FREES = 0.01, 100
-"""A share of a trace's events, and a number of calls. If the frees of unknown objects exceed both,
-the recorder missed allocations, which is a loss. Fewer such frees are no loss: a forked child may
-free objects that it inherited."""
+"""Limits on the frees of unknown objects: a share of the trace's events, and a number of calls. If
+the frees exceed both limits, the recorder missed allocations, which is a loss. Fewer such frees are
+no loss, because a forked child may free objects that it inherited."""
 
 
 @dataclass(frozen=True)

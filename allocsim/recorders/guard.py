@@ -61,7 +61,8 @@ class Page(NamedTuple):
 def capabilities_here(recorder: Recorder) -> Capabilities:
     """Return what the recorder can see on this machine.
 
-    If the guard cannot be compiled, a guarded recorder misses some of the aligned allocations.
+    If no C compiler is installed, a recorder runs without its guard, and misses some of the aligned
+    allocations.
     """
     capabilities = recorder.capabilities
     if not recorder.is_guarded or why_no_compiler() is None:

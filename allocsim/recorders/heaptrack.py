@@ -65,6 +65,7 @@ RECORDER = Recorder(
     is_guarded=True,
     follows_exec=False,
     keeps_last_calls=False,
-    blind_to="static and set-uid programs, programs with their own allocator, programs that "
-    "execute another program, and short programs that end by _exit, such as sh (use --with lttng)",
+    blind_to="static and set-uid programs, and those with their own allocator; also programs that "
+    "execute another program, and short programs that end by _exit, such as sh: for these two "
+    "kinds, use --with lttng",
 )

@@ -4,9 +4,9 @@ It records threads and every call with its arguments. LTTng does not know aligne
 pvalloc; a small preloaded library, the guard, turns these calls into calls of memalign. The events
 go through the daemon of `lttng_daemon` into the work directory, where allocsim reads them. If the
 layout of the events is not the usual one, babeltrace2 prints the events for allocsim. babeltrace2
-also prints them if call sites are requested, because it knows the file of each address. No event is
-lost silently: the program waits while the buffers are full, and if the tracer has discarded events,
-the trace says so.
+also prints them if call sites are requested, because it finds the executable or library to which
+the address of a caller belongs. No event is lost silently: the program waits while the buffers are
+full, and if the tracer has discarded events, the trace says so.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ def read_with_sites(directory: Path, outcome: Outcome) -> AbstractContextManager
 
 RECORDER = Recorder(
     name="lttng",
-    summary="all calls, with threads; 1.7x run time with sqlite3, 20x or more if a program only "
-    "allocates",
+    summary="all calls with their threads; 1.7x run time with sqlite3, 20x or more if a program "
+    "only allocates",
     install=INSTALL,
     capabilities=Capabilities(threads="yes", thread_ends="no", reallocs="yes", aligned_calls="yes"),
     missing=missing,

@@ -106,7 +106,7 @@ def _count_options(arguments: Sequence[str]) -> int | None:
 
 RECORDER = Recorder(
     name="memray",
-    summary="malloc calls of a Python program after its start, with threads",
+    summary="malloc calls of a Python program with their threads, except calls of Python's startup",
     install="pip install memray",
     capabilities=Capabilities(
         threads="yes", thread_ends="no", reallocs="no", aligned_calls="partly"

@@ -6,9 +6,9 @@ anonymous memory over all samples, and as VmHWM minus the maximum of the file pa
 samples. Both estimates are normally at most the true peak, so the result is the higher one. The
 second one is exact if resident memory, anonymous memory and file pages peak at the same time.
 Memory that appears after the last sample is missed; if the last sample is much older than it should
-be, the figures say so (see `Peak.unsampled`). VmHWM may be up to 32 pages per processor too
-small, because each processor adds its count to the total in batches. For the same reason, VmHWM may
-fall a little.
+be, the figures say so (see `Peak.unsampled`). VmHWM may be too small, by up to 32 pages per
+processor, because each processor adds its count to the total in batches. For the same reason, VmHWM
+may fall a little.
 """
 
 from __future__ import annotations
@@ -78,8 +78,9 @@ class Peak:
     mapped_at: int = 0
     """Anonymous RSS when the mappings were read."""
     unsampled: float = 0.0
-    """Seconds from the last sample to the end, without the CPU time in which the sampler read the
-    mappings after that sample. 0 if that is at most OVERDUE intervals."""
+    """Seconds from the last sample to the end of the run. If that sample also read the mappings,
+    the CPU time of this reading is subtracted. The value is 0 if the difference is at most OVERDUE
+    intervals."""
 
     def add(self, sample: Mapping[str, int]) -> None:
         """Add a sample: fields of /proc/PID/status, sizes in bytes."""
@@ -140,11 +141,13 @@ class PeakWatch:
     def _run(self, process: int, ended: threading.Event) -> None:
         """Take samples until the main thread has ended or `ended` is set.
 
-        If other threads continue, wait for their end, but not until the kernel has freed the memory
-        of the process.
+        If other threads of the process continue, wait until they have ended too. The function does
+        not wait until the kernel has freed the memory of the process.
 
-        If the process ends while its mappings are read, then this thread frees its memory, which
-        takes about 0.1 s for 1 GiB. The CPU time of that last reading is not counted as unsampled.
+        If the process ends while the sampler reads its mappings, the sampler has the last reference
+        to the memory of the process. The kernel then frees this memory in the sampler's thread,
+        which takes about 0.1 s for 1 GiB. The CPU time of that last reading is not counted as
+        unsampled.
         """
         begun = last = now = time.monotonic()
         interval = MIN_INTERVAL

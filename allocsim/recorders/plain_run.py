@@ -38,9 +38,10 @@ def compared_with(plain: Outcome, recorded: Outcome, name: str, recorder: str) -
 
 
 def _position_of_input() -> int | None:
-    """Return the position in standard input, or None if it is a terminal, a device or closed.
+    """Return the position in standard input, or None if it has no position.
 
-    Raises InputError for anything else, such as a pipe, which can be read only once.
+    A terminal, another character device and a closed input have no position. Raises InputError for
+    an input that can be read only once, such as a pipe.
     """
     mode = input_mode()
     if mode is None or stat.S_ISREG(mode) or stat.S_ISCHR(mode):

@@ -107,7 +107,8 @@ def run_program(
     def forward(number: int) -> None:
         """Send a signal to the program, unless the terminal has already done so."""
         if not running:
-            early.append(number)  # sent once Popen returns: the program may be running already
+            # The program may already run, but its process id is not known until Popen returns.
+            early.append(number)
         elif not (number == signal.SIGINT and _is_in_foreground()):
             running[0].send_signal(number)
 

@@ -75,7 +75,8 @@ def how_to_install(requirement: str, python: str) -> str:
     """Return the command that installs a package for an interpreter.
 
     If the system manages the interpreter's packages, the command creates a virtual environment and
-    installs the package there. The text then says to use the Python of that environment.
+    installs the package there. The returned text then ends with the advice to use the Python of
+    that environment.
     """
     answer, quoted = _ask(python, requirement.partition("=")[0]), shlex.quote(python)
     if answer.has_pip and not answer.is_managed:

@@ -174,7 +174,8 @@ def _convert(session: Session, finished: Finished, out: Path) -> Written:
     """Write the trace of the process in `finished`.
 
     If `out` cannot be written, for example because the disk is full, the trace is written next to
-    the work directory: the run may not be repeatable. EnvironmentLacks then says where it is.
+    the work directory, so that the result of the run is not lost. EnvironmentLacks then says where
+    the trace is.
     """
     try:
         return convert(finished, out, session.progress)

@@ -2,8 +2,8 @@
 
 The kernel lists how many pages of each mapping are anonymous. Three kinds of anonymous pages do not
 come from malloc: pages of the stack, pages of mapped files (static data), and uninitialised static
-data (.bss). The last kind is an anonymous mapping that starts where the last mapping of its file
-ends. All other anonymous pages may come from malloc.
+data (.bss). The .bss of a file is in an anonymous mapping that starts where the mappings of the
+file end. All other anonymous pages may come from malloc.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Print the comparison of two explanations: tables, conclusions and warnings."""
+"""Print how the footprints of two workloads differ: tables, conclusions and warnings."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ OBJECTS_AND_LIVE = ("objects A", "objects B", *LIVE)
 """Columns that a narrow screen does not show. They are left out in this order."""
 
 MEANING = (
-    "A: {before}; B: {after}. Owned: live + rounding + pinned bytes. Noise: a change below 1 MiB "
-    "or below 2% of the footprint of A."
+    "A: {before}; B: {after}. Owned: live + rounding + pinned bytes. Pinned: free bytes in spans "
+    "or pages with live objects. Noise: a change below 1 MiB or below 2% of the footprint of A."
 )
 
 

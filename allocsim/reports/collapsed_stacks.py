@@ -1,4 +1,4 @@
-"""An explanation as collapsed stacks, the text from which flame graphs are drawn.
+"""The footprint by call stack, as collapsed stacks: the text from which flame graphs are drawn.
 
 A line consists of a stack, a space and a number. The frames of a stack are separated by semicolons,
 and the outermost frame is the first. flamegraph.pl, inferno and speedscope read the format.

@@ -142,7 +142,8 @@ MEANINGS = {
     "committed": "obtained from the OS and not released, after the last event (library: by its "
     "counters)",
     "after free": "footprint once everything is freed",
-    "+1 s": "footprint one second and some calls after everything was freed",
+    "+1 s": "footprint one second after everything was freed, and after some more calls of malloc "
+    "and free",
     "spread": "(slowest - fastest run) / median",
     "p50, p99, p99.9": "ns/event in batches of 64",
     "faults": "page faults",

@@ -41,7 +41,10 @@ def print_comparison(compared: Compared) -> None:
 
 
 def headline(compared: Compared) -> str:
-    """Return the workload, its peak live bytes and the reference, unless every subject failed."""
+    """Return the headline: the workload and its peak live bytes.
+
+    The headline also names the reference, unless every subject failed.
+    """
     workload = compared.comparison.workload
     live = max((row.memory.peak_live for row in compared.comparison.rows if row.memory), default=0)
     text = (

@@ -36,8 +36,9 @@ SCHEMA = "allocsim/comparison/3"
 """Name and version of the JSON object. The version changes when a key is removed or gets another
 meaning. Since version 2, `overhead` is footprint / live at the peak of the footprint, as in a
 profile; `x_live` is peak footprint / peak live, which may be at different moments. Since version 3,
-times are CPU time without the time of reading the clock, and a library's peak includes peaks that
-the kernel noted between two readings. docs/comparison-schema.md describes the fields."""
+times are CPU time without the time of reading the clock, and a library's peak is the kernel's own
+peak if that is higher than all readings of the RSS. docs/comparison-schema.md describes the
+fields."""
 
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
@@ -110,8 +111,8 @@ def comparison_markdown(compared: Compared) -> str:
 def csv_cell(text: str | None) -> str | None:
     """Return a text as a cell of one line that no spreadsheet evaluates as a formula.
 
-    A text that begins with =, +, - or @ gets an apostrophe before it. Ordinary versions and
-    failures do not begin with these characters.
+    A text that begins with =, +, - or @ gets an apostrophe before it. Names, version numbers and
+    failure messages do not normally begin with these characters.
     """
     if text is None:
         return None

@@ -59,7 +59,7 @@ def conditions(compared: Compared) -> str:
 
 
 def _on_threads(comparison: Comparison) -> str:
-    """Return a phrase about the threads of the replay, and how their ends are known."""
+    """Return a phrase: the threads of the replay, and whether their ends were inferred."""
     workload = comparison.workload
     if not workload.recorded:
         return "one thread"
@@ -71,8 +71,8 @@ def _on_threads(comparison: Comparison) -> str:
     at_once, window = windows[0].threads, windows[0].window or 0
     return (
         f"{threads} (memory is measured in the recorded order, and CPU time in windows of "
-        f"{counted(window, 'event')}; a window starts all its threads at its beginning, up to "
-        f"{counted(at_once, 'thread')})"
+        f"{counted(window, 'event')}; threads that begin in a window start when the window starts, "
+        f"and no window has more than {counted(at_once, 'thread')})"
     )
 
 
@@ -109,8 +109,8 @@ def warnings(comparison: Comparison) -> list[str]:
         if _missed_peak(row):
             sentences.append(
                 f"{row.subject}: the kernel's peak RSS, file pages included, grew by "
-                f"{format_bytes(row.memory.high_water or 0)}, "  # type: ignore[union-attr]
-                "well above the measured peak."
+                f"{format_bytes(row.memory.high_water or 0)}. "  # type: ignore[union-attr]
+                "This growth is well above the measured peak."
             )
     return sentences
 
@@ -137,10 +137,10 @@ def _ranges(comparison: Comparison) -> str:
     if not any(lowest_peak(row) is not None for row in comparison.rows):
         return ""
     return (
-        "the recording does not say how much of its memory the program writes to, so some peaks "
-        "are ranges: the low end is the peak with `--touch first`, the high end the peak with "
-        "`--touch page`; a recording of the preload recorder says for large objects how much of "
-        "them the program writes to."
+        "the recording does not say how much of the allocated memory the program writes to, so "
+        "some peaks are ranges: the low end is the peak with `--touch first`, the high end the "
+        "peak with `--touch page`. The recorder `preload` stores how much of each large object the "
+        "program writes to."
     )
 
 

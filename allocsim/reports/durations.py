@@ -25,8 +25,9 @@ def recorded_time(comparison: Comparison) -> str:
     if not clocked:
         return ""
     return (
-        f"The workload has no times, so {ASSUMED_NS / 1000:g} us passed with each event for "
-        f"libraries that release memory after a delay ({', '.join(clocked)}). "
+        "The workload has no times. Libraries that release memory after a delay "
+        f"({', '.join(clocked)}) read a clock that advances by {ASSUMED_NS / 1000:g} us with each "
+        "event. "
     )
 
 
@@ -58,7 +59,7 @@ def _is_clocked(row: Row) -> bool:
 
 
 def _had_other_time(row: Row, seconds: float) -> bool:
-    """Return whether a library had less or more time to release memory than in the program.
+    """Return whether the replay on a library was much shorter or longer than the program's run.
 
     `seconds` is the time of the program. Returns False for a library that releases memory without
     delay or reads the virtual clock.

@@ -1,4 +1,4 @@
-"""The heap map and the timeline of an explanation on the screen.
+"""Print the heap map and the timeline of `allocsim explain`.
 
 With colours, a character shows two cells, one above the other: an upper half block in the colour of
 the upper cell, on a background in the colour of the lower cell. Without colours, or in ASCII, a

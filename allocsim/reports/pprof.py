@@ -1,4 +1,4 @@
-"""An explanation as a profile for pprof: the owners by stack, as gzipped profile.proto.
+"""The footprint by call stack, as a profile for pprof (gzipped profile.proto).
 
 `go tool pprof`, speedscope and other viewers read the format
 (https://github.com/google/pprof/blob/main/proto/profile.proto). The field numbers in this

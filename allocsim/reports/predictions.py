@@ -53,7 +53,8 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
             f"because its last {run.unsampled:.2f} s were not sampled. The predictions were not "
             "compared with this peak."
         ]
-    own = replace(row, peaks=[])  # only the replay of this recording can be compared with its run
+    # `run` is the run of one recording, so the peaks of the other recordings are left out.
+    own = replace(row, peaks=[])
     peaks = (
         f"the prediction for {label(row)} is {range_text(own, run.outside_malloc)}, and the "
         f"recorded program had {format_bytes(run.anonymous_peak)}"
@@ -66,8 +67,7 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
         return [
             f"{peaks}: --touch {touch} assumes that the program writes to all memory that it "
             "allocates, which it probably does not. The predictions for other libraries are too "
-            "high as well; "
-            "--touch first gives the lower limit."
+            "high as well; for the lower limit, use --touch first."
         ]
     if predicted < run.anonymous_peak - allowed:
         return [

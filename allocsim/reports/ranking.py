@@ -1,4 +1,4 @@
-"""Which rows of a comparison can be ranked: their figures differ by more than their spread."""
+"""Rank the rows of a comparison, and find rows whose figures are too close to be ranked."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MiB. They differ because the kernel places the pages differently in each process
 def ranks_peaks(comparison: Comparison) -> bool:
     """Return whether a peak can be called the best.
 
-    If the program was recorded several times, this is so if one allocator's peaks are lower than
-    all others.
+    If the program was recorded several times, every allocator has several peaks. One allocator is
+    then the best only if no other allocator has peaks close to its own (see `close_peaks`).
     """
     is_repeated = comparison.recordings > 1
     return comparison.ranks_peaks and not (is_repeated and smallest(comparison.rows)[1])

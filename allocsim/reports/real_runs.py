@@ -1,4 +1,4 @@
-"""Runs of the real program, as recorded and on each library, compared with predictions."""
+"""The recorded run of the program and its runs on each library, compared with predictions."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ def program_sentences(compared: Compared) -> list[str]:
 def _recorded(run: ProgramRun, comparison: Comparison) -> str:
     """Describe the recorded run, and compare it with the prediction for the program's malloc.
 
-    The ratio of the two is left out if the recorded peak is not known or may be higher.
+    The ratio of the prediction to the recorded peak is left out if the recorded peak is 0, or if it
+    may be too low because the end of the run was not sampled.
     """
     text = f"The recorded program: {run.text}."
     row = served_row(comparison)
@@ -121,11 +122,11 @@ def _best(
     show: Callable[[float, int], str],
     name: str,
 ) -> str | None:
-    """Name the libraries with the lowest and the second lowest `figure`.
+    """Name the library with the lowest `figure`, and the library with the second lowest.
 
-    If the runs of other libraries overlap those of the lowest, all these libraries are named
-    instead of the second lowest. Returns None if fewer than two libraries have several runs,
-    because the spread of a single run is not known.
+    If the runs of other libraries overlap those of the lowest library, the sentence names the
+    lowest and these others, and no second lowest. Returns None if fewer than two libraries have
+    several runs, because the spread of a single run is not known.
     """
     several = [(row.real, row) for row in rows if row.real and len(row.real.runs) > 1]
     if len(several) < 2:
@@ -144,7 +145,7 @@ def _best(
 
 
 def _ratio(predicted: int | None, real: RealRuns) -> float | None:
-    """Return predicted / real peak, or None if either is unknown or the real peak may be higher."""
+    """Return predicted / real peak; None if either is unknown or the real peak may be too low."""
     if predicted is None or not real.runs or _is_cut_off(real):
         return None
     return predicted / max(real.middle(_peak), 1)
@@ -156,7 +157,7 @@ def _peak(run: ProgramRun) -> float:
 
 
 def _unsampled(run: ProgramRun) -> float:
-    """Return the seconds before the end of a run in which no sample was taken."""
+    """Return for how many seconds before its end a run was not sampled."""
     return run.unsampled
 
 

@@ -108,7 +108,7 @@ def _parts_table(profile: Profile, width: int) -> Table:
 
 
 def _row(name: str, peak: Snapshot, end: Snapshot, bars: int, meaning: str) -> list[PlainText]:
-    """Return the cells of a row; `name` is that of a part, "metadata" or "footprint"."""
+    """Return the cells of a row; `name` is "metadata", "footprint" or the name of a part."""
     style = "bold" if name == "footprint" else COLOURS.get(name, "")
     before, after = _bytes(peak, name), _bytes(end, name)
     share = "" if name == "footprint" else bar(before, peak.footprint, bars)
@@ -132,7 +132,7 @@ _MEANINGS: Mapping[str, str] = {
 
 
 def _bytes(moment: Snapshot, name: str) -> int:
-    """Return a number of bytes; `name` is that of a part, "metadata" or "footprint"."""
+    """Return a number of bytes; `name` is "metadata", "footprint" or the name of a part."""
     return moment.parts[name] if name in moment.parts else int(getattr(moment, name))
 
 

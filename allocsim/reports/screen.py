@@ -83,8 +83,9 @@ class Table(table.Table):
 def plain_console(stderr: bool = False) -> Console:
     """Return a console of Rich that reads no markup.
 
-    Rich calls int() on COLUMNS and LINES. This fails for superscripts and for 5,000 digits, and a
-    huge number would pad every line. Such a value is replaced by the size of the terminal.
+    Rich calls int() on COLUMNS and LINES. int() fails for superscript digits and for a number of
+    5,000 digits. If COLUMNS is huge, Rich would pad every line to that width. Therefore a value
+    that is no number is replaced by the size of the terminal, and a huge one by _UNLIMITED.
     """
     width = height = None
     if any(_is_unusable(os.environ.get(name, "")) for name in ("COLUMNS", "LINES")):
@@ -96,7 +97,7 @@ def plain_console(stderr: bool = False) -> Console:
 
 
 def _is_unusable(text: str) -> bool:
-    """Return whether Rich would call int() on a text that is not a number from 1 to 9,999."""
+    """Return whether Rich would call int() on a text, although it is no number from 1 to 9,999."""
     return text.isdigit() and not (text.isascii() and len(text) <= 4 and int(text) > 0)
 
 
@@ -149,7 +150,8 @@ class Screen:
             elif (column := next(order, None)) is not None:
                 del table.columns[columns.index(column)]
                 columns.remove(column)
-                # Rich pads a cell by the number of its column, so the columns are renumbered.
+                # Rich pads the first and the last column differently, and finds them by their
+                # numbers. Therefore the columns are renumbered.
                 numbered = enumerate(table.columns)
                 table.columns = [replace(each, _index=number) for number, each in numbered]
             else:

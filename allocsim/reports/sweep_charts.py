@@ -44,10 +44,11 @@ def heat_map(screen: Screen, results: Results) -> None:
 
 
 def _print_map(screen: Screen, shown: SettingMap) -> None:
-    """Print the mean footprint for each pair of values, relative to the smallest one."""
+    """Print the mean footprint for each pair of values, relative to the smallest mean."""
     down, across = shown.keys
     title = (
-        f"{shown.allocator}, peak footprint above the smallest (rows: {down}, columns: {across})"
+        f"{shown.allocator}, peak footprint above the smallest one (rows: {down}, "
+        f"columns: {across})"
     )
     screen.print(styled(title, "bold"))
     table = simple_table()
@@ -63,8 +64,8 @@ def _print_map(screen: Screen, shown: SettingMap) -> None:
 def _map_cell(shown: SettingMap, ratio: float | None) -> PlainText:
     """Show how far a mean is above the smallest mean.
 
-    `ratio` is the mean divided by the smallest one. None is shown as "-": every measurement of the
-    pair of values failed.
+    `ratio` is the mean divided by the smallest mean. It is None if every measurement of the pair of
+    values failed; the cell is then "-".
     """
     if ratio is None:
         return styled("-")

@@ -1,4 +1,7 @@
-"""Sentences about a sweep: its size, the best subjects with their settings, and remarks."""
+"""Sentences about a sweep: its size, the best subjects, and remarks.
+
+A subject is a design or a malloc library, with its settings.
+"""
 
 from __future__ import annotations
 

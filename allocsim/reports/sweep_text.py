@@ -97,7 +97,8 @@ def _subject(name: str, result: Result) -> dict[str, Any]:
 def _overall(results: Results, figure: str) -> list[dict[str, Any]]:
     """Return the figures of each subject over all workloads, the best subject first.
 
-    The value of the key `line` sets the subject's environment variables in a command line.
+    The value of the key `line` goes before a program's command line. It assigns the environment
+    variables that give the program the subject's settings.
     """
     return [
         {

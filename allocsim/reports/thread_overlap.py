@@ -8,11 +8,11 @@ median peak of 44 MiB was predicted under mimalloc, but the real peak was 39 MiB
 mimalloc was delayed by about 40 ns, the real peak was 44 MiB too. This delay is less than the
 difference between the two libraries: glibc takes 76 ns/event more than mimalloc.
 
-Such a recording was also replayed in the order in which a simulated scheduler would run the threads
-(two processors, 4 ms at a time, each event at its real cost under mimalloc). The simulated order
-predicted 11 MiB: each thread ended within its first 4 ms. The recorded order predicted 44 MiB, and
-the real peak was 34 MiB. So the order without the recorder depends on details of the kernel, and is
-not estimated.
+In another experiment, a recording of such a program was replayed in the order in which a simulated
+scheduler would run the threads (two processors, 4 ms at a time, each event at its real cost under
+mimalloc). In that experiment, the real peak was 34 MiB, the recorded order predicted 44 MiB, and
+the simulated order predicted 11 MiB, because each thread ended within its first 4 ms. So the order
+without the recorder depends on details of the kernel, and is not estimated.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ def overlap_warning(comparison: Comparison) -> str:
 
 
 def recordings_warning(comparison: Comparison) -> str:
-    """Return the explanation of peaks of several recordings, or why peaks are not ranked, or "".
+    """Return a sentence about the recordings of the program, or "" if none is needed.
+
+    If there are several recordings, it explains the figures. If there is one recording and peaks
+    are not ranked, it says why.
 
     A program with 200 short-lived threads was recorded five times. Replays of these recordings on
     jemalloc had peaks from 40 to 59 MiB, and the program itself had peaks from 34 to 63 MiB.

@@ -31,8 +31,8 @@ def timeline_table(
 ) -> Table:
     """Return a table of the lines and the axes, which are at most `width` characters wide.
 
-    The values of a line are evenly spaced. `times` are those of the recording (see `Trace.times`),
-    or [].
+    The values of a line are evenly spaced. `times` is `Trace.times` of the workload. If `times` is
+    empty, there is no axis of seconds.
     """
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     for wraps in (False, True, True):

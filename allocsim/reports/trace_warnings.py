@@ -27,8 +27,8 @@ def trace_warnings(
 ) -> list[str]:
     """Return a sentence for each defect of the trace that affects a replay.
 
-    `ends_inferred` says whether the replay inferred the missing ends of threads. If it did not,
-    `profile` may be the result of the replay.
+    `ends_inferred` says whether the replay inferred the missing ends of threads. `profile` is the
+    result of the replay. Without a profile, missing ends are detected only in an allocsim trace.
     """
     known = trace.capabilities
     return [
@@ -43,8 +43,8 @@ def trace_warnings(
 def _lacks_ends(trace: Trace, profile: Profile | None) -> bool:
     """Return whether a recording has several threads, but their ends were not recorded.
 
-    Before a replay, this is known only of an allocsim trace, whose header states the number of
-    threads (`claims`).
+    Without a profile, the number of threads is known only for an allocsim trace, because its header
+    has the number (`claims`).
     """
     if profile is not None:
         may_lack = trace.is_recorded and trace.capabilities.thread_ends != "yes"

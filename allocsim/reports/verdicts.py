@@ -1,4 +1,4 @@
-"""Sentences that name the subjects with the lowest peak and the fastest ones, and their runners-up.
+"""Sentences that name the best, the second best and the worst subject, by peak and by time.
 
 Invariant: no sentence ranks two subjects whose figures differ by no more than their spread.
 """

@@ -34,7 +34,7 @@ class Axis:
     the setting."""
 
     def applies_to(self, subject: str) -> bool:
-        """Return whether the axis applies to a subject, as --on names it."""
+        """Return whether the axis applies to a subject. `subject` is a name in the form of --on."""
         if self.subject is not None and self.subject not in (subject, allocator_of(subject)):
             return False
         return self.subject is not None or self.key in settings_of(subject)

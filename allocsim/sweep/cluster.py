@@ -36,10 +36,11 @@ _ADDRESS = re.compile(r"(?:tcp|tls)://(?:\[([^\]\s]+)\]|([^:\s]+)):([0-9]{1,5})"
 
 
 def require_scheduler(address: str) -> None:
-    """Check the address of a scheduler before the workloads are read, which may take minutes.
+    """Check the address of a scheduler.
 
-    Raises InputError if it is malformed. Raises EnvironmentLacks if `distributed` is not installed
-    or if no process listens at the address.
+    This is done before the workloads are read, because reading them may take minutes. Raises
+    InputError if the address is malformed. Raises EnvironmentLacks if `distributed` is not
+    installed or if no process listens at the address.
     """
     match = _ADDRESS.fullmatch(address)
     if match is None:
@@ -143,7 +144,7 @@ def _workers(client: Any) -> dict[str, Any]:
 
 
 def _require_version(client: Any, workers: Iterable[str]) -> None:
-    """Raise EnvironmentLacks if a worker has no allocsim or another version of it."""
+    """Raise EnvironmentLacks if a worker lacks allocsim or has another version of it."""
     for worker in workers:
         try:
             version = client.submit(version_here, workers=[worker], pure=False).result(CONNECT)

@@ -30,9 +30,9 @@ from allocsim.player import NEVER, Options, Player
 from allocsim.sweep.row import Footprint
 
 PART = 1 << 18
-"""Number of events that one call of the kernel replays. The call itself costs 0.15 ms. The kernel
-adds up the footprint after each event in an int64. The sum cannot overflow if every footprint is
-below 32 TiB."""
+"""Number of events that one call of the kernel replays. The call itself costs 0.15 ms. After each
+event, the kernel adds the footprint to a sum, which is an int64. The sum cannot overflow if every
+footprint is below 32 TiB."""
 
 IDLE = 120.0
 """Seconds without a request after which the process ends."""

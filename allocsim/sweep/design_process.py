@@ -131,7 +131,7 @@ class DesignProcesses:
         """Replay on an idle process or a new one.
 
         If the process dies, the replay is repeated once in a new process, because Linux may have
-        killed the first when other processes used up the memory. Raises SubjectFailed on failure.
+        killed the first process when others used up the memory. Raises SubjectFailed on failure.
         """
         try:
             return self._replay(self._take(), request, timeout)

@@ -177,7 +177,7 @@ def effects(results: Results, figure: str) -> list[Effect]:
 
 
 def _keys(results: Results) -> dict[str, dict[str, None]]:
-    """Return the settings of each allocator that occur in a sweep, in their order."""
+    """Return, for each allocator, the settings that occur in a sweep, in order of appearance."""
     keys: dict[str, dict[str, None]] = {}
     for subject in results.subjects.values():
         keys.setdefault(subject.allocator, {}).update(dict.fromkeys(subject.settings))

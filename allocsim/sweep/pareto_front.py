@@ -24,9 +24,9 @@ def front(up: Figures, across: Figures, ranges: Ranges | None = None) -> list[st
     exact. The figures `up` are exact.
 
     A subject X is off the front if another subject Y is as good in both figures and better in one.
-    Y is as good if its upper end exceeds the lower end of X by at most the share CLOSE, and better
-    if its upper end is below the lower end of X by more than CLOSE. Of several subjects with the
-    same two figures, the first is returned.
+    Y is as good if its upper end is at most (1 + CLOSE) times the lower end of X. Y is better if
+    (1 + CLOSE) times its upper end is below the lower end of X. Both ends of an exact figure are
+    the figure itself. Of several subjects with the same two figures, the first is returned.
     """
     known = across if ranges is None else ranges
     both = sorted((n for n in up if n in across and n in known), key=lambda n: (across[n], up[n]))
@@ -35,7 +35,7 @@ def front(up: Figures, across: Figures, ranges: Ranges | None = None) -> list[st
     )
     ranked = sorted(both, key=highs.__getitem__)
     ends = [highs[name] for name in ranked]
-    # Element k is the smallest `up` of the k subjects with the smallest upper ends.
+    # least[k] is the smallest `up` of the first k subjects in `ranked`.
     least = [inf, *accumulate((up[name] for name in ranked), min)]
 
     def is_beaten(name: str) -> bool:

@@ -31,7 +31,7 @@ class Settings:
     runs: int = 5
     warmup: int = 1
     replay: str = "recorded"
-    """"recorded" or "one": the threads on which the events are replayed."""
+    """"recorded": events are replayed on their recorded threads; "one": all are on one thread."""
     keep_settings: bool = False
 
 

@@ -36,7 +36,7 @@ class Footprint(msgspec.Struct, kw_only=True):
 
     peak: Count
     peak_event: Count
-    """Number of events replayed at the peak."""
+    """Number of events up to the peak."""
     live_at_peak: Count
     peak_live: Count
     end: Count

@@ -54,7 +54,7 @@ class Known(NamedTuple):
 
         The timeout is compared only if the row is a failure, because a timeout does not change
         other results. An option without a value in the row counts as equal. The exception is
-        --limit, which has no value if the user did not give it.
+        --limit: no value means that the user gave no limit, which differs from every limit.
         """
         pairs = (
             ("--runs", self.runs, cell.runs),

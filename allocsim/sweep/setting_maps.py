@@ -23,7 +23,7 @@ class SettingMap:
     """The setting whose values are the rows, and the setting whose values are the columns."""
     ratios: dict[tuple[str, ...], float]
     """The mean footprint by (value of the row, value of the column), relative to the smallest mean.
-    A pair for which no cell succeeded is missing."""
+    A pair without a successful measurement is missing."""
 
     @property
     def down(self) -> list[str]:
@@ -48,8 +48,8 @@ class SettingMap:
 def setting_maps(results: Results) -> list[SettingMap]:
     """Return, for each allocator, a map of the two settings that affect its footprint most.
 
-    An allocator has no map if fewer than two of its settings have several values, or if one of the
-    two has more than MAX_VALUES values.
+    An allocator has no map if fewer than two of its settings have several values, or if a setting
+    of its map would have more than MAX_VALUES values.
     """
     ranked = effects(results, PEAKS)
     maps = []

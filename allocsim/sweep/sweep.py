@@ -58,13 +58,13 @@ def sweep(
 def _run(
     plan: Plan, file: RowsFile, place: Place, keep: Callable[[Row], None], retry: bool
 ) -> None:
-    """Run the cells that measure memory in parallel, then those that measure times one by one."""
+    """Run the cells of MEMORY in parallel; then run the cells of TIMES, one at a time."""
     tried = _compile_once(plan, file, place, keep, retry)
     for measure in (MEMORY, TIMES):
         width = QUEUE * place.slots if measure == MEMORY else 1
         sharers = place.sharers if measure == MEMORY else 1
         cells = missing(plan.cells(measure, sharers), file, retry)
-        # With `retry`, a cell of `tried` that has failed again is not run a second time.
+        # With `retry`, `cells` includes the cells of `tried` that have just failed.
         new = (cell for cell in cells if cell.key not in tried)
         run_cells(new, place.submit, width, keep, place.require_alive)
 
@@ -81,7 +81,7 @@ def missing(cells: Iterator[Cell], file: RowsFile, retry: bool = False) -> Itera
 
 
 def outdated(cells: Iterator[Cell], file: RowsFile) -> Counter[tuple[str, ...]]:
-    """Count the cells that were measured under other conditions, by the options that changed."""
+    """Count the cells measured with other options, for each set of options that differ."""
     known = ((file.done.get(cell.key), cell) for cell in cells)
     changes = (row.changes(cell) for row, cell in known if row is not None)
     return Counter(filter(None, changes))

@@ -35,9 +35,9 @@ def read_workloads(names: Sequence[str], seeds: Sequence[int], recorded: bool) -
     """Read every workload; a generated one is read once for each seed.
 
     With `recorded`, events keep their threads; otherwise all events are on thread 0. Raises
-    InputError if a workload cannot be read or is empty, if seeds are given and no workload is
-    generated, or if two workloads have the same events. Raises EnvironmentLacks if the events do
-    not fit in memory.
+    InputError if a workload cannot be read or is empty, if seeds are given but none of the
+    workloads is a generated one, or if two workloads have the same events. Raises EnvironmentLacks
+    if the events do not fit in memory.
     """
     workloads: list[Workload] = []
     for name in names:

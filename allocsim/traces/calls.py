@@ -50,9 +50,9 @@ MOVE = 8
 Only `preload.merge` makes such calls. The value is the first number that is not an Op."""
 
 TOUCHED = 9
-"""Operation of a call that reports how many bytes of the object at `address` are in memory. The
-field `request` has this number. Only `preload.merge` makes such calls. `object_ids` turns them into
-events with the same operation. Only `preload.untouched` reads these events."""
+"""Operation of a call that reports, in `request`, how many bytes of the object at `address` are in
+memory. Only `preload.merge` makes such calls. `object_ids` turns them into events with the same
+operation. Only `preload.untouched` reads these events."""
 
 ADDRESS_BITS = 60
 """Number of low bits of an address that are kept. The top four bits are dropped, because on some

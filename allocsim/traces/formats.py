@@ -49,8 +49,8 @@ def detect_format(source: Source, formats: Sequence[Format]) -> Format:
     names = ", ".join(form.name for form in formats)
     raise TraceError(
         f"{source.name}: unknown format, found {shown(head)}; expected one of: {names}. If the "
-        "file is in one of these formats, name that with --format; `allocsim list formats` shows "
-        "examples"
+        "file is in one of these formats, give the format with --format; `allocsim list formats` "
+        "shows examples"
     )
 
 

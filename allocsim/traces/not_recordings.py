@@ -86,7 +86,7 @@ KINDS = (
     NotRecording(
         _matches(rb"Android Native Heap Dump"),
         f"a heap dump of Android's malloc_debug{_TOTALS}",
-        "to record calls, set the process's property libc.debug.malloc.options to record_allocs",
+        "to record calls, set the system property libc.debug.malloc.options to record_allocs",
     ),
     NotRecording(
         _matches(rb"\s*<malloc version="), f"output of glibc's malloc_info(){_TOTALS}", _RECORD

@@ -43,7 +43,7 @@ from allocsim.traces.hash_table import (
 from allocsim.traces.reasons import Reason
 
 MAX_ALIGNMENT = 1 << 30
-"""Maximum alignment in bytes. A call with a larger alignment is dropped as an impossible size."""
+"""Maximum alignment in bytes. A call with a larger one is dropped (`Reason.IMPOSSIBLE`)."""
 
 MAX_PROCESSES = 1 << 8
 """Maximum number of other processes whose dropped calls are counted separately."""

@@ -47,7 +47,7 @@ class Reader:
 
     @property
     def unknown_is_null(self) -> bool:
-        """Whether NULL looks like other addresses, as in a munged log (see `readers.logalloc`).
+        """Whether the recording does not distinguish NULL from addresses (see `readers.logalloc`).
 
         An address without a live object is then taken for NULL. Final after the last batch.
         """
@@ -64,9 +64,9 @@ class Reader:
         """Report that `line`, the text after the last newline, was dropped, unless it is blank.
 
         If a recorder is killed or the disk is full, the file may end anywhere, even inside a
-        number: 104 may be the beginning of 1048576. Such a line cannot be distinguished from a
-        complete one, and a missing call does less harm than a wrong size. If a compressed file is
-        truncated, the import reports the truncation instead.
+        number: 104 may be the beginning of 1048576. A line that was cut off cannot be distinguished
+        from a whole line without a newline, and a missing call does less harm than a wrong size. If
+        a compressed file is truncated, the import reports the truncation instead.
         """
         if line.strip() and not self.source.truncated:
             self.losses.append(

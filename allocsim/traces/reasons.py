@@ -8,7 +8,7 @@ from enum import IntEnum
 class Reason(IntEnum):
     """Reason why a call was dropped or repaired.
 
-    The readers count UNREADABLE. `object_ids` counts the other reasons and defines the rules.
+    The readers count UNREADABLE. `object_ids` decides when another reason applies, and counts it.
     """
 
     FAILED = 0

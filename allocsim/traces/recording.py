@@ -32,7 +32,7 @@ MAX_SHOWN_PROCESSES = 5
 def events_of(reader: Reader, trace: Trace, process: int | None = None) -> Iterator[Any]:
     """Yield the events of all calls of `reader` in chunks, then close the reader's source.
 
-    The function adds counts of dropped calls, notes and losses to `trace`.
+    The function adds notes, losses and counts of dropped calls to `trace`.
     """
     with closing(reader.source):
         total = 0

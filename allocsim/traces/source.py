@@ -232,7 +232,7 @@ class Source:
 
 @contextlib.contextmanager
 def _copying(name: str) -> Iterator[None]:
-    """Turn an OSError raised while a copy is written into EnvironmentLacks."""
+    """While a temporary copy is written, turn an OSError into EnvironmentLacks."""
     try:
         yield
     except OSError as error:

@@ -32,7 +32,7 @@ class RowCount(Struct):
     """The objects of one row of sizes."""
 
     live: Int64  # objects live now
-    since: Int64  # events up to which `total` has been summed
+    since: Int64  # number of events that `total` covers
     total: Int64  # sum of `live` over these events
 
 

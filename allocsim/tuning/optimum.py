@@ -5,8 +5,8 @@ best(j) = min over i of best(i) + cost of the class j after the class i
 best(j) is the smallest value of the objective for a table whose last class is candidate j. The cost
 of a class depends only on the class before it, so the best table that ends with j is a best table
 that ends with some i, extended by j. This takes O(M^2) steps for M candidates, and O(N M^2) if
-there may be at most N classes. The optimum is exact; the tests compare it with all tables of a few
-candidates.
+there may be at most N classes. The optimum is exact. For small sets of candidates, the tests
+compare it with every possible table.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _chain(objective: Objective, limit: int | None) -> Optimum:
 
     `best` has the smallest values of the objective. Column 0 is for the empty table, and column j +
     1 for the tables that end with candidate j. With a limit, row n is for tables of at most n
-    classes, which are tables of row n - 1 with one more class.
+    classes. Row n is computed from row n - 1 by adding one class.
     """
     count, rows = len(objective.candidates.sizes), 1 if limit is None else limit + 1
     best = np.full((rows, count + 1), np.inf)
@@ -60,8 +60,8 @@ def _chain(objective: Objective, limit: int | None) -> Optimum:
     if not np.isfinite(best[-1, -1]):
         size_classes = "size classes" if limit is None else counted(limit, "size class")
         raise InputError(
-            f"no table of {size_classes} keeps the rounding of every size within the maximum share "
-            "(--floor); allow a larger share"
+            f"no table of {size_classes} keeps the rounding of every size within the share of the "
+            "object that --floor allows; allow a larger share"
         )
     return Optimum(_followed(objective, before, limit), float(best[-1, -1]))
 
@@ -69,7 +69,8 @@ def _chain(objective: Objective, limit: int | None) -> Optimum:
 def _followed(objective: Objective, before: np.ndarray, limit: int | None) -> tuple[int, ...]:
     """Return the table that ends with the largest candidate.
 
-    `before` has an entry for each table in `best`: the column of that table without its last class.
+    For each table in `best`, `before` has the column of the shorter table that remains if the last
+    class is removed.
     """
     table, row, column = [], len(before) - 1, before.shape[1] - 1
     while column:

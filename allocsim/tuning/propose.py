@@ -1,7 +1,8 @@
 """Propose tables of size classes for workloads.
 
-The objective estimates the bytes in spans under a table. It includes a charge for each class in use
-(see `objective`). For each of several charges, the table that minimises the objective is proposed.
+The objective of a table estimates how many bytes are in spans when the workloads are replayed under
+the table. It includes a charge for each class in use (see `objective`). For each of several
+charges, the table that minimises the objective is proposed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from allocsim.tuning.question import MeasuredWorkload, Question, objective_of
 from allocsim.tuning.replayer import Replayed
 
 CHARGES = (CHARGE, 0.25, 1.0, 2.0)
-"""Charges for which a table is proposed, in spans for each class in use."""
+"""Charges, in spans for each class in use. For each charge, a table is proposed."""
 
 TOLERANCE = 0.005
 """Maximum share by which a table may increase a workload's bytes in spans. A table that exceeds

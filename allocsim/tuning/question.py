@@ -22,14 +22,15 @@ from allocsim.tuning.replayer import Replayed, Replayer
 from allocsim.tuning.workload import Workload, weights
 
 DEFAULTS = {"startup": "none", "direct": "1"}
-"""Settings for designs that have these parameters, unless the user sets them. The startup state is
-empty, because its objects would be in classes of the table under test. Frees take effect at once,
-because objects that wait for Go's garbage collector take more memory than any table saves."""
+"""Settings for designs that have these parameters, unless the user sets them. The heap starts
+empty, because the objects of any other startup state would be in classes of the table under test,
+and would change its figures. Frees take effect at once, because objects that wait for Go's garbage
+collector take more memory than any table saves."""
 
 FLOOR = 0.25
-"""Default of --floor: the maximum share of an object that rounding may take, for every class. This
-limit costs two fifths of the gain on the workloads that are tuned for, and prevents tables that are
-far worse for other workloads."""
+"""Default of --floor: rounding may take at most this share of any object. This limit costs two
+fifths of the gain on the workloads that are tuned for, and prevents tables that are far worse for
+other workloads."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Question:
     settings: Mapping[str, Any]
     """Parameters of the design, as the user gave them."""
     floor: float | None = FLOOR
-    """Value of --floor: maximum share of an object that rounding may take; None for no limit."""
+    """Value of --floor: rounding may take at most this share of any object. None means no limit."""
     reserve: int = RESERVE
     """Address space of each heap, in bytes."""
 
@@ -104,6 +105,6 @@ class MeasuredWorkload:
 
 
 def objective_of(question: Question, workloads: Sequence[MeasuredWorkload]) -> Objective:
-    """Return the objective for these workloads, with the default charge (see `objective`)."""
+    """Return the objective for these workloads, with the default charge (`objective.CHARGE`)."""
     counted = [(each.weights, each.workload.peak_live) for each in workloads]
     return Objective.of(question.candidates, counted)

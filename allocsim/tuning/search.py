@@ -1,8 +1,8 @@
 """Local search for a better table of size classes. The score of a table is measured by replays.
 
 Each step drops, adds or moves one class at random and replays the workloads. The new table is kept
-if its score is no worse, and if no workload takes much more memory than under the current table of
-the design. The result may not be optimal.
+if its score is at most that of the best table so far, and if no workload takes much more memory
+than under the design's own table. The result may not be optimal.
 
 Only some sizes are possible for a class. The ascending list of these sizes is called the grid.
 """

@@ -32,7 +32,7 @@ class Row:
     now: Replayed
     new: Replayed
     predicted: float | None = None
-    """Change in span bytes, as F predicts it. None for a workload that was not tuned for."""
+    """Change in span bytes, as F predicts it. None if the table was tuned for other workloads."""
 
     @property
     def change(self) -> float:

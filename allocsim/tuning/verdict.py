@@ -29,8 +29,8 @@ def remarks(tuning: Tuning) -> list[str]:
     texts = ["The table suits this program with a heap of about this size, not other programs."]
     if tuning.charge is not None:
         texts.append(
-            f"Of all tables within the rules, it minimises F = rounding + tail + {tuning.charge:g} "
-            "spans for each class in use."
+            "Of all tables within the rules, it minimises F: live bytes, rounding and unused ends "
+            f"of spans, plus the bytes of {tuning.charge:g} spans for each class in use."
         )
     if tuning.search is not None:
         texts.append(_on_search(tuning.search))

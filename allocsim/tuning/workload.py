@@ -1,9 +1,10 @@
 """The workload for which size classes are chosen: its events, and the weight of each size.
 
 The weight of a size is the mean of two counts of live objects. One is the count at the peak of the
-live bytes; the other is the average over all events, scaled to the peak. The peak determines the
-footprint; the average adds the sizes that are live at other times. With size classes chosen for the
-peak alone, a replay takes up to six times as much memory.
+live bytes. The other is the average count over all events, multiplied by peak live bytes / average
+live bytes. The peak determines the footprint; the average adds the sizes that are live at other
+times. With tables chosen for the peak alone, and no limit on rounding (--floor none), replays took
+up to six times as many bytes in spans as with gperftools' own table.
 """
 
 from __future__ import annotations

@@ -211,8 +211,8 @@ def test_threads_of_windows_are_not_called_threads_of_the_program() -> None:
     text = conditions(compared(made, threads=201, recorded=True, ends="recorded", at_once=2))
     assert "the 201 recorded threads (their ends are recorded) (" not in text
     assert (
-        "in windows of 4,096 events; a window starts all its threads at its beginning, up to "
-        "21 threads)"
+        "in windows of 4,096 events; threads that begin in a window start when the window starts, "
+        "and no window has more than 21 threads)"
     ) in text
     assert "at once" not in text
 

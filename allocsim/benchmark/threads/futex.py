@@ -59,5 +59,5 @@ def wait_for(control: Control, address: int, waiting: int, value: int) -> None:
 
 @kernel
 def wake(control: Control, address: int, threads: int) -> None:
-    """Wake up to `threads` threads that sleep on the word at `address`."""
+    """Wake at most `threads` of the threads that sleep on the word at `address`."""
     call_c(control.syscall, (SYSCALL, address, WAKE | PRIVATE, threads, 0, 0, 0))

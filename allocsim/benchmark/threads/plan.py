@@ -58,7 +58,7 @@ class PlannedObject(Struct):
     slot: Int64  # slot, with the bit SHARED if several threads use the object; NO_SLOT: not live
     request: Int64  # bytes requested; 0 if the object is not live
     version: Int64  # of a shared object: the version that its next call waits for
-    life: Int64  # number of allocations before the object's own (see `survey`)
+    life: Int64  # number of the object's life (see `survey`)
 
 
 class ThreadProgress(Struct):
@@ -78,7 +78,7 @@ class Plan(NamedTuple):
     turns: Table[Turn]
     epochs: Table[Epoch]
     threads: Table[ThreadProgress]
-    due: np.ndarray  # int64, for each step: the epoch at whose end the footprint is measured
+    due: np.ndarray  # int64, for each step: the epoch after which RSS is read
     slots: Slots
     objects: Table[PlannedObject]  # the state at the end of the plan
 
@@ -156,7 +156,9 @@ def _turn_of(plan: Plan, thread: int, is_call: bool) -> Turn:
     cursor, progress = plan.cursor[0], plan.threads[thread]
     is_ordered = cursor.window == ORDERED
     if cursor.epochs == 0 or (cursor.full and is_call) or (is_ordered and thread != cursor.thread):
-        if is_call:  # the end of a thread right after the step's last call belongs to the step
+        # If threads end right after the last call of a step, their ends belong to that step. The
+        # step is therefore marked only when the next call begins an epoch.
+        if is_call:
             _mark_steps(plan)
         _begin_epoch(plan)
     cursor.thread = thread

@@ -81,21 +81,21 @@ class Control(Struct):
     epochs: Int64  # address of the table of Epoch
     shared: Int64  # address of the table of Shared
     codes: Int64  # address of the table of CODE
-    attributes: Int64  # address of the pthread_attr_t of the stacks; 0 if time is measured
+    attributes: Int64  # address of the stacks' pthread_attr_t; 0: the C library allocates stacks
     requests: Int64  # address of the table of requests to the supervisor
     nap: Int64  # address of a timespec of NAP nanoseconds
     address: Int64  # address of this record
     made: Int64  # number of requests made to the supervisor
     rung: Int64  # number of requests that the supervisor may take; a futex word
     stacks: Int64  # number of stacks not in use
-    step: Int64  # number of steps (see `stepping`) at whose end memory has been read
+    step: Int64  # number of finished steps (see `stepping`); RSS is read after each
     timed: Int64  # 1: the CPU time of turns is measured
     error: Int64  # errno of pthread_create, or 0
     failed: Int64  # 1 + the number of the thread whose event failed; 0 if none failed
 
 
 class Stage(NamedTuple):
-    """The state of a thread's kernel; only `code` to `driver` differ between threads."""
+    """The state of a thread's kernel. Only `code`, `thread` and `driver` differ between threads."""
 
     code: np.ndarray  # CODE
     thread: Table[ReplayThread]  # one row, for this thread
@@ -109,7 +109,7 @@ class Stage(NamedTuple):
     control: Table[Control]  # one row
     requests: np.ndarray  # int64: requests to the supervisor
     free_stacks: np.ndarray  # int64: numbers of stacks not in use
-    due: np.ndarray  # int64, for each step: the epoch at whose end memory is read
+    due: np.ndarray  # int64, for each step: the epoch after which RSS is read
     resident: np.ndarray  # int64, for each step: anonymous RSS in bytes
     times: np.ndarray  # int64, for each step: see `Step.time`
     settings: Table[MeterSettings]

@@ -71,7 +71,7 @@ class ThreadedReplay:
         self._steps = steps
         self.at_once = int(plan.cursor[0].at_once)
         """Maximum number of threads that are alive at once."""
-        # These fields keep memory mapped that the threads use by its addresses.
+        # The threads use the memory of these fields by address only. The fields keep it mapped.
         self._stacks = None if options.timed else Stacks(self.at_once)
         self._tables = _Tables(plan, len(steps), meter, options)
         attributes = self._stacks.attributes.address if self._stacks else 0
@@ -94,8 +94,8 @@ class ThreadedReplay:
         """
         self._stage.function[:] = function
         self._stage.times[: len(self._steps)] = self._steps.time
-        # Before the first replay, the state is reset already (by `__init__`), and the arrays that a
-        # reset creates would count as memory of the replay.
+        # The first replay needs no reset: `__init__` has reset the state. Another reset would
+        # create arrays, and these would count as memory of the replay.
         if self._has_run:
             self._reset()
         self._has_run = True

@@ -76,10 +76,10 @@ def _next_request(stage: Stage, taken: int) -> int:
 def _create(stage: Stage, number: int) -> bool:
     """Create the OS thread of a planned thread; return False on failure (see `Control.error`).
 
-    If time is measured, the C library allocates the thread's stack, as in the recorded program:
-    stacks are then mapped and unmapped between the calls of the malloc library. With our own
-    stacks, mimalloc took 10 ns/event more for a workload of 393 threads. A loop in C gave the same
-    difference.
+    If time is measured, the C library maps and unmaps the thread's stack, as in the recorded
+    program. With stacks that were mapped beforehand, mimalloc took 10 ns/event more for a workload
+    of 393 threads. A replay written in C was slower with such stacks too, so the difference does
+    not come from compiled Python.
     """
     control, thread = stage.control[0], stage.threads[number]
     control.stacks -= 1

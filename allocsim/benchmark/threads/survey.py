@@ -27,7 +27,7 @@ class Counts(Struct):
 
 
 class User(Struct):
-    """The last allocation with an object id. A table of users has a row for each object id."""
+    """The latest allocation that got a given object id. The table has a row for each id."""
 
     thread: Int64  # the thread that made the allocation
     life: Int64  # number of the life that the allocation began
@@ -51,9 +51,10 @@ def survey(events: Table[Event], objects: int) -> Survey:
 
 
 def new_numbers() -> Any:
-    """Return the table of `number_of`: for each recorded number, the current thread plus 1.
+    """Return a table of zeros for `number_of`.
 
-    0 means that the number does not refer to a thread now.
+    The table has an entry for each recorded thread number: 1 plus the number of the thread to which
+    the recorded number refers now, or 0 if it refers to no thread.
     """
     return table(np.int64, MAX_THREADS)
 

@@ -26,8 +26,8 @@ FAILED = DONE + 1
 """Request: an event failed, and the replay must stop."""
 
 FOREVER = (1 << 31) - 1
-"""An epoch after all epochs of every plan. A thread without further turns waits for this epoch, and
-ends when the supervisor calls `grant` for the thread and this epoch."""
+"""The number of an epoch that no replay has. A thread without further turns waits for this epoch,
+and ends when the supervisor grants it this epoch (see `grant`)."""
 
 THREAD_BYTES = ReplayThread.dtype.itemsize
 EPOCH_BYTES = Epoch.dtype.itemsize

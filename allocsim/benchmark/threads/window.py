@@ -64,11 +64,11 @@ def choose_window(events: Table[Event], objects: int) -> Window:
 def highest_live(
     events: Table[Event], requests: np.ndarray, threads: Table[Ahead], window: int
 ) -> tuple[int, int]:
-    """Return the recorded peak of live bytes, and an upper bound for the peak in windows.
+    """Return the recorded peak of live bytes, and an upper bound for their peak in a replay.
 
-    `requests` and `threads` are working tables that the caller has filled with zeros; `requests`
-    gets the bytes of each live object. The bound is reached if all threads are at their maxima at
-    the same time.
+    In the replay, the threads run freely within windows of `window` events. The bound is reached if
+    all threads are at their maxima at the same time. `requests` and `threads` are working tables
+    that the caller has filled with zeros; `requests` gets the bytes of each live object.
     """
     live, recorded, highest, calls, number, bound = 0, 0, 0, 0, 1, 0
     for index in range(len(events)):

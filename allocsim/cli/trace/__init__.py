@@ -1,6 +1,7 @@
 """`allocsim trace`: show, check, convert, slice and sample traces.
 
-TRACE may be any workload, so the events of a job can also be examined, and written to a file.
+TRACE may also be a job, which generates events from a few parameters. The commands show these
+events, or write them to a file.
 """
 
 from __future__ import annotations

@@ -36,11 +36,11 @@ def command(
 ) -> None:
     """Write a slice of a trace.
 
-    The slice is a valid trace of the objects that are allocated in it. An object that is freed only
-    after the slice stays live, so `--to 3000` ends with the live objects that the program has after
-    event 3,000. Calls on objects allocated before the slice are dropped and counted, so `--from
-    1000 --to 3000` gives at most 2,000 events. The suffix of OUT decides the format, as for
-    convert.
+    The slice is a valid trace of the objects that are allocated in it. If the program frees an
+    object after the end of the slice, the slice does not free the object. `--to 3000` therefore
+    ends with the live objects that the program has after event 3,000. Calls on objects allocated
+    before the slice are dropped and counted, so `--from 1000 --to 3000` gives at most 2,000 events.
+    The suffix of OUT decides the format, as for convert.
     """
     from allocsim.cli.trace._io import require_free, write_part
     from allocsim.trace_subset import NO_END, Choice

@@ -13,7 +13,7 @@ malloc:
    arena grows. The main arena moves the break; another arena grows its newest heap (`heaps`), or
    gets a new heap.
 
-free pushes the chunk on the cache of the calling thread while there is room. Otherwise `int_free`
+free() pushes the chunk on the cache of the calling thread while there is room. Otherwise `int_free`
 puts a small chunk into a fastbin. Any other chunk is merged with its free neighbours (boundary
 tags, see `chunks`), and goes to the unsorted list or becomes part of top. A large top is trimmed.
 

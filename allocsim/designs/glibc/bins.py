@@ -8,9 +8,9 @@ linked to the first chunks of the neighbouring sizes (fd_nextsize, bk_nextsize; 
 chunks). A later chunk of the same size is inserted right after the first one.
 
 The head of a bin is a pair of words, fd and bk. It is treated as a chunk that starts 16 bytes
-before the pair, so list code has no special case for heads. The fd_nextsize of a head is the next
-head's fd, which is never 0, so `unlink_chunk` does not mistake a head for the second chunk of a
-size.
+before the pair, so list code has no special case for heads. `unlink_chunk` recognises the second
+chunk of a size by its fd_nextsize, which is 0. A head is not mistaken for such a chunk: its
+fd_nextsize is the fd of the next head, which is never 0.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NBINS = 128
 """Number of bins; bins 0 and 127 are unused (NBINS)."""
 
 UNSORTED = 1
-"""Number of the unsorted list."""
+"""Index of the unsorted list among the bins."""
 
 MIN_LARGE_SIZE = 1024
 """Bytes of the smallest chunk in a large bin."""

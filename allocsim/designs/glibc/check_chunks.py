@@ -1,8 +1,8 @@
 """Invariants of chunks and of the memory that they fill, checked in plain Python.
 
-Nothing here is compiled or calls a kernel, so a mistake in a kernel is not repeated here. A check
-reads the records and the heap's memory and changes neither. Both may be corrupt, so every size and
-every link is validated before it is used.
+Nothing here is compiled or calls a kernel (a compiled function of the allocator), so a mistake in a
+kernel is not repeated here. A check reads the records and the heap's memory and changes neither.
+Both may be corrupt, so every size and every link is validated before it is used.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def chunks_of(region: Region, words: Words) -> list[Chunk]:
 
 
 def chunks_fill_their_memory(heap: Glibc, memory: Reservation) -> Sentences:
-    """Chunks follow each other without a gap up to top or fence posts at the memory's end."""
+    """Chunks, and then top or fence posts, fill the memory of each region without a gap."""
     words = Words(memory)
     for region in regions_of(heap, memory):
         chunks = chunks_of(region, words)

@@ -33,7 +33,7 @@ PREV_INUSE = 1
 IS_MMAPPED = 2
 """Flag of a head: the chunk has a mapping of its own."""
 NON_MAIN_ARENA = 4
-"""Flag of a head: the chunk is in an arena other than the main one, and in use."""
+"""Flag of a head: the chunk is in use, and its arena is not the main one."""
 SIZE_BITS = 7
 """Mask of the three flags of a head."""
 
@@ -71,13 +71,13 @@ def chunksize(p: int) -> int:
 
 @kernel
 def prev_size(p: int) -> int:
-    """Return the foot of the chunk before `p`, or the number of the mapping's bytes before `p`."""
+    """Return the foot of the chunk before `p`, or the bytes from the mapping's start to `p`."""
     return load_word(p)
 
 
 @kernel
 def set_prev_size(p: int, size: int) -> None:
-    """Set the number of bytes before a chunk in the chunk's own mapping."""
+    """Set the number of bytes from the start of a mapping to its chunk at `p`."""
     store_word(p, size)
 
 

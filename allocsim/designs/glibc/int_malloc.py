@@ -213,7 +213,8 @@ def _leave_bins(arena: MallocState, size: int) -> None:
 def _take_large(heap: Glibc, av: int, nb: int, idx: int) -> int:
     """Take the smallest chunk of at least `nb` bytes from large bin `idx`; return 0 if none fits.
 
-    Of several chunks of equal size, the second is taken, so that the list of sizes does not change.
+    If several chunks have this size, the second is taken. Only the first is linked to the other
+    sizes (fd_nextsize), so these links do not change.
     """
     bin_ = bin_at(heap.arena[av], idx)
     victim = fd(bin_)

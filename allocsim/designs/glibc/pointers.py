@@ -77,10 +77,10 @@ def allocated_size(heap: Glibc, address: int) -> int:
 
 @kernel
 def inspect(heap: Glibc, address: int) -> int:
-    """Return OK if an object starts at an address; else the Status of the error.
+    """Return OK if a chunk's object starts at an address; else the Status of the error.
 
-    The object's chunk may be in use, or free in a cache, a fastbin or a bin. The top chunk has no
-    object.
+    The result is OK also if the chunk is free in a cache, a fastbin or a bin. For an address in the
+    top chunk, the result is UNKNOWN_POINTER.
     """
     if not is_inside(heap, address):
         return Status.UNKNOWN_POINTER

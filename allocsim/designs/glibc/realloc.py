@@ -118,8 +118,8 @@ def int_memalign(heap: Glibc, av: int, thread: int, alignment: int, request: int
     """Return an object at a multiple of `alignment`, or 0 on failure.
 
     `alignment` must be at least MINSIZE. The function allocates a chunk that is large enough at any
-    start address, and frees the unused ends of the chunk. In a mapping, the bytes before the object
-    stay unused (_int_memalign).
+    start address, and frees the unused ends of the chunk. If the chunk has a mapping of its own,
+    the ends are not freed (_int_memalign).
     """
     nb = request2size(request)
     mem = int_malloc(heap, av, thread, request2size(nb + alignment + MINSIZE))

@@ -1,10 +1,10 @@
 """The records of a glibc heap, and the state that holds them.
 
-Each record has the name of a struct of glibc 2.36 (malloc.c, arena.c), and its fields have the
-names of the struct's members. Other fields hold counts that the library computes by walking its
-lists. Walking them would take too long here, because every measurement (sample) needs the counts.
-`size_` has an underscore because every NumPy record has an attribute `size`, which would hide a
-field of that name in pure mode.
+Each record has the name of a struct of glibc 2.36 (malloc.c, arena.c). A field that models a member
+of the struct has the member's name. Some other fields hold counts that the library computes by
+walking its lists. Walking them would take too long here, because every measurement (sample) needs
+the counts. `size_` has an underscore because every NumPy record has an attribute `size`. In pure
+mode (no compilation, see `jit.PURE`), this attribute would hide a field of the same name.
 
 The chunks themselves are in the heap's memory, headers included, as in the library (see `chunks`).
 """
@@ -35,7 +35,7 @@ class MallocPar(Struct):
     sbrk_base: Int64  # address of the first chunk of the main arena
     tcache_bins: Int64  # number of chunk sizes that are cached
     tcache_count: Int64  # maximum number of chunks of a size in a thread's cache
-    tcache_unsorted_limit: Int64  # chunks to bin before a cached one is returned; 0: no limit
+    tcache_unsorted_limit: Int64  # limit of tcache_unsorted_count once a chunk is cached; 0: none
     tcache_unsorted_count: Int64  # number of chunks that the current call of _int_malloc has binned
     global_max_fast: Int64  # maximum size of a chunk in a fastbin
     narenas: Int64  # number of arenas
@@ -62,7 +62,7 @@ class MallocState(Struct):
     have_fastchunks: Int64  # 1 if a chunk was put into a fastbin since the last consolidation
     flag: Int64  # NON_MAIN_ARENA, or 0 for the main arena; a flag in the heads of its chunks
     fastbins: Int64  # address of its fastbins, see `bins.fastbin`
-    binmap: Int64  # address of the bits of the bins that may have chunks
+    binmap: Int64  # address of the binmap: a bit for each bin, 1 if the bin may have chunks
     bins: Int64  # address of its bins, see `bins.bin_at`
     next: Int64  # next arena in the circular list of all arenas
     next_free: Int64  # next arena without threads, plus 1; 0 if none
@@ -81,7 +81,7 @@ class HeapInfo(Struct):
     """A heap of an arena other than the main one (heap_info), in a 64 MiB slot of addresses."""
 
     ar_ptr: Int64  # its arena; 0 if no heap is in the slot (the main arena, number 0, has no heaps)
-    prev: Int64  # slot of the arena's previous heap (if unused: the next unused slot) plus 1; or 0
+    prev: Int64  # 1 + slot of the previous heap; in an unused slot, 1 + next unused slot; 0: none
     size_: Int64  # bytes in use, from the slot's start
     mprotect_size: Int64  # maximum of size_
 
@@ -102,10 +102,10 @@ class TcacheEntry(Struct):
 
 
 class Kind(IntEnum):
-    """The use of a range of addresses at the end of the reservation."""
+    """The use of a range of pages (`address_space` describes the ranges)."""
 
     UNUSED = 0
-    """No range starts at this page, or the use of the range is about to change."""
+    """No range starts at this page. Also set for a moment while the use of a range changes."""
     FREE = 1
     CHUNK = 2
     """The mapping of one chunk."""

@@ -57,7 +57,7 @@ REGION = 1 << 30
 """A heap's reservation starts `start_page` pages after a multiple of this number of bytes."""
 
 MAX_BYTES = 1 << 40
-"""Maximum of a parameter in bytes."""
+"""Maximum of the parameters that are numbers of bytes, and of `tcache_unsorted_limit`."""
 
 PARAMETERS: Mapping[str, Parameter] = {
     "tcache_count": Parameter(

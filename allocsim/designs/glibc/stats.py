@@ -23,9 +23,10 @@ from allocsim.designs.glibc.tcache import cached_bytes
 def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
     """Fill every field of `sample` except `event`; return a Status.
 
-    The parts are counted separately, so that their sum can be checked against the heap. In the
-    fields that are named after spans, chunks are counted. A chunk is free if it is in a bin or is
-    the top of an arena. Otherwise it counts as in use, even if a tcache or a fastbin holds it.
+    The parts are counted separately, so that their sum can be checked against the heap. The fields
+    `spans_total`, `spans_free` and `spans_in_use` count chunks. A chunk is free if it is in a bin
+    or is the top of an arena. Otherwise it counts as in use, even if it is in a tcache or a
+    fastbin.
     """
     mp, counters = heap.mp_[0], heap.counters[0]
     occupied = mp.mmapped_mem + mp.stack_bytes

@@ -27,8 +27,8 @@ MAX_TCACHE_COUNT = 65535
 """Maximum of the parameter `tcache_count` (MAX_TCACHE_COUNT)."""
 
 UNCACHED = ~((TCACHE_MAX_BINS - 1) << 4 | PREV_INUSE | NON_MAIN_ARENA)
-"""Mask for head - MINSIZE. The masked bits are all 0 if, and only if, a list exists for the chunk's
-size and the chunk does not have its own mapping."""
+"""Mask for the head of a chunk (see `chunks`). `(head - MINSIZE) & UNCACHED` is 0 if and only if a
+list exists for the chunk's size and the chunk does not have its own mapping."""
 
 TCACHE_KEY = 0x5DEECE66DA7C11E5
 """Written into each cached object, after its link, to detect that it is freed again (tcache_key, a
@@ -77,9 +77,9 @@ def tcache_get(heap: Glibc, thread: int, tc_idx: int) -> int:
 
 @kernel
 def is_cached(heap: Glibc, thread: int, mem: int, size: int) -> bool:
-    """Return whether a freed object is in the cache of `thread` already (the check of tcache_key).
+    """Return whether an object to be freed is already in the cache of `thread` (tcache_key).
 
-    The key alone proves nothing, since a program may have left the same word in a new object.
+    The key alone proves nothing, since the program may have written the same word into the object.
     """
     index = csize2tidx(size)
     if index >= TCACHE_MAX_BINS or load_word(mem + 8) != TCACHE_KEY:

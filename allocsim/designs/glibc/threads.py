@@ -76,7 +76,10 @@ def end_thread(heap: Glibc, thread: int) -> int:
 
 @kernel
 def _tcache_thread_shutdown(heap: Glibc, thread: int) -> None:
-    """Free the cached chunks, by ascending size and newest first, then the block of the cache."""
+    """Free the cached chunks, then the block allocated for the cache.
+
+    The chunks are freed by ascending size; among chunks of equal size, the newest is freed first.
+    """
     for index in range(TCACHE_MAX_BINS):
         heap.tcache[thread, index].room = 0
     for index in range(TCACHE_MAX_BINS):

@@ -1,8 +1,7 @@
 """The units of a glibc heap, for `allocsim explain`: the pages of its arenas and mappings.
 
 A unit is a piece of memory that becomes free only as a whole. Here it is a page of the operating
-system, because malloc_trim releases whole pages between chunks in use: a chunk in use keeps only
-its own pages from being released.
+system, because malloc_trim can release each page that is entirely inside a free chunk.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from allocsim.designs.glibc.heaps import slot_address
 from allocsim.designs.glibc.records import Glibc, Kind
 
 NAMES = ("free_chunks", "top", "stacks")
-"""The parts of the heap to which pages without a live object belong: free chunks with their headers
-(in bins or in caches), tops of arenas, and stack segments."""
+"""The parts of the heap to which pages without a live object belong: free chunks in bins or in
+caches, with their headers; tops of arenas; and stack segments."""
 
 FREE_CHUNKS, TOP, STACKS = range(3)
 """Indexes into NAMES."""

@@ -4,8 +4,8 @@ A slot has room for one object. It is live if it holds an object that is not dea
 was in use when its span was last swept (see `spans`). An object is dead if the program has freed it
 and no collection has swept it yet.
 
-Nothing here is compiled or calls a kernel, so a mistake in a kernel is not repeated here. A check
-reads the records and changes nothing.
+Nothing here is compiled or calls a kernel (a compiled function of the allocator), so a mistake in a
+kernel is not repeated here. A check reads the records and changes nothing.
 """
 
 from __future__ import annotations
@@ -145,12 +145,15 @@ def live_slots_are_taken(heap: Go, memory: Reservation) -> Iterator[str]:
         if central.alloc == span.number:
             continue
         if direct and live.bit_count() != span.alloc_count:
-            yield f"span {span.number} has {live.bit_count()} live slots, counts {span.alloc_count}"
+            yield (
+                f"span {span.number} has {live.bit_count()} live slots, but {span.alloc_count} are "
+                "counted as allocated"
+            )
         is_partial = span.alloc_count < central.nelems
         if not direct and is_partial and (live & ~taken or taken.bit_count() != span.alloc_count):
             yield (
-                f"span {span.number} has slots {taken:#x} taken and {live:#x} live, counts "
-                f"{span.alloc_count} allocated"
+                f"span {span.number} has slots {taken:#x} taken and {live:#x} live, but "
+                f"{span.alloc_count} are counted as allocated"
             )
 
 
@@ -225,7 +228,7 @@ def allocated_bytes_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
     for span in small_spans(heap):
         total += span.alloc_count * int(heap.mcentral[span.size_class].elemsize)
     if heap.gc_controller[0].allocated != total:
-        yield f"{heap.gc_controller[0].allocated} bytes allocated are counted, {total} found"
+        yield f"{heap.gc_controller[0].allocated} bytes are counted as allocated, {total} found"
 
 
 def tiny_parts_are_live(heap: Go, memory: Reservation) -> Iterator[str]:

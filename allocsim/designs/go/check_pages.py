@@ -1,8 +1,8 @@
 """Invariants of pages and of the page map, checked in plain Python.
 
-Nothing here is compiled or calls a kernel, so a mistake in a kernel is not repeated here. A check
-reads the records and changes nothing. The records may be corrupt, so their values are validated
-before they are used.
+Nothing here is compiled or calls a kernel (a compiled function of the allocator), so a mistake in a
+kernel is not repeated here. A check reads the records and changes nothing. The records may be
+corrupt, so their values are validated before they are used.
 """
 
 from __future__ import annotations
@@ -187,7 +187,8 @@ def scavenger_counts_the_pages_of_chunks(heap: Go, memory: Reservation) -> Itera
 def spans_are_mapped(heap: Go, memory: Reservation) -> Iterator[str]:
     """Each page of small objects is mapped to its span.
 
-    For a large object, the first page of the span and the first page of the object are mapped.
+    For a large object, the first page of its span and the page at which the object starts are
+    mapped. The two may differ if the object is aligned to more than a page.
     """
     actual = heap.spans[: chunks_of(heap) * CHUNK_PAGES]  # the whole table can be 32 GiB long
     expected = np.zeros(len(actual), np.int64)

@@ -1,9 +1,10 @@
 """The tables of size classes that Go can have, and their source text.
 
 Go looks up the class of a size in an index, which has one entry for every 8 bytes below 1,024 and
-one for every 128 bytes above. The size of a class must therefore be a multiple of 8 or of 128. From
-32 bytes on, it must also be a multiple of 16, as in Go's table. The sizes that a class may have are
-the grid. If the number of classes changes, NumSizeClasses (68 in Go) must change too.
+one for every 128 bytes above. The size of a class must therefore be a multiple of 8, or above 1,024
+a multiple of 128. From 32 bytes on, it must also be a multiple of 16, as in Go's table. The grid is
+the set of all sizes that a class may have. If the number of classes changes, NumSizeClasses (68 in
+Go) must change too.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ MAX_CLASSES = 127
 """Maximum number of classes: a span class has 8 bits, 7 for the class and one for noscan."""
 
 REQUIRED = {
-    8: "the class of 16 bytes must be the second",
+    8: "the class of 16 bytes must be number 2 (tinySpanClass), and 8 is the only smaller size",
     TINY_SIZE: "it holds tiny objects (tinySpanClass)",
-    MAX_MARKED: "objects above 512 bytes have a header, so a class must end there",
+    MAX_MARKED: "objects above 512 bytes have a header; no class may mix them with smaller ones",
     MAX_CLASS_SIZE: "requests above it are large objects (MaxSmallSize)",
 }
 """Sizes that must be classes, each with the reason."""

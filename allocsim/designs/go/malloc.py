@@ -2,8 +2,8 @@
 
 Go has no free. The effect of a free depends on the mode. By default the object dies, and a later
 collection finds it. With `freegc`, the next request of the class reuses the object. With `direct`,
-the free takes effect at once, as if the object's span were swept. A free of an address at which
-no live object starts returns the Status of the error.
+the free takes effect at once, as if the object's span were swept. A free returns the Status of the
+error if no live object starts at its address.
 """
 
 from __future__ import annotations

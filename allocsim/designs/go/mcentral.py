@@ -72,7 +72,7 @@ def cache_span(heap: Go, size_class: int) -> int:
     span = heap.span_set[size_class, PARTIAL].head
     if span:
         remove(heap, size_class, PARTIAL, span)
-        # A free of one of the span's objects reads this entry.
+        # Freeing an object of the span reads the span's page map entry.
         prefetch(heap.spans, page_of(heap, heap.mspan[span].start_addr))
         prefetch_span(heap, heap.span_set[size_class, PARTIAL].head)
         return span
@@ -81,10 +81,11 @@ def cache_span(heap: Go, size_class: int) -> int:
 
 @kernel
 def uncache_span(heap: Go, size_class: int, span: int) -> None:
-    """Put a cached span that offers no further slot into its set (mcentral.uncacheSpan).
+    """Move a span from the cache to its set (mcentral.uncacheSpan).
 
-    With `direct`, slots that the cache has already passed may have become free. They can be taken
-    when the span is cached again. A span without a live object is freed.
+    The search for free slots has reached the end of the span. With `direct`, slots may have become
+    free after the search passed them. They can be taken when the span is cached again. A span
+    without a live object is freed.
     """
     use, nelems = heap.span_use[span], heap.mcentral[size_class].nelems
     use.alloc_count = live_slots(heap, span, nelems) if heap.mheap[0].direct else nelems

@@ -1,7 +1,8 @@
 """Freeing of slots; allocation and freeing of large objects.
 
-With `direct`, a freed slot becomes free at once. With `freegc`, it can be reused at once, unless it
-is a tiny block. In all other cases, it counts as dead until the garbage collector frees it.
+What a free does to its slot depends on the mode. With `direct`, the slot becomes free, as if its
+span were swept. With `freegc`, the next request of its class reuses the slot, unless the slot is a
+tiny block. In all other cases, the slot counts as dead until the garbage collector frees it.
 """
 
 from __future__ import annotations
@@ -83,9 +84,9 @@ def _forget_tiny_block(heap: Go) -> None:
 
 @out_of_line
 def move_span(heap: Go, size_class: int, span: int) -> int:
-    """Count a slot as freed in a span that was full or becomes empty.
+    """Count a freed slot, and move its span, which was full or is now empty.
 
-    A span that was full joins the partial set; an empty span is freed. Returns a Status.
+    A span that is now empty is freed. Any other span joins the partial set. Returns a Status.
     """
     use = heap.span_use[span]
     if use.alloc_count < heap.mcentral[size_class].nelems:

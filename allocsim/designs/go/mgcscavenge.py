@@ -8,8 +8,8 @@ when to collect.
 While a goal is exceeded, the background scavenger takes a step of 64 KiB now and then. Growth of
 the heap beyond the first goal also releases pages. Pages freed since the last collection are left
 alone, and so are chunks that are nearly full, because both are likely to be needed again. An
-allocation that would exceed the memory limit releases free pages of any kind. Go does not release
-them while the collector uses more than half of the CPU time (gcCPULimiter). This limiter is not
+allocation that would exceed the memory limit releases free pages of any kind. In Go, it releases
+none while the collector uses more than half of the CPU time (gcCPULimiter). This limiter is not
 simulated, because it depends on time.
 """
 
@@ -115,8 +115,8 @@ def scavenge_quantum(heap: Go) -> bool:
 def scavenge_assist(heap: Go, growth: int, reused: int) -> None:
     """Release the bytes by which an allocation exceeds the limit or a goal (mheap.allocSpan).
 
-    The allocation has made the heap grow by `growth` bytes. `reused` is the bytes of those
-    allocated pages that were released before. `mapped_ready` does not contain these bytes yet.
+    The allocation has made the heap grow by `growth` bytes. `reused` bytes of the allocated pages
+    had been released to the OS; `mapped_ready` does not contain them yet.
     """
     scavenger, length, kind = heap.scavenger[0], 0, BACKGROUND
     over = mapped_ready(heap) - (heap.gc_controller[0].memory_limit - reused)

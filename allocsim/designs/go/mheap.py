@@ -30,8 +30,9 @@ CACHED_PAGES = 16
 def alloc_pages(heap: Go, npages: int) -> int:
     """Allocate a run of pages; return its first page, or -1 on failure (mheap.allocSpan).
 
-    The caller counts the pages. If the allocation exceeds the memory limit, or if the heap grows
-    beyond the scavenger's goal for retained memory, other pages are released.
+    The caller adds the pages to `pages_in_use` or `manual_pages`. If the allocation exceeds the
+    memory limit, or if the heap grows beyond the scavenger's goal for retained memory, other pages
+    are released.
     """
     first, growth = -1, 0
     if npages < CACHED_PAGES:

@@ -1,8 +1,8 @@
 """Page bitmaps: a bit for each of the 512 pages of a chunk (runtime/mpallocbits.go).
 
 A chunk has two bitmaps of 8 words each. A bit of the first says that a page is in use (pallocBits);
-a bit of the second says that it is released (scavenged). The pages of the page cache count as in
-use here.
+a bit of the second says that it is released (scavenged). The pages of the page cache are marked as
+in use.
 """
 
 from __future__ import annotations

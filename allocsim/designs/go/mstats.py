@@ -98,7 +98,8 @@ def _free_slots(heap: Go) -> list[tuple[int, int, int]]:
 def _cached_slots(heap: Go, central: MCentral) -> int:
     """Return the number of free slots of a class's cached span.
 
-    With `direct`, slots that the search for a free slot has passed may be free; these are counted.
+    With `direct`, a slot may become free after the search for free slots has passed it. Such a slot
+    is counted too.
     """
     if central.alloc == 0:
         return 0
@@ -111,7 +112,7 @@ def _cached_slots(heap: Go, central: MCentral) -> int:
 
 
 def _ones(words: Any) -> int:
-    """Return the number of bits that are 1 in these words, an int64 or an array of them."""
+    """Return how many bits of `words`, an int64 or an array of int64, are 1."""
     return int(np.bitwise_count(words.view(np.uint64)).sum())
 
 

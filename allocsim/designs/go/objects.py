@@ -29,7 +29,8 @@ def zero_base(heap: Go) -> int:
 def inspect(heap: Go, address: int) -> int:
     """Return OK if an object starts at `address`, else the Status of the error.
 
-    A large object must be live. The slot of a small object may be dead or free.
+    A large object counts only while it is live. A small object also counts when it is dead, or
+    when its slot is free.
     """
     return object_status(heap, address)
 

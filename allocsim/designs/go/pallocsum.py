@@ -121,9 +121,10 @@ def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
 
 @kernel
 def free_at_end(heap: Go, chunk: int, count: int, before: int) -> int:
-    """Count the free pages right before the end of `count` chunks (1, 8 or 64) from `chunk` on.
+    """Count the free pages at the end of `count` chunks (1, 8 or 64); the first one is `chunk`.
 
-    `before` is the number of free pages right before `chunk`.
+    `before` is the number of free pages right before `chunk`. It is added if all pages of the
+    chunks are free.
     """
     level = trailing_zeros64(count) // LEVEL_SHIFT
     summary = heap.summary[level, chunk >> LEVEL_SHIFT * level]

@@ -38,7 +38,7 @@ class SpanUse(Struct):
 
     next: Int32  # next span of the same set
     prev: Int32  # previous span of the same set; of an unused record: the next unused record
-    alloc_count: Int32  # slots allocated and not swept; not updated while the span is cached
+    alloc_count: Int32  # taken slots, dead objects included; not updated while the span is cached
     size_class: Int32  # class of its objects; 0: one large object; STACK: a stack segment
 
 
@@ -67,7 +67,7 @@ class MCentral(Struct):
     nelems: Int64  # objects of a span
     reusable: Int64  # address of the object freed last, with freegc (mcache.reusableNoscan)
     num_reusable: Int64  # objects on the list that begins at `reusable`
-    unswept: Int64  # during a sweep: first span that is not yet in a set again; 0 if none
+    unswept: Int64  # during a sweep: next span to put back into a set; 0 if none
     next_class: Int64  # during a sweep: next class with such a span; 0 if none
 
 
@@ -88,17 +88,23 @@ class MHeap(Struct):
     page_cache_scav: Int64  # a bit for each page: 1 if it is free and released (pageCache.scav)
     tiny: Int64  # address of the current tiny block; 0 if none (mcache.tiny)
     tinyoffset: Int64  # bytes of that block in use (mcache.tinyoffset)
-    tails: Int64  # bytes of the spans of small objects that are in no slot
+    tails: Int64  # bytes in no slot, at the ends of the spans of small objects
     partial: Int64  # bytes of free slots of the spans in partial sets
     cached: Int64  # bytes of free slots of cached spans, and of objects to reuse (freegc)
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     sweeping: Int64  # 1: a sweep is running; the summaries of chunks are updated at its end
-    taken: Int64  # words in gc_bits from live to taken bits: 1, or 0 (the same bits) if `direct`
+    # Distance in gc_bits from a word of live bits to the word that says which slots are taken: 1,
+    # or 0 with `direct`, where the live bits also say which slots are taken.
+    taken: Int64
 
 
 class GcController(Struct):
-    """The pacer (gcController) and the counts of dead objects."""
+    """The pacer (gcController) and the counts of dead objects.
+
+    `runtime_live`, `runtime_growth` and `scannable` are 0, unless the heap is compared with that of
+    a real process.
+    """
 
     gc_percent: Int64  # GOGC; negative: only the memory limit makes the pacer collect
     memory_limit: Int64  # GOMEMLIMIT in bytes; NO_LIMIT: none
@@ -107,12 +113,12 @@ class GcController(Struct):
     gc_percent_heap_goal: Int64  # heap_goal if there were no memory limit (gcPercentHeapGoal)
     heap_goal: Int64  # size that the heap should have when the next collection ends
     trigger: Int64  # heap_live at which the next collection starts
-    allocated: Int64  # bytes of allocated slots, except those allocated since their span was cached
-    runtime_live: Int64  # live bytes of the runtime itself; 0, except to match a real process
-    runtime_allocated: Int64  # part of runtime_live that Go's counts of allocated bytes contain
+    allocated: Int64  # bytes of allocated slots; a cached span's new ones count when it is replaced
+    runtime_live: Int64  # live bytes of the runtime itself
+    runtime_allocated: Int64  # part of runtime_live that `allocated` includes
     runtime_mapped: Int64  # bytes of the runtime's memory that `metadata` does not count
-    runtime_growth: Int64  # the next sweep adds it to runtime_mapped; 0, except to match a process
-    scannable: Int64  # bytes of stacks and globals; 0, except to match a real process
+    runtime_growth: Int64  # bytes that the next collection adds to runtime_mapped
+    scannable: Int64  # bytes of stacks and globals
     num_gc: Int64  # collections so far
     should_help: Int64  # 1: a span was taken since heap_live was last compared with the trigger
     dead_bytes: Int64  # bytes of the dead objects that are not swept
@@ -127,14 +133,14 @@ class Scavenger(Struct):
     """The scavenger (scavenge, scavengeIndex)."""
 
     enabled: Int64  # 0: nothing is released
-    period: Int64  # events between two steps in the background; 0: all steps at a collection
+    period: Int64  # events between two background steps; 0: all steps right after a collection
     awake: Int64  # 1: there may be more to release
     due: Int64  # the event after which the next step may be taken
     gc_percent_goal: Int64  # bytes of the heap that may stay unreleased; NO_GOAL: no limit
-    memory_limit_goal: Int64  # bytes of runtime memory that may stay unreleased (mapped_ready)
+    memory_limit_goal: Int64  # bytes that the whole runtime may keep mapped; NO_GOAL: no limit
     free_hwm: Int64  # highest page freed in this generation; -1 if none (freeHWM)
     gen: Int64  # the generation: collections so far
-    huge_pages: Int64  # pages of a huge page
+    huge_pages: Int64  # size of a huge page of the OS, in pages of the heap
 
 
 BACKGROUND, FORCED = 0, 1
@@ -186,7 +192,7 @@ class Go(NamedTuple):
     mspan: Table[MSpan]  # by span number
     span_use: Table[SpanUse]  # by span number
     spans: np.ndarray  # int64, by page: span and class of the page (see `spans.entry_of`)
-    gc_bits: np.ndarray  # int64, by span: 8 words of live bits, each followed by one of taken bits
+    gc_bits: np.ndarray  # int64, by span: 8 pairs of a word of live bits and a word of taken bits
     tiny_parts: np.ndarray  # uint32, by 16-byte block: starts of live objects (see `objects.WHOLE`)
     palloc_bits: np.ndarray  # int64, by chunk: 8 words of pages in use, 8 of released pages
     summary: Grid[PallocSum]  # by level, then by chunk (level 0), 8 chunks (1) or 64 chunks (2)

@@ -48,7 +48,7 @@ def _begin_generation(data: ScavChunkData, gen: int) -> None:
 
 @kernel
 def next_gen(heap: Go) -> None:
-    """Begin a generation; let background searches find pages freed in the last one (nextGen)."""
+    """Begin a generation; background searches may now find pages freed before it (nextGen)."""
     scavenger = heap.scavenger[0]
     scavenger.gen += 1
     raise_search(heap, BACKGROUND, scavenger.free_hwm)
@@ -77,8 +77,9 @@ def should_scavenge(data: ScavChunkData, gen: int, kind: int) -> bool:
 def find_chunk(heap: Go, kind: int) -> int:
     """Return the page from which to search down for pages to release (scavengeIndex.find).
 
-    If no chunk has pages to release, returns -1. The search address then becomes -1 too, unless it
-    is marked. `raise_search` marks the address; a search that lowers the address removes the mark
+    If no chunk has pages to release, returns -1. The page at which the next search starts is then
+    set to -1 too, unless `raise_search` has marked it. If a search finds pages only below the chunk
+    in which it starts, the next search starts in the chunk that was found, and the mark is removed
     (atomicOffAddr).
     """
     search, gen = heap.scav_search[kind], heap.scavenger[0].gen

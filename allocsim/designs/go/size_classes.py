@@ -24,7 +24,8 @@ MAX_CLASS_SIZE = 32768
 """Bytes of an object of the largest class (MaxSmallSize)."""
 
 MAX_SMALL = MAX_CLASS_SIZE - 8
-"""Largest small request in bytes. Go keeps room for an 8-byte header, even without pointers."""
+"""Largest small request in bytes. Go leaves room for an 8-byte header, although objects without
+pointers have no header."""
 
 TINY_SIZE = 16
 """Bytes of a tiny block. Requests smaller than this share tiny blocks (TinyBlockSize)."""
@@ -39,7 +40,7 @@ MIN_MARKED, MAX_MARKED = 16, 512
 """Smallest and largest object size for which spans have inline mark bytes."""
 
 MARK_BYTES = 128
-"""Number of mark bytes at the end of a span of such objects (spanInlineMarkBits)."""
+"""Number of inline mark bytes, which are at the end of a span (spanInlineMarkBits)."""
 
 
 class SizeClass(NamedTuple):

@@ -91,7 +91,11 @@ def prefetch_span(heap: Go, span: int) -> None:
 
 @kernel
 def prefetch_object(heap: Go, address: int, near: bool) -> int:
-    """Prefetch the page map entry of an object or, if `near`, what a free reads of its span."""
+    """Prefetch what `free` reads for the object at `address` (see `core.operations.prefetch`).
+
+    With `near` False, this is the page map entry. With `near` True, it is the bits of the span to
+    which the entry leads, and the span's records if they are read. Returns a Status.
+    """
     page = page_of(heap, address)
     if near:
         entry = int(heap.spans[min(max(page, 0), len(heap.spans) - 1)])

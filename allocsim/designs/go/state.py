@@ -60,7 +60,7 @@ PARAMETERS: Mapping[str, Parameter] = {
 }
 
 HUGE_PAGES = (2 << 20) // PAGE
-"""Pages of a huge page."""
+"""Pages of the heap in a huge page of the OS, which has 2 MiB."""
 
 
 def placement(parameters: Mapping[str, int]) -> tuple[int, int]:

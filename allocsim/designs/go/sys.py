@@ -34,9 +34,9 @@ def ones(first: int, count: int) -> int:
 def starts_of_runs(word: int, length: int) -> int:
     """Return the bits at which `length` or more consecutive ones begin; length 1 to 64.
 
-    After each step, each set bit of `word` is the start of a run of at least `reached` ones. If
-    another such run starts `step` bits later, the two form a run of `reached + step` ones. The
-    length can double in each step, so 64 takes six steps.
+    After each iteration, each set bit of `word` is the start of a run of at least `reached` ones.
+    If another such run starts `step` bits later, the two form a run of `reached + step` ones. The
+    length can double in each iteration, so a length of 64 takes six iterations.
     """
     reached = 1
     while reached < length:

@@ -1,9 +1,9 @@
 """The design `go2008`: Go's first malloc, 17 November 2008 (usr/rsc/mem in Go's repository).
 
 It is a tcmalloc in miniature: closed-form size classes and unbounded thread caches, with no central
-free lists, no coalescing and no page returned to the OS. The design implements what that commit
-intended, without its two bugs: a refill lost all objects but one, and trivalloc, which allocates
-metadata, never decremented its count of remaining bytes.
+free lists, no coalescing and no page returned to the OS. The design leaves out two bugs of this
+malloc: a refill lost all objects but one, and trivalloc, which allocates metadata, never
+decremented its count of remaining bytes.
 
 Data structures (`records`):
 

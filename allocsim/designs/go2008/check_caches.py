@@ -75,7 +75,7 @@ def class_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
 
 
 def free_objects_are_zero(heap: Go2008, memory: Reservation) -> Iterator[str]:
-    """A free object is all zeros after its link."""
+    """A free object is all zeros, except for its link (the first word)."""
     end = int(heap.system[0].next)
     present = memory.present(end - memory.address)
     for thread in range(int(heap.static[0].threads)):

@@ -1,7 +1,8 @@
 """Invariants of spans, page map, page lists and metadata of a go2008 heap.
 
-The checks are plain Python that reads the records. Nothing here is compiled or calls a kernel, so a
-mistake in a kernel is not repeated here. A check changes no record and makes no page resident.
+The checks are plain Python that reads the records. Nothing here is compiled or calls a kernel (a
+compiled function of the allocator), so a mistake in a kernel is not repeated here. A check changes
+no record and makes no page resident.
 """
 
 from __future__ import annotations
@@ -137,7 +138,7 @@ def page_lists_hold_the_free_spans(heap: Go2008, memory: Reservation) -> Iterato
 
 
 def span_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
-    """The counters of free spans, free pages and large pages equal a count of the spans."""
+    """The counters of free spans, free pages and large pages agree with the spans."""
     counters, spans = heap.counters[0], span_rows(heap)
     free = [span.pages for span in spans if span.state == SpanState.FREE]
     large = [

@@ -94,7 +94,7 @@ class Go2008(NamedTuple):
     system: Table[System]  # one record: what was obtained from the OS
     counters: Table[Counters]  # one record
     static: Table[Static]  # one record
-    node: np.ndarray  # the page map: a row of int64 for each node, with numbers of nodes or spans
+    node: np.ndarray  # the page map: a row for each node; an entry is the number of a node or span
     span: Table[Span]  # by span number; 0 is the null span
     page_list: Table[PageList]  # by length in pages; the last list has all longer spans
     size_class: Table[SizeClass]  # by class

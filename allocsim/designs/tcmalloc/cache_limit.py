@@ -33,7 +33,8 @@ CACHES_PER_CHUNK = 31
 def create_cache_if_necessary(heap: Tcmalloc, thread: int) -> bool:
     """Give `thread` a cache if it has none (CreateCacheIfNecessary).
 
-    Returns False, with nothing changed, if the heap is frozen and has no spare cache record.
+    A frozen heap obtains no memory. If the record of the cache needs memory and the heap is frozen,
+    returns False, with nothing changed.
     """
     return heap.cache[thread].alive != 0 or new_cache(heap, thread)
 
@@ -69,7 +70,7 @@ def new_cache(heap: Tcmalloc, thread: int) -> bool:
 
 @kernel
 def _allocate_cache_record(heap: Tcmalloc) -> bool:
-    """Account for one more cache record; return False if a frozen heap has no spare record."""
+    """Account for one more cache record; return False if it needs memory and the heap is frozen."""
     static = heap.static[0]
     count = static.thread_heap_count + 1
     if count > static.max_thread_heap_count:

@@ -3,7 +3,7 @@
 A class's free objects that are in no thread cache are on the free lists of its spans or in the
 transfer cache. The transfer cache holds full batches on their way between thread caches. It has a
 few slots for each class, used last in first out, and storing a batch in a slot does not touch the
-batch's spans. A class that is out of slots takes one from the other classes in turn.
+batch's spans. A class that is out of slots takes a slot from the class whose turn it is.
 
 Invariants: every used slot holds exactly one full batch. No span has all of its objects on its own
 list, because such a span is returned to the page heap.
@@ -63,7 +63,8 @@ def insert_range(heap: Tcmalloc, size_class: int, chain: int, count: int) -> int
 def _make_cache_space(heap: Tcmalloc, size_class: int) -> bool:
     """Return whether the class has an unused slot; take one from another class if necessary.
 
-    The next two classes in turn are tried. Only the second may lose a batch (MakeCacheSpace).
+    The next two classes in turn are tried. The first gives only an unused slot. The second also
+    gives a used slot, whose batch then goes back to its spans (MakeCacheSpace).
     """
     info = heap.size_class[size_class]
     if info.used_slots < info.cache_size:

@@ -1,7 +1,7 @@
 """Invariants of central free lists, transfer cache and thread caches, checked in plain Python.
 
-Nothing here is compiled or calls a kernel, so a mistake in a kernel is not repeated here. A check
-reads the records and changes nothing.
+Nothing here is compiled or calls a kernel (a compiled function of the allocator), so a mistake in a
+kernel is not repeated here. A check reads the records and changes nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Invariants of the page heap and the page map, checked in plain Python.
 
-Nothing here is compiled or calls a kernel, so a mistake in a kernel is not repeated here. A check
-reads the records and changes nothing. The records may be corrupt, so every link is validated before
-it is followed.
+Nothing here is compiled or calls a kernel (a compiled function of the allocator), so a mistake in a
+kernel is not repeated here. A check reads the records and changes nothing. The records may be
+corrupt, so every link is validated before it is followed.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ def _in_order(spans: dict[int, SpanCopy], root: int) -> list[int]:
 
 
 def page_counts_agree(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
-    """The page heap's counts equal a count of the spans; released pages are not resident."""
+    """The page heap's counts agree with the spans; released pages are not resident."""
     spans, page_heap = spans_of(heap).values(), heap.page_heap[0]
     free, returned = ([s.pages for s in spans if s.state == state] for state in _FREE_STATES)
     in_use = (SpanState.IN_USE, SpanState.STACK)

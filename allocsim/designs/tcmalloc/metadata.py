@@ -36,7 +36,7 @@ def allocate_record(heap: Tcmalloc, count: int, per_chunk: int) -> bool:
 def allocate_metadata(heap: Tcmalloc, length: int) -> bool:
     """Count `length` bytes, in a new area if the last one has too few left (MetaDataAlloc).
 
-    Returns False if the heap is frozen. A new area only leaves a gap in the heap's reservation (its
+    Returns False if the heap is frozen. A new area is an unused gap in the heap's reservation (its
     address range). If the gap no longer fits, the call succeeds without it, because the size of the
     reservation is a setting of allocsim, not a limit of the library.
     """

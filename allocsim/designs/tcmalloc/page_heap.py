@@ -36,7 +36,7 @@ from allocsim.designs.tcmalloc.span_set import (
 from allocsim.designs.tcmalloc.system_alloc import commit_span, decommit_span
 
 NODES_PER_CHUNK = 2730
-"""Number of nodes in a chunk of metadata. The library has one node for each large free span; see
+"""Number of nodes in a chunk of metadata. gperftools has one node for each large free span; see
 `prepend_to_free_list`."""
 
 

@@ -121,9 +121,10 @@ def _release_span(heap: Tcmalloc, span: int) -> None:
 
 @kernel
 def release_to_system(heap: Tcmalloc, length: int) -> int:
-    """Release about `length` bytes, less the excess of earlier calls (ReleaseToSystem).
+    """Release about `length` bytes, and return the bytes released (ReleaseToSystem).
 
-    Returns the bytes released.
+    Only whole spans are released, so calls may release more than was requested. The excess counts
+    towards later calls.
     """
     page_heap = heap.page_heap[0]
     if length <= page_heap.extra_bytes_released:
@@ -188,7 +189,7 @@ def _grow_heap(heap: Tcmalloc, pages: int) -> bool:
     counters.grows += 1
     page_heap.commit_count += 1
     page_heap.total_commit_pages += pages
-    if counters.grows > 1:  # the first chunk is part of the startup state
+    if counters.grows > 1:  # the first chunk of growth records is part of the startup state
         allocate_record(heap, int(counters.grows), GROWTHS_PER_CHUNK)
     ensure_leaves(heap, address, length)
     delete_run(heap, new_span(heap, address, pages, SpanState.IN_USE))

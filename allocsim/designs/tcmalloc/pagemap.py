@@ -94,8 +94,9 @@ def ensure_leaves(heap: Tcmalloc, address: int, length: int) -> None:
     """Create the leaves of the pages from `address` on, and of one page on each side.
 
     The library does the same (PageHeap::GrowHeap, PageMap2::Ensure), so that looking up a
-    neighbour needs no bounds check. Creating the leaves cannot fail: the table has rows for all of
-    them (see `rows_for`), and the caller has just obtained pages, so the heap is not frozen.
+    neighbour needs no bounds check. Creating the leaves cannot fail. The table has rows for all of
+    them (see `rows_for`). The request for their metadata would fail only in a frozen heap, where
+    every request for memory fails. This heap is not frozen: the caller has just obtained pages.
     """
     first = (address >> PAGE_SHIFT) - 1
     last = first + 1 + (length >> PAGE_SHIFT)

@@ -2,7 +2,7 @@
 
 Each record has the name of a class of gperftools 2.10, and its fields have the names of the class's
 members, without the trailing underscore. The exception is `size_`: every NumPy record has an
-attribute `size`, which would hide a field of that name in pure mode.
+attribute `size`, which would hide a field of that name in code that is not compiled.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Span(Struct):
     objects: Int64  # address of the first object on its own free list; 0 if empty
     next: Int64  # next span of the same list, which is circular through its head
     previous: Int64  # previous span of the same list
-    left: Int64  # in a set: root of the spans that come before this one; 0 if none
-    right: Int64  # in a set: root of the spans that come after this one; 0 if none
+    left: Int64  # in a set, which is a tree: left child, whose subtree comes before this span; or 0
+    right: Int64  # in a set: right child, whose subtree comes after this span; or 0
 
 
 class PageHeap(Struct):
@@ -55,7 +55,7 @@ class PageHeap(Struct):
     large_normal: Int64  # root of the set of large FREE spans
     large_returned: Int64  # root of the set of large RETURNED spans
     large_spans: Int64  # spans in the two sets together
-    max_large_spans: Int64  # maximum of large_spans; metadata includes that many nodes of sets
+    max_large_spans: Int64  # maximum of large_spans; metadata includes a tree node for each
     last_span: Int64  # highest span number used so far
     unused_span: Int64  # first unused span record, linked by `next`; 0 if none
     area_left: Int64  # bytes left in the current 8 MiB area of metadata
@@ -146,5 +146,8 @@ class Tcmalloc(NamedTuple):
 
 
 def orphan(heap: Tcmalloc) -> int:
-    """Return the number of the cache that the library creates at startup and then loses."""
+    """Return the number of the cache that belongs to no thread.
+
+    The library creates this cache at startup, before a thread can own one. No thread uses it later.
+    """
     return len(heap.cache) - 1

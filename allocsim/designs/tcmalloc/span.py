@@ -97,8 +97,9 @@ def new_span(heap: Tcmalloc, address: int, pages: int, state: int) -> int:
 def can_make_spans(heap: Tcmalloc, count: int) -> bool:
     """Return whether `count` more spans can be created; if not, `refusal` says why.
 
-    Unused records are taken first. A new record needs a row of the table. A frozen heap gets no
-    more metadata, so new records must also fit into the last chunk of metadata.
+    Unused records are taken first. Each new record needs a row of `heap.span`, which does not grow.
+    A frozen heap gets no more metadata, so its new records must also fit into the last chunk of
+    metadata.
     """
     page_heap, system = heap.page_heap[0], heap.system[0]
     unused = page_heap.unused_span
@@ -118,7 +119,7 @@ def can_make_spans(heap: Tcmalloc, count: int) -> bool:
 
 @kernel
 def _records(span: int) -> int:
-    """Return the number of records in the library when `span` is the highest number used."""
+    """Return how many span records the library would have if `span` is the highest number used."""
     return span - LIST_HEADS + RESERVED_SPANS
 
 

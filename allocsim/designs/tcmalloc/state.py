@@ -95,7 +95,7 @@ def new_state(
 ) -> Tcmalloc:
     """Return a heap over `memory` that has obtained no page yet.
 
-    `code` is the dtype of a record of kernel addresses (see `core.out_of_line`).
+    `code` is the dtype of a record of addresses of compiled functions (see `core.out_of_line`).
     """
     classes = classes_of(parameters)
     heap = Tcmalloc(

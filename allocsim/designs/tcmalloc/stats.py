@@ -102,7 +102,7 @@ def classes(heap: Tcmalloc) -> list[ClassUse]:
 def caches(heap: Tcmalloc) -> list[CacheUse]:
     """Return the caches in use, ordered by thread.
 
-    The cache that the library creates at startup and then loses (see `orphan`) is the last.
+    The last is the cache that belongs to no thread (see `orphan`).
     """
     return [
         CacheUse(

@@ -35,7 +35,8 @@ IMAGES, FACTS = "images", "facts.json"
 with the measurements made from outside the program."""
 
 MAX_FACTS = 1 << 16
-"""Size in bytes of the file FACTS. The samples take at most MemoryWatch.MAX_SAMPLES * 50 bytes."""
+"""Size in bytes of the file FACTS. The samples of `MemoryWatch` in it take at most MAX_SAMPLES * 50
+bytes."""
 
 MAX_DIRECTORY = 400
 """Maximum length in bytes of the path of the images directory, as in source/state.h."""
@@ -73,7 +74,8 @@ def run(request: Request, directory: Path) -> Outcome:
     clock, samples = TickClock(library), MemoryWatch(images)
     variables = preload(library) | {
         "ALLOCSIM_RECORD": str(images),
-        # Set even if empty: allocsim may itself be recorded, and has then inherited other values.
+        # Set these even if they are empty. If allocsim itself is recorded, its environment has the
+        # values of that recording, which the program would inherit.
         "ALLOCSIM_RECORD_TSC": "1" if is_tsc_trusted() else "",
         "ALLOCSIM_RECORD_SITES": "1" if request.sites else "",
     }

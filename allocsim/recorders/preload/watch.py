@@ -38,8 +38,8 @@ class MemoryWatch:
         self.samples: list[tuple[int, int, int]] = []
         self.mapped = 0
         """Maximum, over the samples, of the bytes that the process had obtained without malloc, for
-        example by mmap. The recorder counts these bytes in the header of the process's program
-        image (see `traces.preload.layout`), a file in the directory `images`."""
+        example by mmap. The recorder counts these bytes in the file PID-STAMP of the directory
+        `images` (see `traces.preload.layout`)."""
         self._images = images
 
     @contextmanager

@@ -156,7 +156,7 @@ class Layout(NamedTuple):
 def header_size(description: Description, room: int = 0) -> int:
     """Return the number of bytes to reserve for a header before the events are known.
 
-    2 * PAGE bytes are reserved for the notes and counts, which the description does not contain
+    2 * PAGE bytes are reserved for `notes` and the counts, which the description does not contain
     yet. `room` is the number of bytes by which the rest of the description may grow.
     """
     length = FIXED_SIZE + len(_json(description)) + room + 2 * PAGE
@@ -168,8 +168,8 @@ def encode_header(
 ) -> bytes:
     """Return the header of a file whose events start at offset `begin`.
 
-    Notes that do not fit are omitted. Raises TraceError if the header does not fit even without
-    notes.
+    If the header would be too long, sentences at the end of `description.notes` are omitted. Raises
+    TraceError if the header does not fit even without any of these sentences.
     """
     text = _json(description)
     notes = list(description.notes)
@@ -215,7 +215,7 @@ def parse_layout(fixed: bytes, name: str) -> Layout:
         raise TraceError(
             f"{name}: the file has version {version} of the format, and this allocsim reads "
             f"versions 1 to {VERSION}; update allocsim, or convert the trace to AOSP text with the "
-            "version that wrote it"
+            "allocsim that wrote it"
         )
     if not (FIXED_SIZE + text <= begin <= MAX_HEADER and begin % PAGE == 0 and rows < 1 << 58):
         raise TraceError(

@@ -21,7 +21,6 @@ from allocsim.call_sites.pruning import pruned
 from allocsim.call_sites.table import SiteTable
 from allocsim.core.tables import grown
 from allocsim.errors import TraceError
-from allocsim.text import counted
 from allocsim.traces.native.header import NO_SITES, REMEDY, SiteLayout
 from allocsim.traces.native.open_file import OpenFile
 from allocsim.traces.native.site_table import encode_table
@@ -109,6 +108,6 @@ class ColumnReader:
         """Raise TraceError unless all numbers were read."""
         if self._read < self._layout.entries:
             raise TraceError(
-                f"{name}: it has site numbers for {counted(self._layout.entries, 'allocation')}, "
-                f"but only {counted(self._read, 'allocation')}; {REMEDY}"
+                f"{name}: it has more site numbers ({self._layout.entries:,}) than allocations "
+                f"({self._read:,}); {REMEDY}"
             )

@@ -28,7 +28,10 @@ def account_notes(reader: ImageReader, inherited: int) -> Iterator[str]:
     if siteless := int(image.header["siteless"]):
         yield f"calls whose stack could not be recorded: {siteless:,}"
     if image.has(Flag.DEEPBIND):
-        yield "a library was opened with RTLD_DEEPBIND; this flag was ignored to record its calls"
+        yield (
+            "a library was opened with RTLD_DEEPBIND; this flag was ignored so that the library's "
+            "calls are recorded"
+        )
     if image.has(Flag.USABLE_SIZE):
         yield "the program calls malloc_usable_size, so it may use more bytes than it requested"
 
@@ -89,7 +92,10 @@ def _mapped(header: Any) -> str:
 
 
 def _is_recorded(started: Started, image: Image, images: list[Image]) -> bool:
-    """Return whether a started program was recorded, that is, has an image that began later."""
+    """Return whether a started program was recorded.
+
+    If so, its process has an image that begins after the call that started the program.
+    """
     return any(
         candidate.process == started.process
         and candidate.identity > image.identity + started.stamp

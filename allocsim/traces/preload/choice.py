@@ -1,6 +1,7 @@
 """Choice of a program image by a number, such as the process id that the user gives.
 
-A program image is a process until it calls exec (see `layout`). A process may have several images.
+A program image is what one process runs until it calls exec or ends (see `layout`). A process may
+have several images.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ class Choices(NamedTuple):
         return self._numbered().get(number)
 
     def is_first(self, image: Image) -> bool:
-        """Return whether `image` is the last image of the process that was started first."""
+        """Return whether `image` is the last image of the recording's first process."""
         return image.process == self.images[0].process and self._number(image) == image.process
 
     def others(self, image: Image | None) -> dict[int, int]:
-        """Return the number of calls of each image except `image`, by the image's number.
+        """Return how many calls each image made, except `image` if it is not None.
 
-        Images without calls are omitted. If `image` is None, all others are included.
+        The keys are the numbers that identify the images. Images without calls are omitted.
         """
         counts = {
             number: _count_calls(other)

@@ -1,6 +1,7 @@
-"""Reader of a program image whose program still runs: its files grow while they are read.
+"""Reader of a program image that is still being recorded: the image's files grow as they are read.
 
-`layout` defines program images, lanes, chunks, windows, records and stamps.
+A program image is what one process runs until it calls exec or ends. `layout` defines lanes,
+chunks, windows, records and stamps.
 
 A thread reserves room for a record before it writes the record, and may be interrupted in between.
 Therefore `look` stores the current ends of the lanes, and `batches`, which is called some time
@@ -35,7 +36,7 @@ class GrowingLane:
         self.path = path
         self._position = 0  # offset of the first record that is not read
         self._end = 0  # offset up to which records may be read
-        self._words = lane_words(path)  # the words from _start on; a `Lane` points to them
+        self._words = lane_words(path)  # 8-byte words from _start on; a `Lane` has pointers to them
         self._start = 0
 
     def look(self, lane: Lane) -> None:

@@ -23,8 +23,8 @@ _WORDS = CHUNK // 8
 
 _ZEROS = 2 * SLACK // 8
 """Number of words copied after the last one that is not 0, because a record, or an entry of lane 0
-(see `stacks`), may end with words that are 0. An entry with a stack can be longer than this, but
-its last word is never 0."""
+(see `stacks`), may end with words that are 0. An entry with a stack can have more words than this,
+but its last word is never 0, so all its words are copied."""
 
 
 class LaneWords(NamedTuple):

@@ -31,17 +31,18 @@ _STAMP = (1 << 56) - 1
 class Lane(Struct):
     """A lane, and the state of the thread that wrote the record before `position`.
 
-    A realloc is open if the first of its two records was read, and the second was not.
+    A realloc is open if the first of its two records was read, and the second was not. While it is
+    open, its object may be parked: a key replaces the object's address (see `merge`).
     """
 
     start: Int64  # address of the first chunk, or of the window once the chunks are read
     end: Int64  # address after the last word of the chunks, or of the window
-    window: Int64  # address of the window (see `lane_files`); 0: none, or being read
+    window: Int64  # address of the window (see `lane_files`); 0: none, or its reading has begun
     window_end: Int64  # address after the last word of the window
     position: Int64  # address of the next record
     stamp: Int64  # stamp of the next record (see `stamp_after`); NEVER: no more records
     thread: Int64  # number of the thread
-    step: Int64  # 0: no realloc is open; 1: one is open; 2: its object is parked (`merge._park`)
+    step: Int64  # 0: no realloc is open; 1: one is open; 2: open and parked
     old: Int64  # the address passed to the open realloc
     request: Int64  # the new size, which was passed to the realloc
     stack: Int64  # number of the stack of the realloc; 0: not recorded

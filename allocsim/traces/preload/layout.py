@@ -1,9 +1,10 @@
 """Files of a recording, as `recorders/preload/source` defines them.
 
-A program image is a process until it calls exec; each exec begins another image. An image has a
-file PID-STAMP that holds one header, and files for each lane. A lane is a sequence of records that
-one thread at a time writes. When a thread ends, a new thread continues its lane. Lane 0 has the
-stacks of the calls instead of records, and exists only if stacks are recorded (see `stacks`).
+A program image is what one process runs until it calls exec or ends; each exec begins another
+image. An image has a file PID-STAMP that holds one header, and files for each lane. A lane is a
+sequence of records that one thread at a time writes. When a thread ends, a new thread continues its
+lane. Lane 0 has the stacks of the calls instead of records, and exists only if stacks are recorded
+(see `stacks`).
 
 The last chunk of lane N is in the file PID-STAMP.Nw, which is called the lane's window. The chunks
 before it are in the file PID-STAMP.N (see `lane_files`). Up to version 3, all chunks are in
@@ -27,8 +28,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 CHUNK = 128 << 10
+"""Bytes of a chunk."""
+
 SLACK = 512
-"""Bytes of a chunk, and of its end, which has no records."""
+"""Bytes at the end of a chunk that hold no records."""
 
 TEXT_WORDS = 4
 """Words that the name of a thread or program takes in a record."""
@@ -86,8 +89,8 @@ class Code(IntEnum):
     """A record that was reserved but never written. The number of its words is in place of the
     stamp."""
     TOUCHED = 23
-    """Written before a large block is freed or resized, and for every live one when the program
-    ends: the address of the block, and how many of its bytes are in memory."""
+    """The address of a large block, and how many of its bytes are in memory. The record is written
+    before the block is freed or resized, or when the program ends if the block is still live."""
 
 
 KINDS = {
@@ -105,9 +108,9 @@ KINDS = {
     "free": (Code.FREE,),
     "operator delete": (Code.DELETE,),
 }
-"""The functions that a program may call, and the codes of their records. Operators new and delete
-have these codes only if the library that defines malloc also defines them. Otherwise, only the
-calls of malloc and free that the operators make are recorded."""
+"""The functions that a program may call, and the codes of their records. Calls of operators new and
+delete are recorded only if the library that defines malloc also defines these operators. Otherwise,
+only the calls of malloc and free that the operators make are recorded."""
 
 
 def _words(code: Code) -> int:
@@ -152,7 +155,7 @@ HEADER = np.dtype(
         ("process", "<u8"),
         ("identity", "<u8"),  # stamp of the image's first call
         ("parent", "<u8"),  # identity of the image from which this one was forked, or 0
-        ("forked", "<u8"),  # stamp before that fork, or 0
+        ("forked", "<u8"),  # stamp taken just before that fork, or 0
         ("is_tsc", "<u8"),  # 1 if stamps are ticks of the time stamp counter; 0 if they are ns
         ("flags", "<u8"),  # bits of Flag
         ("maps", "<u8"),  # mmap, mremap, brk and sbrk calls of the program that obtained memory
@@ -162,8 +165,8 @@ HEADER = np.dtype(
         ("lost", "<u8", 16),  # calls by reason, as in LOST
         ("program", "S256"),
         ("siteless", "<u8"),  # allocating calls whose stack could not be recorded
-        ("chunks", "<u8"),  # chunks of all lanes
-        ("stacks", "<u8"),  # stacks in lane 0
+        ("chunks", "<u8"),  # number of chunks in all lanes together
+        ("stacks", "<u8"),  # number of stacks in lane 0
         ("children", "<u8", 16),  # forked children without a recording, by reason, as in LOST
     ]
 )
@@ -222,7 +225,7 @@ class Image(NamedTuple):
         return not self.header["chunks"] and bool(self.lost)
 
     def _by_reason(self, field: str) -> dict[str, int]:
-        """Return the counts of a field of the header that are not 0, by reason."""
+        """Return the counts in a field of the header by reason, without counts of 0."""
         counts = zip(LOST, self.header[field].tolist(), strict=False)
         return {reason: count for reason, count in counts if count}
 

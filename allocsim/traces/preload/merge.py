@@ -1,10 +1,10 @@
 """Merge: the calls of a program image, in the order of their stamps.
 
-A program image is a process until its next exec. Its threads write records of their calls into
-lanes, one thread at a time into each lane. The stamp of a record is the time of the call (see
-`layout`). The lanes are in a binary heap, ordered by the stamp of their next record. The merge
-reads a lane until another lane has an earlier record. Therefore the binary heap does not change
-while only one thread is busy.
+A program image is what one process runs until it calls exec or ends. The threads of the process
+write records of their calls into lanes, one thread at a time into each lane. The stamp of a record
+is the time of the call (see `layout`). The lanes are in a binary heap, ordered by the stamp of
+their next record. The merge reads a lane until another lane has an earlier record. Therefore the
+binary heap does not change while only one thread is busy.
 
 A realloc has two records, with stamps before and after the call. Between the two stamps, another
 thread may get the old address from malloc, or free the block that was at the new address. If no
@@ -184,7 +184,7 @@ def _address(head: int, word: int) -> int:
 
 @kernel
 def _request(position: int) -> int:
-    """Return the size in the record at `position`, as `_size` does."""
+    """Return the size in the record at `position`, limited to HUGE."""
     if load_word(position) & SMALL:
         return load_word(position + 8) >> 48 & 0xFFFF
     return _size(load_word(position + 16))
@@ -192,7 +192,7 @@ def _request(position: int) -> int:
 
 @kernel
 def _size(word: int) -> int:
-    """Return the unsigned number of bytes in a word, or HUGE if the number is larger."""
+    """Return the size that a word holds as an unsigned number, limited to HUGE."""
     return word if 0 <= word < HUGE else HUGE
 
 
@@ -218,7 +218,7 @@ def _park(state: MergeState, lane: Lane, calls: Table[CallRecord]) -> None:
 def _resized(state: MergeState, lane: Lane, address: int, calls: Table[CallRecord]) -> None:
     """Append the realloc whose second record, RESIZED, gives `address`."""
     old = lane.old
-    if lane.step == 0:  # no first record: the program has overwritten it
+    if lane.step == 0:  # the first record was lost, or the program has overwritten it
         return
     if lane.step == 2:
         old = PARKED + lane.thread

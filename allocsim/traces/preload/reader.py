@@ -1,7 +1,8 @@
 """Reader of a program image: merges the image's lanes into batches of calls.
 
-An image is a process until it calls exec. A lane is a sequence of records that one thread at a time
-wrote, and a stamp is the time of a record (see `layout`). `merge` does the work in compiled code.
+A program image is what one process runs until it calls exec or ends. A lane is a sequence of
+records, written by one thread or by several in turn. A stamp is the time of a record (see
+`layout`). `merge` does the work in compiled code.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ class ImageReader:
 
     @property
     def calls_by_kind(self) -> dict[str, int]:
-        """Number of calls read so far, for the name of each function that has any."""
+        """Number of calls read so far, by the name of each function that was called."""
         counts = self._merge.counts
         named = {name: int(sum(counts[code] for code in codes)) for name, codes in KINDS.items()}
         return {name: count for name, count in named.items() if count}

@@ -128,10 +128,11 @@ class Stacks:
 
 
 def site_table(image: Image) -> tuple[SiteTable, list[str], list[str]]:
-    """Return the table of call sites, notes, and sentences on missing stacks.
+    """Return (table, notes, losses): the call sites of an image, and sentences about them.
 
-    A site has the number of its stack. The functions and lines are read from the program's files,
-    which may have changed since the recording.
+    The sentences about missing stacks are in `losses`, all others in `notes`. The number of a site
+    is that of its stack. The functions and lines are read from the program's files, which may have
+    changed since the recording.
     """
     stacks = Stacks(image)
     chains, notes = resolve(stacks.places, str(image.stacks))

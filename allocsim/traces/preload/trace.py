@@ -64,7 +64,8 @@ def _events(
 
     At the end, complete the trace's description, notes and losses.
     """
-    # AHEAD + 2 arrays, because up to AHEAD chunks wait in the queue of `read_ahead`.
+    # AHEAD + 2 arrays: up to AHEAD wait in the queue of `read_ahead`, the consumer reads one, and
+    # the maker fills one.
     maker, times = EventMaker(trace.name, 0, AHEAD + 2, trace.sites), TimeTable()
     untouched = UntouchedBlocks()
     for chunk in _inherited(trace.sites, maker, image, images):

@@ -1,13 +1,18 @@
 """The .rep files of the malloc lab of Computer Systems: A Programmer's Perspective (CS:APP).
 
 A file has a header of numbers, one per line, and then one call per line. Lines that begin with #
-are comments. The .script files of Stanford's CS107 have the same calls and no header.
+are comments. The .script files of Stanford's CS107 have the same calls and no header. The numbers
+of the header depend on the year of the lab:
 
-    numbers of the header, by year of the lab          calls
+    2002          suggested heap, ids, operations, weight
+    2016          weight 0 to 3, ids, operations, peak bytes
+    other years   ids, operations; or no header
 
-    2002: suggested heap, ids, operations, weight      a ID SIZE     malloc
-    2016: weight 0 to 3, ids, operations, peak bytes   r ID SIZE     realloc; the block keeps its ID
-    others: ids, operations; or no header              f ID          free; of NULL if ID is negative
+A call is one of
+
+    a ID SIZE     malloc
+    r ID SIZE     realloc; the block keeps its ID
+    f ID          free; a negative ID means NULL
 
 From the header, the reader uses only the number of operations. If the file has a different number
 of calls, a note says so. A call without a size has the size of the previous call, as in the lab's

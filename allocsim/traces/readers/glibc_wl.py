@@ -4,8 +4,8 @@ A workload has a stream of calls for each thread. Its header gives the offset at
 begins, and the numbers of threads, slots and syncs. A slot is a variable that holds one pointer; a
 call names a block by its slot instead of its address. If a pointer is stored into a slot that
 already has a block, this reader frees that block. trace_run frees it too, except when the pointer
-comes from a realloc. A sync is a point at which a thread waits for another thread;
-`glibc_wl_threads` uses the syncs to merge the streams into one.
+comes from a realloc. A thread that waits for a sync continues once another thread has written the
+sync; `glibc_wl_threads` uses the syncs to merge the streams into one.
 
 The streams may begin anywhere, so the file is read by offset. A compressed file or standard input
 is first copied to an unnamed file. Memory use depends on the number of live blocks and on the
@@ -71,7 +71,7 @@ class WlReader(Reader):
     """The calls of a workload."""
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
+        """Yield the calls in arrays that are reused in turn (see `prefetch.call_arrays`)."""
         with self.source.as_file() as file:
             yield from self._run(file.fileno())
 
@@ -157,7 +157,7 @@ class WlReader(Reader):
             )
 
     def _error(self, stop: Stop, threads: Threads) -> TraceError:
-        """Return the error if `run_threads` stopped before the end of all streams."""
+        """Return the error for `stop`, which is Stop.DEADLOCK or Stop.BROKEN."""
         if stop == Stop.DEADLOCK:
             return TraceError(
                 f"{self.source.name}: every remaining thread waits for a sync that none of them "

@@ -3,9 +3,9 @@
 A stream consists of byte codes, each with its operands. An operand is a number in groups of 7 bits,
 one group per byte, the most significant group first. Bit 7 is set in every byte except the last.
 
-A SLOT is a variable for one pointer, and OLD is the slot of the block to resize. A thread writes a
-SYNC when it reaches a point for which another thread waits. The codes 8 to 11 occur only in the
-file's header, which `glibc_wl` reads. trace2wl writes the codes 13 and 14, although trace_run
+A SLOT is a variable for one pointer, and OLD is the slot of the block to resize. A thread that
+waits for a SYNC continues once another thread has written the SYNC. The codes 8 to 11 occur only in
+the file's header, which `glibc_wl` reads. trace2wl writes the codes 13 and 14, although trace_run
 refuses to replay them. All codes of a stream:
 
     2 malloc SLOT SIZE    4 realloc SLOT OLD SIZE    12 memalign SLOT ALIGN SIZE    0 nothing

@@ -28,10 +28,10 @@ TURN = 64
 """Number of calls that a thread makes in one turn."""
 
 MAX_GROUPS = 64
-"""Maximum number of groups of 7 bits in a number; 64 bits need 10. Without this limit, many threads
-of a damaged file could each read a number as long as the file, and then wait for the sync with this
-number. The limit on the bytes read does not prevent this, because the bytes of a wait code are not
-counted while its thread waits."""
+"""Maximum number of groups of 7 bits in a number; 64 bits need 10. Without this maximum, a damaged
+file could keep the import busy: each of many threads could read a very long number, and then wait
+for the sync with this number. The limit on the bytes read would not stop the import, because the
+bytes of a wait are counted only once the thread continues."""
 
 MAX_CALL = 1 + 3 * MAX_GROUPS
 """Length of the longest call in bytes."""
@@ -63,7 +63,10 @@ class Stop(IntEnum):
 
 
 class Run(Struct):
-    """Counters of the import, and the queue of runnable threads, each given as its number + 1."""
+    """Counters of the import, and the queue of runnable threads.
+
+    A queue refers to a thread by the thread's number + 1, because 0 means no thread.
+    """
 
     calls: Int64  # calls written to the current output
     length: Int64  # length of the file in bytes
@@ -251,9 +254,10 @@ def _enqueue(state: Threads, entering: int) -> None:
 
 @kernel
 def _slot(state: Threads) -> int:
-    """Read the number of a slot; return the invented address of its block, 0 (NULL) for slot 0.
+    """Read the number of a slot; return an address for its block, or 0 (NULL) for slot 0.
 
-    run.position is -1 on failure.
+    The file has no addresses, so the address is made from the number of the slot. On failure,
+    run.position is -1.
     """
     run = state.run[0]
     slot = read_number(state.content, run)

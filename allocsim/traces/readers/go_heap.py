@@ -41,7 +41,7 @@ class GoHeap:
         """Key: a page of small objects, or the first page of a large object. Value: the offset of
         the page's span from the heap's lowest address, and the length of a slot, both in bytes."""
         self._live = set[int]()
-        """Addresses of the slots in use. Tiny objects that share a block have one slot."""
+        """Addresses of the slots in use."""
         self.has_events = False
         self._shared = self._strays = self._existing = 0
 
@@ -96,7 +96,7 @@ class GoHeap:
 
         A sweep reports the id of a slot. An allocation may report another id: an object of more
         than 512 bytes that has pointers comes after a header of 8 bytes, and a tiny object may be
-        anywhere in its block.
+        anywhere in its slot.
         """
         offset = number * OBJECT_UNIT
         start, size = self._slots_of_page.get(offset // PAGE, (0, 0))

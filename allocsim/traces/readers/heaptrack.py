@@ -4,9 +4,9 @@ A file is text with one record per line. All numbers are hexadecimal, without 0x
 number of a stack, and SITE the number of an allocation site:
 
     v VERSION FORMAT        the first line; the format of interpreted files is 0 to 3
-    + SIZE TRACE PTR        raw, and format 0: an allocation              - PTR   a free
-    a SIZE TRACE            interpreted: the next allocation site; the first is site 0
-    + SITE                  interpreted: an allocation at that site       - SITE  a free
+    + SIZE TRACE PTR        an allocation, in raw files and in format 0   - PTR   a free
+    a SIZE TRACE            the next site, in formats 1 to 3; the first is site 0
+    + SITE                  an allocation at SITE, in formats 1 to 3      - SITE  a free
     t IP PARENT             the next stack, see `heaptrack_stacks`
     s x m i                 names in stacks, see `heaptrack_names`
     c R I A S X #           times and the like: not used
@@ -253,7 +253,7 @@ class HeaptrackReader(LineReader):
         self._names = Names()
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL, then add a note if the frees are approximate."""
+        """Yield the calls in batches, then add a note if the frees are approximate."""
         counts = self._scan.stacks.counts[0]
         counts.wanted = self.sites is not None
         yield from super().batches()

@@ -35,7 +35,8 @@ MAX_TEXT = 1200
 
 MAX_UNPARSED = 1 << 24
 """Maximum bytes of lines that are kept unparsed until the table of call sites is made. Parsing is
-delayed because, in a short interpreted file, it takes longer than parsing the calls."""
+delayed because many consumers never use the table, and because in a short interpreted file these
+lines take longer to parse than the calls."""
 
 LENGTH_FORMAT = 3
 """The first format in which the length of a text precedes the text."""

@@ -7,8 +7,8 @@ A line is PID [TID] and then one of
 
 Calls without arguments do not affect the heap. A munged log, which logalloc_munge.py has processed,
 has small process and thread ids, and #SLOT instead of each address. One of the slots means NULL,
-but the log does not say which one. No other slot is freed or resized without a live object, because
-logalloc_munge.py drops the calls on unknown objects.
+but the log does not say which one. Every other slot has a live object when it is freed or resized,
+because logalloc_munge.py drops the calls on unknown objects.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _line(scan: LogallocScan, position: int, call: CallRecord) -> int:
     parenthesis = _operation(text, state, position + 1, call)
     if parenthesis < 0:
         return -1
-    if text[parenthesis + 1] == _CLOSE:  # no arguments, so the line makes no call
+    if text[parenthesis + 1] == _CLOSE:  # no arguments: the call does not affect the heap
         state.made = 0
         return skip_line_end(text, parenthesis + 2)
     position = _arguments(scan, parenthesis + 1, call) if call.op >= 0 else -1
@@ -130,7 +130,7 @@ def _operation(text: np.ndarray, state: ScanState, position: int, call: CallReco
 
 @kernel
 def _arguments(scan: LogallocScan, position: int, call: CallRecord) -> int:
-    """Read the arguments and ) into `call`; return the position after them, or -1."""
+    """Read the arguments into `call`; return the position after the closing parenthesis, or -1."""
     text, state = scan.text, scan.state[0]
     call.old = 0
     call.request = 0

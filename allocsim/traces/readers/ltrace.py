@@ -259,7 +259,7 @@ _ADDRESS = (1 << ADDRESS_BITS) - 1
 
 
 def _number(text: bytes) -> int:
-    """Parse a decimal number, 0x and a hexadecimal number, or (nil); else raise ValueError."""
+    """Parse (nil), a decimal number, or a hexadecimal number with 0x; else raise ValueError."""
     text = text.strip()
     if text == b"(nil)":
         return 0

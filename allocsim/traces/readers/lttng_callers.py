@@ -1,6 +1,7 @@
-"""Callers in LTTng's text: the address in the context `ip`, and its file and function.
+"""Callers in LTTng's text: an address, and sometimes the file and the function that contain it.
 
-With --debug-info, babeltrace2 prints the file and the function after the address:
+The address is printed as the field `ip` of an event's context. With --debug-info, babeltrace2
+prints the file and the function after the address:
 
     ip = 94292326920556, debug_info = { bin = "/bin/prog+0x116c", func = "main+0x22", src = "a:9" }
 

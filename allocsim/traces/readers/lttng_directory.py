@@ -90,7 +90,7 @@ class DirectoryReader(Reader):
         self._streams = Streams(source.streams, layouts)
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
+        """Yield the calls in arrays that are reused in turn (see `prefetch.call_arrays`)."""
         arrays = call_arrays()
         start_streams(self._streams)
         while True:

@@ -202,6 +202,7 @@ def _read_call(position: int, layout: EventLayout, call: CallRecord) -> None:
     call.alignment = load_word(position + layout.alignment) if layout.alignment >= 0 else 0
     if call.alignment < 0:
         call.alignment = HUGE
-    # The 32 bits of the result may be the last of the file, so load the word that ends with them.
+    # The result has 32 bits, which may be the last of the file. Load the 64-bit word that ends with
+    # them, because the word that begins with them may go past the end of the file.
     if layout.result >= 0 and load_word(position + layout.result - 4) >> 32:
         call.address = 0

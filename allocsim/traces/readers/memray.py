@@ -70,7 +70,7 @@ class MemrayReader(Reader):
         self._dropped = 0
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
+        """Yield the calls in arrays that are reused in turn (see `prefetch.call_arrays`)."""
         with self.source.as_file() as capture, output_file() as complaint:
             arguments = [] if self.sites is None else [memray_child.STACKS]
             command = script_command(str(memray_child.__file__), *arguments)

@@ -7,11 +7,11 @@ own allocator was traced, else 0. Then come five numbers for each record: alloca
 address, size and the number of its stack. The exit status is 0 on success, NO_MEMRAY if memray is
 not installed, or UNREADABLE with the reason on standard error.
 
-With the argument STACKS, a final record marks the end: TABLE is in the place of its allocator. A
-JSON object with all stacks follows. Its key `frames` is a list of [function, file, line, whether
-the frame is native]. The stacks are a tree with one row for each stack. The innermost frame of
-stack N is `frames[frame_of[N]]`, and its callers are the stack `parents[N]`. Stack 0 is empty.
-Without the argument, all numbers of stacks are 0.
+With the argument STACKS, the program also writes the stacks. A last record, whose allocator is
+TABLE, marks the end of the records. A JSON object with all stacks follows. Its key `frames` is a
+list of [function, file, line, whether the frame is native]. The stacks are a tree with one row for
+each stack. The innermost frame of stack N is `frames[frame_of[N]]`, and its callers are the stack
+`parents[N]`. Stack 0 is empty. Without the argument, all numbers of stacks are 0.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class _Stacks:
         for function, file, line in reversed(stack):
             if len(self._rows) >= MAX_ROWS:
                 return 0
-            # A Python function has a file NAME.py or a name such as <string>.
+            # The file of a Python function is NAME.py, or has a name such as <string>.
             is_native = not file.endswith(".py") and not file.startswith("<")
             frame = (function[:MAX_NAME], file[:MAX_NAME], line, is_native)
             number = self._frames.setdefault(frame, len(self._frames))

@@ -2,11 +2,12 @@
 
 A line is `= Start`, `= End`, or `[@ CALLER]` followed by one of
 
-    + PTR SIZE     - PTR     ! PTR SIZE (a realloc that failed)     < OLD, next line: > NEW SIZE
+    + PTR SIZE     - PTR     < OLD     > NEW SIZE     ! PTR SIZE (a realloc that failed)
 
-A realloc takes two lines, < and >. The format records neither threads nor alignments, and a calloc
-appears as a malloc of count * size bytes. CALLER contains a file name with arbitrary characters, so
-a line is parsed from its end. CALLER has one of the forms
+A realloc of a block takes two lines, first < and then >, unless it fails. The format records
+neither threads nor alignments, and a calloc appears as a malloc of count * size bytes. CALLER
+contains a file name with arbitrary characters, so a line is parsed from its end. CALLER has one of
+the forms
 
     OBJECT:(SYMBOL+OFFSET)[ADDRESS]      OBJECT:[ADDRESS]      [ADDRESS]
 

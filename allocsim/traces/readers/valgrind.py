@@ -108,7 +108,7 @@ def _call(scan: ValgrindScan, parenthesis: int, call: CallRecord) -> int:
             call.address = pointer(text, position + 3, state)
             return skip_line_end(text, state.position)
         if text[position] <= SPACE:
-            return -1  # newer versions of Valgrind do not print the address of an aligned call
+            return -1  # newer versions of Valgrind do not print the result of memalign
         parenthesis = _operation(text, state, position, call)
     return -1
 

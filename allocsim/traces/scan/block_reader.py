@@ -61,7 +61,7 @@ class BlockReader(Reader):
         raise NotImplementedError
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
+        """Yield the calls in arrays that are reused in turn (see `prefetch.call_arrays`)."""
         arrays = call_arrays()
         self._calls = next(arrays)
         filled, at_end = 0, False

@@ -28,7 +28,8 @@ from allocsim.traces.scan.state import ScanState
 from allocsim.traces.source import Source
 
 BLOCK = 1 << 20
-"""Length in bytes of the buffer that the source fills. No line of a format may be longer."""
+"""Length in bytes of the buffer that the source fills. A longer line is an error, unless the
+format is `mixed`."""
 
 PADDING = 32
 """Number of bytes after the buffer that a kernel may read, because kernels load whole words and do
@@ -121,7 +122,7 @@ class LineReader(Reader):
         return int(self._state.unreadable)
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL. There are AHEAD + 2 arrays, which are reused in turn."""
+        """Yield the calls in arrays that are reused in turn (see `prefetch.call_arrays`)."""
         arrays = call_arrays()
         self._calls = next(arrays)
         filled, at_end = 0, False
@@ -162,9 +163,9 @@ class LineReader(Reader):
 
         Only a `mixed` format may have such a line; in other formats it is an error. This method
         writes a question mark and a newline near the end of the block. The question mark makes the
-        first part unreadable, even if that part is the beginning of a call. To count the parts as
-        one line, this method lowers the counters of lines, which the scan of the first part raises
-        again.
+        first part unreadable, even if that part is the beginning of a call. The scan will count the
+        first part as a line, and as a skipped one. This method lowers both counters in advance, so
+        that all parts together count as one line.
         """
         if not self._state.mixed:
             raise self._error(0, filled)

@@ -37,7 +37,7 @@ class PythonReader(Reader):
 
     @property
     def is_empty(self) -> bool:
-        """Whether the generator has neither read a line nor made a call."""
+        """Whether the generator has neither read a line nor yielded a call."""
         return self.line == 0 and not self._has_calls
 
     @property
@@ -46,7 +46,7 @@ class PythonReader(Reader):
         return self.unreadable_calls
 
     def batches(self) -> Iterator[Any]:
-        """Yield arrays of CALL; every batch has a new array."""
+        """Yield the calls in batches; every batch is a new array."""
         calls = self._make(self)
         while rows := [*islice(calls, BATCH)]:
             self._has_calls = True

@@ -18,7 +18,7 @@ from allocsim.core.tables import grown, records
 from allocsim.traces.calls import ADDRESS_BITS
 
 MIN_SHIFT = 4
-"""log2 of the shortest block's length, which is malloc's usual alignment."""
+"""log2 of the shortest block's length. This length, 16 bytes, is malloc's usual alignment."""
 
 FIRST = 1 << 16
 """The lowest address used."""

@@ -208,7 +208,7 @@ def count_a_dead_object_too_many(heap: Go, memory: Reservation) -> None:
     heap.gc_controller[0].dead_objects += 1
 
 
-@breaks(check_classes.allocated_bytes_are_counted, "bytes allocated are counted")
+@breaks(check_classes.allocated_bytes_are_counted, "bytes are counted as allocated")
 def count_allocated_bytes_too_many(heap: Go, memory: Reservation) -> None:
     heap.gc_controller[0].allocated += 16
 
