@@ -43,13 +43,17 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
     driver = run.driver[0]
     driver.stop = Stop.END
     # Local copies of the fields that every event uses. Without them, the fields would be loaded and
-    # stored for every event, because any write to the heap might change them.
-    position, replayed, due = start, driver.events, next_due(run)
+    # stored for every event, because any write to the heap might change them. The number of events
+    # is position - notes. `due` is a position too, so that the loop counts only once.
+    position, notes = start, start - driver.events
+    due = next_due(run) + notes
     while position < len(events):
         event = events[np.uint64(position)]  # unsigned: no test for a negative index
         if event.op > Op.FREE:
             _replay_note(state, driver, event)
             position += 1
+            notes += 1
+            due += 1
             continue
         if event.object >= len(run.objects):
             driver.stop = Stop.OBJECTS
@@ -59,17 +63,15 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
         if not replay_event(state, driver, run.objects[event.object], event):
             if driver.stop == Stop.LIMIT:  # the call was made, but the object was not written to
                 position += 1
-                replayed += 1
             break
         position += 1
-        replayed += 1
         # Comparing the footprint after every event makes the peak exact, and costs only one load.
-        if replayed == due or operations.footprint(state) > driver.peak_footprint:
-            driver.events = replayed
-            due = handle_due(state, run, events, position)
+        if position == due or operations.footprint(state) > driver.peak_footprint:
+            driver.events = position - notes
+            due = handle_due(state, run, events, position) + notes
             if driver.stop != Stop.END:
                 break
-    driver.events = replayed
+    driver.events = position - notes
     return position
 
 
@@ -77,28 +79,35 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
 def replay_event(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
     """Replay one event on the object `target`; return False on failure (see driver.stop)."""
     # A live object can only be resized or freed. Any other object can only be allocated.
-    if (target.address != 0) != (event.op >= Op.REALLOC):
-        driver.stop = Stop.BAD_EVENT
-        return False
     if event.op == Op.FREE:
-        return _free(heap, driver, target, event)
+        return _require(driver, target.address != 0) and _free(heap, driver, target, event)
+    if event.op == Op.REALLOC:
+        return _require(driver, target.address != 0) and _realloc(heap, driver, target, event)
+    if not _require(driver, target.address == 0):
+        return False
     request = event.request
     if event.op == Op.MALLOC:
         address = operations.malloc(heap, event.thread, request)
     elif event.op == Op.CALLOC:
         address = operations.calloc(heap, event.thread, request)
-    elif event.op == Op.MEMALIGN:
-        address = operations.memalign(heap, event.thread, 1 << int(event.alignment), request)
     else:
-        return _realloc(heap, driver, target, event)
+        address = operations.memalign(heap, event.thread, 1 << int(event.alignment), request)
     if address == 0:
         driver.stop = Stop.REFUSED
         return False
-    target.address = address
-    target.request = request
     driver.live += request
     driver.peak_live = max(driver.peak_live, driver.live)
+    target.address = address
+    target.request = request
     return write_object(heap, driver, target, event, True)
+
+
+@kernel
+def _require(driver: Driver, is_possible: bool) -> bool:
+    """Set driver.stop unless the state of an object allows the event; return `is_possible`."""
+    if not is_possible:
+        driver.stop = Stop.BAD_EVENT
+    return is_possible
 
 
 @kernel

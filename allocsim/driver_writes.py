@@ -47,31 +47,54 @@ def write_object(
     `fresh` is True for a new object, and False after a realloc. Returns False if the replay must
     stop (see driver.stop).
     """
+    if driver.verify or driver.touch != Touch.PAGE:
+        writes_nothing = driver.touch == Touch.NONE and not driver.verify
+        return writes_nothing or _write_otherwise(heap, driver, target, event, fresh)
+    address, request = target.address, target.request
+    next_page = (address | (TOUCH_STEP - 1)) + 1
+    if next_page < address + request:
+        return _touch_pages(heap, driver, target, event)
+    if request > 0:
+        fill(address, 1, TOUCHED)
+    return True
+
+
+@cold
+def _touch_pages(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
+    """Write one byte in each page of an object that is in several pages.
+
+    Returns False if the replay must stop.
+    """
+    address, request = target.address, target.request
+    if request > TOUCH_STEP and _exceeds_limit(heap, driver):
+        return False
+    fill(address, 1, TOUCHED)
+    # In events other than MEMALIGN, the field `alignment` is the untouched share of the object, in
+    # units of 1/256 (see `benchmark.untouched`).
+    untouched = 0 if event.op == Op.MEMALIGN else request * int(event.alignment) >> 8
+    next_page = (address | (TOUCH_STEP - 1)) + 1
+    for page in range(next_page, address + request - untouched, TOUCH_STEP):
+        fill(page, 1, TOUCHED)
+    return True
+
+
+@cold
+def _write_otherwise(
+    heap: HeapState, driver: Driver, target: Object, event: Record, fresh: bool
+) -> bool:
+    """Write an object with `verify`, or with a Touch other than PAGE (see `write_object`)."""
     if target.request > TOUCH_STEP and _exceeds_limit(heap, driver):
         return False
     if driver.verify:
         return _check_and_write_pattern(driver, target, event, fresh)
     if driver.touch == Touch.FULL:
         fill(target.address, target.request, TOUCHED)
-    elif driver.touch != Touch.NONE and target.request > 0:
+    elif driver.touch == Touch.FIRST and target.request > 0:
         fill(target.address, 1, TOUCHED)
-        next_page = (target.address | (TOUCH_STEP - 1)) + 1
-        if driver.touch == Touch.PAGE and next_page < target.address + target.request:
-            _touch_pages(target, event, next_page)
     return True
 
 
-@cold
-def _touch_pages(target: Object, event: Record, next_page: int) -> None:
-    """Write one byte in each page of an object from `next_page` on."""
-    # In events other than MEMALIGN, the field `alignment` is the untouched share of the object, in
-    # units of 1/256 (see `benchmark.untouched`).
-    untouched = 0 if event.op == Op.MEMALIGN else target.request * int(event.alignment) >> 8
-    for address in range(next_page, target.address + target.request - untouched, TOUCH_STEP):
-        fill(address, 1, TOUCHED)
-
-
-@cold
+@kernel
 def _check_and_write_pattern(driver: Driver, target: Object, event: Record, fresh: bool) -> bool:
     """Check an object's alignment and zeros, and write its pattern.
 
