@@ -191,7 +191,7 @@ def _small_lists(heap: Glibc, words: Words) -> Iterator[tuple[str, int, int | No
     for thread in range(int(mp.threads)):
         bins = int(mp.tcache_bins) if heap.thread[thread].tcache else 0
         for index in range(TCACHE_MAX_BINS):
-            entry = heap.tcache[thread, index]
+            entry = heap.tcache[thread * TCACHE_MAX_BINS + index]
             count = int(mp.tcache_count - entry.room) if index < bins else -int(entry.room)
             objects = chain(words, int(entry.head), 0)
             members = (p - CHUNK_HDR_SZ if p else p for p in objects)

@@ -38,7 +38,7 @@ top."""
 
 @out_of_line
 def int_free(heap: Glibc, av: int, thread: int, p: int) -> int:
-    """Free a chunk of an arena on a thread (_int_free). Returns Status.OK."""
+    """Free a chunk of an arena on a thread (_int_free). Returns a Status."""
     size = chunksize(p)
     if has_room(heap, thread, csize2tidx(size)):
         tcache_put(heap, thread, p + CHUNK_HDR_SZ, csize2tidx(size))
@@ -48,19 +48,34 @@ def int_free(heap: Glibc, av: int, thread: int, p: int) -> int:
 
 @kernel
 def int_free_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
-    """Free a chunk that no cache takes (_int_free_chunk since 2.41). Returns Status.OK."""
+    """Free a chunk that no cache takes (_int_free_chunk since 2.41).
+
+    Returns a Status; nothing changes unless it is OK.
+    """
     arena = heap.arena[np.uint64(av)]
-    arena.used -= size
     if size <= heap.mp_[0].global_max_fast:
+        newest = fastbin(arena, size)
+        old = load_word(newest)
+        if old == p:
+            return Status.UNKNOWN_POINTER  # "double free or corruption (fasttop)"
         arena.have_fastchunks = 1
         arena.fast += size
         arena.fast_chunks += 1
-        newest = fastbin(arena, size)
-        store_word(p + 16, load_word(newest))
+        arena.used -= size
+        store_word(p + 16, old)
         store_word(newest, p)
-    elif merge_chunk(heap, av, p, size) >= FASTBIN_CONSOLIDATION_THRESHOLD:
+        return Status.OK
+    arena.used -= size
+    if merge_chunk(heap, av, p, size) >= FASTBIN_CONSOLIDATION_THRESHOLD:
         trim_large(heap, av)
     return Status.OK
+
+
+@kernel
+def is_fasttop(heap: Glibc, av: int, p: int) -> bool:
+    """Return whether a chunk is the newest of a fastbin."""
+    size = chunksize(p)
+    return size <= heap.mp_[0].global_max_fast and load_word(fastbin(heap.arena[av], size)) == p
 
 
 @kernel
@@ -70,7 +85,7 @@ def merge_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
     If top is one of the neighbours, the merged chunk becomes top, and is on no list. Returns
     the size of the merged chunk.
     """
-    arena, counters, nextchunk = heap.arena[av], heap.counters[0], p + size
+    arena, counters, nextchunk = heap.arena[np.uint64(av)], heap.counters[0], p + size
     if not prev_inuse(p):
         p -= prev_size(p)
         size = nextchunk - p

@@ -22,7 +22,6 @@ from allocsim.designs.glibc.arenas import (
     malloc_retry,
     tcache_init,
 )
-from allocsim.designs.glibc.bins import fastbin
 from allocsim.designs.glibc.chunks import (
     CHUNK_HDR_SZ,
     MALLOC_ALIGNMENT,
@@ -35,10 +34,10 @@ from allocsim.designs.glibc.chunks import (
     request2size,
 )
 from allocsim.designs.glibc.heaps import slot_address, slot_of
-from allocsim.designs.glibc.int_free import int_free, int_free_chunk
+from allocsim.designs.glibc.int_free import int_free, int_free_chunk, is_fasttop
 from allocsim.designs.glibc.int_malloc import int_malloc
 from allocsim.designs.glibc.mmapped_chunks import free_mmapped, mremap_chunk, munmap_chunk
-from allocsim.designs.glibc.pointers import allocated_size, is_inside, object_status
+from allocsim.designs.glibc.pointers import allocated_size, chunk_status, is_inside, object_status
 from allocsim.designs.glibc.realloc import int_memalign, int_realloc
 from allocsim.designs.glibc.records import Glibc, Kind
 from allocsim.designs.glibc.tcache import (
@@ -46,6 +45,7 @@ from allocsim.designs.glibc.tcache import (
     TCACHE_KEY,
     UNCACHED,
     csize2tidx,
+    entry_number,
     is_cached,
     tcache_get,
     tcache_put,
@@ -57,7 +57,7 @@ def malloc(heap: Glibc, thread: int, request: int) -> int:
     """Allocate an object from the thread's cache, or else from its arena (__libc_malloc)."""
     if request <= MAX_TCACHE_SIZE:
         tc_idx = csize2tidx(request2size(request))
-        if heap.tcache[thread, np.uint64(tc_idx)].head:
+        if heap.tcache[entry_number(thread, tc_idx)].head:
             return tcache_get(heap, thread, tc_idx)
     if heap.thread[thread].tcache == 0:
         tcache_init(heap, thread)
@@ -67,36 +67,36 @@ def malloc(heap: Glibc, thread: int, request: int) -> int:
 @kernel
 def free(heap: Glibc, thread: int, address: int) -> int:
     """Push an object on the thread's cache, or else call `free_uncached` (__libc_free)."""
-    if is_inside(heap, address) and address & (MALLOC_ALIGNMENT - 1) == 0:
-        offset = load_word(address - SIZE_SZ) - MINSIZE
-        tc_idx = offset >> 4
-        if (
-            offset & UNCACHED == 0
-            and heap.tcache[thread, np.uint64(tc_idx)].room > 0
-            and load_word(address + 8) != TCACHE_KEY
-        ):
-            tcache_put(heap, thread, address, tc_idx)
-            return Status.OK
+    if not is_inside(heap, address) or address & (MALLOC_ALIGNMENT - 1):
+        return Status.UNKNOWN_POINTER
+    offset = load_word(address - SIZE_SZ) - MINSIZE
+    tc_idx = offset >> 4
+    if (
+        offset & UNCACHED == 0
+        and heap.tcache[entry_number(thread, tc_idx)].room > 0
+        and load_word(address + 8) != TCACHE_KEY
+    ):
+        tcache_put(heap, thread, address, tc_idx)
+        return Status.OK
     return free_uncached(heap, thread, address)
 
 
 @out_of_line
 def free_uncached(heap: Glibc, thread: int, address: int) -> int:
-    """Free an object of any kind. Returns a Status; nothing changes unless it is OK."""
-    status = object_status(heap, address)
+    """Free an object of any kind; `address` is aligned, and inside the heap.
+
+    Returns a Status; nothing changes unless it is OK.
+    """
+    p = address - CHUNK_HDR_SZ
+    status = chunk_status(heap, p)
     if status != Status.OK:
         return status
-    p = address - CHUNK_HDR_SZ
     if chunk_is_mmapped(p):
         return free_mmapped(heap, p)
-    av, size = arena_for_chunk(heap, p), chunksize(p)
-    if size <= heap.mp_[0].global_max_fast and (
-        load_word(fastbin(heap.arena[np.uint64(av)], size)) == p
-    ):
-        return Status.UNKNOWN_POINTER  # "double free or corruption (fasttop)"
-    if heap.thread[thread].tcache == 0 or load_word(address + 8) == TCACHE_KEY:
+    av = arena_for_chunk(heap, p)
+    if heap.thread[np.uint64(thread)].tcache == 0 or load_word(address + 8) == TCACHE_KEY:
         return _free_with_cache(heap, av, thread, address)
-    return int_free_chunk(heap, av, p, size)
+    return int_free_chunk(heap, av, p, chunksize(p))
 
 
 @cold
@@ -106,7 +106,7 @@ def _free_with_cache(heap: Glibc, av: int, thread: int, address: int) -> int:
     Returns a Status; nothing changes unless it is OK.
     """
     p = address - CHUNK_HDR_SZ
-    if is_cached(heap, thread, address, chunksize(p)):
+    if is_cached(heap, thread, address, chunksize(p)) or is_fasttop(heap, av, p):
         return Status.UNKNOWN_POINTER
     if heap.thread[thread].tcache == 0:
         tcache_init(heap, thread)

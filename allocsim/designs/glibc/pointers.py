@@ -44,7 +44,15 @@ def object_status(heap: Glibc, mem: int) -> int:
     """
     if not is_inside(heap, mem) or mem & (MALLOC_ALIGNMENT - 1):
         return Status.UNKNOWN_POINTER
-    p = mem - CHUNK_HDR_SZ
+    return chunk_status(heap, mem - CHUNK_HDR_SZ)
+
+
+@kernel
+def chunk_status(heap: Glibc, p: int) -> int:
+    """Return OK if a chunk in use seems to start at `p`, else UNKNOWN_POINTER.
+
+    `p` is aligned, and inside the heap.
+    """
     if chunk_is_mmapped(p):
         return Status.OK if mapping_of(heap, p) else Status.UNKNOWN_POINTER
     size, room = chunksize(p), _end_of_memory(heap, p) - p

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from allocsim.core.records import Counters, Grid, Int64, Struct, System, Table
+from allocsim.core.records import Counters, Int64, Struct, System, Table
 
 
 class MallocPar(Struct):
@@ -136,5 +136,5 @@ class Glibc(NamedTuple):
     lists: np.ndarray  # a row of int64 for each arena, read by address: see `bins`
     heap_info: Table[HeapInfo]  # by slot
     thread: Table[Thread]  # by thread
-    tcache: Grid[TcacheEntry]  # by thread and index of the size
+    tcache: Table[TcacheEntry]  # by thread and index of the size: see `tcache.entry_number`
     mapping: Table[Mapping]  # by number; 0 is the null range, the last ones are heads of lists

@@ -122,7 +122,7 @@ def new_state(memory: Reservation, threads: int, parameters: Mapping[str, int], 
         lists=table(np.int64, slots, LIST_WORDS),
         heap_info=table(HeapInfo, slots),
         thread=table(Thread, threads),
-        tcache=table(TcacheEntry, threads, TCACHE_MAX_BINS),
+        tcache=table(TcacheEntry, threads * TCACHE_MAX_BINS),
         mapping=table(Range, pages + 2 + LISTS),
     )
     system = heap.system[0]

@@ -49,15 +49,25 @@ def csize2tidx(size: int) -> int:
 
 
 @kernel
+def entry_number(thread: int, tc_idx: int) -> np.uint64:
+    """Return the number of a thread's list in `Glibc.tcache`.
+
+    The table has one dimension, because then the number takes a shift and an addition instead of a
+    multiplication by a row's length. It is unsigned, which avoids a test for a negative index.
+    """
+    return np.uint64(thread) * np.uint64(TCACHE_MAX_BINS) + np.uint64(tc_idx)
+
+
+@kernel
 def has_room(heap: Glibc, thread: int, tc_idx: int) -> bool:
     """Return whether `thread` has a list with index `tc_idx` that has room for a chunk."""
-    return tc_idx < TCACHE_MAX_BINS and heap.tcache[thread, np.uint64(tc_idx)].room > 0
+    return tc_idx < TCACHE_MAX_BINS and heap.tcache[entry_number(thread, tc_idx)].room > 0
 
 
 @kernel
 def tcache_put(heap: Glibc, thread: int, mem: int, tc_idx: int) -> None:
     """Push an object on a list that has room (tcache_put)."""
-    entry = heap.tcache[thread, np.uint64(tc_idx)]
+    entry = heap.tcache[entry_number(thread, tc_idx)]
     store_word(mem, entry.head)
     store_word(mem + 8, TCACHE_KEY)
     entry.head = mem
@@ -67,7 +77,7 @@ def tcache_put(heap: Glibc, thread: int, mem: int, tc_idx: int) -> None:
 @kernel
 def tcache_get(heap: Glibc, thread: int, tc_idx: int) -> int:
     """Pop the newest object from a list that is not empty (tcache_get)."""
-    entry = heap.tcache[thread, np.uint64(tc_idx)]
+    entry = heap.tcache[entry_number(thread, tc_idx)]
     mem = entry.head
     entry.head = load_word(mem)
     entry.room += 1
@@ -84,7 +94,7 @@ def is_cached(heap: Glibc, thread: int, mem: int, size: int) -> bool:
     index = csize2tidx(size)
     if index >= TCACHE_MAX_BINS or load_word(mem + 8) != TCACHE_KEY:
         return False
-    cached = heap.tcache[thread, index].head
+    cached = heap.tcache[entry_number(thread, index)].head
     while cached != 0 and cached != mem:
         cached = load_word(cached)
     return cached != 0
@@ -97,7 +107,7 @@ def open_tcache(heap: Glibc, thread: int, block: int) -> None:
     mp = heap.mp_[0]
     mp.threads = max(mp.threads, thread + 1)
     for index in range(mp.tcache_bins):
-        heap.tcache[thread, index].room = mp.tcache_count
+        heap.tcache[entry_number(thread, index)].room = mp.tcache_count
 
 
 @kernel
@@ -106,6 +116,6 @@ def cached_bytes(heap: Glibc, thread: int) -> int:
     total, mp = 0, heap.mp_[0]
     if heap.thread[thread].tcache:
         for index in range(mp.tcache_bins):
-            count = mp.tcache_count - heap.tcache[thread, index].room
+            count = mp.tcache_count - heap.tcache[entry_number(thread, index)].room
             total += count * (MINSIZE + 16 * index)
     return total

@@ -16,7 +16,7 @@ from allocsim.designs.glibc.int_free import int_free
 from allocsim.designs.glibc.malloc import libc_calloc
 from allocsim.designs.glibc.mmapped_chunks import munmap_chunk
 from allocsim.designs.glibc.records import Glibc
-from allocsim.designs.glibc.tcache import TCACHE_MAX_BINS
+from allocsim.designs.glibc.tcache import TCACHE_MAX_BINS, entry_number
 
 
 @kernel
@@ -81,10 +81,11 @@ def _tcache_thread_shutdown(heap: Glibc, thread: int) -> None:
     The chunks are freed by ascending size; among chunks of equal size, the newest is freed first.
     """
     for index in range(TCACHE_MAX_BINS):
-        heap.tcache[thread, index].room = 0
+        heap.tcache[entry_number(thread, index)].room = 0
     for index in range(TCACHE_MAX_BINS):
-        mem = heap.tcache[thread, index].head
-        heap.tcache[thread, index].head = 0
+        entry = heap.tcache[entry_number(thread, index)]
+        mem = entry.head
+        entry.head = 0
         while mem:
             following, p = load_word(mem), mem - CHUNK_HDR_SZ
             int_free(heap, arena_for_chunk(heap, p), thread, p)

@@ -8,6 +8,7 @@ from allocsim.core.records import HeapState
 from allocsim.designs.glibc import check_arenas, check_chunks, check_lists
 from allocsim.designs.glibc.bins import BINMAP, BINS, bin_at
 from allocsim.designs.glibc.check_lists import listed_in_bin
+from allocsim.designs.glibc.tcache import TCACHE_MAX_BINS
 from tests.corruptions import Corruptions
 
 CORRUPTIONS = Corruptions()
@@ -42,8 +43,8 @@ def equal_sizes(state: HeapState, memory: Reservation) -> list[int]:
 
 def cached(state: HeapState) -> tuple[int, int]:
     """Return the index of thread 0's first non-empty cached list, and the list's newest object."""
-    index = int(np.flatnonzero(state.tcache[0].head)[0])
-    return index, int(state.tcache[0, index].head)
+    index = int(np.flatnonzero(state.tcache[:TCACHE_MAX_BINS].head)[0])
+    return index, int(state.tcache[index].head)
 
 
 @breaks(check_chunks.chunks_fill_their_memory, "has the head")
@@ -168,18 +169,18 @@ def foot_differs(state: HeapState, memory: Reservation) -> None:
 @breaks(check_lists.small_lists_hold_their_sizes, "is free twice")
 def chunk_in_two_caches(state: HeapState, memory: Reservation) -> None:
     index, head = cached(state)
-    state.tcache[1, index].head = head
+    state.tcache[TCACHE_MAX_BINS + index].head = head
 
 
 @breaks(check_lists.small_lists_hold_their_sizes, "expected chunks of")
 def chunk_in_the_cache_of_another_size(state: HeapState, memory: Reservation) -> None:
     index, head = cached(state)
-    state.tcache[0, index + 1].head = head
+    state.tcache[index + 1].head = head
 
 
 @breaks(check_lists.small_lists_hold_their_sizes, "but counts")
 def cache_counts_too_much(state: HeapState, memory: Reservation) -> None:
-    state.tcache[0, cached(state)[0]].room -= 1
+    state.tcache[cached(state)[0]].room -= 1
 
 
 @breaks(check_lists.small_lists_hold_their_sizes, "leads to 0x0")

@@ -7,6 +7,7 @@ from allocsim import Heap
 from allocsim.core.check import Invariant
 from allocsim.designs.glibc import check_arenas, check_chunks, check_lists, check_mappings
 from allocsim.designs.glibc.check_arenas import INVARIANTS
+from allocsim.designs.glibc.tcache import TCACHE_MAX_BINS
 from tests.corruptions import Corrupt, Corruptions, invariants_in, require_reported
 from tests.designs.glibc import corrupt, corrupt_mappings
 
@@ -51,7 +52,7 @@ def test_check_changes_nothing(busy_heap: Heap) -> None:
     def everything() -> list[bytes]:
         state = busy_heap.state
         tables = (state.system, state.mp_, state.arena, state.heap_info, state.lists)
-        rows = (state.mapping[:100], state.tcache[:4])
+        rows = (state.mapping[:100], state.tcache[: 4 * TCACHE_MAX_BINS])
         return [np.asarray(table).tobytes() for table in (*tables, *rows)]
 
     before, resident = everything(), busy_heap.resident()

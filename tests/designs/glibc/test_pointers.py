@@ -41,12 +41,12 @@ def test_address_that_is_no_object_is_refused_and_changes_nothing(
 ) -> None:
     malloc(glibc, 8)
     address = place(glibc)
-    before = (glibc.mp_.tobytes(), glibc.arena.tobytes(), glibc.tcache[0].tobytes())
+    before = (glibc.mp_.tobytes(), glibc.arena.tobytes(), glibc.tcache.tobytes())
     assert operations.free(glibc, 0, address) != Status.OK
     assert operations.usable_size(glibc, address) == 0
     assert operations.realloc(glibc, 0, address, 100) == 0
     assert operations.inspect(glibc, address) != Status.OK
-    after = (glibc.mp_.tobytes(), glibc.arena.tobytes(), glibc.tcache[0].tobytes())
+    after = (glibc.mp_.tobytes(), glibc.arena.tobytes(), glibc.tcache.tobytes())
     assert (before, glibc_heap.check()) == (after, [])
 
 

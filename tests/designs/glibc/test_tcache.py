@@ -19,25 +19,25 @@ def test_cache_holds_as_many_chunks_as_tcache_count_says(make_glibc: MakeHeap, c
     state = make_glibc(tcache_count=count).state
     free(state, *malloc(state, *[2000, 500, 500] * 12))
     index = (512 - 32) // 16
-    found, cached = int(state.tcache[0, index].head), 0
+    found, cached = int(state.tcache[index].head), 0
     while cached < count:
         assert malloc(state, 500) == [found]
-        found, cached = int(state.tcache[0, index].head), cached + 1
+        found, cached = int(state.tcache[index].head), cached + 1
     assert found == 0
 
 
 def test_largest_request_that_is_cached_has_1032_bytes(glibc: HeapState) -> None:
     one, other, _ = malloc(glibc, 1032, 1033, 24)
     free(glibc, one, other)
-    assert int(glibc.tcache[0, 63].head) == one
+    assert int(glibc.tcache[63].head) == one
     assert int(glibc.arena[0].binned) == 1056
 
 
 def test_tcache_max_limits_the_sizes(make_glibc: MakeHeap) -> None:
     state = make_glibc(tcache_max=100).state
     free(state, *malloc(state, 104, 105))
-    assert int(state.tcache[0, 5].head) != 0
-    assert int(state.tcache[0, 6].head) == 0
+    assert int(state.tcache[5].head) != 0
+    assert int(state.tcache[6].head) == 0
 
 
 def test_calloc_and_memalign_do_not_take_from_the_cache(glibc: HeapState) -> None:
