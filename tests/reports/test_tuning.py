@@ -10,7 +10,7 @@ from allocsim.designs.table_parameter import KEY
 from allocsim.reports.tuning_screen import print_tuning
 from allocsim.reports.tuning_text import source_text, table_text, tuning_json
 from tests.conftest import REPOSITORY
-from tests.reports.documented import undocumented
+from tests.reports.documented import section, undocumented
 from tests.tuning.tuned import row, tuning
 
 
@@ -52,9 +52,10 @@ def test_json_has_the_figures_and_both_tables() -> None:
     assert len(found["today"]) == 85
 
 
-def test_every_field_is_documented() -> None:
-    page = (REPOSITORY / "docs/tuning-schema.md").read_text()
-    found = json.loads(tuning_json(tuning(), "allocsim tune mine"))
+@pytest.mark.parametrize("text", [table_text(tuning()), tuning_json(tuning(), "tune")])
+def test_every_field_is_documented(text: str) -> None:
+    page, found = (REPOSITORY / "docs/tuning-schema.md").read_text(), json.loads(text)
+    assert section(page, f"`{found['schema']}`")
     assert undocumented(found, page) == set()
 
 
