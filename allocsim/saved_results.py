@@ -56,7 +56,7 @@ class Origin:
     events: int | None = None
     seed: int | None = None
     threads: str | None = None
-    """`recorded` or `one`; None for the result of a replay."""
+    """The value of --threads, `recorded` or `one`; None for the result of a replay."""
     touch: str | None = None
     runs: int | None = None
     """Number of timed runs of each subject."""

@@ -149,7 +149,7 @@ class StatsCollector:
     def _make_room(self, number: int) -> None:
         """Enlarge the table of objects to have a row for the id `number`.
 
-        Raises InputError if the id is too large, and EnvironmentLacks without enough memory.
+        Raises InputError if the id is too large, and EnvironmentLacks if memory is not enough.
         """
         where = f"event {self.events + 1} names object {number}"
         if number >= MAX_OBJECTS:

@@ -78,7 +78,7 @@ class Tables(NamedTuple):
     ids: np.ndarray  # int64: object id in the subset + 1, 0 if none, or LEFT_OUT
     spare: np.ndarray  # int64: stack of object ids to reuse
     threads: np.ndarray  # int64: thread number in the subset + 1, or 0 if none
-    origins: np.ndarray  # int64: by output event, its position in the input chunk
+    origins: np.ndarray  # int64, for each output event: its position in the input chunk
 
 
 LEFT_OUT = -1

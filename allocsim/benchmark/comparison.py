@@ -254,7 +254,7 @@ def _measure_row(
 
 
 def _may_be_lower(row: Row, workload: EventFile, conditions: Conditions) -> bool:
-    """Return whether a library's peak may be too high by UNSURE or more.
+    """Return whether a library's peak may be too high by UNSURE (a share of it) or more.
 
     Two conditions must hold. The recording does not say which bytes the program touched, and
     counting at most 4 KiB of each object lowers the peak of the live bytes by UNSURE or more.

@@ -3,8 +3,8 @@
 The anonymous RSS of the process is read at POINTS events, and at the peak of live bytes. The
 footprint of a library is the growth of this figure since just before the library was loaded. The
 peak is the highest reading, or the kernel's own peak if that is higher (see `high_water`). A design
-computes its own footprint, and the growth is reported too. The driver's own arrays are mapped and
-touched before the first reading, so they do not count.
+computes its own footprint; the growth of RSS is reported too. The driver's own arrays are in memory
+before the first reading, so they do not count.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ def _committed(subject: Subject, counters: dict[str, int], end: int) -> int | No
 
 
 def _flush_deferred_writes(subject: Subject, setup: Setup) -> None:
-    """If the subject is a design, make its deferred writes and read memory again.
+    """If the subject is a design, make its deferred writes, then take the last reading again.
 
     The allocator that the design models would have made these writes by now (see
     `operations.flush_deferred_writes`).

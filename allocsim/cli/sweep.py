@@ -51,7 +51,7 @@ _MEASURING = (
         default="page",
         show_default=True,
         help="Bytes written in a new object: none, first (the first byte), page (one byte in each "
-        "page) or full (all bytes). Each listed value is measured.",
+        "page) or full (all bytes). The grid has a cell for each value that you give.",
     ),
     threads_option,
     click.option("--timed", is_flag=True, help="Measure times too, one cell at a time."),
@@ -91,7 +91,7 @@ def _measuring(command: Any) -> Any:
     metavar="KEY=A,B,...",
     multiple=True,
     help="Values of a setting; `default` means not to set it. KEY=A,B applies to every "
-    "allocator with this setting, lib:glibc:KEY=A,B only to lib:glibc. May be repeated.",
+    "allocator with this setting; lib:glibc:KEY=A,B applies only to lib:glibc. May be repeated.",
 )
 @click.option(
     "-P",

@@ -2,15 +2,16 @@
 
 A *design* (`allocsim.designs`) is the algorithm of a real allocator, written in Python. Its
 functions are *kernels*: Numba compiles them. A design manages real memory: `malloc` returns an
-address that can be written. This package has no allocator code. Its modules, from bottom to top:
+address that can be written. `allocsim.core` has no code of an allocator. Its modules, from bottom
+to top:
 
   records        declarations of a design's records, and the records that all designs have
   memory         a range of address space from mmap, and tables of records in such a range
   tables         tables that grow, for the readers of traces
   heap_pointer   a heap's state as one pointer, for kernels that are called by their address
   heap_table     the tables of a heap that is given as a pointer
-  jit            decorators: `kernel` compiles a function; `operation` and `answers` declare and
-                 implement the calls in `operations`
+  jit            decorators: `kernel` compiles a function; `operation` declares a call that every
+                 design has (see `operations`); `answers` marks a design's implementation of it
   out_of_line    kernels that are called by their address
   c_function     kernels that C code can call
   raw            loads and stores at an address
@@ -19,7 +20,7 @@ address that can be written. This package has no allocator code. Its modules, fr
   prefetch       loading a row of a table into the CPU's caches early
   operations     the calls that every design has (malloc, free, ...), and `Status`
   defaults       kernels for the operations that a design may omit
-  system         pages and metadata from the operating system; releasing pages; freezing a heap
+  system         pages and metadata of a heap: obtaining, counting and releasing them
   size_classes   the table of a design's size classes, and its check
   class_rules    rules for a table of size classes that replaces the design's own
   check          the invariants of a heap, checked in plain Python

@@ -36,7 +36,8 @@ class Family:
     """A malloc library under all of its names, versions and builds."""
 
     mark: bytes
-    """Bytes that identify the file of such a library. Other libraries may contain glibc's mark."""
+    """Bytes that identify the file of such a library. The mark of glibc may also be in the files of
+    other libraries (see FAMILIES)."""
     settings: Mapping[str, Setting]
     spelling: str = "{name}"
     """How the library's file spells the name of a setting: a format string, in which {name} stands

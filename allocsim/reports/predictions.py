@@ -53,7 +53,7 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
             f"because its last {run.unsampled:.2f} s were not sampled. The predictions were not "
             "compared with this peak."
         ]
-    # `run` is the run of one recording, so the peaks of the other recordings are left out.
+    # `run` is the run of one recording. If there are several, only its own peak is compared.
     own = replace(row, peaks=[])
     peaks = (
         f"the prediction for {label(row)} is {range_text(own, run.outside_malloc)}, and the "
@@ -67,7 +67,7 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
         return [
             f"{peaks}: --touch {touch} assumes that the program writes to all memory that it "
             "allocates, which it probably does not. The predictions for other libraries are too "
-            "high as well; for the lower limit, use --touch first."
+            "high as well. The option `--touch first` gives the lowest possible peaks."
         ]
     if predicted < run.anonymous_peak - allowed:
         return [

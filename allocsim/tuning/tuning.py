@@ -4,7 +4,7 @@ If several workloads are given and none is held back, each workload is left out 
 proposed for the others, and the workload is replayed under this table.
 
 A proposed table minimises the objective F (see `objective`). F predicts the bytes in spans. For
-each class in use, F includes a charge, given in spans of that class (0.5 by default).
+each class in use, F includes a charge: by default, half the bytes of a span of that class.
 """
 
 from __future__ import annotations

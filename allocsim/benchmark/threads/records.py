@@ -101,7 +101,7 @@ class Stage(NamedTuple):
     thread: Table[ReplayThread]  # one row, for this thread
     driver: Table[Driver]  # one row, for this thread
     stream: Table[Event]  # events of all threads; `object`: slot; `thread`: version to wait for
-    unshared: Table[Object]  # slots of objects that one thread uses
+    unshared: Table[Object]  # slots of objects that only one thread uses
     shared: Table[Shared]
     turns: Table[Turn]
     epochs: Table[Epoch]

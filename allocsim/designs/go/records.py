@@ -37,7 +37,7 @@ class SpanUse(Struct):
     """
 
     next: Int32  # next span of the same set
-    prev: Int32  # previous span of the same set; of an unused record: the next unused record
+    prev: Int32  # previous span of the same set; in an unused record, the next unused record
     alloc_count: Int32  # taken slots, dead objects included; not updated while the span is cached
     size_class: Int32  # class of its objects; 0: one large object; STACK: a stack segment
 
@@ -50,7 +50,7 @@ class SpanSet(Struct):
 
 
 class MCentral(Struct):
-    """A size class: its spans (mcentral), and the span that the P caches (mcache).
+    """A size class: its spans (mcentral), and its span in the cache of the only P (mcache).
 
     The cached span is searched 64 slots at a time, forwards only.
     """
@@ -65,7 +65,7 @@ class MCentral(Struct):
     alloc_word: Int64  # the current slots are those from 64 * alloc_word on; -1: none yet
     npages: Int64  # pages of a span
     nelems: Int64  # objects of a span
-    reusable: Int64  # address of the object freed last, with freegc (mcache.reusableNoscan)
+    reusable: Int64  # if `freegc` is set: object freed last, by address (mcache.reusableNoscan)
     num_reusable: Int64  # objects on the list that begins at `reusable`
     unswept: Int64  # during a sweep: next span to put back into a set; 0 if none
     next_class: Int64  # during a sweep: next class with such a span; 0 if none
@@ -94,8 +94,8 @@ class MHeap(Struct):
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     sweeping: Int64  # 1: a sweep is running; the summaries of chunks are updated at its end
-    # Distance in gc_bits from a word of live bits to the word that says which slots are taken: 1,
-    # or 0 with `direct`, where the live bits also say which slots are taken.
+    # A word of live bits in gc_bits is followed by a word that says which slots are taken, so this
+    # distance is 1. If `direct` is set, the live bits say it, and this distance is 0.
     taken: Int64
 
 

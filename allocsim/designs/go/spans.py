@@ -93,8 +93,8 @@ def prefetch_span(heap: Go, span: int) -> None:
 def prefetch_object(heap: Go, address: int, near: bool) -> int:
     """Prefetch what `free` reads for the object at `address` (see `core.operations.prefetch`).
 
-    With `near` False, this is the page map entry. With `near` True, it is the bits of the span to
-    which the entry leads, and the span's records if they are read. Returns a Status.
+    If `near` is False, this is the page map entry. If it is True, this is the bits of the span to
+    which the entry leads, and the span's records if a free reads them. Returns a Status.
     """
     page = page_of(heap, address)
     if near:

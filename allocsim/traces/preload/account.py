@@ -76,7 +76,7 @@ def _lost_children(image: Image, images: list[Image]) -> Counter[str]:
 
 
 def _census(reader: ImageReader) -> str:
-    """Return a phrase with the numbers of threads, recorded thread ends, and calls by function."""
+    """Return a phrase that counts threads, ends of threads, and the calls of each function."""
     kinds = reader.calls_by_kind
     listed = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
     return (
