@@ -7,6 +7,8 @@ pointer, it aborts; here such a call returns a Status, or 0, and changes nothing
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from allocsim.core.jit import cold, kernel
@@ -55,13 +57,14 @@ from allocsim.designs.glibc.tcache import (
 @kernel
 def malloc(heap: Glibc, thread: int, request: int) -> int:
     """Allocate an object from the thread's cache, or else from its arena (__libc_malloc)."""
+    number: Any = np.int64(thread)  # of one type for all callers, so that callees compile once
     if request <= MAX_TCACHE_SIZE:
         tc_idx = csize2tidx(request2size(request))
-        if heap.tcache[entry_number(thread, tc_idx)].head:
-            return tcache_get(heap, thread, tc_idx)
-    if heap.thread[thread].tcache == 0:
-        tcache_init(heap, thread)
-    return malloc_in_arena(heap, thread, request)
+        if heap.tcache[entry_number(number, tc_idx)].head:
+            return tcache_get(heap, number, tc_idx)
+    if heap.thread[number].tcache == 0:
+        tcache_init(heap, number)
+    return malloc_in_arena(heap, number, request)
 
 
 @kernel
@@ -69,14 +72,15 @@ def free(heap: Glibc, thread: int, address: int) -> int:
     """Push an object on the thread's cache, or else call `free_uncached` (__libc_free)."""
     if not is_inside(heap, address) or address & (MALLOC_ALIGNMENT - 1):
         return Status.UNKNOWN_POINTER
+    number: Any = np.int64(thread)  # see `malloc`
     offset = load_word(address - SIZE_SZ) - MINSIZE
     tc_idx = offset >> 4
     if (
         offset & UNCACHED == 0
-        and heap.tcache[entry_number(thread, tc_idx)].room > 0
+        and heap.tcache[entry_number(number, tc_idx)].room > 0
         and load_word(address + 8) != TCACHE_KEY
     ):
-        tcache_put(heap, thread, address, tc_idx)
+        tcache_put(heap, number, address, tc_idx)
         return Status.OK
     return free_uncached(heap, thread, address)
 

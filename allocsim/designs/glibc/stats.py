@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from allocsim.core.jit import kernel, plain
 from allocsim.core.operations import Status
+from allocsim.core.out_of_line import pointer_to
 from allocsim.core.records import Sample
 from allocsim.core.system import fill_counts, fill_system
 from allocsim.designs.glibc.chunks import chunksize
@@ -40,7 +41,7 @@ def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
         sample.central += arena.binned
         sample.free_spans += chunksize(arena.top)
         counters.free_spans += arena.binned_chunks + (chunksize(arena.top) > 0)
-    sample.thread_cache = _cached(heap)
+    sample.thread_cache = _cached(pointer_to(heap))  # compiled once for states and pointers
     sample.live = live
     sample.rounding = occupied - sample.thread_cache - live
     fill_system(heap, sample)
