@@ -110,7 +110,7 @@ class Player:
     def replay_chunk(self, chunk: Any) -> None:
         """Replay a chunk of events.
 
-        Raises the error of `replay_error`, which names the event that failed. Raises OutOfMemory if
+        Raises an error that names the event that failed (see `replay_error`). Raises OutOfMemory if
         memory runs short, and Corruption if a check fails.
         """
         position, driver = 0, self._driver

@@ -74,8 +74,8 @@ class Comparison:
     caution: str = ""
     """A phrase about the user's malloc settings, if libraries were measured without them."""
     recordings: int = 1
-    """Number of recordings of the program. If there are several, all figures but the times and the
-    peaks are those of one recording (see `real_runs.median_recording`)."""
+    """Number of recordings of the program. If there are several, rows have the peaks of all
+    recordings and the times of the first (see `real_runs.median_recording`)."""
     recording_warnings: Sequence[str] = ()
     """Sentences about recordings that failed, and about calls missing from recordings other than
     `workload`. The calls missing from `workload` are in its `Trace.losses`."""
@@ -127,7 +127,8 @@ def compare(
     rows = [Row(subject=subject) for subject in subjects]
     with interrupt_message(lambda: "and the measuring processes were killed"):
         for figures in ("memory", "times") if conditions.timed else ("memory",):
-            # Libraries first: the heap of a design starts where the modelled library's heap did.
+            # Libraries first: a replay on a library finds the address at which its heap starts, and
+            # the heap of the design that models the library must start there too.
             for row in sorted(rows, key=lambda row: library_of(row.subject) is None):
                 if row.failure is None and not _is_untimed(row, figures, workload):
                     if progress is not None:

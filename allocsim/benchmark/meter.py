@@ -32,8 +32,8 @@ small workload. It is used only if `_is_exact` finds it exact."""
 
 ROLLUP = "/proc/self/smaps_rollup"
 """The slower file, which is always exact: a reading takes 1 to 2 ms. Hundreds of readings make the
-replay much longer. A library that delays the release of memory then releases more of it during the
-replay (mimalloc's peak is 20% lower)."""
+replay much longer. In a longer replay, libraries that release memory after a delay release more of
+it before the end (mimalloc's peak is 20% lower)."""
 
 ANONYMOUS = int.from_bytes(b"Anonymou", "little")
 """The first 8 bytes of the line "Anonymous:" in ROLLUP, as an integer. That line does not count
@@ -43,8 +43,8 @@ TEST_PAGES = 100
 """Number of pages that `_is_exact` touches."""
 
 MIN_EXACT_SHARE = 0.9
-"""Minimum share of the TEST_PAGES that STATM must count as soon as they are touched. It is below 1
-because the interpreter touches pages as well."""
+"""Minimum share of the TEST_PAGES after whose touch STATM must be exactly one page higher. It is
+below 1 because the interpreter may touch another page between two readings."""
 
 CLOCK_PROCESS_CPUTIME_ID = 2
 """Linux's number for the CPU time of this process, including system time. Unlike wall-clock time,
@@ -64,7 +64,7 @@ class MeterSettings(Struct):
     memory: Int64  # 1: memory is read at each step (see `stepping`); 0: only the clock
     fast: Int64  # 1: descriptor is STATM; 0: ROLLUP
     clock_nanosleep: Int64  # address of the C function
-    origin: Int64  # time on the library's clock when a replay begins, in nanoseconds
+    origin: Int64  # time when a replay begins, in ns, on the clock that the measured library reads
     clock: Int64  # address of the word of a virtual clock (see `libraries.virtual_clock`), or 0
 
 

@@ -1,4 +1,4 @@
-"""An examination: the first part of an explanation, without experiments.
+"""An examination, the first part of an explanation. It makes no experiments.
 
 It replays the workload to the moment that is to be explained, and groups the objects that are live
 at that moment. It also looks up the groups that the user names, so that an unknown name is reported

@@ -1,4 +1,4 @@
-"""Settings of malloc libraries: read from an allocator's name, passed in the environment.
+"""Settings of malloc libraries, which an allocator's name contains and environment variables pass.
 
 `lib:jemalloc:dirty_decay_ms=0:narenas=1` is jemalloc with two settings. Settings follow the
 library's name, its path, or PATH:PREFIX if its functions have a prefix. A setting takes effect

@@ -1,10 +1,11 @@
 """A private LTTng session daemon, and a tracing session in it, for one recording.
 
-LTTNG_HOME puts the sockets of a normal user's daemon into the work directory, apart from the
-sockets of other recordings and of a daemon that the user runs. If the user is root, LTTng's daemon
-and its client commands ignore LTTNG_HOME and use /var/run/lttng. Each of them therefore runs in its
-own mount namespace, in which a subdirectory of the work directory is mounted at /var/run/lttng. The
-recorded program runs outside these namespaces and finds the daemon's socket through LTTNG_HOME.
+With LTTNG_HOME, the daemon of a normal user has its sockets in the work directory. They are thus
+separate from those of other recordings, and from those of a daemon that the user runs. If the user
+is root, LTTng's daemon and its client commands ignore LTTNG_HOME and use /var/run/lttng. Each of
+them therefore runs in its own mount namespace, in which a subdirectory of the work directory is
+mounted at /var/run/lttng. The recorded program runs outside these namespaces and finds the daemon's
+socket through LTTNG_HOME.
 
 Where root may not mount (in most containers), all recordings by root share /var/run/lttng. Only one
 recording is then allowed at a time. If a daemon is already running there, it is used and left
@@ -168,7 +169,7 @@ def can_mount() -> bool:
 
 
 def _in_namespace(directory: Path) -> Daemon:
-    """Return a daemon for root whose /var/run/lttng is a subdirectory of the work directory."""
+    """Return a daemon for root. Its /var/run/lttng is a subdirectory of the work directory."""
     run, home = directory / "run", directory / ".lttng"
     for needed in (run, home):
         needed.mkdir(exist_ok=True)

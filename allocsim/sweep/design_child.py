@@ -45,7 +45,7 @@ class Request(msgspec.Struct, kw_only=True):
     trace: str
     """SHA-256 of the events."""
     path: str
-    """Path of the file of events, below /proc."""
+    """Path of the file of events: an entry of /proc that stands for an open descriptor."""
     limit: int | None
     reserve: int
     sharers: int

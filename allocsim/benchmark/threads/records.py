@@ -25,8 +25,8 @@ CODE = np.dtype([(ARRAYS, np.int64, (64,))])
 address of this record instead of the Stage (see `core.heap_pointer`)."""
 
 VERSIONS = 0xFFFF
-"""Mask of the low 16 bits of a version. The field `thread` of an event holds these bits of the
-version that the event waits for."""
+"""Mask of the low 16 bits of a version (see `Shared`). These bits of the version for which an event
+waits are in the event's field `thread`."""
 
 
 class Turn(Struct):

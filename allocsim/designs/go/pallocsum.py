@@ -107,7 +107,8 @@ def chunks_to_skip(heap: Go, chunk: int, before: int, npages: int) -> int:
     """Return how many chunks, beginning with `chunk`, a search for `npages` free pages can skip.
 
     `before` is the number of free pages right before the chunk. The chunks of a summary can be
-    skipped if no run of `npages` free pages ends in them. Tries the summaries that begin with
+    skipped if no run of `npages` free pages ends in them: a run that continues after them is found
+    in the chunk where it ends. Tries the summaries that begin with
     `chunk`, from the highest level down. Returns 0 if no chunk can be skipped.
     """
     for level in range(LEVELS - 1, -1, -1):

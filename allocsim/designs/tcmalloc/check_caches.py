@@ -135,7 +135,7 @@ def classes_count_their_spans(heap: Tcmalloc, memory: Reservation) -> Iterator[s
 def caches_share_the_limit(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
     """Each cache counts the bytes on its lists correctly, and the caches share the total limit.
 
-    The limits (`max_size`) of all caches and the unclaimed bytes sum to the total limit.
+    The sum of all caches' limits (`max_size`), plus the unclaimed bytes, is the total limit.
     """
     threads, static = _caches(heap), heap.static[0]
     if len(threads) != static.thread_heap_count or heap.cache.alive.sum() != len(threads):

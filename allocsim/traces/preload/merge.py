@@ -111,7 +111,7 @@ def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
     lane.position += 8 * words_of(head)
     if lane.step == 1 and code != Code.RESIZED:
         _park(state, lane, calls)
-    if code < Code.RESIZED:  # a realloc has its stack in the first record
+    if code < Code.RESIZED:  # RESIZED, the second record of a realloc, has no stack
         lane.stack = _stack(load_word(lane.position - 8)) if head & WITH_SITE else 0
     if code == Code.FREE or code == Code.DELETE:
         _new_call(state, lane, Op.FREE, calls).address = word & _ADDRESS

@@ -7,8 +7,8 @@ A line is PID [TID] and then one of
 
 Calls without arguments do not affect the heap. A munged log, which logalloc_munge.py has processed,
 has small process and thread ids, and #SLOT instead of each address. One of the slots means NULL,
-but the log does not say which one. Every other slot has a live object when it is freed or resized,
-because logalloc_munge.py drops the calls on unknown objects.
+but the log does not say which one. Each of the other slots has a live object when it is freed or
+resized, because logalloc_munge.py drops the calls on unknown objects.
 """
 
 from __future__ import annotations

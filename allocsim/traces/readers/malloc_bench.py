@@ -5,8 +5,9 @@ is the peak number of live blocks. A line is a message with a single field. The 
 identifies the function. The content of the field is again a message, whose fields are the arguments
 (unsigned varints):
 
-    1 malloc  1 id, 2 size, 3 alignment       3 realloc  1 new id, 2 old id, 3 size
-    2 free    1 id, 2 and 3 hints             4 calloc   1 id, 2 count, 3 size
+    line  function  arguments                  line  function  arguments
+    1     malloc    1 id, 2 size, 3 alignment  3     realloc   1 new id, 2 old id, 3 size
+    2     free      1 id, 2 and 3 hints        4     calloc    1 id, 2 count, 3 size
 
 A free without an id frees NULL, and a realloc without an old id is a malloc. Ids are reused. Each
 id gets an invented address, because events are made from addresses (see `object_ids`).
