@@ -3,7 +3,8 @@
 A function that Numba compiles returns a code, which says whether it has raised an exception. After
 each call, Numba generates about 30 instructions for the code, although kernels raise nothing. Here,
 a kernel that receives an error code from another kernel returns it, and nothing else. (Kernels
-raise exceptions if they have a fault, or with NUMBA_BOUNDSCHECK=1.)
+raise exceptions if they have a fault, or with NUMBA_BOUNDSCHECK=1.) Therefore, a kernel must not
+catch the exceptions of another kernel, and must not be a generator.
 """
 
 from __future__ import annotations

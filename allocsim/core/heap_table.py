@@ -1,9 +1,10 @@
 """Tables that kernels read through the pointer to a heap (see `heap_pointer`).
 
-To Numba, such a table is an array, and a kernel can use it like any other array. But the most
-frequent steps have code of their own: loading a table, reading and writing an item, and `len`. To
-read `heap.table[0]`, Numba would generate 62 instructions, nearly all of which LLVM would remove
-again. This module generates 18.
+To Numba, such a table is an array, and a kernel can use it like any other array, except that a
+variable cannot hold either such a table or an ordinary array. The most frequent steps have code of
+their own: loading a table, reading and writing an item, and `len`. To read `heap.table[0]`, Numba
+would generate 62 instructions, nearly all of which LLVM would remove again. This module generates
+18.
 """
 
 from __future__ import annotations
@@ -120,6 +121,8 @@ def _place(
         length = _field(context, builder, kind, table, "shape", axis)
         if not (isinstance(index, ir.Constant) and index.constant >= 0):
             index = arrayobj.fix_integer_index(context, builder, index_kind, index, length)
+        if context.enable_boundscheck:  # NUMBA_BOUNDSCHECK=1
+            cgutils.do_boundscheck(context, builder, index, length, axis)
         position = index if position is None else builder.add(builder.mul(position, length), index)
     return builder.gep(_field(context, builder, kind, table, "data"), [position])
 

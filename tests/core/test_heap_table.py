@@ -1,5 +1,8 @@
 """A table that is read through the pointer to a heap behaves like the table itself."""
 
+import os
+import subprocess
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +12,7 @@ from allocsim.core.jit import PURE, kernel
 from allocsim.core.out_of_line import code_record, link, out_of_line, pointer_to
 from allocsim.core.records import Counters, Table
 from allocsim.core.tables import records
+from tests.conftest import REPOSITORY
 
 
 class Tables(NamedTuple):
@@ -65,6 +69,32 @@ def grid_row(heap: Tables, first: np.uint8, second: np.int16) -> int:
     return int(pointer_to(heap).grid[np.uint8(first), np.int16(second)])
 
 
+@kernel
+def item_four(heap: Tables) -> int:
+    """Return the item after the last one."""
+    return int(pointer_to(heap).numbers[4])
+
+
+OUTSIDE = """
+import numpy as np
+from tests.core import test_heap_table as tables
+
+heap = tables.toy()
+for call in (
+    lambda: tables.item_four(heap),
+    lambda: tables.write(heap, 4, 1),
+    lambda: tables.write(heap, -5, 1),
+    lambda: tables.grid_row(heap, np.uint8(3), np.int16(0)),
+    lambda: tables.grid_row(heap, np.uint8(0), np.int16(4)),
+):
+    try:
+        print(call())
+    except IndexError:
+        print("outside")
+"""
+"""A program that reads and writes items outside of tables."""
+
+
 def toy() -> Tables:
     """Return a linked heap."""
     heap = Tables(
@@ -104,6 +134,13 @@ def test_length_is_the_number_of_rows() -> None:
 def test_slices_columns_and_loops_work_as_for_an_array() -> None:
     expected = (4 + 5) + (4 + 5 + 6 + 7) + 22 + (3 + 4 + 5 + 6) + 3 + 1 + 4
     assert like_arrays(toy()) == expected
+
+
+def test_index_out_of_range_is_found_if_numba_checks_bounds() -> None:
+    environment = os.environ | {"NUMBA_BOUNDSCHECK": "1"}
+    run = [sys.executable, "-c", OUTSIDE]
+    found = subprocess.run(run, env=environment, cwd=REPOSITORY, capture_output=True, check=True)
+    assert found.stdout.split() == 5 * [b"outside"]
 
 
 @pytest.mark.skipif(PURE, reason="Python's integers do not wrap")

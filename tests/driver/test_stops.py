@@ -162,6 +162,11 @@ def test_check_stops_after_the_event_at_which_it_is_due(fresh: HeapState, due: i
     assert play(fresh, run, events, due) == (6, Stop.END)
 
 
+def test_end_of_a_thread_does_not_count_as_an_event_before_a_check(fresh: HeapState) -> None:
+    calls = malloc(0, 8), Call(Op.THREAD_DONE), malloc(1, 8), malloc(2, 8)
+    assert play(fresh, new_run(next_check=2), stream(*calls)) == (3, Stop.CHECK)
+
+
 def test_full_buffer_stops_after_the_event_of_its_last_sample(fresh: HeapState) -> None:
     run = new_run(samples=2, next_sample=1, interval=1)
     events = stream_of(malloc(number, 8) for number in range(5))

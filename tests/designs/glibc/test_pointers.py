@@ -59,7 +59,9 @@ def test_chunk_in_the_cache_is_not_freed_again(glibc: HeapState) -> None:
 def test_chunk_at_the_front_of_a_fastbin_is_not_freed_again(make_glibc: MakeHeap) -> None:
     state = make_glibc(tcache_count=0).state
     address = freed(state, 100)
+    before = state.arena.tobytes()
     assert operations.free(state, 0, address) == Status.UNKNOWN_POINTER
+    assert state.arena.tobytes() == before
 
 
 def test_free_chunk_of_a_bin_is_not_freed_again(glibc: HeapState) -> None:
