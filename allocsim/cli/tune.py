@@ -39,8 +39,8 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     metavar="PERCENT|none",
     default="25%",
     show_default=True,
-    help="Maximum share of an object that rounding may take. It applies to all sizes, also to "
-    "those that the workloads do not request.",
+    help="Maximum rounding of an object, as a share of its allocated size. The limit applies to "
+    "all sizes, also to those that the workloads do not request.",
 )
 @click.option(
     "--time",

@@ -76,6 +76,6 @@ def _on_lengths(changes: Changes) -> Iterator[str]:
     before, after = (event_at(each.moments, "end") for each in (changes.before, changes.after))
     if abs(after - before) * LENGTHS > before:
         yield (
-            f"The workloads have {before:,} and {after:,} events. If the program did different "
-            "work, this may explain the change."
+            f"The workloads have {before:,} and {after:,} events. The footprint may differ because "
+            "the program did different work."
         )

@@ -106,8 +106,9 @@ def _on_shares(footprint: int, owners: list[Owner], what_ifs: list[WhatIf]) -> I
         if EXPLAINED * -replay.change < owner.owned or EXPLAINED * owner.owned < -replay.change:
             yield (
                 f"Group '{owner.name}' owns {format_bytes(owner.owned)}, but without this group "
-                f"the footprint would be {_difference(replay.change)} ({replay.how}): a share says "
-                "whose objects use the memory, not what would be saved."
+                f"the footprint would be {_difference(replay.change)} ({replay.how}). The bytes "
+                "that a group owns say whose objects use the memory, not how much would be saved "
+                "without the group."
             )
 
 
@@ -147,8 +148,9 @@ def _without_top(footprint: int, top: HeapTop, measured: WhatIf) -> str:
         return f"{freeing} would change little: another live object ends only {held} lower"
     # glibc puts chunks of up to 128 bytes into fastbins when they are freed (_int_free).
     return (
-        f"{freeing} would leave no live object in the last {format_bytes(top.held)}, but would "
-        "change little: the allocator does not merge all of these objects when they are freed"
+        f"{freeing} would leave no live object in the last {format_bytes(top.held)} of the heap, "
+        "but would change little: the allocator does not merge all objects of the group when they "
+        "are freed"
     )
 
 
@@ -183,8 +185,8 @@ def _on_rounding(footprint: int, owners: list[Owner]) -> Iterator[str]:
         if owner.by == "size" and owner.rounding * ROUNDED >= footprint > 0:
             mean = owner.live // owner.objects
             yield (
-                f"Requests of {counted(mean, 'byte')} on average take {owner.name}, which costs "
-                f"{format_bytes(owner.rounding)} of rounding."
+                f"Objects of {owner.name} serve requests of {counted(mean, 'byte')} on average. "
+                f"Their rounding takes {format_bytes(owner.rounding)}."
             )
 
 

@@ -82,8 +82,9 @@ def _summary(best: int, others: int, ranged: bool) -> str:
     `ranged` says whether the horizontal axis has ranges (see `Axis`).
     """
     runs = (
-        " If the runs of two points overlap, neither time counts as better; a point with a single "
-        "run is not on the front."
+        " The middle half of a point's runs is the range of its time. If the ranges of two points "
+        "overlap, neither point counts as faster. A point with a single run has no range, so it is "
+        "not on the front."
     )
     return (
         "Each point is an allocator with its settings. Smaller is better in both directions. "

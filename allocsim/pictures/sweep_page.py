@@ -156,8 +156,9 @@ def _effects(results: Results, figure: str) -> Iterator[Figure]:
     if rows:
         yield Figure(
             title=f"Effect of each setting on the {FIGURES[figure]}",
-            summary="How much larger the mean is with the worst value of a setting than with its "
-            "best, over all workloads and combinations of the other settings.",
+            summary=f"Each bar shows how much larger the mean {FIGURES[figure]} is with the worst "
+            "value of a setting than with the best value. The mean is over all workloads and all "
+            "combinations of the other settings.",
             view=lambda width: bars(rows, width, unit=Unit("%", 1)),
             titles=("allocator", "setting", "value", "relative to the mean"),
             rows=[

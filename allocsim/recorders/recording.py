@@ -142,8 +142,8 @@ def _finished(session: Session, recorder: Recorder, outcome: Outcome) -> Finishe
         session.notify(line)
     if outcome.was_killed and not session.choice.cost:
         session.notify(
-            f"if {program.name} does not end like this without {recorder.name}, the recorder is "
-            f"the cause; --cost runs {program.name} with and without {recorder.name}"
+            f"{recorder.name} may be the reason why {program.name} was killed; to find out, use "
+            f"--cost, which runs {program.name} with and without {recorder.name}"
         )
     notes = [*caveats_before(session.request, recorder), *filter(None, [leftover])]
     return Finished(session.request, recorder, directory, outcome, losses, notes)

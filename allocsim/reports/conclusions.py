@@ -83,7 +83,9 @@ def _driver_share(compared: Compared) -> str:
     if not shares:
         return ""
     share = f"{median(shares):.1f} ns/event"
-    return f"Times are CPU time. The driver's share of a library's time is {share}. "
+    return (
+        f"Times are CPU time. A library's time includes {share} for the loop that makes the calls. "
+    )
 
 
 def warnings(comparison: Comparison) -> list[str]:

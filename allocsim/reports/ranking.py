@@ -50,7 +50,7 @@ def close_peaks(row: Row, others: Sequence[Row]) -> list[Row]:
 
 
 def fastest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
-    """Return the fastest row, and the rows whose runs overlap those of the fastest.
+    """Return the fastest row, and the rows whose time ranges overlap that of the fastest.
 
     Returns (None, []) if fewer than two rows can be ranked by time.
     """
@@ -74,7 +74,7 @@ def by_time(rows: Sequence[Row]) -> list[Row]:
 def overlapping(row: Row, others: Sequence[Row]) -> list[Row]:
     """Return the other rows whose interquartile ranges of times overlap that of `row`.
 
-    All rows must have times. The conclusions call such rows "rows whose runs overlap".
+    All rows must have times. In conclusions, such rows are those "whose time ranges overlap".
     """
     low, high = _middle(row)
     return [each for each in others if _middle(each)[0] <= high and low <= _middle(each)[1]]

@@ -124,7 +124,7 @@ def _best(
 ) -> str | None:
     """Name the library with the lowest `figure`, and the library with the second lowest.
 
-    If the runs of other libraries overlap those of the lowest library, the sentence names the
+    If the ranges of other libraries overlap that of the lowest library, the sentence names the
     lowest and these others, and no second lowest. Returns None if fewer than two libraries have
     several runs, because the spread of a single run is not known.
     """
@@ -138,7 +138,7 @@ def _best(
     if close:
         alike = [(best, first), *close]
         named = ", ".join(f"{label(row)} {show(real.middle(figure), 1)}" for real, row in alike)
-        return f"No single {name}: the runs of {named} overlap."
+        return f"No single {name}: {named}; their ranges overlap."
     second, runner_up = others[0]
     least, more = distinct(show, best.middle(figure), second.middle(figure))
     return f"{name[0].upper()}{name[1:]}: {label(first)}, {least} ({label(runner_up)}: {more})."

@@ -109,7 +109,7 @@ def _best(results: Results, by: Mapping[str, Figures], times: Ranges, where: str
         figures = known if ranges is None else {n: known[n] for n in known if n in ranges}
         if figures:
             name, others = recommended(figures, results.setting_counts, ranges)
-            alike = f"within {CLOSE:.1%}{', or with overlapping runs' if ranges else ''}"
+            alike = f"within {CLOSE:.1%}{', or with overlapping time ranges' if ranges else ''}"
             close = f" ({counted(others, 'other')} {alike})" if others else ""
             sentence = f"best by {title}{where}: {name}{close}"
             best.append(Best(sentence, line_of(results, name)))

@@ -66,29 +66,29 @@ def _how_close(rows: Sequence[Row]) -> str:
 def fastest_sentence(rows: Sequence[Row]) -> str | None:
     """Name the fastest, the second and the slowest subject.
 
-    If runs of other subjects overlap those of the fastest, names only these subjects and the
-    fastest. Returns None if fewer than two subjects have several runs.
+    If the time ranges of other subjects overlap that of the fastest, names only these subjects and
+    the fastest. Returns None if fewer than two subjects have several runs.
     """
     first, close = fastest(rows)
     if first is None:
         return None
     if close:
         named = ", ".join(map(_timed, (first, *close)))
-        return f"No single fastest: the runs of {named} ns/event overlap."
+        return f"No single fastest: {named} ns/event; their time ranges overlap."
     return f"Fastest: {label(first)}, {TIME.of(first):.1f} ns/event{_slower(by_time(rows)[1:])}."
 
 
 def _slower(rows: Sequence[Row]) -> str:
     """Name the second and the slowest subject; `rows` are all but the fastest, ordered by time.
 
-    Also names the subjects whose runs overlap those of the second. The slowest subject is named
-    unless its runs overlap those of another subject.
+    Also names the subjects whose time ranges overlap that of the second. The slowest subject is
+    named unless its time range overlaps that of another subject.
     """
     second, *others = rows
     close, slowest = overlapping(second, others), rows[-1]
     last = f" ({label(slowest)}: {TIME.of(slowest):.1f})"
     if close:
-        then = f"; then {', '.join(map(_timed, (second, *close)))}, whose runs overlap"
+        then = f"; then {', '.join(map(_timed, (second, *close)))}, whose time ranges overlap"
     else:
         then = f"; then {label(second)}, {TIME.of(second):.1f}" if others else ""
     return then + ("" if overlapping(slowest, rows[:-1]) else last)

@@ -27,8 +27,8 @@ CHARGE = 0.5
 1/4, 1 and 2)."""
 
 MIN_FLOOR = 15
-"""Bytes that rounding may take in any class, even if the maximum share of rounding (`floor`, see
-`Candidates.of`) allows less. Without MIN_FLOOR, no table would keep within a share of 25%: even
+"""Bytes that rounding may take in any class, even if the maximum rounding (`floor`, see
+`Candidates.of`) is smaller. Without MIN_FLOOR, no table would keep within a `floor` of 25%: even
 in a class of 8 bytes, the smallest possible, a request of 1 byte loses 7 bytes to rounding."""
 
 EMPTY_CHARGE = 1e-9
@@ -57,7 +57,8 @@ class Candidates:
     ) -> Candidates:
         """Return the candidates of a design.
 
-        Rounding may take at most the share `floor` of any object. None means no limit.
+        `floor` is the maximum rounding of an object, as a share of its allocated size. None means
+        no limit.
         """
         spans = [rules.span_of(size, parameters) for size in rules.grid]
         length = np.array([span.pages * rules.page_size for span in spans], np.float64)

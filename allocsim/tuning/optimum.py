@@ -60,8 +60,8 @@ def _chain(objective: Objective, limit: int | None) -> Optimum:
     if not np.isfinite(best[-1, -1]):
         size_classes = "size classes" if limit is None else counted(limit, "size class")
         raise InputError(
-            f"no table of {size_classes} keeps the rounding of every size within the share of the "
-            "object that --floor allows; allow a larger share"
+            f"no table of {size_classes} keeps the rounding of every size within the limit of "
+            "--floor; use a larger --floor"
         )
     return Optimum(_followed(objective, before, limit), float(best[-1, -1]))
 

@@ -28,9 +28,9 @@ and would change its figures. Frees take effect at once, because objects that wa
 collector take more memory than any table saves."""
 
 FLOOR = 0.25
-"""Default of --floor: rounding may take at most this share of any object. This limit costs two
-fifths of the gain on the workloads that are tuned for, and prevents tables that are far worse for
-other workloads."""
+"""Default of --floor: the maximum rounding of an object, as a share of its allocated size. This
+limit costs two fifths of the gain on the workloads that are tuned for, and prevents tables that are
+far worse for other workloads."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Question:
     settings: Mapping[str, Any]
     """Parameters of the design, as the user gave them."""
     floor: float | None = FLOOR
-    """Value of --floor: rounding may take at most this share of any object. None means no limit."""
+    """Value of --floor (see FLOOR). None means no limit."""
     reserve: int = RESERVE
     """Address space of each heap, in bytes."""
 

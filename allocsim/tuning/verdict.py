@@ -58,7 +58,9 @@ def _on_gain(tuning: Tuning) -> Iterator[str]:
     step = tuning.question.rules.growth_step
     if gain <= step:
         gained, growth = distinct_bytes(max(gain, 0), step)
-        yield f"The gain of {gained} in spans is within one step of heap growth ({growth})."
+        yield (
+            f"The table saves {gained} in spans, not more than one step of heap growth ({growth})."
+        )
     elif fmean(row.change for row in tuning.rows) > -TOLERANCE:
         yield f"The mean gain in spans is below {TOLERANCE:.1%}."
 

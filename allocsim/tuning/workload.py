@@ -62,7 +62,7 @@ def read_workload(trace: Trace, copies: int = 1) -> Workload:
             if room < 0:
                 raise EnvironmentLacks(
                     f"'{trace.name}' does not fit in half of the available memory; "
-                    "`allocsim trace cut` writes a part of it"
+                    "use `allocsim trace cut` to write a part of the trace"
                 )
     collector.require_valid(trace.name)
     stats = collector.stats()

@@ -76,7 +76,7 @@ def test_source_is_that_of_the_original(run: Run, design: str, start: str) -> No
         ("tune mine.txt", 2, "Missing option '--design'"),
         (f"{MINE} --json --source", 2, "use either --source or --json, not both"),
         (f"{MINE} --out nowhere/table.json", 2, "no such directory"),
-        (f"{MINE} --floor 1%", 2, "that --floor allows; allow a larger"),
+        (f"{MINE} --floor 1%", 2, "the limit of --floor; use a larger"),
         (f"{MINE} --floor 25", 2, "25"),
         (f"{MINE} --set size_classes=own", 2, "tune finds a table itself"),
         (f"{MINE} --set startup=linked", 2, "startup=linked: expected one of"),

@@ -202,7 +202,7 @@ def what_if(kind: str, change: int, what: str = "X") -> WhatIf:
         ({}, [], [what_if("setting", -9 * MIB), what_if("setting", -30 * MIB)], "70.0 MiB instead"),
         ({"caches": 20 * MIB}, [], [], "Spans that hold only cached free objects take 20.0 MiB."),
         ({"metadata": 15 * MIB, "start": 5 * MIB}, [], [], "The heap is small: 20.0 MiB"),
-        ({}, [owner(rounding=5 * MIB, live=1000)], [], "Requests of 100 bytes on average"),
+        ({}, [owner(rounding=5 * MIB, live=1000)], [], "serve requests of 100 bytes on average"),
     ],
 )
 def test_sentence_is_printed_under_its_condition(
@@ -221,7 +221,7 @@ def test_sentence_is_printed_under_its_condition(
             -14,
             "'208 B' owns 30.0 MiB, but without this group the footprint would be 14.0 MiB lower",
         ),
-        (30, -61, "the footprint would be 61.0 MiB lower (replayed): a share says whose objects"),
+        (30, -61, "the footprint would be 61.0 MiB lower (replayed). The bytes that a group owns"),
         (30, 2, "the footprint would be 2.0 MiB higher"),
         (30, -16, None),
         (9, 0, None),

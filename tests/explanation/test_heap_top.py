@@ -83,7 +83,7 @@ MIB = 1 << 20
         ),
         (20, -19, 19, "Freeing the whole group releases 19.0 MiB at once (measured)."),
         (20, 0, 0.5, "change little: another live object ends only 512.0 KiB lower (measured)."),
-        (20, 0, 19, "in the last 19.0 MiB, but would change little: the allocator does not merge"),
+        (20, 0, 19, "in the last 19.0 MiB of the heap, but would change little: the allocator"),
         (4, -3, 3, "Nothing to gain"),
     ],
 )

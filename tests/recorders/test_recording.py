@@ -217,7 +217,7 @@ def test_end_by_a_signal_is_not_called_the_programs_own(
     lines: list[str] = []
     record(REQUEST, tmp_path / "out", Choice(), lines.append, lambda _: nullcontext())
     assert lines[1].startswith("prog was killed by SIGABRT after 0.25 s under a; ")
-    assert lines[2].startswith("if prog does not end like this without a, the recorder is the")
+    assert lines[2].startswith("a may be the reason why prog was killed; to find out, use --cost")
 
 
 def test_signal_before_the_first_call_is_the_reason_for_an_empty_recording(

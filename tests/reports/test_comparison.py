@@ -121,7 +121,7 @@ def test_runs_that_overlap_are_not_ranked() -> None:
     ns = titles().index("ns/event")
     assert not any(row[ns].is_best for row in cells(compared(made)).values())
     assert conclusions(compared(made))[1] == (
-        "No single fastest: the runs of lib:tcmalloc 8.1, lib:glibc 8.3 ns/event overlap."
+        "No single fastest: lib:tcmalloc 8.1, lib:glibc 8.3 ns/event; their time ranges overlap."
     )
 
 
@@ -129,7 +129,8 @@ def test_runs_that_overlap_those_of_the_second_are_not_ranked() -> None:
     made = rows()[:3]
     made[0].times = times(11.9, 12.2, 12.4)
     assert conclusions(compared(made))[1] == (
-        "Fastest: lib:tcmalloc, 8.1 ns/event; then lib:glibc 12.1, go2008 12.2, whose runs overlap."
+        "Fastest: lib:tcmalloc, 8.1 ns/event; then lib:glibc 12.1, go2008 12.2, whose time ranges "
+        "overlap."
     )
 
 
@@ -153,10 +154,11 @@ def test_peaks_within_the_noise_are_not_ranked() -> None:
 
 def test_share_of_the_driver_is_reported() -> None:
     made = rows()[:2]
-    assert "the driver's" not in conditions(compared(made))
+    assert "the loop that makes" not in conditions(compared(made))
     made[1].times = times(12.0, 12.1, driver=2.5)
-    assert "CPU time. The driver's share of a library's time is 2.5 ns/event. " in conditions(
-        compared(made)
+    assert (
+        "CPU time. A library's time includes 2.5 ns/event for the loop that makes the calls. "
+        in conditions(compared(made))
     )
 
 

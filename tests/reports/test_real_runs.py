@@ -95,7 +95,8 @@ def test_best_library_is_named_only_beyond_the_spread() -> None:
     assert quickest == "Least CPU time: lib:tcmalloc, 1.00 s (lib:glibc: 2.00 s)."
     _, lowest, _ = program_sentences(with_program(None, real(8, 12, 9), real(11, 13, 12)))
     assert lowest == (
-        "No single lowest real peak: the runs of lib:glibc 9.0 MiB, lib:tcmalloc 12.0 MiB overlap."
+        "No single lowest real peak: lib:glibc 9.0 MiB, lib:tcmalloc 12.0 MiB; their ranges "
+        "overlap."
     )
 
 

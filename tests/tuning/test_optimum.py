@@ -59,5 +59,5 @@ def test_no_class_is_added_that_no_size_needs() -> None:
 
 def test_rounding_below_that_of_any_table_is_an_error() -> None:
     objective = objective_of(Case(rules_of(GRID, SPANS), [(np.zeros(33), 1)], 0.5, 0.25))
-    with pytest.raises(InputError, match="rounding of every size within the share of"):
+    with pytest.raises(InputError, match="rounding of every size within the limit of --floor"):
         best_table(objective, 100)

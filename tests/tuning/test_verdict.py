@@ -17,8 +17,8 @@ def test_table_is_recommended_if_it_gains_and_others_gain() -> None:
 @pytest.mark.parametrize(
     ("fields", "objection"),
     [
-        ({"rows": [row(new=99)]}, "The gain of 1.0 MiB in spans is within one step"),
-        ({"rows": [row(new=101)]}, "The gain of 0 B in spans is within one step"),
+        ({"rows": [row(new=99)]}, "The table saves 1.0 MiB in spans, not more than one step"),
+        ({"rows": [row(new=101)]}, "The table saves 0 B in spans, not more than one step"),
         ({"rows": [row(now=1000, new=996)]}, "The mean gain in spans is below 0.5%."),
         (
             {"rows": [row(footprint=111)]},

@@ -72,10 +72,16 @@ def arenas_count_their_chunks(heap: Glibc, memory: Reservation) -> Sentences:
         actual = (sum(sizes) - sum(binned) - sum(fast), sum(fast), sum(binned))
         counted = (arena.used, arena.fast, arena.binned)
         if counted != actual:
-            yield f"arena {av} counts {counted} used, fast and binned bytes, found {actual}"
+            yield (
+                f"arena {av} counts {arena.used} used, {arena.fast} fast and {arena.binned} binned "
+                f"bytes, but has {actual[0]}, {actual[1]} and {actual[2]}"
+            )
         lengths, numbers = (len(fast), len(binned)), (arena.fast_chunks, arena.binned_chunks)
         if numbers != lengths:
-            yield f"arena {av} counts {numbers} fast and binned chunks, found {lengths}"
+            yield (
+                f"arena {av} counts {arena.fast_chunks} fast and {arena.binned_chunks} binned "
+                f"chunks, but has {lengths[0]} and {lengths[1]}"
+            )
         fixed = sum(_fixed_bytes(region, int(arena.top)) for region in own_regions)
         if arena.fixed != fixed:
             yield (

@@ -111,7 +111,10 @@ def chunks_fill_their_memory(heap: Glibc, memory: Reservation) -> Sentences:
         chunks = chunks_of(region, words)
         reached = chunks[-1].end if chunks else region.start
         if reached != region.end:
-            yield f"the chunk at {reached:#x} has the head {words[reached + 8]:#x}"
+            yield (
+                f"the chunk at {reached:#x} has an invalid size: its head is "
+                f"{words[reached + 8]:#x}"
+            )
         head = words[region.end + 8]
         if region.end == heap.arena[region.arena].top:
             if head != region.limit - region.end | PREV_INUSE or head < MINSIZE:

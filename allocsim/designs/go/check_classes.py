@@ -76,7 +76,7 @@ def each_span_is_in_one_set(heap: Go, memory: Reservation) -> Iterator[str]:
                 column_of[number] = column
         counted[int(central.alloc)] += central.alloc != 0
         if central.unswept:
-            yield f"class {size_class} has not been swept from span {central.unswept} on"
+            yield f"the sweep of class {size_class} has not ended: span {central.unswept} is next"
     for span in spans_of(heap):
         expected = 0 if span.size_class <= 0 or _is_full_directly(heap, span) else 1
         if (found := counted.pop(span.number, 0)) != expected:
@@ -240,9 +240,10 @@ def tiny_parts_are_live(heap: Go, memory: Reservation) -> Iterator[str]:
         live, nelems = slots_of(heap, span, 0), int(heap.mcentral[TINY_CLASS].nelems)
         for slot, parts in enumerate(heap.tiny_parts[first : first + nelems].tolist()):
             if (parts != 0) != (live >> slot & 1) or parts > WHOLE:
+                state = "live" if live >> slot & 1 else "not live"
                 yield (
-                    f"slot {slot} of span {span.number} has parts {parts:#x}, but the live slots "
-                    f"of the span are {live:#x}"
+                    f"slot {slot} of span {span.number} is {state}, but has parts {parts:#x} "
+                    f"(expected 0x1 to {WHOLE:#x} in a live slot, 0x0 in another)"
                 )
     mheap = heap.mheap[0]
     inside = memory.address <= mheap.tiny < heap.system[0].next and mheap.tiny % 16 == 0

@@ -21,8 +21,8 @@ PAGE = 8192
 CHUNK_PAGES = 512
 """Bytes of a page, and pages of a chunk, repeated here so that a wrong constant is detected."""
 
-SEARCHES = ("search", "forced search", "free_hwm")
-"""Names, in messages, of the page numbers that the scavenger stores."""
+SEARCHES = ("search begins at", "forced search begins at", "free_hwm is")
+"""What messages say of the page numbers that the scavenger stores."""
 
 
 class SpanCopy(NamedTuple):
@@ -116,7 +116,7 @@ def released_pages_are_free(heap: Go, memory: Reservation) -> Iterator[str]:
         yield f"page {both[0]} is in use and released"
     mheap = heap.mheap[0]
     if mheap.page_cache_scav & ~mheap.page_cache:
-        yield "the page cache marks pages that are not free as released"
+        yield "the page cache marks pages as released, but not as free"
     cached = (int(mheap.page_cache_scav) & (1 << 64) - 1).bit_count()
     if (int(released.sum()) + cached) * PAGE != heap.system[0].released:
         yield (
@@ -178,7 +178,7 @@ def scavenger_counts_the_pages_of_chunks(heap: Go, memory: Reservation) -> Itera
     searches, pages = heap.scav_search.page.tolist(), len(used) * CHUNK_PAGES
     for name, page in zip(SEARCHES, (*searches, heap.scavenger[0].free_hwm), strict=True):
         if not -1 <= page < max(pages, 1):
-            yield f"the scavenger's {name} is page {page}, but the heap has {pages} pages"
+            yield f"the scavenger's {name} page {page}, but the heap has {pages} pages"
     free = np.flatnonzero((bits_of(heap, 0) | bits_of(heap, 8)) == 0)
     if len(free) and searches[1] < free[-1]:
         yield f"page {free[-1]} can be released, but the forced search begins at {searches[1]}"

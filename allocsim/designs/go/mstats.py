@@ -24,7 +24,7 @@ from allocsim.designs.go.spans import BITS_SHIFT, TAKEN
 PARTS = {
     "rounding": "allocated minus requested size; ends of tiny blocks",
     "tail": "span end: mark bytes, and bytes too few for an object",
-    "thread_cache": "free slots of the cached spans; objects to reuse (freegc)",
+    "thread_cache": "free slots of cached spans; with freegc, reusable objects",
     "transfer": "dead objects that no collection has swept yet",
     "central": "free slots of the partial spans",
     "free_spans": "free pages, those in the page cache included",

@@ -53,7 +53,11 @@ PARAMETERS: Mapping[str, Parameter] = {
     "freegc": Parameter(0, 0, 1, "1: new objects reuse freed ones (runtimefreegc)"),
     "direct": Parameter(0, 0, 1, "1: a free takes effect at once; nothing is collected"),
     "scavenger": Parameter(
-        PERIOD, -1, 1 << 40, "events between scavenger steps; 0: all steps at a collection", off=-1
+        PERIOD,
+        -1,
+        1 << 40,
+        "events between scavenger steps; 0: all steps right after a collection",
+        off=-1,
     ),
     "greenteagc": Parameter(1, 0, 1, "1: spans of small objects contain their mark bytes"),
     KEY: table_parameter(RULES),

@@ -67,7 +67,7 @@ def class_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
         total = int(objects[is_mine].sum())
         if count.spans != is_mine.sum() or count.in_use + count.cached != total:
             yield (
-                f"class {size_class} counts {count.spans} spans and {count.in_use} in use + "
+                f"class {size_class} counts {count.spans} spans, {count.in_use} objects in use and "
                 f"{count.cached} cached objects, but has {is_mine.sum()} spans with {total} objects"
             )
         if count.in_use < 0:

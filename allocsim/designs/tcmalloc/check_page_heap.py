@@ -262,4 +262,7 @@ def metadata_covers_the_records(heap: Tcmalloc, memory: Reservation) -> Iterator
     if heap.system[0].metadata != expected:
         yield f"metadata is {heap.system[0].metadata} bytes, but the records need {expected}"
     if page_heap.leaves != leaves + 1:
-        yield f"{page_heap.leaves} leaves counted, {leaves} and the null leaf found"
+        yield (
+            f"{page_heap.leaves} leaves are counted, but the page map has {leaves + 1}, the null "
+            "leaf included"
+        )

@@ -160,8 +160,8 @@ class WlReader(Reader):
         """Return the error for `stop`, which is Stop.DEADLOCK or Stop.BROKEN."""
         if stop == Stop.DEADLOCK:
             return TraceError(
-                f"{self.source.name}: every remaining thread waits for a sync that none of them "
-                "writes; the file is damaged"
+                f"{self.source.name}: deadlock: all remaining threads wait for syncs (signals) "
+                "that no thread will send; the file is damaged"
             )
         run = threads.run[0]
         return self._bad_code(int(run.position + threads.threads[run.first - 1].offset))

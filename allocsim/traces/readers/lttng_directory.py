@@ -133,6 +133,6 @@ def _with_losses(chunks: Iterator[Any], trace: Trace, streams: Any) -> Iterator[
     if discarded:
         trace.losses.append(f"the tracer discarded {counted(discarded, 'event')}")
     if missing:
-        trace.losses.append(f"packets of events that were not written: {missing:,}")
+        trace.losses.append(f"missing packets of events: {missing:,}")
     if broken:
-        trace.losses.append(f"packets of events that are cut off or damaged: {broken:,}")
+        trace.losses.append(f"cut-off or damaged packets of events: {broken:,}")

@@ -47,12 +47,12 @@ def cached(state: HeapState) -> tuple[int, int]:
     return index, int(state.tcache[index].head)
 
 
-@breaks(check_chunks.chunks_fill_their_memory, "has the head")
+@breaks(check_chunks.chunks_fill_their_memory, "has an invalid size")
 def size_too_small(state: HeapState, memory: Reservation) -> None:
     store_word(first_chunk(state) + 8, 1)
 
 
-@breaks(check_chunks.chunks_fill_their_memory, "has the head")
+@breaks(check_chunks.chunks_fill_their_memory, "has an invalid size")
 def size_beyond_top(state: HeapState, memory: Reservation) -> None:
     store_word(first_chunk(state) + 8, 1 << 40 | 1)
 
@@ -194,17 +194,17 @@ def fastbin_leads_into_an_object(state: HeapState, memory: Reservation) -> None:
     state.lists[0, 1] = int(state.lists[0, 1]) + 16
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "used, fast and binned bytes")
+@breaks(check_arenas.arenas_count_their_chunks, "binned bytes, but has")
 def used_bytes_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[0].used += 16
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "fast and binned chunks")
+@breaks(check_arenas.arenas_count_their_chunks, "binned chunks, but has")
 def binned_chunks_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[1].binned_chunks += 1
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "fast and binned chunks")
+@breaks(check_arenas.arenas_count_their_chunks, "binned chunks, but has")
 def number_of_fast_chunks_differs(state: HeapState, memory: Reservation) -> None:
     state.arena[0].fast_chunks -= 1
 

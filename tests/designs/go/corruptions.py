@@ -52,7 +52,7 @@ def count_a_released_page_too_many(heap: Go, memory: Reservation) -> None:
     heap.system[0].released += 8192
 
 
-@breaks(check_pages.released_pages_are_free, "the page cache marks pages that are not free")
+@breaks(check_pages.released_pages_are_free, "the page cache marks pages as released")
 def release_a_page_that_left_the_cache(heap: Go, memory: Reservation) -> None:
     heap.mheap[0].page_cache_scav |= ~heap.mheap[0].page_cache
 
@@ -82,7 +82,7 @@ def count_a_page_of_a_chunk_too_many(heap: Go, memory: Reservation) -> None:
     heap.scav_chunk[0].in_use += 1
 
 
-@breaks(check_pages.scavenger_counts_the_pages_of_chunks, "scavenger's search is page")
+@breaks(check_pages.scavenger_counts_the_pages_of_chunks, "scavenger's search begins at page")
 def release_from_outside_the_heap(heap: Go, memory: Reservation) -> None:
     heap.scav_search[BACKGROUND].page = 1 << 40
 
@@ -147,7 +147,7 @@ def cache_a_span_that_is_not_in_use(heap: Go, memory: Reservation) -> None:
     heap.mcentral[1].alloc = int(heap.mheap[0].last_span) + 1
 
 
-@breaks(check_classes.each_span_is_in_one_set, "has not been swept")
+@breaks(check_classes.each_span_is_in_one_set, "has not ended: span")
 def stop_in_a_sweep(heap: Go, memory: Reservation) -> None:
     heap.mcentral[CLASS].unswept = a_span(heap)
 

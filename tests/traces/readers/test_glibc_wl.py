@@ -166,7 +166,7 @@ def test_broken_stream_is_named_by_its_byte(tmp_path: Path, stream: bytes, place
 
 
 def test_deadlock_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TraceError, match="waits for a sync that none of them writes"):
+    with pytest.raises(TraceError, match="deadlock: all remaining threads wait for syncs"):
         rows(tmp_path, workload(code(7, 1) + code(6, 2) + b"\1", code(7, 2) + b"\1"))
 
 

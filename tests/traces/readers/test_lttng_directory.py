@@ -114,20 +114,24 @@ FIRST = packet([Event(1, 7, 7, MALLOC, (8, 0x10)), Event(2, 7, 7, MALLOC, (9, 0x
 SECOND_PACKET = packet([Event(5, 7, 7, MALLOC, (10, 0x30))], 1)
 
 DAMAGED: dict[str, tuple[bytes, int, str]] = {
-    "packet is missing": (FIRST + packet([Event(9, 7, 7, FREE, (0x10,))], 4), 3, "not written: 3"),
+    "packet is missing": (
+        FIRST + packet([Event(9, 7, 7, FREE, (0x10,))], 4),
+        3,
+        "missing packets of events: 3",
+    ),
     "events are discarded": (
         packet([Event(1, 7, 7, MALLOC, (8, 0x10))], 0, 12),
         1,
         "discarded 12 events",
     ),
-    "cut in the events": (FIRST[:120], 1, "cut off or damaged: 1"),
-    "cut in a header": (FIRST + SECOND_PACKET[:60], 2, "cut off or damaged: 1"),
+    "cut in the events": (FIRST[:120], 1, "damaged packets of events: 1"),
+    "cut in a header": (FIRST + SECOND_PACKET[:60], 2, "damaged packets of events: 1"),
     "cut after the events": (FIRST + SECOND_PACKET[:-100], 3, ""),
-    "no packet": (FIRST + bytes(4096), 2, "cut off or damaged: 1"),
+    "no packet": (FIRST + bytes(4096), 2, "damaged packets of events: 1"),
     "unknown event": (
         FIRST[:84] + b"\x09\x00" + FIRST[86:] + SECOND_PACKET,
         1,
-        "cut off or damaged: 1",
+        "damaged packets of events: 1",
     ),
     "size of the packet": (FIRST[:56] + b"\xff" * 8 + FIRST[64:], 0, "packets of events"),
 }
