@@ -50,10 +50,11 @@ def tune(
     only; the workloads in `hold_back` are then replayed with this table. If several workloads are
     given without `hold_back`, each is also left out once, and replayed with a table tuned for the
     others. `floor` is the maximum rounding of an object, as a share of its allocated size, or None
-    for no limit. If `seconds` is not 0, a random search with the random seed `seed` then looks for
-    a better table for `seconds` seconds. Each call of a workload is made `scale` times.
-    `parameters` are the parameters of the design; the defaults include startup="none" for tcmalloc,
-    and direct=1 for go. The other arguments are those of `replay`.
+    for no limit. Rounding of up to 15 bytes is always allowed. If `seconds` is not 0, a random
+    search with the random seed `seed` then looks for a better table for `seconds` seconds. Each
+    call of a workload is made `scale` times. `parameters` are the parameters of the design; the
+    defaults include startup="none" for tcmalloc, and direct=1 for go. The other arguments are those
+    of `replay`.
     """
     named, others = _listed("workloads", workloads), _listed("hold_back", hold_back)
     arguments = {"workloads": _one_or_all(named), "hold_back": _one_or_all(others)}

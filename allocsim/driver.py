@@ -39,12 +39,12 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
 
     driver.stop says why the loop returned.
     """
-    state = pointer_to(heap)  # compiles faster than the tuple of arrays
+    state = pointer_to(heap)  # compiles faster than `heap`, a tuple of arrays
     driver = run.driver[0]
     driver.stop = Stop.END
     # Local copies of the fields that every event uses. Without them, the fields would be loaded and
     # stored for every event, because any write to the heap might change them. The number of events
-    # is position - notes. `due` is a position too, so that the loop counts only once.
+    # is position - notes. `due` is a position too, so that the loop needs only one counter.
     position, notes = start, start - driver.events
     due = next_due(run) + notes
     while position < len(events):

@@ -19,9 +19,9 @@ MANY_OBJECTS = 1 << 16
 """The driver prefetches only if the object table has more rows than this (1 MiB)."""
 
 FAR, MIDDLE, NEAR = 24, 16, 8
-"""How many events ahead the driver prefetches. For each event, it prefetches the row in the object
-table first (FAR), then the heap's records in two steps (MIDDLE, NEAR; see `operations.prefetch`).
-"""
+"""Numbers of events by which the driver prefetches ahead. For each event, it prefetches the row in
+the object table first (FAR), then the heap's records in two steps (MIDDLE, NEAR; see
+`operations.prefetch`)."""
 
 
 @kernel

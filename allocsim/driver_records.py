@@ -64,7 +64,7 @@ class Driver(Struct):
     live_peak_event: Int64  # events replayed when `live` first reached its peak
     live_peak_footprint: Int64  # footprint at that moment
     live_peak: Int64  # live bytes at that moment
-    worst_event: Int64  # events replayed at the largest footprint - live up to the last allocation
+    worst_event: Int64  # events replayed when (footprint - live) was largest, see `driver_due`
     worst_footprint: Int64  # footprint at that moment
     worst_live: Int64  # live bytes at that moment
     later_event: Int64  # as worst_event, but events after the last allocation count too

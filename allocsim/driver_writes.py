@@ -63,7 +63,8 @@ def write_object(
 def _touch_pages(heap: HeapState, driver: Driver, target: Object, event: Record) -> bool:
     """Write one byte in each page of an object that is in several pages.
 
-    Returns False if the replay must stop.
+    Pages at its end that the recorded program did not touch are left out. Returns False if the
+    replay must stop (see `_exceeds_limit`).
     """
     address, request = target.address, target.request
     if request > TOUCH_STEP and _exceeds_limit(heap, driver):

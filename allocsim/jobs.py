@@ -1,4 +1,4 @@
-"""Job files, which define generated workloads, and the bundled workloads.
+"""Job files and bundled workloads. A job file defines a generated workload.
 
 A job file is TOML. The key `kind` names the generator; the other keys are its parameters. An
 unknown key is an error, because it is probably misspelt.
@@ -88,7 +88,7 @@ def read_job(path: Path) -> Generator:
 
 
 def _relative_to(path: Path, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters, with the key `file` made relative to the job file's directory."""
+    """Return the parameters. A relative path under the key `file` starts at the job's directory."""
     file = parameters.get("file")
     return parameters | {"file": str(path.parent / file)} if isinstance(file, str) else parameters
 

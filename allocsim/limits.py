@@ -43,7 +43,7 @@ class Figure:
     name: str
     of: Callable[[SubjectFigures], float | None]
     format: Callable[[float, int], str]
-    """Returns the text of a value with a number of decimals."""
+    """Returns the text of a value; the second argument is the number of decimals."""
 
 
 def _percent(share: float, decimals: int) -> str:

@@ -29,7 +29,7 @@ NAMES = ("peak", "live-peak", "worst", "end", "mean")
 EXPECTED = (
     "peak, live-peak, worst, end, a number of events, a share of the events (50%), or a time (3.5s)"
 )
-"""What a user may give as a moment, for error messages."""
+"""The moments that a user may give, as error messages list them."""
 
 MIN_LIVE_SHARE = 20
 """The end can be `worst` only if its live bytes are at least the mean / MIN_LIVE_SHARE."""

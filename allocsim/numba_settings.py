@@ -2,7 +2,7 @@
 
 When Numba is imported, it reads the variables NUMBA_* of the environment. If PyYAML is installed,
 it also reads `.numba_config.yaml` in the current directory. This file may have come with a
-downloaded trace. Its settings can disable the compiler, and name files that Numba overwrites. If
+downloaded trace. Its settings can disable the compiler, and make Numba overwrite other files. If
 Numba cannot parse a variable, it prints a traceback and the unescaped value.
 
 Only allocsim's command line and its child processes call `guard_numba`. In another Python program

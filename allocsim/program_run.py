@@ -50,9 +50,9 @@ class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):
     cores: Count
     """Processors on which the program was allowed to run."""
     unsampled: Seconds = 0.0
-    """Seconds from the last sample to the end of the run; 0 if the run was sampled to its end.
-    Otherwise, the sampler was stopped or got no processor, or other threads outlived the main
-    thread, and the true peak may be higher."""
+    """Seconds from the last sample to the end of the run; 0 if the run was sampled to its end. If
+    it is above 0, the true peak may be higher. Causes are that the sampler was stopped or got no
+    processor, or that other threads outlived the main thread."""
     malloc: str | None = None
     """The library whose malloc the program used, or None if it is not known."""
 

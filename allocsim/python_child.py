@@ -99,7 +99,7 @@ def running(
     started: list[subprocess.Popen[bytes]] = []
     with on_interrupt(lambda: _kill_all(started, os.WEXITED)):
         try:
-            with SignalsDeferred():  # no signal may come before the new child is in the list
+            with SignalsDeferred():  # a signal takes effect only after the child is in the list
                 started.append(subprocess.Popen(command, start_new_session=True, **arguments))
             yield started[0]
         finally:

@@ -8,8 +8,8 @@ goes on. The handler of this module therefore raises nothing. It runs the cleanu
 
 from __future__ import annotations
 
-# Neither `signal` nor contextlib is imported, because each takes 2 ms, and Ctrl-C ends the process
-# without a message until the handler of this module is installed.
+# The modules signal and contextlib are not imported: each takes 2 ms. During this time, Ctrl-C
+# would end the process without a message, because the handler of this module is not yet installed.
 import _signal as signal  # type: ignore[import-not-found]
 import os
 from _thread import RLock
@@ -36,7 +36,8 @@ _deferring = RLock()
 """Held by the thread that is in a block of SignalsDeferred. The signal handler takes it too, and
 keeps it until the process has ended, so that no thread enters such a block any more."""
 
-# A forked child has only the thread that forked, so no thread would release the lock.
+# If another thread holds the lock during a fork, the child lacks this thread, and would never
+# release the lock.
 os.register_at_fork(after_in_child=_deferring._at_fork_reinit)  # type: ignore[attr-defined]
 
 

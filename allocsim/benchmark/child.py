@@ -48,12 +48,14 @@ PLAN_BYTES = EVENT.itemsize + Turn.dtype.itemsize + Epoch.dtype.itemsize
 """Maximum bytes that a plan for threads needs per event: the event, a turn and an epoch (see
 `benchmark.threads`)."""
 
-FREED_BYTES, FREED_SIZES = 16 << 10, range(16, 2048, 16)
-"""Before a library is loaded, Python allocates and frees FREED_BYTES in objects of each size. In
-Python 3.11, 16 KiB is the size of a pool, which serves objects of one size."""
+FREED_SIZES = range(16, 2048, 16)
+"""Sizes of the objects that `_rehearse_loading` allocates and frees, in bytes."""
+
+FREED_BYTES = 16 << 10
+"""`_rehearse_loading` allocates and frees this many bytes in objects of each size."""
 
 Setup: TypeAlias = memory.Setup | times.Setup | thread_times.Setup | pages.Setup | snapshots.Setup
-"""What each kind of measurement prepares before the subject is loaded."""
+"""The preparations of each kind of measurement, made before the subject is loaded."""
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -157,7 +159,7 @@ def _measure(request: Request) -> None:
     setup = _prepare(request, events, touch)
     _compile(request.subject, setup.meter, _has_clock(setup))
     if library_of(request.subject):
-        limit_output()  # not earlier: files of compiled kernels are larger than the limit
+        limit_output()  # only now, because the compiler writes files that are larger than the limit
     _send(request, Message(stage="loading"))
     if isinstance(setup, pages.Setup | snapshots.Setup):
         setup.before.take()
@@ -186,7 +188,7 @@ def _measure(request: Request) -> None:
 
 
 def _prepare(request: Request, events: Table[Event], touch: Touch) -> Setup:
-    """Prepare the requested measurement; only a library is replayed on OS threads."""
+    """Prepare the requested measurement. Only replays on a library use OS threads."""
     limit = request.max_footprint()
     threaded = request.recorded and library_of(request.subject) is not None
     if request.measure == "snapshots":

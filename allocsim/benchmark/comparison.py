@@ -75,7 +75,8 @@ class Comparison:
     """A phrase about the user's malloc settings, if libraries were measured without them."""
     recordings: int = 1
     """Number of recordings of the program. If there are several, rows have the peaks of all
-    recordings and the times of the first (see `real_runs.median_recording`)."""
+    recordings and the times of the first. `workload` and all other figures are those of the
+    recording with the median peak (see `real_runs.median_recording`)."""
     recording_warnings: Sequence[str] = ()
     """Sentences about recordings that failed, and about calls missing from recordings other than
     `workload`. The calls missing from `workload` are in its `Trace.losses`."""

@@ -27,8 +27,8 @@ class HighWater:
     def anonymous_growth(self, meter: Meter) -> int:
         """Return a lower bound for the growth of the peak of anonymous RSS, or 0 if unknown.
 
-        The growth of file pages up to now is subtracted. It is at least their growth up to the
-        peak, because file pages stay resident once they are read. On a system where STATM is not
+        The growth of file pages up to now is subtracted. File pages stay resident once they are
+        read, so at the peak, their growth was at most this large. On a system where STATM is not
         exact (see `meter`), VmHWM is not exact either, and the result is 0.
         """
         growth = self.growth()

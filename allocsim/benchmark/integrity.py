@@ -89,7 +89,8 @@ def _describe(stop: Stop, run: Run, event: Any) -> str:
 def _changed(run: Run, number: int) -> str:
     """Return the message for an object whose pattern was overwritten."""
     address, request = run.objects[number].tolist()
-    return f"broken: the contents of {request} bytes at {address:#x} changed while in use"
+    length = counted(request, "byte")
+    return f"broken: the contents of {length} at {address:#x} changed while in use"
 
 
 def _overlap(run: Run) -> str:
@@ -102,7 +103,7 @@ def _overlap(run: Run) -> str:
         if first == second:
             return f"broken: returned {first:#x} for two objects that are both in use"
         return (
-            f"broken: two objects that are both in use overlap: {length} bytes at {first:#x} and "
-            f"{other} bytes at {second:#x}"
+            "broken: two objects that are both in use overlap: "
+            f"{counted(length, 'byte')} at {first:#x} and {counted(other, 'byte')} at {second:#x}"
         )
     return ""

@@ -43,8 +43,8 @@ TEST_PAGES = 100
 """Number of pages that `_is_exact` touches."""
 
 MIN_EXACT_SHARE = 0.9
-"""Minimum share of the TEST_PAGES after whose touch STATM must be exactly one page higher. It is
-below 1 because the interpreter may touch another page between two readings."""
+"""When a page is touched, STATM must rise by exactly one page. It must do so for at least this
+share of the TEST_PAGES, not for all: the interpreter may touch a page between two readings."""
 
 CLOCK_PROCESS_CPUTIME_ID = 2
 """Linux's number for the CPU time of this process, including system time. Unlike wall-clock time,

@@ -55,7 +55,7 @@ def prepare(events: Table[Event], touch: Touch, limit: int) -> Setup:
 
 def measure(setup: Setup, subject: Subject, runs: int, warmup: int) -> Times:
     """Make `warmup` runs, then `runs` runs whose times count."""
-    measured = [replay_once(setup, subject)]  # the first run is this one replay, which is cold
+    measured = [replay_once(setup, subject)]  # the first run has one replay, which is cold
     replays = replays_per_run(measured[0] * setup.replay.calls)
     for _ in range(warmup + runs - 1):
         measured.append(fmean(replay_once(setup, subject) for _ in range(replays)))

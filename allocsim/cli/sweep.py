@@ -51,7 +51,8 @@ _MEASURING = (
         default="page",
         show_default=True,
         help="Bytes written in a new object: none, first (the first byte), page (one byte in each "
-        "page) or full (all bytes). The grid has a cell for each value that you give.",
+        "page) or full (all bytes). Every combination of workload and allocator is measured with "
+        "each value.",
     ),
     threads_option,
     click.option("--timed", is_flag=True, help="Measure times too, one cell at a time."),

@@ -39,8 +39,9 @@ from allocsim.cli.types import CountType, FloorType, SecondsType, SettingType, S
     metavar="PERCENT|none",
     default="25%",
     show_default=True,
-    help="Maximum rounding of an object, as a share of its allocated size. The limit applies to "
-    "all sizes, also to those that the workloads do not request.",
+    help="Maximum rounding of an object, as a share of its allocated size. Rounding of up to 15 "
+    "bytes is always allowed. The limit applies to all sizes, also to those that the workloads do "
+    "not request.",
 )
 @click.option(
     "--time",

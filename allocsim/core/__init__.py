@@ -8,8 +8,8 @@ to top:
   records        declarations of a design's records, and the records that all designs have
   memory         a range of address space from mmap, and tables of records in such a range
   tables         tables that grow, for the readers of traces
-  heap_pointer   a heap's state as one pointer, for kernels that are called by their address
   heap_table     the tables of a heap that is given as a pointer
+  heap_pointer   a heap's state as one pointer, for kernels that are called by their address
   jit            decorators: `kernel` compiles a function; `operation` declares a call that every
                  design has (see `operations`); `answers` marks a design's implementation of it
   out_of_line    kernels that are called by their address
@@ -20,7 +20,7 @@ to top:
   prefetch       loading a row of a table into the CPU's caches early
   operations     the calls that every design has (malloc, free, ...), and `Status`
   defaults       kernels for the operations that a design may omit
-  system         pages and metadata of a heap: obtaining, counting and releasing them
+  system         obtains and releases pages, counts them and the metadata, and freezes a heap
   size_classes   the table of a design's size classes, and its check
   class_rules    rules for a table of size classes that replaces the design's own
   check          the invariants of a heap, checked in plain Python

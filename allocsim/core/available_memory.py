@@ -92,7 +92,7 @@ class MemoryBound:
         self.heap = int(self.at_start * SHARE)
         """Footprint in bytes at which a run stops."""
         self.request = int(self.at_start * MAX_SHARE)
-        """Footprint in bytes that no single request may exceed."""
+        """Maximum footprint in bytes that a single request may lead to."""
         self._next_reading = time.monotonic() + INTERVAL
 
     def __str__(self) -> str:

@@ -1,10 +1,10 @@
 """Calls from one kernel to another.
 
-A function that Numba compiles returns a code, which says whether it has raised an exception. After
-each call, Numba generates about 30 instructions for the code, although kernels raise nothing. Here,
-a kernel that receives an error code from another kernel returns it, and nothing else. (Kernels
-raise exceptions if they have a fault, or with NUMBA_BOUNDSCHECK=1.) Therefore, a kernel must not
-catch the exceptions of another kernel, and must not be a generator.
+A function that Numba compiles returns a status: whether it has raised an exception. After each
+call, Numba generates about 30 instructions that check the status. But kernels raise exceptions only
+if they have a fault, or with NUMBA_BOUNDSCHECK=1. Here, a kernel that receives an error from
+another kernel returns the same error. Kernels that catch exceptions and kernels that are
+generators are not supported.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ class KernelCallConv(CPUCallConv):
         """Generate a call; return its status and its result."""
         if isinstance(resty, Optional) or builder.function.return_value.type != errcode_t:
             return super().call_function(builder, callee, resty, argtys, args, attrs)
-        # Numba also clears the place of the result, which the callee always writes. The callee gets
-        # the caller's place for a pointer to an exception.
+        # Numba also clears the place of the result. That is not needed: the callee writes the
+        # result unless it returns an error, and then the result is not used. The callee
+        # writes its exception to the same pointer as this kernel would (`excinfo`).
         with builder.goto_entry_block():
             result = builder.alloca(self.get_return_type(resty).pointee)
         excinfo = self._get_excinfo_argument(builder.function)

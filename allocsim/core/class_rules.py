@@ -92,7 +92,7 @@ class ClassRules:
         power = size & -size
         if power >= self.page_size:
             return None
-        request = size - power  # the largest such request
+        request = size - power  # the largest multiple of 2^(k+1) up to `size`
         return request if request > smaller else None
 
 

@@ -1,10 +1,10 @@
 """Tables that kernels read through the pointer to a heap (see `heap_pointer`).
 
 To Numba, such a table is an array, and a kernel can use it like any other array, except that a
-variable cannot hold either such a table or an ordinary array. The most frequent steps have code of
-their own: loading a table, reading and writing an item, and `len`. To read `heap.table[0]`, Numba
-would generate 62 instructions, nearly all of which LLVM would remove again. This module generates
-18.
+variable cannot hold such a table on one path and an ordinary array on another. The most frequent
+steps have code of their own: loading a table, reading and writing an item, and `len`. To read
+`heap.table[0]`, Numba would generate 62 instructions, nearly all of which LLVM would remove again.
+This module generates 18.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class HeapTable(types.Array):
 
     @property
     def mangling_args(self) -> tuple[str, tuple[()]]:
-        """How the type appears in the names of functions."""
+        """The part that this type adds to the names of functions."""
         return self.name, ()
 
 

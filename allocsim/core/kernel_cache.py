@@ -1,8 +1,9 @@
 """The directory where compiled kernels, and other compiled files, are kept between runs.
 
 Each copy of the package has several directories: one for each combination of versions (of Python,
-Numba and NumPy) and of settings that change machine code. The name of a kernel's file contains a
-digest of the source code that the kernel depends on (see `kernel_files`).
+Numba and NumPy) and of settings that change machine code. The name of a kernel's file contains the
+kernel's name, and digests of its sources and of all else that determines its machine code, such as
+the types of its arguments (see `kernel_files`).
 """
 
 from __future__ import annotations

@@ -101,7 +101,8 @@ def _address(compiled: Any, argument_types: tuple[Any, ...]) -> int:
 
 def _require_word(name: str, returned: Any) -> None:
     """Raise TypeError unless a kernel returns 64 bits, which its callers read as an int64."""
-    number = getattr(returned, "dtype", returned)  # the dtype of an IntEnum is its members' type
+    # If `returned` is the type of an IntEnum, its dtype is the integer type of the members.
+    number = getattr(returned, "dtype", returned)
     if number not in (types.int64, types.uint64):
         raise TypeError(f"the kernel {name} returns {returned}; expected int64")
 
@@ -136,7 +137,7 @@ else:
 
     @intrinsic
     def pointer_to(_: Any, heap: Any) -> Any:
-        """Return the heap as a pointer, or unchanged if it has no `code` made by `code_record`."""
+        """Return the heap as a pointer, or the heap itself if it has no out-of-line kernels."""
         has_code = has_arrays(heap)
         result = HeapPointer(heap) if has_code else heap
 

@@ -44,7 +44,7 @@ class ClassUse:
 
 @dataclass(frozen=True)
 class CacheUse:
-    """Use of one thread cache at one moment, in bytes, for designs that limit their caches."""
+    """Use of one thread cache at one moment, for designs that limit the bytes of a cache."""
 
     thread: int | None
     """The thread that uses the cache. None for a cache that a library creates at its startup and
@@ -107,7 +107,7 @@ class Design:
     """Whether malloc returns objects that are all zeros."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     caches: Callable[[HeapState], list[CacheUse]] | None = None
-    """Returns the use of each thread cache; None for a design without limits on its caches."""
+    """Returns the use of each thread cache; None for a design that does not report its caches."""
     native_counters: Callable[[HeapState], dict[str, int]] | None = None
     """Returns the statistics that the modelled library would report, under the library's own names;
     None for a design that models no library."""

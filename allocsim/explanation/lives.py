@@ -66,7 +66,7 @@ def read_lives(trace: Trace, event: int, ids: int) -> Lives:
     """Read a whole trace and return the lives of the objects that are live after `event` events.
 
     `ids` is the length of the arrays: 1 more than the highest id of an object in the heap. Raises
-    Corruption if all ids in the trace are lower, because no event then allocated that object.
+    Corruption if the trace does not have this highest id.
     """
     lives, progress, highest, thread = table(Life, max(ids, 1)), records(Progress), -1, -1
     progress.moment = event

@@ -36,8 +36,8 @@ class OnDesign:
     release = "release free memory"
     """The request to release memory, as reports name it."""
     copied = "replayed"
-    """How reports say that an experiment of `after_release` was done: in a new replay. For a
-    library, it is done in a copy of the process instead."""
+    """A word for reports. The experiments of `after_release` on a design are new replays; those on
+    a library are done in a copy of the process."""
     cautions: tuple[str, ...] = ()
 
     @property

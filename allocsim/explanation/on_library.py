@@ -40,12 +40,12 @@ resident before the first event; "empty" has the other pages, such as those of c
 library's metadata."""
 
 COLUMNS = 5
-"""Number of values of each live object in the answer of the process that replays: id, address,
-requested bytes, usable bytes, and share of a slab in bytes (see `HeapMap.slab`)."""
+"""Number of values that the child process reports for each live object: id, address, requested
+bytes, usable bytes, and share of a slab in bytes (see `HeapMap.slab`)."""
 
 ROOM_FOR_EACH = 8
 """Memory that must be available for each of several parallel replays, as a multiple of the peak
-footprint of the workload. Variants and settings may take more memory than the workload."""
+footprint of the workload. A variant of the workload, or a setting, may take more memory."""
 
 ROOM_FOR_EVENT = EVENT.itemsize + TABLE_BYTES
 """Further memory that each replay needs, in bytes per event of the workload: the file of a
@@ -60,7 +60,7 @@ ONE_THREAD_SNAPSHOTS = (
 
 @dataclass
 class OnLibrary:
-    """Replays on a library. `open_trace` opens the workload again."""
+    """The replays that `explain` makes on a library. `open_trace` opens the workload for each."""
 
     name: str
     """The library and its settings, as `compare --on` names them."""
@@ -80,7 +80,7 @@ class OnLibrary:
     copied = "done in a copy of the process"
 
     def moments(self) -> tuple[Moment, ...]:
-        """Replay the workload; return its moments, such as the peak, among the measured points."""
+        """Replay the workload; return its moments, such as the peak."""
         self._last = self._run(self._workload())
         measured = self._last[0]
         self.release = measured.release or self.release
@@ -161,7 +161,7 @@ class OnLibrary:
         return max(min(len(os.sched_getaffinity(0)), self.conditions.available() // each), 1)
 
     def sharing(self, count: int) -> OnLibrary:
-        """Return the subject for one of `count` replays that run at once.
+        """Return a copy of this object for one of `count` replays that run at once.
 
         Only 1/count of the available memory counts as available for the replay and its events.
         """

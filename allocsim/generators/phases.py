@@ -32,7 +32,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     free: Share = 0.0
     """Share of all live objects to free after the allocations."""
     order: Literal["random", "oldest", "newest"] = "random"
-    """Which objects are freed, and in which order."""
+    """The order in which live objects are freed."""
 
 
 class Phases(Generator, frozen=True, kw_only=True, tag_field="kind", tag="phases"):

@@ -1,10 +1,9 @@
 """A population of objects in a steady state: each size is allocated and freed at its own rate.
 
 By Little's law, a size that is allocated at rate r with n live objects has a mean lifetime of
-n / r. So the probability that an allocation picks a size is proportional to the size's r. The
-probability that a free picks a size is proportional to the size's current number of live objects,
-divided by its mean lifetime. All draws are integer arithmetic on random words, so a seed gives the
-same events on every machine.
+n / r. An allocation picks a size with a probability proportional to its r. A free picks a size
+with a probability proportional to its current number of live objects / its mean lifetime.
+All draws are integer arithmetic on random words, so a seed gives the same events on every machine.
 
 A row holds the objects of one size. It owns `capacity` object ids, which occupy the positions of
 `ids` from `first` on. The ids of its `count` live objects come first. An allocation takes the next

@@ -5,7 +5,8 @@ allocates an object of random size there. On average, half of the slots are full
 threads, each step runs on a random thread. With two threads, for example, half of the objects are
 freed by the thread that did not allocate them.
 
-The workload `server` takes the same steps, but picks some slots more often than others.
+The workload `server` takes the same steps, but divides the slots into populations. Each population
+has its own share of the steps and its own distribution of sizes.
 """
 
 from __future__ import annotations

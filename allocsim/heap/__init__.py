@@ -188,7 +188,7 @@ class Heap(Measured):
             operations.freeze(self.state)
 
     def release(self, length: int) -> int:
-        """Release about `length` bytes of free pages to the OS; return how many were released."""
+        """Release about `length` bytes of free pages to the OS; return the bytes released."""
         target = checked_length("release", length)
         with self._lock:
             return int(operations.release(self.state, target))
@@ -237,7 +237,8 @@ class Heap(Measured):
     def _require_live(self, address: int, freed: type[InvalidFree] = DoubleFree) -> None:
         """Raise an error unless the object at `address` is live.
 
-        The type of the error is `freed` for an object that was freed, else InvalidFree.
+        The type of the error is `freed` for an object that is known to have been freed, else
+        InvalidFree. A freed large object also gives InvalidFree (see `not_live`).
         """
         if address not in self._objects:
             raise not_live(self.state, address, freed)

@@ -45,7 +45,7 @@ class Measured:
             return self.design.classes(state) if self.design.classes else []
 
     def caches(self) -> list[CacheUse]:
-        """Return the use of each thread cache; [] if the design does not limit its caches."""
+        """Return the use of each thread cache; [] for a design that does not report its caches."""
         with self._lock:
             state = self.state
             return self.design.caches(state) if self.design.caches else []

@@ -40,8 +40,8 @@ class Family:
     other libraries (see FAMILIES)."""
     settings: Mapping[str, Setting]
     spelling: str = "{name}"
-    """How the library's file spells the name of a setting: a format string, in which {name} stands
-    for the name that allocsim uses, and {NAME} for the same name in capitals."""
+    """The spelling of a setting's name in the library's file: a format string. In it, {name} is the
+    name that allocsim uses, and {NAME} is the same name in capitals."""
     own_variable: str | None = None
     """If each setting has its own environment variable: the name of this variable, as a format
     string like `spelling`. None if the single variable `variable` contains all settings."""

@@ -1,9 +1,9 @@
-"""Settings of malloc libraries, which an allocator's name contains and environment variables pass.
+"""Settings of malloc libraries, given as a part of the allocator's name.
 
 `lib:jemalloc:dirty_decay_ms=0:narenas=1` is jemalloc with two settings. Settings follow the
-library's name, its path, or PATH:PREFIX if its functions have a prefix. A setting takes effect
-through an environment variable that the library reads (see `variables`). A program that is run with
-this variable uses the same settings.
+library's name or path. For a library whose functions have a prefix, they follow PATH:PREFIX. A
+setting takes effect through an environment variable that the library reads (see `variables`). A
+program that is run with this variable uses the same settings.
 """
 
 from __future__ import annotations

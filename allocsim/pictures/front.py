@@ -1,8 +1,8 @@
 """The Pareto front: a picture of two figures of each subject.
 
 A subject is an allocator with its settings. `sweep.pareto_front` says which subjects are on the
-front. A line joins the points of the front. It skips points that are not lower than every point
-to their left: these are on the front only because figures have tolerances.
+front. A line joins the points of the front from left to right. It skips a point that is as high as
+one before it, or higher: such a point is on the front only because figures have tolerances.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ def _summary(best: int, others: int, ranged: bool) -> str:
     )
     return (
         "Each point is an allocator with its settings. Smaller is better in both directions. "
-        f"{best:,} of {counted(best + others, 'point')} are on the front and drawn large. For each "
-        f"of them, no other point is as good in both figures (within {CLOSE:.1%}) and better in "
-        f"one.{runs * ranged} "
+        "A point is not on the front if another point is as good in both figures (within "
+        f"{CLOSE:.1%}) and better in one.{runs * ranged} "
+        f"On the front, and drawn large: {best:,} of {counted(best + others, 'point')}. "
         "The table names the points of the front by number."
     )
 

@@ -1,7 +1,7 @@
 """Compare allocators for a program: record it, run it under each library, and replay the recording.
 
-The program runs several times under each library. It is recorded once, or RECORDINGS times if its
-threads come and go. By default, its output is hidden.
+The program runs `real_runs` times under each library. It is recorded once, or RECORDINGS times if
+its threads come and go and `real_runs` is not 0. By default, its output is hidden.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ class PeakWatch:
         self.peak = Peak()
         self._samples = 0  # number of samples of the program that the process runs now
         self._layout: Layout = ()  # addresses of that program
-        self._map_time = 0.0  # CPU seconds of this thread for the mappings of the last sample
+        self._map_time = 0.0  # CPU seconds that reading the mappings took in the last sample
 
     @contextmanager
     def watching(self, process: int) -> Iterator[None]:
@@ -201,7 +201,7 @@ def _has_memory(process: int) -> bool:
                     return True
     except GONE:
         return False
-    except OSError:  # it is not known, for example because this process has too many open files
+    except OSError:  # unknown, for example because this process has too many open files
         return True
     return False
 

@@ -38,7 +38,7 @@ class Program(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How the run of a program ended, and figures of the run."""
+    """The end of a program's run, and figures of the run."""
 
     process: int
     """The process id of the program."""

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from allocsim.benchmark.comparison import Comparison
 from allocsim.benchmark.figures import Row
+from allocsim.driver_records import Touch
 from allocsim.program_run import ProgramRun
 from allocsim.real_runs.served_row import served_row
 from allocsim.reports.comparison import label
@@ -63,12 +64,7 @@ def prediction_warnings(comparison: Comparison) -> list[str]:
     if low is not None and run.anonymous_peak <= predicted + allowed:
         return [f"{peaks}: {_nearer_end(run, low + run.outside_malloc, predicted)}"]
     if predicted > run.anonymous_peak + allowed:
-        touch = comparison.conditions.touch.name.lower()
-        return [
-            f"{peaks}: --touch {touch} assumes that the program writes to all memory that it "
-            "allocates, which it probably does not. The predictions for other libraries are too "
-            "high as well. The option `--touch first` gives the lowest possible peaks."
-        ]
+        return [f"{peaks}: {_excess(comparison)}"]
     if predicted < run.anonymous_peak - allowed:
         return [
             f"{peaks}: the program has memory that the replay does not have, such as "
@@ -87,6 +83,28 @@ def _nearer_end(run: ProgramRun, low: int, high: int) -> str:
     return (
         "the program writes to most of its large objects, so the upper ends of the ranges are the "
         "better predictions, also for other libraries."
+    )
+
+
+def _excess(comparison: Comparison) -> str:
+    """Say whether the writes of the replay explain a prediction that is too high."""
+    touch, is_recorded = comparison.conditions.touch, comparison.workload.knows_touched
+    name = f"--touch {touch.name.lower()}"
+    if touch == Touch.FULL or (touch == Touch.PAGE and not is_recorded):
+        return (
+            f"{name} assumes that the program writes to all memory that it allocates, which it "
+            "probably does not. The predictions for other libraries are too high as well. With "
+            "`--touch first`, the replay writes to only the first byte of each object, which gives "
+            "lower predictions."
+        )
+    extent = {
+        Touch.NONE: "no object",
+        Touch.FIRST: "only the first byte of each object",
+        Touch.PAGE: "the same part of each large object as the program",
+    }
+    return (
+        f"the replay writes to {extent[touch]} ({name}), but still needs more memory than the "
+        "program. The predictions for other libraries are probably too high as well."
     )
 
 

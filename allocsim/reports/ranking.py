@@ -17,7 +17,9 @@ def ranks_peaks(comparison: Comparison) -> bool:
     """Return whether a peak can be called the best.
 
     If the program was recorded several times, every allocator has several peaks. One allocator is
-    then the best only if no other allocator has peaks close to its own (see `close_peaks`).
+    then the best only if no other allocator has peaks close to its own (see `close_peaks`). If
+    the program was recorded once, and its peak differs from run to run, no peak can be called the
+    best (see `Comparison.ranks_peaks`).
     """
     is_repeated = comparison.recordings > 1
     return comparison.ranks_peaks and not (is_repeated and smallest(comparison.rows)[1])
@@ -74,7 +76,7 @@ def by_time(rows: Sequence[Row]) -> list[Row]:
 def overlapping(row: Row, others: Sequence[Row]) -> list[Row]:
     """Return the other rows whose interquartile ranges of times overlap that of `row`.
 
-    All rows must have times. In conclusions, such rows are those "whose time ranges overlap".
+    All rows must have times. The report calls the interquartile range the time range.
     """
     low, high = _middle(row)
     return [each for each in others if _middle(each)[0] <= high and low <= _middle(each)[1]]

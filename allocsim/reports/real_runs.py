@@ -124,8 +124,8 @@ def _best(
 ) -> str | None:
     """Name the library with the lowest `figure`, and the library with the second lowest.
 
-    If the ranges of other libraries overlap that of the lowest library, the sentence names the
-    lowest and these others, and no second lowest. Returns None if fewer than two libraries have
+    If the ranges of other libraries overlap the range of the lowest library, the returned sentence
+    lists that library and those others instead. Returns None if fewer than two libraries have
     several runs, because the spread of a single run is not known.
     """
     several = [(row.real, row) for row in rows if row.real and len(row.real.runs) > 1]

@@ -85,7 +85,8 @@ def plain_console(stderr: bool = False) -> Console:
 
     Rich calls int() on COLUMNS and LINES. int() fails for superscript digits and for a number of
     5,000 digits. If COLUMNS is huge, Rich would pad every line to that width. Therefore a value
-    that is no number is replaced by the size of the terminal, and a huge one by _UNLIMITED.
+    that int() refuses, or 0, is replaced by the size of the terminal, and a number above _UNLIMITED
+    by _UNLIMITED.
     """
     width = height = None
     if any(_is_unusable(os.environ.get(name, "")) for name in ("COLUMNS", "LINES")):

@@ -12,7 +12,7 @@ In another experiment, a recording of such a program was replayed in the order i
 scheduler would run the threads (two processors, 4 ms at a time, each event at its real cost under
 mimalloc). In that experiment, the real peak was 34 MiB, the recorded order predicted 44 MiB, and
 the simulated order predicted 11 MiB, because each thread ended within its first 4 ms. So the order
-without the recorder depends on details of the kernel, and is not estimated.
+of the events in a run without the recorder depends on details of the kernel, and is not estimated.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Sentences that name the best, the second best and the worst subject, by peak and by time.
 
-Invariant: no sentence ranks two subjects whose figures differ by no more than their spread.
+Invariant: a sentence ranks two subjects only if their figures differ by more than their spread.
 """
 
 from __future__ import annotations

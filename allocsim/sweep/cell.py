@@ -45,7 +45,7 @@ class Cell(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def touched(self) -> Touch:
-        """Which bytes of each new object are written."""
+        """The choice of bytes that are written in each new object."""
         return Touch[self.touch.upper()]
 
     def row(self, **result: object) -> Row:

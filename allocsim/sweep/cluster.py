@@ -29,7 +29,7 @@ CONNECT = 10.0
 """Seconds to wait for the scheduler."""
 
 PATIENCE = 60.0
-"""Seconds without any worker after which the sweep ends."""
+"""The sweep ends if it has no worker for this many seconds."""
 
 
 _ADDRESS = re.compile(r"(?:tcp|tls)://(?:\[([^\]\s]+)\]|([^:\s]+)):([0-9]{1,5})")

@@ -92,7 +92,7 @@ class Row(msgspec.Struct, kw_only=True):
     memory: Footprint | None = None
     times: Speed | None = None
     failure: Text | None = None
-    """Why the measurement failed; None if it succeeded."""
+    """The reason why the measurement failed; None if it succeeded."""
     host: Text
     versions: dict[str, Text]
     """Versions of allocsim, Python, Numba and Linux, and of the library if it reports one."""

@@ -62,7 +62,7 @@ class Source:
             # Some editors put a byte order mark before a text. No format begins with one.
             if self.head(len(BOM_UTF8)) == BOM_UTF8:
                 self._head = b""
-            self._opened = opened.pop_all()  # close() closes it; after an error above, `with` does
+            self._opened = opened.pop_all()  # `with` leaves the files open; close() closes them
 
     def head(self, size: int) -> bytes:
         """Return the next bytes, at most `size`, without consuming them."""

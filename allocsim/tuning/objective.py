@@ -58,7 +58,7 @@ class Candidates:
         """Return the candidates of a design.
 
         `floor` is the maximum rounding of an object, as a share of its allocated size. None means
-        no limit.
+        no limit. Rounding of up to MIN_FLOOR bytes is always allowed.
         """
         spans = [rules.span_of(size, parameters) for size in rules.grid]
         length = np.array([span.pages * rules.page_size for span in spans], np.float64)

@@ -80,7 +80,8 @@ def proposals(
     """For each of CHARGES, return the table that minimises the objective, with its replays."""
     candidates = []
     for charge in CHARGES:
-        watch(f"replaying the table that is best if each class in use costs {charge:g} spans")
+        cost = f"{charge:g} times the bytes of a span"
+        watch(f"replaying the table that is best if each class in use costs {cost}")
         candidates.append(
             measured(question, workloads, optimal(question, workloads, charge), charge)
         )

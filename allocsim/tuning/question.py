@@ -28,9 +28,10 @@ and would change its figures. Frees take effect at once, because objects that wa
 collector take more memory than any table saves."""
 
 FLOOR = 0.25
-"""Default of --floor: the maximum rounding of an object, as a share of its allocated size. This
-limit costs two fifths of the gain on the workloads that are tuned for, and prevents tables that are
-far worse for other workloads."""
+"""Default of --floor: the maximum rounding of an object, as a share of its allocated size. Rounding
+of up to 15 bytes is always allowed (see `objective.MIN_FLOOR`). The default costs two fifths of
+the gain on the workloads that are tuned for, and prevents tables that are far worse for other
+workloads."""
 
 
 @dataclass(frozen=True)

@@ -92,10 +92,13 @@ def test_footprint_equals_that_of_an_independent_program(
     require(name)
     for setting, value in NO_PURGING.items():
         monkeypatch.setenv(setting, value)
-    found = measured(f"lib:{name}", workload, keep_settings=True)
-    peak, end = replayer.growth(workload, name)
-    assert found.peak == pytest.approx(peak, rel=0.05)
-    assert found.end == pytest.approx(end, rel=0.05)
+    # In a rare replay on a busy machine, gperftools keeps 3 MiB more or less than in all others.
+    for _ in range(2):
+        found = measured(f"lib:{name}", workload, keep_settings=True)
+        growth = replayer.growth(workload, name)
+        if (found.peak, found.end) == pytest.approx(growth, rel=0.05):
+            break
+    assert (found.peak, found.end) == pytest.approx(growth, rel=0.05)
 
 
 def test_figures_of_a_library_are_consistent(workload: EventFile) -> None:

@@ -62,7 +62,7 @@ def test_line_joins_only_points_that_are_below_all_faster_ones() -> None:
     _, line, best, *_ = front.view(300)["layer"]
     assert [each["across"] for each in values_of(line)] == [10.0, 20.0]
     assert len(values_of(best)) == 3
-    assert "3 of 3 points are on the front" in front.summary
+    assert "On the front, and drawn large: 3 of 3 points." in front.summary
 
 
 def test_without_times_the_front_is_of_the_peak_and_the_mean_or_the_end() -> None:

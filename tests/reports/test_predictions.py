@@ -2,7 +2,8 @@
 
 import pytest
 
-from allocsim.benchmark.comparison import Comparison
+from allocsim.benchmark.comparison import Comparison, Conditions
+from allocsim.driver_records import Touch
 from allocsim.program_run import ProgramRun
 from allocsim.real_runs.served_row import served_row
 from allocsim.reports.comparison_text import comparison_markdown
@@ -21,6 +22,13 @@ def comparison(run: ProgramRun | None) -> Comparison:
 def with_peak(peak: int) -> Comparison:
     """Return a comparison of a program with this peak in MiB, of which 2 are not from malloc."""
     return comparison(program_run(anonymous_peak=peak * MIB))
+
+
+def with_touch(touch: Touch, is_recorded: bool) -> Comparison:
+    """Return a comparison whose prediction is too high; `is_recorded` is `knows_touched`."""
+    found = compared(conditions=Conditions(touch=touch), knows_touched=is_recorded).comparison
+    found.workload.trace.program_run = program_run(anonymous_peak=4 * MIB)
+    return found
 
 
 def test_prediction_adds_what_is_not_from_malloc() -> None:
@@ -55,6 +63,26 @@ def test_prediction_that_is_not_close_is_a_warning(peak: int, words: str) -> Non
         "the prediction for lib:glibc is 8.0 MiB, and the recorded program had "
     )
     assert words in warning
+
+
+@pytest.mark.parametrize("touch", [Touch.PAGE, Touch.FULL])
+def test_prediction_may_be_too_high_because_everything_is_written(touch: Touch) -> None:
+    [warning] = prediction_warnings(with_touch(touch, is_recorded=touch == Touch.FULL))
+    assert f"--touch {touch.name.lower()} assumes that the program writes to all" in warning
+
+
+@pytest.mark.parametrize(
+    ("touch", "extent"),
+    [
+        (Touch.NONE, "no object (--touch none)"),
+        (Touch.FIRST, "only the first byte of each object (--touch first)"),
+        (Touch.PAGE, "the same part of each large object as the program (--touch page)"),
+    ],
+)
+def test_prediction_is_too_high_although_little_is_written(touch: Touch, extent: str) -> None:
+    [warning] = prediction_warnings(with_touch(touch, is_recorded=True))
+    assert f"the replay writes to {extent}, but still needs more memory" in warning
+    assert "assumes" not in warning
 
 
 def test_peak_that_may_be_too_low_is_not_compared_with_the_prediction() -> None:

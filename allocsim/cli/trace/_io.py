@@ -84,7 +84,7 @@ class _Count:
 
 
 def _counted_events(chunks: Iterator[Any], count: _Count) -> Iterator[Any]:
-    """Yield the same chunks, and count the calls in them. Notes between calls do not count."""
+    """Yield the same chunks, and count the calls in them (see `Op`)."""
     with closing_chunks(chunks):
         for chunk in chunks:
             count.events += int(np.count_nonzero(chunk.op <= Op.FREE))

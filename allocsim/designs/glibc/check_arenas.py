@@ -79,8 +79,8 @@ def arenas_count_their_chunks(heap: Glibc, memory: Reservation) -> Sentences:
         lengths, numbers = (len(fast), len(binned)), (arena.fast_chunks, arena.binned_chunks)
         if numbers != lengths:
             yield (
-                f"arena {av} counts {arena.fast_chunks} fast and {arena.binned_chunks} binned "
-                f"chunks, but has {lengths[0]} and {lengths[1]}"
+                f"chunks of arena {av} counted: {arena.fast_chunks} fast, {arena.binned_chunks} "
+                f"binned; found: {lengths[0]} fast, {lengths[1]} binned"
             )
         fixed = sum(_fixed_bytes(region, int(arena.top)) for region in own_regions)
         if arena.fixed != fixed:
@@ -109,13 +109,13 @@ def arenas_know_their_threads(heap: Glibc, memory: Reservation) -> Sentences:
         ring.append(av)
         av = int(heap.arena[av].next)
     if av != 0 or len(ring) != mp.narenas:
-        yield f"{mp.narenas} arenas, but {len(ring)} in their circular list"
+        yield f"arenas counted: {mp.narenas}, found in the circular list: {len(ring)}"
     attached = Counter(int(number) - 1 for number in heap.thread.arena[heap.thread.arena > 0])
     attached[0] += not mp.initialized
     for av in ring:
         if heap.arena[av].attached_threads != attached[av]:
             counted = heap.arena[av].attached_threads
-            yield f"arena {av} counts {counted} threads, expected {attached[av]}"
+            yield f"threads of arena {av} counted: {counted}, found: {attached[av]}"
     free, number = list[int](), int(mp.free_list)
     while 0 < number <= mp.narenas and number - 1 not in free:
         free.append(number - 1)

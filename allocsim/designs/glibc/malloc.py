@@ -69,7 +69,10 @@ def malloc(heap: Glibc, thread: int, request: int) -> int:
 
 @kernel
 def free(heap: Glibc, thread: int, address: int) -> int:
-    """Push an object on the thread's cache, or else call `free_uncached` (__libc_free)."""
+    """Free an object (__libc_free): push it on the thread's cache, or else call `free_uncached`.
+
+    Returns a Status: UNKNOWN_POINTER for an address that is outside the heap or not aligned.
+    """
     if not is_inside(heap, address) or address & (MALLOC_ALIGNMENT - 1):
         return Status.UNKNOWN_POINTER
     number: Any = np.int64(thread)  # see `malloc`

@@ -1,10 +1,11 @@
 """Two checks that an object starts at an address: a fast one and an exact one.
 
-The fast check is `object_status`; `free` makes the same check in parts. The fast check reads the
-head of the object's chunk and that of the next chunk (a head is the word with a chunk's size and
-flags, see `chunks`). The result can be wrong, because data in an object may look like heads. The
-exact check, `inspect`, is slow, because it walks over chunks or mappings, from the first one to the
-address.
+The fast check is `object_status`. It reads the head of the object's chunk and that of the next
+chunk (a head is the word with a chunk's size and flags, see `chunks`). The result can be wrong,
+because data in an object may look like heads. `free` makes this check in two parts. It always
+checks the address and its alignment. It checks the heads (`chunk_status`) only if the object does
+not go straight to the thread's cache. The exact check, `inspect`, is slow, because it walks over
+chunks or mappings, from the first one to the address.
 """
 
 from __future__ import annotations

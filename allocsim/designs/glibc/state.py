@@ -57,7 +57,8 @@ REGION = 1 << 30
 """A heap's reservation starts `start_page` pages after a multiple of this number of bytes."""
 
 MAX_BYTES = 1 << 40
-"""Maximum of the parameters that are numbers of bytes, and of `tcache_unsorted_limit`."""
+"""Maximum of `mmap_threshold`, `trim_threshold` and `top_pad`, in bytes, and of
+`tcache_unsorted_limit`, in chunks."""
 
 PARAMETERS: Mapping[str, Parameter] = {
     "tcache_count": Parameter(

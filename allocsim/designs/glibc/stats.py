@@ -41,7 +41,7 @@ def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
         sample.central += arena.binned
         sample.free_spans += chunksize(arena.top)
         counters.free_spans += arena.binned_chunks + (chunksize(arena.top) > 0)
-    sample.thread_cache = _cached(pointer_to(heap))  # compiled once for states and pointers
+    sample.thread_cache = _cached(pointer_to(heap))  # `_cached` is compiled for pointers only
     sample.live = live
     sample.rounding = occupied - sample.thread_cache - live
     fill_system(heap, sample)

@@ -52,8 +52,8 @@ def csize2tidx(size: int) -> int:
 def entry_number(thread: int, tc_idx: int) -> np.uint64:
     """Return the number of a thread's list in `Glibc.tcache`.
 
-    The table has one dimension, because then the number takes a shift and an addition instead of a
-    multiplication by a row's length. It is unsigned, which avoids a test for a negative index.
+    Computing this number takes a shift and an addition. If the table had two dimensions, finding an
+    item would take a multiplication. An unsigned number needs no test for a negative index.
     """
     return np.uint64(thread) * np.uint64(TCACHE_MAX_BINS) + np.uint64(tc_idx)
 

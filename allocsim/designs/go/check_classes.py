@@ -120,7 +120,7 @@ def free_bytes_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
     for span in small_spans(heap):
         central = heap.mcentral[span.size_class]
         if span.npages != central.npages:
-            yield f"class {span.size_class} has a span whose length is not {central.npages} pages"
+            yield f"class {span.size_class} has a span whose npages is not {central.npages}"
         free = (int(central.nelems) - _allocated(heap, span)) * int(central.elemsize)
         tails += span.npages * PAGE - int(central.nelems * central.elemsize)
         if central.alloc == span.number:
@@ -141,19 +141,19 @@ def live_slots_are_taken(heap: Go, memory: Reservation) -> Iterator[str]:
         central = heap.mcentral[span.size_class]
         live, taken = slots_of(heap, span, 0), slots_of(heap, span, 1)
         if live >> int(central.nelems):
-            yield f"span {span.number} has a live slot beyond its {central.nelems} slots"
+            yield f"span {span.number} has a live slot beyond slot {central.nelems - 1}"
         if central.alloc == span.number:
             continue
         if direct and live.bit_count() != span.alloc_count:
             yield (
-                f"span {span.number} has {live.bit_count()} live slots, but {span.alloc_count} are "
-                "counted as allocated"
+                f"the number of live slots of span {span.number} is {live.bit_count()}, but its "
+                f"alloc_count is {span.alloc_count}"
             )
         is_partial = span.alloc_count < central.nelems
         if not direct and is_partial and (live & ~taken or taken.bit_count() != span.alloc_count):
             yield (
-                f"span {span.number} has slots {taken:#x} taken and {live:#x} live, but "
-                f"{span.alloc_count} are counted as allocated"
+                f"span {span.number} has slots {taken:#x} taken and {live:#x} live, but its "
+                f"alloc_count is {span.alloc_count}"
             )
 
 
@@ -200,8 +200,8 @@ def dead_objects_are_counted(heap: Go, memory: Reservation) -> Iterator[str]:
     controller = heap.gc_controller[0]
     if (controller.dead_objects, controller.dead_bytes) != (dead, size):
         yield (
-            f"{controller.dead_objects} dead objects with {controller.dead_bytes} bytes in total "
-            f"are counted, but {dead} with {size} bytes were found"
+            f"dead objects counted: {controller.dead_objects}, found: {dead}; "
+            f"their bytes counted: {controller.dead_bytes}, found: {size}"
         )
 
 
@@ -264,7 +264,7 @@ def reusable_objects_are_dead(heap: Go, memory: Reservation) -> Iterator[str]:
             length += 1
             address = int.from_bytes(memory.view(address, 8), sys.byteorder, signed=True)
         if length != central.num_reusable:
-            yield f"class {number} has {length} reusable objects, {central.num_reusable} counted"
+            yield f"num_reusable of class {number} is {central.num_reusable}, expected {length}"
 
 
 def _is_dead_slot(heap: Go, spans: list[SpanCopy], address: int, size_class: int) -> bool:

@@ -22,7 +22,7 @@ CHUNK_PAGES = 512
 """Bytes of a page, and pages of a chunk, repeated here so that a wrong constant is detected."""
 
 SEARCHES = ("search begins at", "forced search begins at", "free_hwm is")
-"""What messages say of the page numbers that the scavenger stores."""
+"""The page numbers that the scavenger stores, as messages name them."""
 
 
 class SpanCopy(NamedTuple):

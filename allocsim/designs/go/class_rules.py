@@ -1,10 +1,10 @@
 """The tables of size classes that Go can have, and their source text.
 
 Go looks up the class of a size in an index, which has one entry for every 8 bytes below 1,024 and
-one for every 128 bytes above. The size of a class must therefore be a multiple of 8, or above 1,024
-a multiple of 128. From 32 bytes on, it must also be a multiple of 16, as in Go's table. The grid is
-the set of all sizes that a class may have. If the number of classes changes, NumSizeClasses (68 in
-Go) must change too.
+one for every 128 bytes above. The size of a class must therefore be a multiple of 8 and, above
+1,024, a multiple of 128. From 32 bytes on, it must also be a multiple of 16, as in Go's table. The
+grid is the set of all sizes that a class may have. If the number of classes changes, NumSizeClasses
+(68 in Go) must change too.
 """
 
 from __future__ import annotations

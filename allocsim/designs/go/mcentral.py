@@ -83,9 +83,10 @@ def cache_span(heap: Go, size_class: int) -> int:
 def uncache_span(heap: Go, size_class: int, span: int) -> None:
     """Move a span from the cache to its set (mcentral.uncacheSpan).
 
-    The search for free slots has reached the end of the span. With `direct`, slots may have become
-    free after the search passed them. They can be taken when the span is cached again. A span
-    without a live object is freed.
+    The search for free slots has reached the end of the span. Without `direct`, the span is full.
+    With `direct`, slots may have become free after the search passed them, and they can be taken
+    when the span is cached again. With `direct`, a full span joins no set, and an empty span is
+    freed.
     """
     use, nelems = heap.span_use[span], heap.mcentral[size_class].nelems
     use.alloc_count = live_slots(heap, span, nelems) if heap.mheap[0].direct else nelems

@@ -200,7 +200,7 @@ def _whole_huge_page(heap: Go, low: int, end: int, maximum: int) -> int:
     """Return the first page to release in the run of free pages from `low` to `end`, exclusive.
 
     All pages from there to the end of the run are released: at most `maximum`, or more if this
-    limit would split a huge page that lies entirely in the run (findScavengeCandidate).
+    limit would split a huge page that is entirely in the run (findScavengeCandidate).
     """
     start, huge = max(low, end - maximum), heap.scavenger[0].huge_pages
     if huge > 1:

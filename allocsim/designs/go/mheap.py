@@ -130,6 +130,6 @@ def free_span_pages(heap: Go, span: int) -> int:
 
 @kernel
 def free_span(heap: Go, span: int) -> None:
-    """Free a span that is in no set, and its record."""
+    """Free the pages and the record of a span that is in no set."""
     free_span_pages(heap, span)
     free_span_record(heap, span)

@@ -31,7 +31,7 @@ PARTS = {
     "released": "free pages released to the OS, or never used",
     "metadata": "span records, page maps and bitmaps",
 }
-"""What each part of the heap contains in this design, and what the metadata consists of."""
+"""The contents of each part of the heap in this design, and of the metadata."""
 
 
 @kernel

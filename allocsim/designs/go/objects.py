@@ -30,7 +30,8 @@ def inspect(heap: Go, address: int) -> int:
     """Return OK if an object starts at `address`, else the Status of the error.
 
     A large object counts only while it is live. A small object also counts when it is dead, or
-    when its slot is free.
+    when its slot is free. A part of a tiny block that does not begin at the block's start counts
+    only while it is live.
     """
     return object_status(heap, address)
 

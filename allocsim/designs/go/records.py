@@ -65,8 +65,8 @@ class MCentral(Struct):
     alloc_word: Int64  # the current slots are those from 64 * alloc_word on; -1: none yet
     npages: Int64  # pages of a span
     nelems: Int64  # objects of a span
-    reusable: Int64  # if `freegc` is set: object freed last, by address (mcache.reusableNoscan)
-    num_reusable: Int64  # objects on the list that begins at `reusable`
+    reusable: Int64  # address of the newest reusable object; 0 if none (mcache.reusableNoscan)
+    num_reusable: Int64  # objects on the list that begins at `reusable`; 0 without freegc
     unswept: Int64  # during a sweep: next span to put back into a set; 0 if none
     next_class: Int64  # during a sweep: next class with such a span; 0 if none
 
@@ -94,8 +94,8 @@ class MHeap(Struct):
     direct: Int64  # 1: a free takes effect at once, and nothing is ever collected
     freegc: Int64  # 1: freed objects are reused before the next collection
     sweeping: Int64  # 1: a sweep is running; the summaries of chunks are updated at its end
-    # A word of live bits in gc_bits is followed by a word that says which slots are taken, so this
-    # distance is 1. If `direct` is set, the live bits say it, and this distance is 0.
+    # In gc_bits, the word of taken bits is `taken` words after the word of live bits. `taken` is 1,
+    # or 0 if `direct` is set, because then the live bits serve as taken bits too.
     taken: Int64
 
 
@@ -113,7 +113,7 @@ class GcController(Struct):
     gc_percent_heap_goal: Int64  # heap_goal if there were no memory limit (gcPercentHeapGoal)
     heap_goal: Int64  # size that the heap should have when the next collection ends
     trigger: Int64  # heap_live at which the next collection starts
-    allocated: Int64  # bytes of allocated slots; a cached span's new ones count when it is replaced
+    allocated: Int64  # bytes of taken slots, except those taken from spans that are now cached
     runtime_live: Int64  # live bytes of the runtime itself
     runtime_allocated: Int64  # part of runtime_live that `allocated` includes
     runtime_mapped: Int64  # bytes of the runtime's memory that `metadata` does not count

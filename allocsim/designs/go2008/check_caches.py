@@ -47,14 +47,14 @@ def free_objects_are_counted_once(heap: Go2008, memory: Reservation) -> Iterator
                     break
             counted = heap.free_list[thread, size_class].length
             if length != counted:
-                yield f"{name} holds {length} objects, but its length is {counted}"
+                yield f"objects in {name}: {length}, but its length is {counted}"
             cached[size_class] += length
     for size_class, actual in enumerate(cached):
         counted = heap.size_class[size_class].cached
         if actual != counted:
             yield (
-                f"the lists hold {actual} free objects of class {size_class}, but its `cached` is "
-                f"{counted}"
+                f"the lists of class {size_class} have {actual} objects in all, but `cached` of "
+                f"the class is {counted}"
             )
 
 
@@ -67,8 +67,8 @@ def class_counts_agree(heap: Go2008, memory: Reservation) -> Iterator[str]:
         total = int(objects[is_mine].sum())
         if count.spans != is_mine.sum() or count.in_use + count.cached != total:
             yield (
-                f"class {size_class} counts {count.spans} spans, {count.in_use} objects in use and "
-                f"{count.cached} cached objects, but has {is_mine.sum()} spans with {total} objects"
+                f"class {size_class} counts spans: {count.spans}, objects in use: {count.in_use}, "
+                f"cached objects: {count.cached}; found spans: {is_mine.sum()}, objects: {total}"
             )
         if count.in_use < 0:
             yield f"class {size_class} has {count.in_use} objects in use"
@@ -94,7 +94,7 @@ def _filled(heap: Go2008, thread: int) -> list[int]:
 
 
 def _addresses(heap: Go2008, memory: Reservation, thread: int, size_class: int) -> Iterator[int]:
-    """Yield the objects of a list up to a link out of the heap, or up to the first repetition."""
+    """Yield the objects of a list. Stop at an address outside the heap, or at a repeated object."""
     objects = heap.free_list[thread, size_class]
     address = int(objects.head)
     end, walked = int(heap.system[0].next), set[int]()

@@ -18,9 +18,9 @@ CLASS_COUNT = 168
 def size_to_class(request: int) -> int:
     """Return the class of `request` bytes, 0 to 167. A request is at most 32768 bytes.
 
-    A request of 0 or less has class 0. Classes are 2**step bytes apart: 8 bytes below 128 bytes,
-    and 256 bytes above 2 KiB. In between, the distance grows so that each doubling of the size has
-    eight classes. Go's sizetoclass branches on the range. Adding up comparisons instead
+    A request of 0 or less has class 0. Classes are 2**step bytes apart. Below 128 bytes, this
+    distance is 8 bytes; above 2 KiB, it is 256. In between, it grows so that each doubling of the
+    size has eight classes. Go's sizetoclass branches on the range. Adding up comparisons instead
     gives the same classes without a branch that the CPU could mispredict.
     """
     last = max(request - 1, 0)

@@ -32,7 +32,7 @@ CLEAR_STEP = 8 * WORD
 MEMSET_ABOVE = 512
 """Objects larger than this are cleared by memset, others by masked stores. If memset cleared all
 objects, an event would take 12.4 ns instead of 11.4 in a workload of objects of up to 64 bytes, and
-16.5 ns instead of 14.7 in the trace systemui."""
+16.5 ns instead of 14.7 in the trace systemui after a warm-up."""
 
 MAX_PROBES = 64
 """Maximum number of free objects that pop_aligned_object inspects, since a list can be long."""

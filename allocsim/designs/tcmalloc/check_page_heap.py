@@ -96,7 +96,7 @@ def spans_tile_the_heap(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
             f"{expected - memory.address - gaps}"
         )
     if heap.counters[0].spans != len(spans):
-        yield f"{heap.counters[0].spans} spans counted, {len(spans)} found"
+        yield f"spans counted: {heap.counters[0].spans}, found: {len(spans)}"
 
 
 def spans_are_mapped(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
@@ -228,7 +228,7 @@ def page_counts_agree(heap: Tcmalloc, memory: Reservation) -> Iterator[str]:
         ("pages of large objects", heap.counters[0].large_pages, sum(large)),
     ):
         if counted != actual:
-            yield f"{counted} {name} counted, {actual} found"
+            yield f"{name} counted: {counted}, found: {actual}"
     yield from _resident_problems(heap, memory, spans)
 
 
@@ -262,7 +262,4 @@ def metadata_covers_the_records(heap: Tcmalloc, memory: Reservation) -> Iterator
     if heap.system[0].metadata != expected:
         yield f"metadata is {heap.system[0].metadata} bytes, but the records need {expected}"
     if page_heap.leaves != leaves + 1:
-        yield (
-            f"{page_heap.leaves} leaves are counted, but the page map has {leaves + 1}, the null "
-            "leaf included"
-        )
+        yield f"leaves counted: {page_heap.leaves}, found: {leaves + 1} (with the null leaf)"

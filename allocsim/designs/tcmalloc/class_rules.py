@@ -1,11 +1,11 @@
 """The tables of size classes that the library can have, and their source text.
 
-gperftools has no list of classes: SizeMap::Init computes them in a loop. The source text of another
-table takes the place of this loop. The library looks up the class of a size in an index, which has
-one entry for every 8 bytes up to 1,024 and one for every 128 bytes above. The size of a class must
-therefore be a multiple of 8, or above 1,024 a multiple of 128. From 16 bytes on, it must also be a
-multiple of 16, because objects of 16 bytes and more are 16-byte aligned. The grid is the set of all
-sizes that a class may have.
+gperftools has no list of classes: SizeMap::Init computes them in a loop. The source text of a table
+replaces this loop. The library looks up the class of a size in an index, which has one entry for
+every 8 bytes up to 1,024 and one for every 128 bytes above. The size of a class must therefore be a
+multiple of 8 and, above 1,024, a multiple of 128. From 16 bytes on, it must also be a multiple of
+16, because objects of 16 bytes and more are 16-byte aligned. The grid is the set of all sizes that
+a class may have.
 """
 
 from __future__ import annotations

@@ -36,9 +36,10 @@ def allocate_record(heap: Tcmalloc, count: int, per_chunk: int) -> bool:
 def allocate_metadata(heap: Tcmalloc, length: int) -> bool:
     """Count `length` bytes, in a new area if the last one has too few left (MetaDataAlloc).
 
-    Returns False if the heap is frozen. A new area is an unused gap in the heap's reservation (its
-    address range). If the gap no longer fits, the call succeeds without it, because the size of the
-    reservation is a setting of allocsim, not a limit of the library.
+    Returns False if the heap is frozen. The address range of an area stays unused here, because the
+    records are in tables of their own. If the range no longer fits into the heap's reservation, the
+    bytes are counted all the same: the reservation's size is a setting of allocsim, not a limit of
+    the library.
     """
     if not count_metadata(heap, length):
         return False

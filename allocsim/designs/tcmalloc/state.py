@@ -84,8 +84,8 @@ def start(extension: int) -> dict[str, int]:
     """Return the parameters of a heap that starts where the library's heap did.
 
     `extension` is the address of the library's MallocExtension, an object of 16 bytes. It is the
-    first object of its size class, and only the class of 8 bytes has obtained a page earlier (see
-    `_allocate_as_library`).
+    first object of its size class, so it is at the start of a page. Only the class of 8 bytes has
+    obtained a page earlier, so the heap starts one page before (see `_allocate_as_library`).
     """
     return {"start_page": (extension // PAGE - 1) % LEAF_ROWS}
 
@@ -177,7 +177,7 @@ def start_up(heap: Tcmalloc, parameters: Mapping[str, int]) -> None:
 def _allocate_as_library(heap: Tcmalloc, preloaded: bool) -> None:
     """Make the calls that happen before main() (if `preloaded`) or before dlopen returns.
 
-    The first cache is created before a thread can own one, so no thread uses it later. One object
+    The first cache is created before a thread can own one. No thread uses it later. One object
     is freed by a thread that has no cache yet.
     """
     lost = orphan(heap)

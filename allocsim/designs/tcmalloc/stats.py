@@ -102,7 +102,8 @@ def classes(heap: Tcmalloc) -> list[ClassUse]:
 def caches(heap: Tcmalloc) -> list[CacheUse]:
     """Return the caches in use, ordered by thread.
 
-    The last is the cache that belongs to no thread (see `orphan`).
+    The last is the cache that belongs to no thread (see `orphan`). With startup="none", no such
+    cache is in use.
     """
     return [
         CacheUse(

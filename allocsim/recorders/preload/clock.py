@@ -18,8 +18,8 @@ def is_tsc_trusted() -> bool:
     """Return whether the kernel itself keeps time by the TSC.
 
     The kernel does so only if it has found that the TSCs of all processors are synchronised and
-    tick at a constant rate. In a test on such a machine, two processors took stamps in turn 4
-    million times, and no stamp was earlier than the one before.
+    tick at a constant rate. In a test on such a machine, two processors took 4 million
+    stamps in turn, and no stamp was earlier than the one before.
     """
     if platform.machine() != "x86_64":
         return False

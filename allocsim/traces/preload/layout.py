@@ -158,9 +158,9 @@ HEADER = np.dtype(
         ("forked", "<u8"),  # stamp taken just before that fork, or 0
         ("is_tsc", "<u8"),  # 1 if stamps are ticks of the time stamp counter; 0 if they are ns
         ("flags", "<u8"),  # bits of Flag
-        ("maps", "<u8"),  # mmap, mremap, brk and sbrk calls of the program that obtained memory
+        ("maps", "<u8"),  # the program's calls of mmap, mremap, brk and sbrk that got memory
         ("mapped", "<u8"),  # bytes that these calls obtained
-        ("unmaps", "<u8"),  # calls of the program that returned memory to the OS
+        ("unmaps", "<u8"),  # the program's calls that returned memory to the OS
         ("unmapped", "<u8"),  # bytes that these calls returned
         ("lost", "<u8", 16),  # calls by reason, as in LOST
         ("program", "S256"),

@@ -42,7 +42,7 @@ class Started(NamedTuple):
     """Whether the program's environment has LD_PRELOAD and ALLOCSIM_RECORD, which load the
     recorder."""
     stamp: int
-    """Stamp before the call, minus the image's first stamp."""
+    """Stamp before this exec or spawn, minus the image's first stamp."""
 
 
 class ImageReader:

@@ -4,17 +4,17 @@ A file is text with one record per line. All numbers are hexadecimal, without 0x
 number of a stack, and SITE the number of an allocation site:
 
     v VERSION FORMAT        the first line; the format of interpreted files is 0 to 3
-    + SIZE TRACE PTR        an allocation, in raw files and in format 0   - PTR   a free
+    + SIZE TRACE PTR        an allocation, in raw files and in format 0
+    - PTR                   a free, in the same files
     a SIZE TRACE            the next site, in formats 1 to 3; the first is site 0
-    + SITE                  an allocation at SITE, in formats 1 to 3      - SITE  a free
-    t IP PARENT             the next stack, see `heaptrack_stacks`
-    s x m i                 names in stacks, see `heaptrack_names`
+    + SITE                  an allocation at SITE, in formats 1 to 3
+    - SITE                  a free of an object of SITE, in the same formats
+    t, s, x, m, i           stacks and names (see `heaptrack_stacks`, `heaptrack_names`)
     c R I A S X #           times and the like: not used
 
 Interpreted files of formats 1 to 3 have no addresses. `heaptrack_sites` invents them, and assumes
 that a free frees the oldest block of its site. A note says that the result is approximate. For a
-run of sqlite3, the median lifetime was 7 events, as in a raw file, and the 99th percentile differed
-by less than 0.01%. If the youngest block were assumed, the median would be 5 events.
+run of sqlite3, the median lifetime of a block was 7 events, as in a raw file of the same run.
 
 Memory use is bounded by the blocks that are live in the program, a buffer of text, and 32 bytes for
 each of at most MAX_SITES sites. Call sites, if requested, take more (see `heaptrack_stacks`).

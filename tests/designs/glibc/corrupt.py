@@ -199,12 +199,12 @@ def used_bytes_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[0].used += 16
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "binned chunks, but has")
+@breaks(check_arenas.arenas_count_their_chunks, "binned; found: ")
 def binned_chunks_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[1].binned_chunks += 1
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "binned chunks, but has")
+@breaks(check_arenas.arenas_count_their_chunks, "binned; found: ")
 def number_of_fast_chunks_differs(state: HeapState, memory: Reservation) -> None:
     state.arena[0].fast_chunks -= 1
 
@@ -224,12 +224,12 @@ def maximum_too_low(state: HeapState, memory: Reservation) -> None:
     state.arena[0].max_system_mem = 5
 
 
-@breaks(check_arenas.arenas_know_their_threads, "in their circular list")
+@breaks(check_arenas.arenas_know_their_threads, "found in the circular list")
 def arena_missing_in_the_circle(state: HeapState, memory: Reservation) -> None:
     state.arena[0].next = 0
 
 
-@breaks(check_arenas.arenas_know_their_threads, "threads, expected")
+@breaks(check_arenas.arenas_know_their_threads, "threads of arena 1 counted")
 def thread_not_counted(state: HeapState, memory: Reservation) -> None:
     state.arena[1].attached_threads = 0
 

@@ -167,7 +167,7 @@ def forget_a_tail(heap: Go, memory: Reservation) -> None:
     heap.mheap[0].tails -= 32
 
 
-@breaks(check_classes.free_bytes_are_counted, "a span whose length is not")
+@breaks(check_classes.free_bytes_are_counted, "a span whose npages is not")
 def give_a_class_longer_spans(heap: Go, memory: Reservation) -> None:
     heap.mcentral[CLASS].npages += 1
 
@@ -177,7 +177,7 @@ def make_a_slot_live_that_does_not_exist(heap: Go, memory: Reservation) -> None:
     heap.gc_bits[a_span(heap) * 16 + 14] = 1
 
 
-@breaks(check_classes.live_slots_are_taken, "slots")
+@breaks(check_classes.live_slots_are_taken, "alloc_count is")
 def make_a_free_slot_live(heap: Go, memory: Reservation) -> None:
     heap.gc_bits[a_span(heap) * 16] = -1
     heap.gc_bits[a_span(heap) * 16 + 1] = 0
@@ -203,7 +203,7 @@ def take_slots_from_elsewhere(heap: Go, memory: Reservation) -> None:
     heap.mcentral[CLASS].alloc_base += 8
 
 
-@breaks(check_classes.dead_objects_are_counted, "dead objects with")
+@breaks(check_classes.dead_objects_are_counted, "dead objects counted")
 def count_a_dead_object_too_many(heap: Go, memory: Reservation) -> None:
     heap.gc_controller[0].dead_objects += 1
 
@@ -230,6 +230,6 @@ def reuse_what_is_no_object(heap: Go, memory: Reservation) -> None:
     heap.mcentral[CLASS].reusable = memory.address + 1
 
 
-@breaks(check_classes.reusable_objects_are_dead, "reusable objects, ")
+@breaks(check_classes.reusable_objects_are_dead, "num_reusable of class")
 def count_a_reusable_object_too_many(heap: Go, memory: Reservation) -> None:
     heap.mcentral[CLASS].num_reusable += 1

@@ -63,17 +63,17 @@ def link_out_of_the_heap(state: Go2008, memory: Reservation) -> None:
     relink(state, CLASS_8, 12345)
 
 
-@breaks(check_caches.free_objects_are_counted_once, "list 0 of thread 0 holds")
+@breaks(check_caches.free_objects_are_counted_once, "objects in list 0 of thread 0: ")
 def object_lost(state: Go2008, memory: Reservation) -> None:
     state.free_list[0, CLASS_8].head = load_word(head_of(state, CLASS_8))
 
 
-@breaks(check_caches.free_objects_are_counted_once, "list 0 of thread 1 holds")
+@breaks(check_caches.free_objects_are_counted_once, "objects in list 0 of thread 1: ")
 def list_length_miscounted(state: Go2008, memory: Reservation) -> None:
     state.free_list[1, CLASS_8].length += 1
 
 
-@breaks(check_caches.free_objects_are_counted_once, "objects of class 12, but its `cached` is")
+@breaks(check_caches.free_objects_are_counted_once, "objects in all, but `cached` of the class is")
 def cached_objects_miscounted(state: Go2008, memory: Reservation) -> None:
     state.size_class[12].cached += 1
 

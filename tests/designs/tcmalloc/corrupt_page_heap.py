@@ -233,6 +233,6 @@ def span_records_without_metadata(state: HeapState, memory: Reservation) -> None
     state.page_heap[0].last_span += SPANS_PER_CHUNK
 
 
-@breaks(check_page_heap.metadata_covers_the_records, "leaves are counted")
+@breaks(check_page_heap.metadata_covers_the_records, "leaves counted: ")
 def leaves_miscounted(state: HeapState, memory: Reservation) -> None:
     state.page_heap[0].leaves += 1
