@@ -16,7 +16,6 @@ from itertools import count
 from typing import Any
 
 from llvmlite.binding import parse_assembly
-from numba.core import typed_passes, untyped_passes
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.environment import lookup_environment
@@ -31,17 +30,18 @@ COLD = ("cold", "noinline")
 placed apart from the code that runs often."""
 
 UNUSED_PASSES = {
-    typed_passes.NopythonRewrites,  # fuses expressions of whole arrays
-    typed_passes.DumpParforDiagnostics,
-    typed_passes.AnnotateTypes,  # for inspect_types
-    untyped_passes.WithLifting,  # for blocks in object mode
-    untyped_passes.RewriteDynamicRaises,
-    untyped_passes.InlineInlinables,  # for the option `inline`
-    untyped_passes.FindLiterallyCalls,
-    untyped_passes.LiteralUnroll,
-    untyped_passes.LiteralPropagationSubPipelinePass,
+    "NopythonRewrites",  # fuses expressions of whole arrays
+    "DumpParforDiagnostics",
+    "AnnotateTypes",  # for inspect_types
+    "WithLifting",  # for blocks in object mode
+    "RewriteDynamicRaises",
+    "InlineInlinables",  # for the option `inline`
+    "FindLiterallyCalls",
+    "LiteralUnroll",
+    "LiteralPropagationSubPipelinePass",
 }
-"""Passes of Numba for features that no kernel uses. Together they take a twentieth of the time."""
+"""Names of Numba's passes for features that no kernel uses. Together they take a twentieth of the
+time. A version of Numba in which a pass has another name runs this pass."""
 
 _numbers = count(1)
 """Counter that numbers the libraries in the order of their completion: callees before callers."""
@@ -160,7 +160,8 @@ class LinkedCompiler(Compiler):
     def define_pipelines(self) -> list[Any]:
         """Return Numba's pipeline without the passes that do nothing for kernels."""
         (pipeline,) = super().define_pipelines()
-        pipeline.passes = [each for each in pipeline.passes if each[0] not in UNUSED_PASSES]
+        used = [each for each in pipeline.passes if each[0].__name__ not in UNUSED_PASSES]
+        pipeline.passes = used
         pipeline.finalize()
         return [pipeline]
 

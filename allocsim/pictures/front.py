@@ -83,8 +83,8 @@ def _summary(best: int, others: int, ranged: bool) -> str:
     """
     runs = (
         " The middle half of a point's runs is the range of its time. If the ranges of two points "
-        "overlap, neither point counts as faster. A point with a single run has no range, so it is "
-        "not on the front."
+        "overlap, neither point takes the other off the front. A point with a single run has no "
+        "range, so it is not on the front."
     )
     return (
         "Each point is an allocator with its settings. Smaller is better in both directions. "

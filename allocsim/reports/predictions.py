@@ -90,7 +90,7 @@ def _excess(comparison: Comparison) -> str:
     """Say whether the writes of the replay explain a prediction that is too high."""
     touch, is_recorded = comparison.conditions.touch, comparison.workload.knows_touched
     name = f"--touch {touch.name.lower()}"
-    if touch == Touch.FULL or (touch == Touch.PAGE and not is_recorded):
+    if touch == Touch.FULL:
         return (
             f"{name} assumes that the program writes to all memory that it allocates, which it "
             "probably does not. The predictions for other libraries are too high as well. With "
@@ -100,7 +100,9 @@ def _excess(comparison: Comparison) -> str:
     extent = {
         Touch.NONE: "no object",
         Touch.FIRST: "only the first byte of each object",
-        Touch.PAGE: "the same part of each large object as the program",
+        Touch.PAGE: "the same part of each large object as the program"
+        if is_recorded
+        else "a byte in each page of most objects",
     }
     return (
         f"the replay writes to {extent[touch]} ({name}), but still needs more memory than the "

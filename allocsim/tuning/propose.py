@@ -80,7 +80,7 @@ def proposals(
     """For each of CHARGES, return the table that minimises the objective, with its replays."""
     candidates = []
     for charge in CHARGES:
-        cost = f"{charge:g} times the bytes of a span"
+        cost = f"{charge:g} x the bytes of a span"
         watch(f"replaying the table that is best if each class in use costs {cost}")
         candidates.append(
             measured(question, workloads, optimal(question, workloads, charge), charge)

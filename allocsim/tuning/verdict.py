@@ -30,7 +30,7 @@ def remarks(tuning: Tuning) -> list[str]:
     if tuning.charge is not None:
         texts.append(
             "Of all tables within the rules, it minimises F: live bytes, rounding and unused ends "
-            f"of spans, plus {tuning.charge:g} times the bytes of a span for each class in use."
+            f"of spans, plus {tuning.charge:g} x the bytes of a span for each class in use."
         )
     if tuning.search is not None:
         texts.append(_on_search(tuning.search))

@@ -1,9 +1,11 @@
 """What a kernel raises reaches the caller through every kind of call."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from allocsim.core.call_convention import KernelCallConv
 from allocsim.core.jit import PURE, cold, kernel
 
 
@@ -66,7 +68,19 @@ def test_callee_may_return_none_or_raise() -> None:
         through_optional(-1)
 
 
-@pytest.mark.skipif(PURE, reason="only compiled kernels have a type")
-def test_kernels_are_compiled_for_the_calls() -> None:
-    assert through_both(1) == 2
-    assert through_both.signatures  # type: ignore[attr-defined]
+@pytest.mark.skipif(PURE, reason="only compiled kernels have a calling convention")
+def test_calls_of_a_kernel_use_the_convention(monkeypatch: pytest.MonkeyPatch) -> None:
+    generate, calls = KernelCallConv.call_function, list[Any]()
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        calls.append(arguments)
+        return generate(*arguments, **options)
+
+    monkeypatch.setattr(KernelCallConv, "call_function", counted)
+
+    @kernel
+    def caller(number: int) -> int:
+        return 1 + inlined(number)
+
+    assert caller(2) == 3
+    assert calls

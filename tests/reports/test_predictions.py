@@ -55,7 +55,8 @@ def test_library_with_settings_did_not_serve_the_program() -> None:
 
 
 @pytest.mark.parametrize(
-    ("peak", "words"), [(4, "which it probably does not"), (12, "that the replay does not have")]
+    ("peak", "words"),
+    [(4, "but still needs more memory than the program"), (12, "that the replay does not have")],
 )
 def test_prediction_that_is_not_close_is_a_warning(peak: int, words: str) -> None:
     [warning] = prediction_warnings(with_peak(peak))
@@ -65,22 +66,24 @@ def test_prediction_that_is_not_close_is_a_warning(peak: int, words: str) -> Non
     assert words in warning
 
 
-@pytest.mark.parametrize("touch", [Touch.PAGE, Touch.FULL])
-def test_prediction_may_be_too_high_because_everything_is_written(touch: Touch) -> None:
-    [warning] = prediction_warnings(with_touch(touch, is_recorded=touch == Touch.FULL))
-    assert f"--touch {touch.name.lower()} assumes that the program writes to all" in warning
+def test_prediction_may_be_too_high_because_everything_is_written() -> None:
+    [warning] = prediction_warnings(with_touch(Touch.FULL, is_recorded=True))
+    assert "--touch full assumes that the program writes to all" in warning
 
 
 @pytest.mark.parametrize(
-    ("touch", "extent"),
+    ("touch", "is_recorded", "extent"),
     [
-        (Touch.NONE, "no object (--touch none)"),
-        (Touch.FIRST, "only the first byte of each object (--touch first)"),
-        (Touch.PAGE, "the same part of each large object as the program (--touch page)"),
+        (Touch.NONE, True, "no object (--touch none)"),
+        (Touch.FIRST, True, "only the first byte of each object (--touch first)"),
+        (Touch.PAGE, True, "the same part of each large object as the program (--touch page)"),
+        (Touch.PAGE, False, "a byte in each page of most objects (--touch page)"),
     ],
 )
-def test_prediction_is_too_high_although_little_is_written(touch: Touch, extent: str) -> None:
-    [warning] = prediction_warnings(with_touch(touch, is_recorded=True))
+def test_prediction_is_too_high_although_little_is_written(
+    touch: Touch, is_recorded: bool, extent: str
+) -> None:
+    [warning] = prediction_warnings(with_touch(touch, is_recorded=is_recorded))
     assert f"the replay writes to {extent}, but still needs more memory" in warning
     assert "assumes" not in warning
 

@@ -54,7 +54,7 @@ def test_table_is_always_for_this_program() -> None:
 
 
 def test_an_optimum_is_described_as_one_of_f() -> None:
-    assert "plus 0.5 times the bytes of a span for each class in use" in remarks(tuning())[1]
+    assert "plus 0.5 x the bytes of a span for each class in use" in remarks(tuning())[1]
 
 
 @pytest.mark.parametrize(
