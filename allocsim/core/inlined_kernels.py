@@ -40,8 +40,8 @@ UNUSED_PASSES = {
     "LiteralUnroll",
     "LiteralPropagationSubPipelinePass",
 }
-"""Names of Numba's passes for features that no kernel uses. Together they take a twentieth of the
-time. A version of Numba in which a pass has another name runs this pass."""
+"""Names of Numba's passes for features that no kernel uses. A version of Numba in which a pass has
+another name runs this pass."""
 
 _numbers = count(1)
 """Counter that numbers the libraries in the order of their completion: callees before callers."""
