@@ -21,7 +21,7 @@ import site
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -224,11 +224,29 @@ def parse(content: bytes, module: str, is_package: bool) -> Source:
     return Source(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports)
 
 
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield the tree and all its statements, also those in other statements.
+
+    Expressions are left out: they contain no statements, and are most of a tree. Replacing the
+    blocks of a node that has just been yielded replaces what is yielded next.
+    """
+    unvisited: list[ast.AST] = [tree]
+    while unvisited:
+        node = unvisited.pop()
+        yield node
+        for name in _BLOCKS:
+            unvisited += getattr(node, name, ())
+
+
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""The attributes of a statement that are lists of statements, exception handlers or cases."""
+
+
 def _imports(tree: ast.Module, module: str, is_package: bool) -> set[str]:
     """Return the names that the import statements of the tree may load as modules."""
     package = module.split(".") if is_package else module.split(".")[:-1]
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -240,9 +258,15 @@ def _imports(tree: ast.Module, module: str, is_package: bool) -> set[str]:
 
 def _strip_type_checking(tree: ast.Module) -> None:
     """Empty the body of every `if TYPE_CHECKING:`, which is never executed."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) in _TYPE_CHECKING:
+    for node in _statements(tree):
+        if isinstance(node, ast.If) and _names_type_checking(node.test):
             node.body = []
+
+
+def _names_type_checking(test: ast.expr) -> bool:
+    """Return whether a condition is `TYPE_CHECKING`."""
+    # `unparse` is slow, and most conditions are neither names nor attributes.
+    return isinstance(test, ast.Name | ast.Attribute) and ast.unparse(test) in _TYPE_CHECKING
 
 
 _TYPE_CHECKING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
@@ -250,9 +274,9 @@ _TYPE_CHECKING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 def _strip_docstrings(tree: ast.Module) -> None:
     """Remove every string that is a statement: docstrings, also those below constants."""
-    for node in ast.walk(tree):
-        if isinstance(body := getattr(node, "body", None), list):
-            node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+    for node in _statements(tree):
+        if hasattr(node, "body"):
+            node.body = [each for each in node.body if not _is_text(each)]
 
 
 def _is_text(statement: ast.stmt) -> bool:

@@ -34,6 +34,8 @@ UNUSED_PASSES = {
     "DumpParforDiagnostics",
     "AnnotateTypes",  # for inspect_types
     "WithLifting",  # for blocks in object mode
+    "InlineClosureLikes",  # for functions in functions, comprehensions and `reduce`
+    "InlineOverloads",  # for the option `inline` of Numba's own functions
     "RewriteDynamicRaises",
     "InlineInlinables",  # for the option `inline`
     "FindLiterallyCalls",

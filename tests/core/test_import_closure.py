@@ -57,6 +57,24 @@ def test_closure_holds_what_any_import_statement_may_load(toy: Path) -> None:
     assert ImportClosure(None, toy, FUTURE).closure("toy.kernels") == CLOSURE
 
 
+BLOCKS = {
+    "else of an if": "if STEP:\n    pass\nelse:\n    {}\n",
+    "else of a loop": "for each in STEP:\n    pass\nelse:\n    {}\n",
+    "exception handler": "try:\n    pass\nexcept ImportError:\n    {}\n",
+    "finally": "try:\n    pass\nfinally:\n    {}\n",
+    "case": "match STEP:\n    case 1:\n        {}\n",
+    "with": "with STEP:\n    {}\n",
+    "method": "class A:\n    def method(self):\n        {}\n",
+}
+"""Blocks of statements, each with room for a statement."""
+
+
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+def test_import_in_a_block_counts(toy: Path, block: str) -> None:
+    (toy / "unused.py").write_text(block.format("import toy.late"))
+    assert ImportClosure(None, toy, FUTURE).closure("toy.unused") == {"toy.unused", "toy.late"}
+
+
 EDITS = {
     "constant of another module": ("constants", "STEP = 1", "STEP = 2"),
     "record of a module imported late": ("late", "'a'", "'b'"),
