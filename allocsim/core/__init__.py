@@ -15,6 +15,7 @@ to top:
   out_of_line    kernels that are called by their address
   c_function     kernels that C code can call
   raw            loads and stores at an address
+  word_fields    fields of a struct at an address
   words          operations on 64-bit words: count, find, shift
   atomics        atomic loads, stores and additions, for kernels on several OS threads
   prefetch       loading a row of a table into the CPU's caches early

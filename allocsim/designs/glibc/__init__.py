@@ -52,7 +52,7 @@ from allocsim.designs.glibc import (
 from allocsim.designs.glibc.check_arenas import INVARIANTS
 from allocsim.designs.glibc.records import Glibc
 from allocsim.designs.glibc.state import PARAMETERS, new_state, placement, start
-from allocsim.designs.glibc.stats import fill_sample, native_counters
+from allocsim.designs.glibc.stats import measure, native_counters
 from allocsim.designs.glibc.units import units
 
 KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
@@ -70,7 +70,7 @@ KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     operations.release: malloc_trim.release,
     operations.flush_deferred_writes: defaults.flush_deferred_writes,  # no write is deferred
     operations.prefetch: defaults.prefetch,
-    operations.measure: fill_sample,
+    operations.measure: measure,
 }
 """The kernel for each operation, except freeze, refusal and footprint: `answer_operations` adds the
 kernels for these."""
@@ -79,7 +79,7 @@ answer_operations(Glibc, KERNELS)
 
 CODE = code_record(
     address_space.mmap,
-    address_space.munmap,
+    address_space.free_range,
     int_free.int_free,
     int_free.malloc_consolidate,
     int_free.systrim,

@@ -22,6 +22,7 @@ from allocsim.core.operations import Status
 from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import copy
 from allocsim.core.system import count_pages, return_pages
+from allocsim.core.words import leading_zeros64
 from allocsim.designs.glibc.chunks import PAGE
 from allocsim.designs.glibc.records import Glibc, Kind
 
@@ -68,21 +69,17 @@ def _set_range(heap: Glibc, number: int, pages: int) -> None:
 @kernel
 def _list_of(heap: Glibc, pages: int) -> int:
     """Return the head of the list for free ranges of `pages` pages."""
-    exponent = 0
-    while pages >> exponent > 1:
-        exponent += 1
-    return len(heap.mapping) - LISTS + exponent
+    return len(heap.mapping) - LISTS + 63 - leading_zeros64(pages)
 
 
 @kernel
 def _list_free(heap: Glibc, number: int) -> None:
     """Make a range free and put it on the list of its length."""
-    record = heap.mapping[number]
+    mapping, record = heap.mapping, heap.mapping[number]
     head = _list_of(heap, record.pages)
     record.kind = Kind.FREE
-    record.previous, record.next = head, heap.mapping[head].next
-    heap.mapping[record.next].previous = number
-    heap.mapping[head].next = number
+    record.previous, record.next = head, mapping[head].next
+    mapping[record.next].previous = mapping[head].next = number
 
 
 @kernel
@@ -97,13 +94,13 @@ def _unlist_free(heap: Glibc, number: int) -> None:
 @kernel
 def _find_free(heap: Glibc, pages: int) -> int:
     """Return a free range of at least `pages` pages, or 0 if none exists."""
-    head = _list_of(heap, pages)
-    number = heap.mapping[head].next
-    while number and heap.mapping[number].pages < pages:
-        number = heap.mapping[number].next
-    while not number and head < len(heap.mapping) - 1:
+    mapping, head = heap.mapping, _list_of(heap, pages)
+    number = mapping[head].next
+    while number and mapping[number].pages < pages:
+        number = mapping[number].next
+    while not number and head < len(mapping) - 1:
         head += 1
-        number = heap.mapping[head].next
+        number = mapping[head].next
     return number
 
 
@@ -117,30 +114,32 @@ def _split_range(heap: Glibc, number: int, pages: int) -> None:
     if rest:
         _set_range(heap, number + pages, rest)
         _set_range(heap, number, pages)
-        _join_free(heap, number + pages)
+        free_range(heap, number + pages)
 
 
-@kernel
-def _join_free(heap: Glibc, number: int) -> None:
-    """Free a range and merge it with free neighbours.
+@out_of_line
+def free_range(heap: Glibc, number: int) -> int:
+    """Free a range and merge it with free neighbours. Returns Status.OK.
 
     If the result is the lowest range, it becomes part of the middle.
     """
-    pages, below = heap.mapping[number].pages, heap.mapping[number].below
-    heap.mapping[number].kind = Kind.UNUSED
-    above = number + pages
-    if heap.mapping[above].kind == Kind.FREE:
-        _unlist_free(heap, above)
-        pages += heap.mapping[above].pages
-    if start_of(heap, number) > heap.system[0].limit and heap.mapping[below].kind == Kind.FREE:
+    mapping, lowest = heap.mapping, range_at(heap, heap.system[0].limit)
+    pages, below = mapping[number].pages, mapping[number].below
+    mapping[number].kind = Kind.UNUSED
+    above = mapping[number + pages]
+    if above.kind == Kind.FREE:
+        _unlist_free(heap, number + pages)
+        pages += above.pages
+    if number > lowest and mapping[below].kind == Kind.FREE:
         _unlist_free(heap, below)
-        pages += heap.mapping[below].pages
+        pages += mapping[below].pages
         number = below
-    if start_of(heap, number) > heap.system[0].limit:
+    if number > lowest:
         _set_range(heap, number, pages)
         _list_free(heap, number)
     else:
         heap.system[0].limit += pages * PAGE
+    return Status.OK
 
 
 @kernel
@@ -178,18 +177,18 @@ def mmap(heap: Glibc, length: int, kind: int) -> int:
         if number == 0:
             return 0
     if not count_pages(heap, length):
-        _join_free(heap, number)
+        free_range(heap, number)
         return 0
     heap.mapping[number].kind = kind
     return start_of(heap, number)
 
 
-@out_of_line
+@kernel
 def munmap(heap: Glibc, number: int) -> int:
     """Unmap a mapping. Returns its length."""
     length = mapping_length(heap, number)
     return_pages(heap, start_of(heap, number), length)
-    _join_free(heap, number)
+    free_range(heap, number)
     return length
 
 
@@ -199,25 +198,24 @@ def mremap(heap: Glibc, number: int, length: int) -> int:
 
     To move a mapping, Linux moves its pages; here their contents are copied.
     """
-    old, start = mapping_length(heap, number), start_of(heap, number)
+    old, start, pages = mapping_length(heap, number), start_of(heap, number), length // PAGE
+    next_number = number + heap.mapping[number].pages
+    above = heap.mapping[next_number]
     if length <= old:
         return_pages(heap, start + length, old - length)
-        _split_range(heap, number, length // PAGE)
-        return start
-    above = number + heap.mapping[number].pages
-    if heap.mapping[above].kind == Kind.FREE and old + mapping_length(heap, above) >= length:
+    elif above.kind == Kind.FREE and next_number + above.pages >= number + pages:
         if not count_pages(heap, length - old):
             return 0
-        _unlist_free(heap, above)
-        pages = (old + mapping_length(heap, above)) // PAGE
-        _set_range(heap, number, pages)
-        _split_range(heap, number, length // PAGE)
-        return start
-    moved = mmap(heap, length, heap.mapping[number].kind)
-    if moved:
-        copy(moved, start, old)
-        munmap(heap, number)
-    return moved
+        _unlist_free(heap, next_number)
+        _set_range(heap, number, next_number + above.pages - number)
+    else:
+        moved = mmap(heap, length, heap.mapping[number].kind)
+        if moved:
+            copy(moved, start, old)
+            munmap(heap, number)
+        return moved
+    _split_range(heap, number, pages)
+    return start
 
 
 @kernel
@@ -241,6 +239,6 @@ def new_slot(heap: Glibc) -> int:
 @kernel
 def delete_slot(heap: Glibc, slot: int) -> None:
     """Keep the slot of a deleted heap for the next heap."""
-    heap.heap_info[slot].ar_ptr = 0
-    heap.heap_info[slot].prev = heap.mp_[0].unused_heap
-    heap.mp_[0].unused_heap = slot + 1
+    mp, info = heap.mp_[0], heap.heap_info[slot]
+    info.ar_ptr, info.prev = 0, mp.unused_heap
+    mp.unused_heap = slot + 1

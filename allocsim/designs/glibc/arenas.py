@@ -12,13 +12,15 @@ from __future__ import annotations
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.out_of_line import out_of_line
-from allocsim.core.raw import load_word
 from allocsim.designs.glibc.bins import BINMAP, BINS, LIST_WORDS, NBINS
 from allocsim.designs.glibc.chunks import (
     MALLOC_ALIGNMENT,
     NON_MAIN_ARENA,
     PREV_INUSE,
+    non_main_arena,
     request2size,
+    set_bk,
+    set_fd,
     set_head,
 )
 from allocsim.designs.glibc.heaps import (
@@ -40,7 +42,7 @@ ARENAS_PER_CORE = 8
 @kernel
 def arena_for_chunk(heap: Glibc, p: int) -> int:
     """Return the arena of a chunk without a mapping of its own (arena_for_chunk)."""
-    if load_word(p + 8) & NON_MAIN_ARENA:
+    if non_main_arena(p):
         return heap.heap_info[slot_of(heap, p)].ar_ptr
     return 0
 
@@ -52,9 +54,9 @@ def malloc_init_state(heap: Glibc, av: int) -> None:
     row = heap.arena[0].fastbins + av * LIST_WORDS * 8
     arena.fastbins, arena.binmap, arena.bins = row, row + BINMAP * 8, row + BINS * 8
     for index in range(1, NBINS):
-        # Both links of an empty bin lead to its head, see `bins.bin_at`.
-        head, links = arena.bins + (index - 1) * 16, BINS + 2 * index
-        heap.lists[av, links] = heap.lists[av, links + 1] = head
+        head = arena.bins + (index - 1) * 16  # see `bins.bin_at`
+        set_fd(head, head)
+        set_bk(head, head)
     arena.flag = NON_MAIN_ARENA if av else 0
     arena.top = arena.bins
 
@@ -72,13 +74,12 @@ def arena_get2(heap: Glibc, thread: int, size: int) -> int:
 
     Returns -1 on failure. The heap of a new arena has room for a request of `size` bytes.
     """
-    mp = heap.mp_[0]
-    if heap.thread[thread].ended:  # a new thread with the number of an ended one
-        heap.thread[thread].ended = 0
+    mp, record = heap.mp_[0], heap.thread[thread]
+    if record.ended:  # a new thread with the number of an ended one
+        record.ended = 0
         mp.unused_stacks -= 1
     if not mp.initialized:  # ptmalloc_init
-        mp.initialized = 1
-        heap.thread[thread].arena = 1
+        mp.initialized = record.arena = 1
         return 0
     if mp.free_list:
         av = mp.free_list - 1
@@ -100,11 +101,11 @@ def arena_get2(heap: Glibc, thread: int, size: int) -> int:
 @kernel
 def _attach(heap: Glibc, thread: int, av: int) -> int:
     """Give a thread an arena; return the arena's number."""
-    before = heap.thread[thread].arena - 1
-    if before >= 0:
-        heap.arena[before].attached_threads -= 1
+    record = heap.thread[thread]
+    if record.arena:
+        heap.arena[record.arena - 1].attached_threads -= 1
     heap.arena[av].attached_threads += 1
-    heap.thread[thread].arena = av + 1
+    record.arena = av + 1
     return av
 
 
@@ -125,17 +126,18 @@ def _int_new_arena(heap: Glibc, size: int) -> int:
         return -1
     av = mp.narenas
     mp.narenas += 1
-    arena, main, bytes_ = heap.arena[av], heap.arena[0], heap.heap_info[slot].size_
+    arena, main, info = heap.arena[av], heap.arena[0], heap.heap_info[slot]
+    counters = heap.counters[0]
     malloc_init_state(heap, av)
-    heap.heap_info[slot].ar_ptr = av
-    arena.system_mem = arena.max_system_mem = bytes_
+    info.ar_ptr = av
+    arena.system_mem = arena.max_system_mem = info.size_
     arena.fixed = FIRST_CHUNK
     arena.top = slot_address(heap, slot) + FIRST_CHUNK
-    set_head(arena.top, (bytes_ - FIRST_CHUNK) | PREV_INUSE)
+    set_head(arena.top, (info.size_ - FIRST_CHUNK) | PREV_INUSE)
     arena.next = main.next
     main.next = av
-    heap.counters[0].grows += 1
-    heap.counters[0].spans += 1
+    counters.grows += 1
+    counters.spans += 1
     return av
 
 

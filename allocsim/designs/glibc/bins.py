@@ -27,11 +27,13 @@ from allocsim.designs.glibc.chunks import (
     fd_nextsize,
     link_sizes,
     set_bk,
+    set_bk_nextsize,
     set_fd,
+    set_fd_nextsize,
     set_foot,
     set_head,
 )
-from allocsim.designs.glibc.records import Glibc, MallocState
+from allocsim.designs.glibc.records import MallocState
 
 NBINS = 128
 """Number of bins; bins 0 and 127 are unused (NBINS)."""
@@ -136,8 +138,8 @@ def insert_unsorted(arena: MallocState, p: int, size: int) -> None:
     first = fd(head)
     _insert_between(head, p, first)
     if not in_smallbin_range(size):
-        store_word(p + 32, 0)
-        store_word(p + 40, 0)
+        set_fd_nextsize(p, 0)
+        set_bk_nextsize(p, 0)
     set_head(p, size | PREV_INUSE)
     set_foot(p, size)
     arena.binned += size
@@ -154,9 +156,9 @@ def _insert_between(before: int, p: int, following: int) -> None:
 
 
 @kernel
-def place_in_bin(heap: Glibc, av: int, victim: int, size: int) -> None:
+def place_in_bin(arena: MallocState, victim: int, size: int) -> None:
     """Put a chunk from the unsorted list into its bin ("place chunk in bin")."""
-    arena, index = heap.arena[av], bin_index(size)
+    index = bin_index(size)
     bin_, map_ = bin_at(arena, index), arena.binmap + (index >> 6) * 8
     following = fd(bin_)
     if not in_smallbin_range(size):
@@ -191,13 +193,12 @@ def _place_by_size(bin_: int, victim: int, size: int) -> int:
 
 
 @kernel
-def next_used_bin(heap: Glibc, av: int, index: int) -> int:
+def next_used_bin(arena: MallocState, index: int) -> int:
     """Return the first bin from `index` on that has chunks, or 0 if all of them are empty.
 
     A bin's bit in the map may still be set although the bin is empty by now. As in the library,
     such a bit is cleared when it is found.
     """
-    arena = heap.arena[av]
     while index < NBINS - 1:
         map_ = arena.binmap + (index >> 6) * 8
         bits = load_word(map_) >> (index & 63)

@@ -17,7 +17,7 @@ them. Safe-linking, which disguises links, is left out because it changes no add
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.raw import load_word, store_word
+from allocsim.core.word_fields import getter, setter
 
 MALLOC_ALIGNMENT = 16
 """Alignment of chunks and objects, in bytes."""
@@ -63,110 +63,63 @@ def align_down(length: int) -> int:
     return length & -PAGE
 
 
-@kernel
-def chunksize(p: int) -> int:
-    """Return the bytes of the chunk at `p`."""
-    return load_word(p + 8) & ~SIZE_BITS
+mchunk_size, set_head = getter(8), setter(8)
+"""Return or set the size and the flags of a chunk."""
+chunksize = getter(8, ~SIZE_BITS)
+"""Return the bytes of the chunk at an address."""
+prev_inuse = getter(8, PREV_INUSE)
+"""Return whether the chunk before is flagged as in use (see the module's description)."""
+non_main_arena = getter(8, NON_MAIN_ARENA)
+"""Return whether the chunk is in use, and its arena is not the main one."""
+chunk_is_mmapped = getter(8, IS_MMAPPED)
+"""Return whether the chunk has a mapping of its own."""
+prev_size = getter(0)
+"""Return the foot of the chunk before, or the bytes from the mapping's start to the chunk."""
+set_prev_size = setter(0)
+"""Set the number of bytes from the start of a mapping to its chunk."""
 
-
-@kernel
-def prev_size(p: int) -> int:
-    """Return the foot of the chunk before `p`, or the bytes from the mapping's start to `p`."""
-    return load_word(p)
-
-
-@kernel
-def set_prev_size(p: int, size: int) -> None:
-    """Set the number of bytes from the start of a mapping to its chunk at `p`."""
-    store_word(p, size)
-
-
-@kernel
-def prev_inuse(p: int) -> int:
-    """Return whether the chunk before `p` is flagged as in use (see the module's description)."""
-    return load_word(p + 8) & PREV_INUSE
-
-
-@kernel
-def chunk_is_mmapped(p: int) -> int:
-    """Return whether the chunk has a mapping of its own."""
-    return load_word(p + 8) & IS_MMAPPED
-
-
-@kernel
-def set_head(p: int, head: int) -> None:
-    """Set the size and the flags of a chunk."""
-    store_word(p + 8, head)
+fd, set_fd = getter(16), setter(16)
+"""Return or set the next chunk of a list."""
+bk, set_bk = getter(24), setter(24)
+"""Return or set the previous chunk of a list."""
+fd_nextsize, set_fd_nextsize = getter(32), setter(32)
+"""Return or set the first chunk of the next smaller size in the large bin."""
+bk_nextsize, set_bk_nextsize = getter(40), setter(40)
+"""Return or set the first chunk of the next larger size in the large bin."""
 
 
 @kernel
 def set_head_size(p: int, head: int) -> None:
     """Set the size and the arena flag of a chunk; keep its flag PREV_INUSE."""
-    store_word(p + 8, (load_word(p + 8) & PREV_INUSE) | head)
+    set_head(p, prev_inuse(p) | head)
 
 
 @kernel
 def set_foot(p: int, size: int) -> None:
     """Write the size of a free chunk at its end."""
-    store_word(p + size, size)
+    set_prev_size(p + size, size)
 
 
 @kernel
 def inuse_bit_at_offset(p: int, offset: int) -> int:
     """Return whether the chunk that ends at p + offset is in use."""
-    return load_word(p + offset + 8) & PREV_INUSE
+    return prev_inuse(p + offset)
 
 
 @kernel
 def set_inuse_bit_at_offset(p: int, offset: int) -> None:
     """Mark the chunk that ends at p + offset as in use."""
-    store_word(p + offset + 8, load_word(p + offset + 8) | PREV_INUSE)
+    set_head(p + offset, mchunk_size(p + offset) | PREV_INUSE)
 
 
 @kernel
 def clear_inuse_bit_at_offset(p: int, offset: int) -> None:
     """Mark the chunk that ends at p + offset as free."""
-    store_word(p + offset + 8, load_word(p + offset + 8) & ~PREV_INUSE)
-
-
-@kernel
-def fd(p: int) -> int:
-    """Return the next chunk of a list."""
-    return load_word(p + 16)
-
-
-@kernel
-def bk(p: int) -> int:
-    """Return the previous chunk of a list."""
-    return load_word(p + 24)
-
-
-@kernel
-def set_fd(p: int, chunk: int) -> None:
-    """Set the next chunk of a list."""
-    store_word(p + 16, chunk)
-
-
-@kernel
-def set_bk(p: int, chunk: int) -> None:
-    """Set the previous chunk of a list."""
-    store_word(p + 24, chunk)
-
-
-@kernel
-def fd_nextsize(p: int) -> int:
-    """Return the first chunk of the next smaller size in the large bin."""
-    return load_word(p + 32)
-
-
-@kernel
-def bk_nextsize(p: int) -> int:
-    """Return the first chunk of the next larger size in the large bin."""
-    return load_word(p + 40)
+    set_head(p + offset, mchunk_size(p + offset) & ~PREV_INUSE)
 
 
 @kernel
 def link_sizes(larger: int, smaller: int) -> None:
     """Make two chunks neighbours in the list of a large bin's sizes."""
-    store_word(larger + 32, smaller)
-    store_word(smaller + 40, larger)
+    set_fd_nextsize(larger, smaller)
+    set_bk_nextsize(smaller, larger)

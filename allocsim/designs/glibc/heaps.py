@@ -7,7 +7,7 @@ fence posts. The header of an arena is in its first heap.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel
+from allocsim.core.jit import cold, kernel
 from allocsim.core.system import count_pages, return_pages
 from allocsim.designs.glibc.address_space import HEAP_MAX_SIZE, delete_slot, new_slot
 from allocsim.designs.glibc.bins import unlink_chunk
@@ -52,13 +52,18 @@ def slot_address(heap: Glibc, slot: int) -> int:
     return (heap.mp_[0].first_slot + slot) * HEAP_MAX_SIZE
 
 
-@kernel
+@cold
 def new_heap(heap: Glibc, size: int) -> int:
     """Create a heap of about size + top_pad bytes; return its slot, or -1 on failure (new_heap)."""
     top_pad = heap.mp_[0].top_pad
     if size > HEAP_MAX_SIZE:
         return -1
-    size = align_up(min(max(size + top_pad, HEAP_MIN_SIZE), HEAP_MAX_SIZE))
+    if size + top_pad < HEAP_MIN_SIZE:
+        size = HEAP_MIN_SIZE
+    elif size + top_pad > HEAP_MAX_SIZE:
+        size = HEAP_MAX_SIZE
+    else:
+        size = align_up(size + top_pad)
     address = new_slot(heap)
     if address == 0:
         return -1
@@ -73,14 +78,14 @@ def new_heap(heap: Glibc, size: int) -> int:
 
 
 @kernel
-def grow_heap(heap: Glibc, slot: int, diff: int) -> bool:
-    """Grow a heap by `diff` bytes, rounded up to pages; return False on failure (grow_heap)."""
+def grow_heap(heap: Glibc, slot: int, diff: int) -> int:
+    """Grow a heap by `diff` bytes, rounded up to pages; return the bytes, or 0 on failure."""
     info, diff = heap.heap_info[slot], align_up(diff)
     if info.size_ + diff > HEAP_MAX_SIZE or not count_pages(heap, diff):
-        return False
+        return 0
     info.size_ += diff
     info.mprotect_size = max(info.mprotect_size, info.size_)
-    return True
+    return diff
 
 
 @kernel
@@ -98,9 +103,10 @@ def heap_trim(heap: Glibc, av: int) -> None:
     Trimming leaves at least top_pad bytes of top (heap_trim).
     """
     arena, mp = heap.arena[av], heap.mp_[0]
-    slot = slot_of(heap, arena.top)
-    while arena.top == slot_address(heap, slot) + HEAP_INFO and _delete_heap(heap, av, slot):
+    while True:
         slot = slot_of(heap, arena.top)
+        if arena.top != slot_address(heap, slot) + HEAP_INFO or not _delete_heap(heap, av, slot):
+            break
     top_size = chunksize(arena.top)
     area = top_size - MINSIZE - 1
     if top_size < mp.trim_threshold or area <= mp.top_pad:
@@ -122,19 +128,19 @@ def _delete_heap(heap: Glibc, av: int, slot: int) -> bool:
     """
     arena, info = heap.arena[av], heap.heap_info[slot]
     before = info.prev - 1
-    end = slot_address(heap, before) + heap.heap_info[before].size_
+    used = heap.heap_info[before].size_
+    end = slot_address(heap, before) + used
     p = end - 16 - prev_size(end - 16)
     fence = end - p
     size = fence if prev_inuse(p) else fence + prev_size(p)
-    room = HEAP_MAX_SIZE - heap.heap_info[before].size_
-    if size + room < heap.mp_[0].top_pad + MINSIZE + PAGE:
+    if size + HEAP_MAX_SIZE - used < heap.mp_[0].top_pad + MINSIZE + PAGE:
         return False
     arena.system_mem -= info.size_
     arena.fixed -= HEAP_INFO + fence
     return_pages(heap, slot_address(heap, slot), info.size_)
     delete_slot(heap, slot)
-    if not prev_inuse(p):
-        p -= prev_size(p)
+    if size > fence:
+        p = end - size
         unlink_chunk(arena, p)
         heap.counters[0].coalesces += 1
     arena.top = p

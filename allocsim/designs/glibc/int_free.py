@@ -22,13 +22,15 @@ from allocsim.designs.glibc.chunks import (
     align_down,
     chunksize,
     clear_inuse_bit_at_offset,
+    fd,
     inuse_bit_at_offset,
     prev_inuse,
     prev_size,
+    set_fd,
     set_head,
 )
 from allocsim.designs.glibc.heaps import heap_trim
-from allocsim.designs.glibc.records import Glibc
+from allocsim.designs.glibc.records import Glibc, MallocState
 from allocsim.designs.glibc.tcache import csize2tidx, has_room, tcache_put
 
 FASTBIN_CONSOLIDATION_THRESHOLD = 65536
@@ -62,11 +64,11 @@ def int_free_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
         arena.fast += size
         arena.fast_chunks += 1
         arena.used -= size
-        store_word(p + 16, old)
+        set_fd(p, old)
         store_word(newest, p)
         return Status.OK
     arena.used -= size
-    if merge_chunk(heap, av, p, size) >= FASTBIN_CONSOLIDATION_THRESHOLD:
+    if merge_chunk(heap, arena, p, size) >= FASTBIN_CONSOLIDATION_THRESHOLD:
         trim_large(heap, av)
     return Status.OK
 
@@ -79,13 +81,13 @@ def is_fasttop(heap: Glibc, av: int, p: int) -> bool:
 
 
 @kernel
-def merge_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
+def merge_chunk(heap: Glibc, arena: MallocState, p: int, size: int) -> int:
     """Merge a chunk with its free neighbours; put the result on the unsorted list.
 
     If top is one of the neighbours, the merged chunk becomes top, and is on no list. Returns
     the size of the merged chunk.
     """
-    arena, counters, nextchunk = heap.arena[np.uint64(av)], heap.counters[0], p + size
+    counters, nextchunk = heap.counters[0], p + size
     if not prev_inuse(p):
         p -= prev_size(p)
         size = nextchunk - p
@@ -122,8 +124,8 @@ def malloc_consolidate(heap: Glibc, av: int) -> int:
         p = load_word(newest)
         store_word(newest, 0)
         while p:
-            following = load_word(p + 16)
-            merge_chunk(heap, av, p, chunksize(p))
+            following = fd(p)
+            merge_chunk(heap, arena, p, chunksize(p))
             p = following
     return Status.OK
 

@@ -56,11 +56,11 @@ def int_malloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
     if av < 0:
         return sysmalloc(heap, av, thread, nb)
     arena, mp = heap.arena[av], heap.mp_[0]
-    mem = _take_fast(heap, av, thread, nb) if nb <= mp.global_max_fast else 0
+    mem = _take_fast(heap, arena, thread, nb) if nb <= mp.global_max_fast else 0
     if mem:
         return mem
     if in_smallbin_range(nb):
-        mem = _take_small(heap, av, thread, nb)
+        mem = _take_small(heap, arena, thread, nb)
         if mem:
             return mem
         idx = smallbin_index(nb)
@@ -70,7 +70,7 @@ def int_malloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
             malloc_consolidate(heap, av)
     mp.tcache_unsorted_count = 0
     while True:
-        mem = _search(heap, av, thread, nb, idx)
+        mem = _search(heap, arena, thread, nb, idx)
         if mem:
             return mem
         if not arena.have_fastchunks:
@@ -79,30 +79,30 @@ def int_malloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 
 @kernel
-def _search(heap: Glibc, av: int, thread: int, nb: int, idx: int) -> int:
+def _search(heap: Glibc, arena: MallocState, thread: int, nb: int, idx: int) -> int:
     """Search the unsorted list, the bins from `idx` on, and top; return an object, or 0."""
-    mem = _sort_unsorted(heap, av, thread, nb)
+    mem = _sort_unsorted(heap, arena, thread, nb)
     if mem == 0 and not in_smallbin_range(nb):
-        mem = _take_large(heap, av, nb, idx)
+        mem = _take_large(heap, arena, nb, idx)
     if mem == 0:
-        mem = _take_from_larger_bin(heap, av, nb, idx)
-    return mem if mem else use_top(heap, av, nb)
+        mem = _take_from_larger_bin(heap, arena, nb, idx)
+    return mem if mem else use_top(heap, arena, nb)
 
 
 @kernel
-def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
+def _take_fast(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int:
     """Take a fastbin's newest chunk and move others to the cache; return 0 for an empty fastbin."""
-    arena, newest = heap.arena[av], fastbin(heap.arena[av], nb)
+    newest, tc_idx, taken = fastbin(arena, nb), csize2tidx(nb), 1
     victim = load_word(newest)
     if victim == 0:
         return 0
-    following, taken = load_word(victim + 16), 1
-    while following and has_room(heap, thread, csize2tidx(nb)):
-        moved = following
-        following = load_word(moved + 16)
-        tcache_put(heap, thread, moved + CHUNK_HDR_SZ, csize2tidx(nb))
+    other = fd(victim)
+    while other and has_room(heap, thread, tc_idx):
+        following = fd(other)
+        tcache_put(heap, thread, other + CHUNK_HDR_SZ, tc_idx)
+        other = following
         taken += 1
-    store_word(newest, following)
+    store_word(newest, other)
     arena.fast_chunks -= taken
     arena.fast -= taken * nb
     arena.used += taken * nb
@@ -110,49 +110,47 @@ def _take_fast(heap: Glibc, av: int, thread: int, nb: int) -> int:
 
 
 @kernel
-def _take_small(heap: Glibc, av: int, thread: int, nb: int) -> int:
+def _take_small(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int:
     """Take a small bin's oldest chunk and move others to the cache; return 0 for an empty bin."""
-    arena = heap.arena[av]
-    bin_ = bin_at(arena, smallbin_index(nb))
+    bin_, tc_idx = bin_at(arena, smallbin_index(nb)), csize2tidx(nb)
     victim = bk(bin_)
     if victim == bin_:
         return 0
-    _take_oldest(heap, av, bin_, nb)
+    _take_oldest(arena, bin_, nb)
     other = bk(bin_)
-    while other != bin_ and has_room(heap, thread, csize2tidx(nb)):
-        _take_oldest(heap, av, bin_, nb)
-        tcache_put(heap, thread, other + CHUNK_HDR_SZ, csize2tidx(nb))
+    while other != bin_ and has_room(heap, thread, tc_idx):
+        _take_oldest(arena, bin_, nb)
+        tcache_put(heap, thread, other + CHUNK_HDR_SZ, tc_idx)
         other = bk(bin_)
     return victim + CHUNK_HDR_SZ
 
 
 @kernel
-def _take_oldest(heap: Glibc, av: int, bin_: int, nb: int) -> None:
+def _take_oldest(arena: MallocState, bin_: int, nb: int) -> None:
     """Take the oldest chunk off a small bin, and mark it as in use."""
     victim = bk(bin_)
     before = bk(victim)
     set_bk(bin_, before)
     set_fd(before, bin_)
-    _leave_bins(heap.arena[av], nb)
-    _mark_used(heap, av, victim, nb)
+    _leave_bins(arena, nb)
+    _mark_used(arena, victim, nb)
 
 
 @kernel
-def _mark_used(heap: Glibc, av: int, victim: int, size: int) -> None:
+def _mark_used(arena: MallocState, victim: int, size: int) -> None:
     """Mark a whole chunk as in use. It must be on no list."""
-    arena = heap.arena[av]
     arena.used += size
     set_inuse_bit_at_offset(victim, size)
     set_head(victim, size | PREV_INUSE | arena.flag)
 
 
 @kernel
-def _split(heap: Glibc, av: int, victim: int, size: int, nb: int) -> int:
+def _split(heap: Glibc, arena: MallocState, victim: int, size: int, nb: int) -> int:
     """Split a chunk after `nb` bytes, and put the rest on the unsorted list.
 
     The chunk must be on no list. Returns the rest.
     """
-    arena, remainder = heap.arena[av], victim + nb
+    remainder = victim + nb
     arena.used += nb
     heap.counters[0].splits += 1
     insert_unsorted(arena, remainder, size - nb)
@@ -161,7 +159,7 @@ def _split(heap: Glibc, av: int, victim: int, size: int, nb: int) -> int:
 
 
 @kernel
-def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
+def _sort_unsorted(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int:
     """Bin the chunks of the unsorted list, oldest first; return an object of `nb` bytes, or 0.
 
     A chunk of exactly `nb` bytes goes to the cache while there is room; at the end, the chunk that
@@ -169,8 +167,8 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
     (the rest of the last chunk that was split for a small request), this chunk is split again.
     Successive small requests thus get neighbouring chunks.
     """
-    arena, mp = heap.arena[av], heap.mp_[0]
-    head, cached, iters = bin_at(arena, UNSORTED), False, 0
+    mp, head, tc_idx = heap.mp_[0], bin_at(arena, UNSORTED), csize2tidx(nb)
+    cached, iters = False, 0
     victim = bk(head)
     while victim != head and iters < MAX_ITERS:
         size, before = chunksize(victim), bk(victim)
@@ -183,23 +181,23 @@ def _sort_unsorted(heap: Glibc, av: int, thread: int, nb: int) -> int:
             and size > nb + MINSIZE
         ):
             _leave_bins(arena, size)
-            arena.last_remainder = _split(heap, av, victim, size, nb)
+            arena.last_remainder = _split(heap, arena, victim, size, nb)
             return victim + CHUNK_HDR_SZ
         if size == nb:
             _leave_bins(arena, size)
-            _mark_used(heap, av, victim, size)
-            if not has_room(heap, thread, csize2tidx(nb)):
+            _mark_used(arena, victim, size)
+            if not has_room(heap, thread, tc_idx):
                 return victim + CHUNK_HDR_SZ
-            tcache_put(heap, thread, victim + CHUNK_HDR_SZ, csize2tidx(nb))
+            tcache_put(heap, thread, victim + CHUNK_HDR_SZ, tc_idx)
             cached = True
         else:
-            place_in_bin(heap, av, victim, size)
+            place_in_bin(arena, victim, size)
             iters += 1
             mp.tcache_unsorted_count += 1
             if cached and 0 < mp.tcache_unsorted_limit < mp.tcache_unsorted_count:
                 break
         victim = bk(head)
-    return tcache_get(heap, thread, csize2tidx(nb)) if cached else 0
+    return tcache_get(heap, thread, tc_idx) if cached else 0
 
 
 @kernel
@@ -210,13 +208,13 @@ def _leave_bins(arena: MallocState, size: int) -> None:
 
 
 @kernel
-def _take_large(heap: Glibc, av: int, nb: int, idx: int) -> int:
+def _take_large(heap: Glibc, arena: MallocState, nb: int, idx: int) -> int:
     """Take the smallest chunk of at least `nb` bytes from large bin `idx`; return 0 if none fits.
 
     If several chunks have this size, the second is taken. Only the first is linked to the other
     sizes (fd_nextsize), so these links do not change.
     """
-    bin_ = bin_at(heap.arena[av], idx)
+    bin_ = bin_at(arena, idx)
     victim = fd(bin_)
     if victim == bin_ or chunksize(victim) < nb:
         return 0
@@ -226,32 +224,31 @@ def _take_large(heap: Glibc, av: int, nb: int, idx: int) -> int:
     size = chunksize(victim)
     if victim != bk(bin_) and chunksize(fd(victim)) == size:
         victim = fd(victim)
-    _take_part(heap, av, victim, size, nb)
+    _take_part(heap, arena, victim, size, nb)
     return victim + CHUNK_HDR_SZ
 
 
 @kernel
-def _take_from_larger_bin(heap: Glibc, av: int, nb: int, idx: int) -> int:
+def _take_from_larger_bin(heap: Glibc, arena: MallocState, nb: int, idx: int) -> int:
     """Take the smallest chunk of the first nonempty bin after `idx`; return 0 if all are empty."""
-    index = next_used_bin(heap, av, idx + 1)
+    index = next_used_bin(arena, idx + 1)
     if index == 0:
         return 0
-    arena = heap.arena[av]
     victim = bk(bin_at(arena, index))
-    remainder = _take_part(heap, av, victim, chunksize(victim), nb)
+    remainder = _take_part(heap, arena, victim, chunksize(victim), nb)
     if remainder and in_smallbin_range(nb):
         arena.last_remainder = remainder
     return victim + CHUNK_HDR_SZ
 
 
 @kernel
-def _take_part(heap: Glibc, av: int, victim: int, size: int, nb: int) -> int:
+def _take_part(heap: Glibc, arena: MallocState, victim: int, size: int, nb: int) -> int:
     """Unlink a chunk and use its first `nb` bytes, or all of it if the rest would be too small.
 
     Returns the rest, or 0 if all of it was used.
     """
-    unlink_chunk(heap.arena[av], victim)
+    unlink_chunk(arena, victim)
     if size - nb < MINSIZE:
-        _mark_used(heap, av, victim, size)
+        _mark_used(arena, victim, size)
         return 0
-    return _split(heap, av, victim, size, nb)
+    return _split(heap, arena, victim, size, nb)

@@ -135,16 +135,19 @@ def libc_calloc(heap: Glibc, thread: int, request: int) -> int:
     if heap.thread[thread].tcache == 0:
         tcache_init(heap, thread)
     av = arena_get(heap, thread, request)
-    oldtop = heap.arena[av].top if av >= 0 else 0
-    oldtopsize = _size_once_used(heap, av) if av >= 0 else 0
+    oldtop = oldtopsize = 0
+    if av >= 0:
+        oldtop, oldtopsize = heap.arena[av].top, _size_once_used(heap, av)
     mem = int_malloc(heap, av, thread, request2size(request))
     if mem == 0:
         mem = malloc_retry(heap, av, thread, request)
     p = mem - CHUNK_HDR_SZ
     if mem == 0 or chunk_is_mmapped(p):
         return mem
-    size = chunksize(p)
-    fill(mem, (min(size, oldtopsize) if p == oldtop else size) - SIZE_SZ, 0)
+    csz = chunksize(p)
+    if p == oldtop and csz > oldtopsize:
+        csz = oldtopsize
+    fill(mem, csz - SIZE_SZ, 0)
     return mem
 
 
@@ -225,7 +228,8 @@ def mid_memalign(heap: Glibc, thread: int, alignment: int, request: int) -> int:
     if not 0 < alignment <= MAX_REQUEST or request >= MAX_REQUEST:
         heap.system[0].refusal = Status.OUT_OF_MEMORY
         return 0
-    alignment = max(alignment, MINSIZE)
+    if alignment < MINSIZE:
+        alignment = MINSIZE
     av = arena_get(heap, thread, request + alignment + MINSIZE)
     mem = int_memalign(heap, av, thread, alignment, request)
     if mem == 0 and av >= 0 and heap.mp_[0].multi_threaded:

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
-from allocsim.core.raw import load_word
 from allocsim.designs.glibc.address_space import mapping_length, range_at, start_of
 from allocsim.designs.glibc.chunks import (
     CHUNK_HDR_SZ,
     MALLOC_ALIGNMENT,
     MINSIZE,
-    NON_MAIN_ARENA,
     SIZE_SZ,
     chunk_is_mmapped,
     chunksize,
     inuse_bit_at_offset,
+    non_main_arena,
     prev_size,
 )
 from allocsim.designs.glibc.heaps import FIRST_CHUNK, HEAP_INFO, slot_address, slot_of
@@ -69,7 +68,7 @@ def _end_of_memory(heap: Glibc, p: int) -> int:
 
     Returns 0 if the chunk has the flag NON_MAIN_ARENA, but no heap contains its address.
     """
-    if not load_word(p + 8) & NON_MAIN_ARENA:
+    if not non_main_arena(p):
         return heap.system[0].next
     slot = slot_of(heap, p)
     info = heap.heap_info[slot]

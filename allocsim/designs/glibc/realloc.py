@@ -18,6 +18,7 @@ from allocsim.designs.glibc.chunks import (
     chunk_is_mmapped,
     chunksize,
     inuse_bit_at_offset,
+    non_main_arena,
     prev_size,
     request2size,
     set_head,
@@ -27,7 +28,7 @@ from allocsim.designs.glibc.chunks import (
 )
 from allocsim.designs.glibc.int_free import int_free
 from allocsim.designs.glibc.int_malloc import int_malloc
-from allocsim.designs.glibc.records import Glibc
+from allocsim.designs.glibc.records import Glibc, MallocState
 
 
 @kernel
@@ -39,9 +40,9 @@ def int_realloc(heap: Glibc, av: int, thread: int, oldp: int, nb: int) -> int:
     """
     size = chunksize(oldp)
     if size < nb:
-        if _grow_into_top(heap, av, oldp, nb):
+        if _grow_into_top(heap.arena[av], oldp, nb):
             return oldp + CHUNK_HDR_SZ
-        size = _absorb_next(heap, av, oldp, nb)
+        size = _absorb_next(heap, heap.arena[av], oldp, nb)
     if size < nb:
         mem = int_malloc(heap, av, thread, nb)
         if mem == 0:
@@ -57,15 +58,15 @@ def int_realloc(heap: Glibc, av: int, thread: int, oldp: int, nb: int) -> int:
 
 
 @kernel
-def _grow_into_top(heap: Glibc, av: int, oldp: int, nb: int) -> bool:
+def _grow_into_top(arena: MallocState, oldp: int, nb: int) -> bool:
     """Extend a chunk to `nb` bytes with bytes of top.
 
     Returns False, with nothing changed, if top does not follow the chunk or is too small.
     """
-    arena, size = heap.arena[av], chunksize(oldp)
-    if oldp + size != arena.top or size + chunksize(arena.top) < nb + MINSIZE:
-        return False
+    size = chunksize(oldp)
     rest = size + chunksize(arena.top) - nb
+    if oldp + size != arena.top or rest < MINSIZE:
+        return False
     set_head_size(oldp, nb | arena.flag)
     arena.top = oldp + nb
     arena.used += nb - size
@@ -74,13 +75,13 @@ def _grow_into_top(heap: Glibc, av: int, oldp: int, nb: int) -> bool:
 
 
 @kernel
-def _absorb_next(heap: Glibc, av: int, oldp: int, nb: int) -> int:
+def _absorb_next(heap: Glibc, arena: MallocState, oldp: int, nb: int) -> int:
     """Merge a chunk with the free chunk after it if both together have `nb` bytes.
 
     Returns the new size, or the old size if the next chunk cannot be used. The caller writes the
     head.
     """
-    arena, size = heap.arena[av], chunksize(oldp)
+    size = chunksize(oldp)
     following = oldp + size
     nextsize = chunksize(following)
     if following == arena.top or size + nextsize < nb or inuse_bit_at_offset(following, nextsize):
@@ -94,19 +95,17 @@ def _absorb_next(heap: Glibc, av: int, oldp: int, nb: int) -> int:
 @kernel
 def _shrink(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) -> None:
     """Shorten a chunk to `nb` of its `size` bytes; free the rest, unless the rest is too small."""
-    arena = heap.arena[av]
-    if size - nb < MINSIZE:
-        set_head_size(p, size | arena.flag)
-        set_inuse_bit_at_offset(p, size)
-        return
     set_inuse_bit_at_offset(p, size)
-    _free_tail(heap, av, thread, p, size, nb)
+    if size - nb < MINSIZE:
+        set_head_size(p, size | non_main_arena(p))
+    else:
+        _free_tail(heap, av, thread, p, size, nb)
 
 
 @kernel
 def _free_tail(heap: Glibc, av: int, thread: int, p: int, size: int, nb: int) -> None:
     """Shorten a chunk in use to its first `nb` bytes, and free the rest."""
-    flag = heap.arena[av].flag
+    flag = non_main_arena(p)
     set_head(p + nb, (size - nb) | PREV_INUSE | flag)
     set_head_size(p, nb | flag)
     heap.counters[0].splits += 1
@@ -143,7 +142,7 @@ def int_memalign(heap: Glibc, av: int, thread: int, alignment: int, request: int
 @kernel
 def _free_head(heap: Glibc, av: int, thread: int, p: int, aligned: int) -> int:
     """Free the part of a chunk before `aligned`; return the rest, a chunk in use."""
-    flag, size = heap.arena[av].flag, chunksize(p) - (aligned - p)
+    flag, size = non_main_arena(p), chunksize(p) - (aligned - p)
     set_head(aligned, size | PREV_INUSE | flag)
     set_inuse_bit_at_offset(aligned, size)
     set_head_size(p, (aligned - p) | flag)

@@ -21,8 +21,14 @@ from allocsim.designs.glibc.tcache import cached_bytes
 
 
 @kernel
+def measure(heap: Glibc, live: int, sample: Sample) -> int:
+    """Fill every field of `sample` except `event`; return a Status."""
+    return fill_sample(pointer_to(heap), live, sample)  # which is compiled for pointers only
+
+
+@kernel
 def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
-    """Fill every field of `sample` except `event`; return a Status.
+    """Fill every field of `sample` except `event`; return Status.OK.
 
     The parts are counted separately, so that their sum can be checked against the heap. The fields
     `spans_total`, `spans_free` and `spans_in_use` count chunks. A chunk is free if it is in a bin
@@ -41,7 +47,9 @@ def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
         sample.central += arena.binned
         sample.free_spans += chunksize(arena.top)
         counters.free_spans += arena.binned_chunks + (chunksize(arena.top) > 0)
-    sample.thread_cache = _cached(pointer_to(heap))  # `_cached` is compiled for pointers only
+    sample.thread_cache = 0
+    for thread in range(mp.threads):
+        sample.thread_cache += cached_bytes(heap, thread)
     sample.live = live
     sample.rounding = occupied - sample.thread_cache - live
     fill_system(heap, sample)
@@ -49,15 +57,6 @@ def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
     sample.spans_total += counters.splits - counters.coalesces + mp.n_mmaps
     sample.spans_in_use = sample.spans_total - sample.spans_free
     return Status.OK
-
-
-@kernel
-def _cached(heap: Glibc) -> int:
-    """Return the bytes of the chunks in all caches."""
-    total = 0
-    for thread in range(heap.mp_[0].threads):
-        total += cached_bytes(heap, thread)
-    return total
 
 
 def arenas(heap: Glibc) -> list[int]:

@@ -32,13 +32,12 @@ from allocsim.designs.glibc.heaps import (
     slot_of,
 )
 from allocsim.designs.glibc.int_free import int_free
-from allocsim.designs.glibc.records import Glibc, Kind
+from allocsim.designs.glibc.records import Glibc, Kind, MallocState
 
 
 @kernel
-def use_top(heap: Glibc, av: int, nb: int) -> int:
+def use_top(heap: Glibc, arena: MallocState, nb: int) -> int:
     """Take a chunk from the low end of top; return its object, or 0 if top is too small."""
-    arena = heap.arena[av]
     p, size = arena.top, chunksize(arena.top)
     if size < nb + MINSIZE:
         return 0
@@ -70,8 +69,9 @@ def sysmalloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
         if mem:
             return mem
     arena = heap.arena[av]
-    arena.max_system_mem = max(arena.max_system_mem, arena.system_mem)
-    return use_top(heap, av, nb)
+    if arena.system_mem > arena.max_system_mem:
+        arena.max_system_mem = arena.system_mem
+    return use_top(heap, arena, nb)
 
 
 @kernel
@@ -112,22 +112,20 @@ def _grow_arena(heap: Glibc, av: int, thread: int, nb: int) -> bool:
     """Grow the newest heap of an arena, or add a new heap; return False on failure."""
     arena, old_top = heap.arena[av], heap.arena[av].top
     slot, old_size = slot_of(heap, old_top), chunksize(old_top)
-    before = heap.heap_info[slot].size_
-    if grow_heap(heap, slot, MINSIZE + nb - old_size):
-        grown = heap.heap_info[slot].size_ - before
+    grown = grow_heap(heap, slot, MINSIZE + nb - old_size)
+    if grown:
         arena.system_mem += grown
         set_head(old_top, (old_size + grown) | PREV_INUSE)
     else:
         new = new_heap(heap, nb + MINSIZE + HEAP_INFO)
         if new < 0:
             return False
-        heap.heap_info[new].ar_ptr = av
-        heap.heap_info[new].prev = slot + 1
-        size = heap.heap_info[new].size_
-        arena.system_mem += size
+        info = heap.heap_info[new]
+        info.ar_ptr, info.prev = av, slot + 1
+        arena.system_mem += info.size_
         arena.fixed += HEAP_INFO
         arena.top = slot_address(heap, new) + HEAP_INFO
-        set_head(arena.top, (size - HEAP_INFO) | PREV_INUSE)
+        set_head(arena.top, (info.size_ - HEAP_INFO) | PREV_INUSE)
         _set_fence_posts(heap, av, thread, old_top, old_size)
     heap.counters[0].grows += 1
     return True
@@ -140,14 +138,15 @@ def _set_fence_posts(heap: Glibc, av: int, thread: int, old_top: int, old_size: 
     If much is left, freeing it can cause a trim, which may even delete the heap just added.
     """
     arena, size = heap.arena[av], (old_size - MINSIZE) & -16
-    set_head(old_top + size + CHUNK_HDR_SZ, PREV_INUSE)
+    fence = old_top + size
+    set_head(fence + CHUNK_HDR_SZ, PREV_INUSE)
     if size < MINSIZE:
         set_head(old_top, (size + CHUNK_HDR_SZ) | PREV_INUSE)
         set_foot(old_top, size + CHUNK_HDR_SZ)
         arena.fixed += old_size
         return
-    set_head(old_top + size, CHUNK_HDR_SZ | PREV_INUSE)
-    set_foot(old_top + size, CHUNK_HDR_SZ)
+    set_head(fence, CHUNK_HDR_SZ | PREV_INUSE)
+    set_foot(fence, CHUNK_HDR_SZ)
     set_head(old_top, size | PREV_INUSE | NON_MAIN_ARENA)
     arena.fixed += old_size - size
     arena.used += size

@@ -81,15 +81,12 @@ def _tcache_thread_shutdown(heap: Glibc, thread: int) -> None:
     The chunks are freed by ascending size; among chunks of equal size, the newest is freed first.
     """
     for index in range(TCACHE_MAX_BINS):
-        heap.tcache[entry_number(thread, index)].room = 0
-    for index in range(TCACHE_MAX_BINS):
         entry = heap.tcache[entry_number(thread, index)]
-        mem = entry.head
-        entry.head = 0
-        while mem:
-            following, p = load_word(mem), mem - CHUNK_HDR_SZ
+        entry.room = 0  # or else `int_free` would put the chunks back
+        while entry.head:
+            p = entry.head - CHUNK_HDR_SZ
+            entry.head = load_word(entry.head)
             int_free(heap, arena_for_chunk(heap, p), thread, p)
-            mem = following
     p = heap.thread[thread].tcache - CHUNK_HDR_SZ
     heap.thread[thread].tcache = 0
     if chunk_is_mmapped(p):
