@@ -36,6 +36,7 @@ How `jit` compiles and caches (skip this part on a first reading):
   import_closure     the modules that a kernel depends on, and whether they have changed
   inlined_kernels    kernels called by kernels: linked and optimised together with their caller
   call_convention    calls between kernels, with less code than Numba generates
+  plain_conditions   branches, without the calls of `bool` that Numba adds to their conditions
   compile_notice     the line that says how long compiling is likely to take
 
 How the parts work together:

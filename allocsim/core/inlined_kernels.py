@@ -19,8 +19,10 @@ from llvmlite.binding import parse_assembly
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.environment import lookup_environment
+from numba.core.untyped_passes import DeadBranchPrune
 
 from allocsim.core.call_convention import KernelContext
+from allocsim.core.plain_conditions import PlainConditions
 
 ENVIRONMENT = "_ZN08NumbaEnv"
 """Prefix of the global variables that hold the Python objects of a compiled function."""
@@ -164,6 +166,7 @@ class LinkedCompiler(Compiler):
         (pipeline,) = super().define_pipelines()
         used = [each for each in pipeline.passes if each[0].__name__ not in UNUSED_PASSES]
         pipeline.passes = used
+        pipeline.add_pass_after(PlainConditions, DeadBranchPrune)  # which looks for `bool`
         pipeline.finalize()
         return [pipeline]
 
