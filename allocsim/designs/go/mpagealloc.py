@@ -16,7 +16,7 @@ from allocsim.designs.go.mpallocbits import (
     find_in_chunk,
     free_range,
 )
-from allocsim.designs.go.pallocsum import chunks_to_skip, free_at_end, page_update
+from allocsim.designs.go.pallocsum import LEVEL_SHIFT, LEVELS, page_update
 from allocsim.designs.go.records import Go
 from allocsim.designs.go.scavenge_index import index_alloc, index_free
 from allocsim.designs.go.size_classes import PAGE_SHIFT
@@ -27,19 +27,28 @@ CHUNK_BYTES = CHUNK_PAGES << PAGE_SHIFT
 
 @kernel
 def find(heap: Go, npages: int) -> int:
-    """Return the first page of the lowest run of `npages` free pages, or -1 (pageAlloc.find)."""
-    mheap = heap.mheap[0]
-    chunk, before = mheap.search_addr >> CHUNK_SHIFT, 0
-    while chunk < mheap.chunks:
-        skipped = chunks_to_skip(heap, chunk, before, npages)
-        if skipped == 0:
-            if before + heap.summary[0, chunk].start >= npages:
-                return (chunk << CHUNK_SHIFT) - before
-            return find_in_chunk(heap, chunk, npages)
-        before = free_at_end(heap, chunk, skipped, before)
-        chunk += skipped
+    """Return the first page of the lowest run of `npages` free pages, or -1 (pageAlloc.find).
+
+    Searches the summaries of the highest level. If one of them contains a run that is long enough,
+    its parts are searched.
+    """
+    mheap, level = heap.mheap[0], LEVELS - 1
+    shift, before = CHUNK_SHIFT + LEVEL_SHIFT * level, 0  # `before`: free pages before `index`
+    index, end = mheap.search_addr >> shift, mheap.chunks << CHUNK_SHIFT
+    while index << shift < end:
+        summary = heap.summary[level, index]
+        if before + summary.start >= npages:
+            return (index << shift) - before
+        if summary.max_ < npages:
+            before = before + summary.start if summary.start == 1 << shift else summary.end
+            index += 1
+        elif level == 0:
+            return find_in_chunk(heap, index, npages)
+        else:
+            level, shift = level - 1, shift - LEVEL_SHIFT
+            index = max(index << LEVEL_SHIFT, mheap.search_addr >> shift)
     if npages == 1:
-        mheap.search_addr = mheap.chunks << CHUNK_SHIFT
+        mheap.search_addr = end
     return -1
 
 
