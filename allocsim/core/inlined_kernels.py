@@ -43,6 +43,7 @@ UNUSED_PASSES = {
     "FindLiterallyCalls",
     "LiteralUnroll",
     "LiteralPropagationSubPipelinePass",
+    "IRLegalization",  # for reference counts: marks where the life of each variable ends
 }
 """Names of Numba's passes for features that no kernel uses. A version of Numba in which a pass has
 another name runs this pass."""
