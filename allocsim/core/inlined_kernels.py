@@ -17,7 +17,7 @@ from typing import Any
 
 from llvmlite.binding import parse_assembly
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core.compiler import Compiler, Flags
 from numba.core.environment import lookup_environment
 from numba.core.untyped_passes import DeadBranchPrune
 
@@ -147,6 +147,21 @@ class _NoCode:
         """Do nothing: there is no code to read the environment."""
 
 
+class KernelFlags(Flags):
+    """The flags of a kernel, equal to those of every other kernel.
+
+    Numba compiles an overloaded function, such as an operation or `min`, once for each set of types
+    and for each set of the caller's flags. Kernels differ only in flags that do not matter for
+    their callees: whether they are inlined, and whether Python calls them.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KernelFlags)
+
+    def __hash__(self) -> int:
+        return hash(KernelFlags)
+
+
 class LinkedCompiler(Compiler):
     """Compiles a kernel that Python calls."""
 
@@ -160,7 +175,7 @@ class LinkedCompiler(Compiler):
             library.enable_object_caching()
         context = target.subtarget()
         context.__class__ = KernelContext
-        super().__init__(typing, context, library, args, result, flags, names)
+        super().__init__(typing, context, library, args, result, KernelFlags(flags), names)
 
     def define_pipelines(self) -> list[Any]:
         """Return Numba's pipeline without the passes that do nothing for kernels."""
