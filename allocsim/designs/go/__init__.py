@@ -37,6 +37,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from allocsim.core import defaults, operations
+from allocsim.core.jit import plain
 from allocsim.core.memory import Reservation
 from allocsim.core.out_of_line import code_record, link
 from allocsim.core.size_classes import SizeClasses
@@ -50,7 +51,6 @@ from allocsim.designs.go import (
     mgcpacer,
     mgcscavenge,
     mheap,
-    mpagealloc,
     mstats,
     objects,
     pallocsum,
@@ -87,21 +87,13 @@ answer_operations(Go, KERNELS)
 
 CODE = code_record(
     pallocsum.page_update,
-    mpagealloc.page_alloc,
     mgcscavenge.scavenge_pages,
     mheap.alloc_pages,
     mheap.free_span_pages,
     mcache.next_free,
-    mgcpacer.commit,
     mgcpacer.update_goal,
     mgc.gc_start,
-    mgc.gc_start_if_due,
-    mgc.run_due,
     mfree.large_object,
-    mfree.free_large_object,
-    mfree.move_span,
-    objects.object_status,
-    objects.set_live,
 )
 """The out-of-line kernels, which are called by their address (see `core.out_of_line`). Each is
 compiled once, not into every caller."""
@@ -111,7 +103,7 @@ def create(memory: Reservation, threads: int, parameters: Mapping[str, int]) -> 
     """Return an empty heap over `memory`; all threads share one P."""
     heap = new_state(memory, threads, parameters, CODE)
     link(heap)
-    mgcpacer.commit(heap)  # sets the first heap goal
+    plain(mgcpacer.commit)(heap)  # sets the first heap goal
     return heap
 
 

@@ -16,7 +16,7 @@ from allocsim.core.raw import copy, fill
 from allocsim.designs.go.mcache import next_free, next_free_fast, next_reusable
 from allocsim.designs.go.mfree import free_large_object, free_slot, large_object
 from allocsim.designs.go.mgc import gc_start_if_due, run_due
-from allocsim.designs.go.objects import WHOLE, allocated_size, object_status, set_live, zero_base
+from allocsim.designs.go.objects import WHOLE, allocated_size, error_of, set_live, zero_base
 from allocsim.designs.go.records import Go
 from allocsim.designs.go.size_classes import (
     MAX_SMALL,
@@ -178,7 +178,7 @@ def free_object(heap: Go, address: int) -> int:
         if inside == 0 and parts == WHOLE:
             part = WHOLE
         if parts & part == 0:
-            return object_status(heap, address) or Status.UNKNOWN_POINTER
+            return error_of(heap, address)
         heap.tiny_parts[index] = parts & ~part
         if parts != part:
             return Status.OK
@@ -188,7 +188,7 @@ def free_object(heap: Go, address: int) -> int:
     row = np.uint64((entry >> SPAN_SHIFT << BITS_SHIFT) + 2 * (slot >> 6))
     bit, marks = shift_left(1, slot & 63), int(heap.gc_bits[row])
     if marks & bit == 0:
-        return object_status(heap, address) or Status.UNKNOWN_POINTER
+        return error_of(heap, address)
     heap.gc_bits[row] = marks & ~bit
     free_slot(heap, entry, slot, reusable)
     return Status.OK

@@ -59,25 +59,17 @@ def _refill_alloc_cache(heap: Go, central: MCentral) -> bool:
     """
     words = words_of(central.nelems) if central.alloc else 0
     for word in range(central.alloc_word + 1, words):
-        free = free_slots(heap, central, word)
+        row = (central.alloc << BITS_SHIFT) + 2 * word
+        slots = ones(0, min(64, central.nelems - (word << 6)))
+        free = ~int(heap.gc_bits[row + heap.mheap[0].taken]) & slots
         if free:
             central.alloc_word, central.alloc_cache, central.alloc_bit = word, free, -1
-            central.alloc_row = (central.alloc << BITS_SHIFT) + 2 * word
+            central.alloc_row = row
             start = heap.mspan[central.alloc].start_addr
             central.alloc_base = start + (word << 6) * central.elemsize
             return True
     central.alloc_word = words
     return False
-
-
-@kernel
-def free_slots(heap: Go, central: MCentral, word: int) -> int:
-    """Return one word of the bitmap of free slots of the cached span.
-
-    Bit i is 1 if slot 64 * `word` + i was free at the last sweep.
-    """
-    row = (central.alloc << BITS_SHIFT) + 2 * word + heap.mheap[0].taken
-    return ~int(heap.gc_bits[row]) & ones(0, min(64, central.nelems - (word << 6)))
 
 
 @kernel

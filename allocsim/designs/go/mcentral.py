@@ -38,9 +38,9 @@ def push(heap: Go, size_class: int, column: int, span: int) -> None:
 
 
 @kernel
-def remove(heap: Go, size_class: int, column: int, span: int) -> None:
-    """Take a span out of a set (spanSet.pop, if it is the first)."""
-    queue, use = heap.span_set[size_class, column], heap.span_use[span]
+def remove(heap: Go, size_class: int, span: int) -> None:
+    """Take a span out of the partial set (spanSet.pop, if it is the first)."""
+    queue, use = heap.span_set[size_class, PARTIAL], heap.span_use[span]
     if use.prev:
         heap.span_use[use.prev].next = use.next
     else:
@@ -49,8 +49,7 @@ def remove(heap: Go, size_class: int, column: int, span: int) -> None:
         heap.span_use[use.next].prev = use.prev
     else:
         queue.tail = use.prev
-    if column == PARTIAL:
-        heap.mheap[0].partial -= free_bytes(heap, size_class, span)
+    heap.mheap[0].partial -= free_bytes(heap, size_class, span)
 
 
 @kernel
@@ -71,7 +70,7 @@ def cache_span(heap: Go, size_class: int) -> int:
     """Return a span that has a free slot and is in no set; 0 on failure (mcentral.cacheSpan)."""
     span = heap.span_set[size_class, PARTIAL].head
     if span:
-        remove(heap, size_class, PARTIAL, span)
+        remove(heap, size_class, span)
         # Freeing an object of the span reads the span's page map entry.
         prefetch(heap.spans, page_of(heap, heap.mspan[span].start_addr))
         prefetch_span(heap, heap.span_set[size_class, PARTIAL].head)
@@ -89,14 +88,15 @@ def uncache_span(heap: Go, size_class: int, span: int) -> None:
     freed.
     """
     use, nelems = heap.span_use[span], heap.mcentral[size_class].nelems
-    use.alloc_count = live_slots(heap, span, nelems) if heap.mheap[0].direct else nelems
+    if not heap.mheap[0].direct:
+        use.alloc_count = nelems
+        push(heap, size_class, FULL, span)
+        return
+    use.alloc_count = live_slots(heap, span, nelems)
     heap.mheap[0].cached -= free_bytes(heap, size_class, span)
-    if use.alloc_count == nelems:
-        if not heap.mheap[0].direct:
-            push(heap, size_class, FULL, span)
-    elif use.alloc_count == 0:
+    if use.alloc_count == 0:
         release_span(heap, size_class, span)
-    else:
+    elif use.alloc_count < nelems:
         push(heap, size_class, PARTIAL, span)
 
 
@@ -117,7 +117,7 @@ def _grow(heap: Go, size_class: int) -> int:
     row = span << BITS_SHIFT
     for word in range(row, row + 2 * words_of(central.nelems)):
         heap.gc_bits[word] = 0
-    set_spans(heap, span)
+    set_spans(heap, span, size_class)
     heap.mheap[0].tails += tail_bytes(central)
     heap.counters[0].refills += 1
     return span

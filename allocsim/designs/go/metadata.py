@@ -20,8 +20,11 @@ FIXALLOC_CHUNK = 16 << 10
 SPANS_PER_CHUNK = FIXALLOC_CHUNK // 160
 """Span records in FIXALLOC_CHUNK bytes: 160 bytes each in Go 1.27."""
 
+ARENA = 64 << 20
+"""Bytes of an arena (heapArenaBytes)."""
+
 ARENA_CHUNKS = 16
-"""Chunks of 4 MiB in an arena of 64 MiB."""
+"""Chunks of 4 MiB in an arena."""
 
 ARENA_BYTES = 8192 * 8 + 2 * 1024 + ARENA_CHUNKS * (128 + 8 + 8)
 """Bytes of an arena's metadata: for each page an 8-byte pointer and two mark bits; for each chunk
@@ -42,14 +45,13 @@ def mapped_ready(heap: Go) -> int:
 
 @kernel
 def can_make_span(heap: Go) -> bool:
-    """Return whether there is a record for another span; if not, `refusal` says why."""
+    """Return whether there is a record for another span; if not, `refusal` says why.
+
+    The table has room for a span in each page, so only a frozen heap can lack a record.
+    """
     mheap, system = heap.mheap[0], heap.system[0]
-    if mheap.unused_span:
-        return True
-    if mheap.last_span + 1 >= len(heap.mspan):
-        system.refusal = Status.OUT_OF_MEMORY
-        return False
-    if system.frozen and mheap.last_span % SPANS_PER_CHUNK == 0:
+    is_full = mheap.last_span % SPANS_PER_CHUNK == 0
+    if is_full and system.frozen and not mheap.unused_span:
         system.refusal = Status.FROZEN
         return False
     return True
@@ -81,7 +83,8 @@ def free_span_record(heap: Go, span: int) -> None:
 @kernel
 def allocate_arenas(heap: Go) -> None:
     """Count the metadata of the arenas that the heap has reached."""
-    mheap, system = heap.mheap[0], heap.system[0]
-    while mheap.start + (mheap.arenas << 26) < system.next:
-        count_metadata(heap, ARENA_BYTES)
-        mheap.arenas += 1
+    mheap = heap.mheap[0]
+    arenas = (heap.system[0].next - mheap.start + ARENA - 1) // ARENA
+    if arenas > mheap.arenas:
+        count_metadata(heap, (arenas - mheap.arenas) * ARENA_BYTES)
+        mheap.arenas = arenas

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from allocsim.core.jit import kernel
+from allocsim.core.jit import cold, kernel
 from allocsim.core.operations import Status
 from allocsim.core.out_of_line import out_of_line
 from allocsim.designs.go.mcache import add_reusable, alloc_large
 from allocsim.designs.go.mcentral import push, release_span, remove
 from allocsim.designs.go.mgc import gc_start_if_due
-from allocsim.designs.go.mgcsweep import free_large
+from allocsim.designs.go.mheap import free_span
 from allocsim.designs.go.objects import object_status
 from allocsim.designs.go.records import PARTIAL, Go, MCentral
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT, TINY_CLASS
@@ -82,21 +82,20 @@ def _forget_tiny_block(heap: Go) -> None:
         mheap.tiny = mheap.tinyoffset = 0
 
 
-@out_of_line
-def move_span(heap: Go, size_class: int, span: int) -> int:
+@cold
+def move_span(heap: Go, size_class: int, span: int) -> None:
     """Count a freed slot, and move its span, which was full or is now empty.
 
-    A span that is now empty is freed. Any other span joins the partial set. Returns a Status.
+    A span that is now empty is freed. Any other span joins the partial set.
     """
     use = heap.span_use[span]
     if use.alloc_count < heap.mcentral[size_class].nelems:
-        remove(heap, size_class, PARTIAL, span)
+        remove(heap, size_class, span)
     use.alloc_count -= 1
     if use.alloc_count == 0:
         release_span(heap, size_class, span)
     else:
         push(heap, size_class, PARTIAL, span)
-    return Status.OK
 
 
 @out_of_line
@@ -117,17 +116,19 @@ def large_object(heap: Go, request: int, alignment: int) -> int:
     return aligned
 
 
-@out_of_line
+@cold
 def free_large_object(heap: Go, address: int) -> int:
     """With `direct`, free a large object; otherwise count it as dead. Returns a Status."""
     status = object_status(heap, address)
     if status != Status.OK:
         return status
-    span = span_of(heap, address)
+    span, controller = span_of(heap, address), heap.gc_controller[0]
+    npages = heap.mspan[span].npages
     heap.gc_bits[span << BITS_SHIFT] = 0
     if heap.mheap[0].direct:
-        free_large(heap, span)
+        heap.counters[0].large_pages -= npages
+        free_span(heap, span)
     else:
-        heap.gc_controller[0].dead_bytes += heap.mspan[span].npages << PAGE_SHIFT
-        heap.gc_controller[0].dead_objects += 1
+        controller.dead_bytes += npages << PAGE_SHIFT
+        controller.dead_objects += 1
     return Status.OK

@@ -6,7 +6,7 @@ because frees have already cleared the live bits of dead objects (see `spans`).
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel
+from allocsim.core.jit import cold, kernel
 from allocsim.core.operations import Status
 from allocsim.core.out_of_line import out_of_line
 from allocsim.designs.go.mgcpacer import NO_LIMIT, commit, last_goal, update_goal
@@ -54,9 +54,9 @@ def gc_start(heap: Go) -> int:
     return Status.OK
 
 
-@out_of_line
-def run_due(heap: Go) -> int:
-    """Collect if a forced collection is due; run the scavenger if it is due. Returns a Status."""
+@cold
+def run_due(heap: Go) -> None:
+    """Collect if a forced collection is due; run the scavenger if it is due."""
     controller, scavenger = heap.gc_controller[0], heap.scavenger[0]
     if controller.events >= controller.next_collection:
         controller.next_collection = controller.events + controller.collect
@@ -67,23 +67,18 @@ def run_due(heap: Go) -> int:
     controller.due = controller.next_collection
     if scavenger.awake:
         controller.due = min(controller.due, scavenger.due)
-    return Status.OK
 
 
-@out_of_line
-def gc_start_if_due(heap: Go) -> int:
-    """Collect if a span was taken into use and the trigger is reached (gcTrigger.test).
-
-    Returns a Status.
-    """
+@cold
+def gc_start_if_due(heap: Go) -> None:
+    """Collect if a span was taken into use and the trigger is reached (gcTrigger.test)."""
     controller = heap.gc_controller[0]
     if controller.should_help:
         controller.should_help = 0
         if controller.memory_limit != NO_LIMIT:
             update_goal(heap)
         if controller.heap_live >= controller.trigger:
-            return gc_start(heap)
-    return Status.OK
+            gc_start(heap)
 
 
 @kernel

@@ -45,19 +45,16 @@ MIN_RUNWAY = 64 << 10
 """Minimum bytes by which the goal exceeds the heap size at which a collection was triggered."""
 
 
-@out_of_line
-def commit(heap: Go) -> int:
-    """Set goal and trigger from the bytes marked and GOGC (gcControllerState.commit).
-
-    Returns a Status.
-    """
+@kernel
+def commit(heap: Go) -> None:
+    """Set goal and trigger from the bytes marked and GOGC (gcControllerState.commit)."""
     controller = heap.gc_controller[0]
     marked, percent = controller.heap_marked, controller.gc_percent
     controller.gc_percent_heap_goal = NO_HEAP_GOAL
     if percent >= 0:
         growth = (marked + controller.scannable) * percent // 100
         controller.gc_percent_heap_goal = max(marked + growth, HEAP_MINIMUM * percent // 100)
-    return update_goal(heap)
+    update_goal(heap)
 
 
 @out_of_line
@@ -88,7 +85,7 @@ def memory_limit_goal(heap: Go) -> int:
     if left <= 0:
         return controller.heap_marked
     headroom = max(left // 100 * HEADROOM_PERCENT, MIN_HEADROOM)
-    return max(left - headroom, headroom, controller.heap_marked)
+    return max(max(left - headroom, headroom), controller.heap_marked)
 
 
 @kernel
@@ -98,7 +95,8 @@ def trigger(controller: GcController) -> int:
     if marked >= goal:
         return goal
     part = (goal - marked) // TRIGGER_PARTS
-    return max(marked + part * TRIGGER_HIGH, goal - HEAP_MINIMUM, marked + part * TRIGGER_LOW)
+    highest = max(marked + part * TRIGGER_HIGH, goal - HEAP_MINIMUM)
+    return max(highest, marked + part * TRIGGER_LOW)
 
 
 @kernel

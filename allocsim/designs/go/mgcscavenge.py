@@ -179,19 +179,16 @@ def _last_run(heap: Go, page: int) -> tuple[int, int]:
     for block in range(page & -WORD_BITS, first - 1, -WORD_BITS):
         row = row_of(block)
         busy = word_of(heap, row) | word_of(heap, row + SCAVENGED)
+        above = 0  # number of pages between the end of the run and the end of the block
         if run == 0:
             if busy == -1:
                 continue
             above = leading_zeros64(~busy)
             end = block + WORD_BITS - above
-            below = leading_zeros64(shift_left(busy, above))
-            run = min(below, WORD_BITS - above)
-            if run < WORD_BITS - above:
-                break
-        else:
-            run += leading_zeros64(busy)
-            if busy:
-                break
+        below = min(leading_zeros64(shift_left(busy, above)), WORD_BITS - above)
+        run += below
+        if above + below < WORD_BITS:
+            break
     return run, end
 
 

@@ -39,13 +39,12 @@ def alloc_pages(heap: Go, npages: int) -> int:
         if heap.mheap[0].page_cache == 0:
             alloc_to_cache(heap)
         first = cache_alloc(heap, npages)
-    if first < 0:
+    while first < 0:
         first = mpagealloc.page_alloc(heap, npages)
-    if first < 0:
-        growth = mpagealloc.page_grow(heap, npages)
-        if growth == 0:
-            return -1
-        first = mpagealloc.page_alloc(heap, npages)
+        if first < 0:
+            growth = mpagealloc.page_grow(heap, npages)
+            if growth == 0:
+                return -1
     released = heap.mheap[0].scav << PAGE_SHIFT
     scavenge_assist(heap, growth, released)
     reuse_pages(heap, released)

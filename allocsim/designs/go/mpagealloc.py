@@ -6,7 +6,6 @@ Invariant: no page below `search_addr` is free.
 from __future__ import annotations
 
 from allocsim.core.jit import kernel
-from allocsim.core.out_of_line import out_of_line
 from allocsim.core.system import release_pages, take_pages
 from allocsim.designs.go.metadata import allocate_arenas
 from allocsim.designs.go.mpallocbits import (
@@ -52,7 +51,7 @@ def find(heap: Go, npages: int) -> int:
     return -1
 
 
-@out_of_line
+@kernel
 def page_alloc(heap: Go, npages: int) -> int:
     """Allocate the lowest run of `npages` free pages (pageAlloc.alloc).
 
@@ -60,24 +59,18 @@ def page_alloc(heap: Go, npages: int) -> int:
     pages had been released before (Go: scavenged).
     """
     mheap, first = heap.mheap[0], find(heap, npages)
-    if first >= 0:
-        mheap.scav = take(heap, first, npages)
-        if first == mheap.search_addr:
-            mheap.search_addr = first + npages
-    return first
-
-
-@kernel
-def take(heap: Go, first: int, npages: int) -> int:
-    """Mark free pages as in use; return how many had been released (pageAlloc.allocRange)."""
+    if first < 0:
+        return -1
     page, end = first, first + npages
     while page < end:
         count = min(CHUNK_PAGES - (page & (CHUNK_PAGES - 1)), end - page)
         index_alloc(heap, page, count)
         page += count
-    released = alloc_range(heap, first, npages)
+    mheap.scav = alloc_range(heap, first, npages)
     page_update(heap, first, npages)
-    return released
+    if first == mheap.search_addr:
+        mheap.search_addr = end
+    return first
 
 
 @kernel

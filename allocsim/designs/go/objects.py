@@ -6,12 +6,11 @@ slot that objects below 16 bytes share; each of these objects is a part of the b
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel
+from allocsim.core.jit import cold, kernel
 from allocsim.core.operations import Status
-from allocsim.core.out_of_line import out_of_line
-from allocsim.designs.go.records import STACK, Go
+from allocsim.designs.go.records import Go
 from allocsim.designs.go.size_classes import PAGE_SHIFT, TINY_CLASS, TINY_SIZE
-from allocsim.designs.go.spans import BITS_SHIFT, CLASS_MASK, SPAN_SHIFT, page_of, span_of
+from allocsim.designs.go.spans import BITS_SHIFT, CLASS_MASK, SPAN_SHIFT, page_of
 from allocsim.designs.go.sys import shift_left, shift_right, trailing_zeros64
 
 WHOLE = 1 << 16
@@ -36,31 +35,38 @@ def inspect(heap: Go, address: int) -> int:
     return object_status(heap, address)
 
 
-@out_of_line
+@cold
 def object_status(heap: Go, address: int) -> int:
     """Return OK if an object starts at `address` (see `inspect`), else the Status of the error."""
-    if not 0 <= page_of(heap, address) < len(heap.spans):
+    page = page_of(heap, address)
+    if not 0 <= page < len(heap.spans):
         return Status.OK if address == zero_base(heap) else Status.UNKNOWN_POINTER
-    span = span_of(heap, address)
-    record, size_class = heap.mspan[span], heap.span_use[span].size_class
-    if span == 0 or size_class == STACK:
-        return Status.UNKNOWN_POINTER
-    if size_class == 0 and heap.gc_bits[span << BITS_SHIFT] == 0:
-        return Status.UNKNOWN_POINTER
+    entry = int(heap.spans[page])
+    span, size_class = entry >> SPAN_SHIFT, entry & CLASS_MASK
+    record, central = heap.mspan[span], heap.mcentral[size_class]
     offset = address - record.start_addr
     if size_class == 0:
+        if heap.gc_bits[span << BITS_SHIFT] == 0:  # true also for a stack segment, and for span 0
+            return Status.UNKNOWN_POINTER
         return Status.OK if offset == record.offset << PAGE_SHIFT else Status.NOT_SPAN_START
-    central = heap.mcentral[size_class]
-    if offset >= central.nelems * central.elemsize:
-        return Status.NOT_OBJECT_START
-    if size_class == TINY_CLASS:
-        return _tiny_status(heap, address)
-    return Status.NOT_OBJECT_START if offset % central.elemsize else Status.OK
+    inside = offset % central.elemsize
+    if inside and size_class == TINY_CLASS:
+        parts = int(heap.tiny_parts[(address - heap.mheap[0].start) >> 4])
+        inside = ~parts >> inside & 1  # 0 if a live part starts here
+    is_slot = inside == 0 and offset < central.nelems * central.elemsize
+    return Status.OK if is_slot else Status.NOT_OBJECT_START
 
 
-@out_of_line
-def set_live(heap: Go, address: int, live: int) -> int:
-    """Set the live bit of the slot at `address` to `live`, 0 or 1. Returns a Status."""
+@cold
+def error_of(heap: Go, address: int) -> int:
+    """Return the Status of a free at `address`, where no live object starts."""
+    status = object_status(heap, address)
+    return Status.UNKNOWN_POINTER if status == Status.OK else status
+
+
+@cold
+def set_live(heap: Go, address: int, live: int) -> None:
+    """Set the live bit of the slot at `address` to `live`, 0 or 1."""
     entry = int(heap.spans[page_of(heap, address)])
     size_class, span = entry & CLASS_MASK, entry >> SPAN_SHIFT
     offset = address - heap.mspan[span].start_addr
@@ -68,20 +74,6 @@ def set_live(heap: Go, address: int, live: int) -> int:
     row = (span << BITS_SHIFT) + 2 * (slot >> 6)
     others = int(heap.gc_bits[row]) & ~shift_left(1, slot & 63)
     heap.gc_bits[row] = others | shift_left(live, slot & 63)
-    return Status.OK
-
-
-@kernel
-def _tiny_status(heap: Go, address: int) -> int:
-    """Return OK if a part of a tiny block, or a 16-byte object, starts at `address`.
-
-    Otherwise, returns the Status of the error.
-    """
-    parts = int(heap.tiny_parts[(address - heap.mheap[0].start) >> 4])
-    inside = address & (TINY_SIZE - 1)
-    if inside == 0 or parts >> inside & 1:
-        return Status.OK
-    return Status.NOT_OBJECT_START
 
 
 @kernel
@@ -98,8 +90,8 @@ def allocated_size(heap: Go, address: int) -> int:
     """
     if address == zero_base(heap) or object_status(heap, address) != Status.OK:
         return 0
-    span = span_of(heap, address)
-    record, size_class = heap.mspan[span], heap.span_use[span].size_class
+    entry = int(heap.spans[page_of(heap, address)])
+    record, size_class = heap.mspan[entry >> SPAN_SHIFT], entry & CLASS_MASK
     if size_class == 0:
         return (record.npages - record.offset) << PAGE_SHIFT
     if size_class == TINY_CLASS:

@@ -52,10 +52,10 @@ def page_of(heap: Go, address: int) -> int:
 
 
 @kernel
-def set_spans(heap: Go, span: int) -> None:
+def set_spans(heap: Go, span: int, size_class: int) -> None:
     """Map every page of a span of small objects to the span (mheap.setSpans)."""
     record = heap.mspan[span]
-    first, size_class = page_of(heap, record.start_addr), heap.span_use[span].size_class
+    first = page_of(heap, record.start_addr)
     for distance in range(record.npages):
         heap.spans[first + distance] = entry_of(span, distance, size_class)
 
