@@ -46,7 +46,6 @@ from allocsim.designs import Design
 from allocsim.designs.go import (
     malloc,
     mcache,
-    mfree,
     mgc,
     mgcpacer,
     mgcscavenge,
@@ -93,7 +92,6 @@ CODE = code_record(
     mcache.next_free,
     mgcpacer.update_goal,
     mgc.gc_start,
-    mfree.large_object,
 )
 """The out-of-line kernels, which are called by their address (see `core.out_of_line`). Each is
 compiled once, not into every caller."""

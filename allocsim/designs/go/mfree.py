@@ -11,13 +11,12 @@ import numpy as np
 
 from allocsim.core.jit import cold, kernel
 from allocsim.core.operations import Status
-from allocsim.core.out_of_line import out_of_line
 from allocsim.designs.go.mcache import add_reusable, alloc_large
 from allocsim.designs.go.mcentral import push, release_span, remove
 from allocsim.designs.go.mgc import gc_start_if_due
 from allocsim.designs.go.mheap import free_span
 from allocsim.designs.go.objects import object_status
-from allocsim.designs.go.records import PARTIAL, Go, MCentral
+from allocsim.designs.go.records import PARTIAL, Go
 from allocsim.designs.go.size_classes import PAGE, PAGE_SHIFT, TINY_CLASS
 from allocsim.designs.go.spans import (
     BITS_SHIFT,
@@ -55,7 +54,9 @@ def _free_directly(heap: Go, span: int, size_class: int, slot: int) -> None:
     if size_class == TINY_CLASS:
         _forget_tiny_block(heap)
     if central.alloc == span:
-        _offer_again(central, slot)
+        # Unless the search for slots has passed the slot, it is available again.
+        if slot >> 6 == central.alloc_word and slot & 63 > central.alloc_bit:
+            central.alloc_cache |= shift_left(1, slot & 63)
         heap.mheap[0].cached += central.elemsize
         return
     use = heap.span_use[np.uint64(span)]
@@ -65,13 +66,6 @@ def _free_directly(heap: Go, span: int, size_class: int, slot: int) -> None:
     else:
         use.alloc_count = left
         heap.mheap[0].partial += central.elemsize
-
-
-@kernel
-def _offer_again(central: MCentral, slot: int) -> None:
-    """Make a freed slot of the cached span available, unless the search for slots has passed it."""
-    if slot >> 6 == central.alloc_word and slot & 63 > central.alloc_bit:
-        central.alloc_cache |= shift_left(1, slot & 63)
 
 
 @kernel
@@ -98,7 +92,7 @@ def move_span(heap: Go, size_class: int, span: int) -> None:
         push(heap, size_class, PARTIAL, span)
 
 
-@out_of_line
+@cold
 def large_object(heap: Go, request: int, alignment: int) -> int:
     """Allocate a large object; return its address, or 0 on failure (mallocgcLarge)."""
     # If both are below the limit, their sum cannot overflow.
