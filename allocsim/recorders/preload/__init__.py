@@ -71,7 +71,8 @@ def run(request: Request, directory: Path) -> Outcome:
     except OSError as error:
         raise RecorderFailed(f"cannot write in '{directory}': {error.strerror}") from error
     library = recorder_library(directory)
-    clock, samples = TickClock(library), MemoryWatch(images)
+    clock = TickClock(library)
+    samples = MemoryWatch(images, clock)
     variables = preload(library) | {
         "ALLOCSIM_RECORD": str(images),
         # Set these even if they are empty. If allocsim itself is recorded, its environment has the

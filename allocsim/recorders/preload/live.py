@@ -87,7 +87,9 @@ class LiveWatch:
         if self._reader is None or self._reader.identity != image.identity:
             self._reader = GrowingReader(image.identity)
             self._forget()
-        self._reader.look(image, self._clock.stamp())
+        now = self._clock.stamp()
+        image.set_now(now)
+        self._reader.look(image, now)
         return self._reader
 
     def _follow(self, reader: GrowingReader, ended: threading.Event) -> bool:

@@ -7,13 +7,14 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from allocsim.recorders.background import in_background
 from allocsim.recorders.caveats import leftover_processes
 from allocsim.signals import SignalsRedirected
-from allocsim.traces.preload.layout import mapped_by_program
+from allocsim.recorders.preload.clock import TickClock
+from allocsim.traces.preload.layout import last_image
 
 _ANONYMOUS = re.compile(rb"^RssAnon:\s+(\d+) kB", re.MULTILINE)
 
@@ -22,7 +23,7 @@ POLL = 0.1
 
 
 class MemoryWatch:
-    """Takes samples of a process.
+    """Takes samples of a process, and writes the time into its recording.
 
     When there are MAX_SAMPLES samples, every other sample is dropped, and the interval doubles.
     """
@@ -34,13 +35,13 @@ class MemoryWatch:
     INTERVAL = 0.02
     """Seconds between the first samples. A sample takes 40 us."""
 
-    def __init__(self, images: Path) -> None:
+    def __init__(self, images: Path, clock: TickClock) -> None:
         self.samples: list[tuple[int, int, int]] = []
         self.mapped = 0
         """Maximum, over the samples, of the bytes that the process had obtained without malloc, for
         example by mmap. The recorder counts these bytes in the file PID-STAMP of the directory
         `images` (see `traces.preload.layout`)."""
-        self._images = images
+        self._images, self._clock = images, clock
 
     @contextmanager
     def watching(self, process: int) -> Iterator[None]:
@@ -57,10 +58,18 @@ class MemoryWatch:
             except (OSError, ValueError, IndexError):
                 return
             self.samples.append((time.monotonic_ns() - begun, memory, cpu))
-            self.mapped = max(self.mapped, mapped_by_program(self._images, process))
+            self._update_image(process)
             if len(self.samples) == self.MAX_SAMPLES:
                 del self.samples[::2]
                 interval *= 2
+
+    def _update_image(self, process: int) -> None:
+        """Write the time into the header of the process's last image, and read `mapped` there."""
+        image = last_image(self._images, process)
+        if image is not None:
+            self.mapped = max(self.mapped, image.mapped)
+            with suppress(OSError):
+                image.set_now(self._clock.stamp())
 
 
 def wait_for_leftovers(directory: Path) -> None:

@@ -15,7 +15,8 @@ from allocsim.core.jit import kernel
 from allocsim.core.raw import load_word
 from allocsim.core.records import Int64, Struct, Table
 from allocsim.core.tables import records
-from allocsim.traces.preload.layout import BITS, CHUNK, SLACK, SMALL, WITH_SITE, WORDS, Code
+from allocsim.traces.preload.layout import CHUNK, CODE, SHORT, SLACK, Code
+from allocsim.traces.preload.record_fields import is_operation, stamp_of, words_of
 
 NEVER = (1 << 62) - 1
 """A stamp after all others: the lane has no more records."""
@@ -41,6 +42,8 @@ class Lane(Struct):
     window_end: Int64  # address after the last word of the window
     position: Int64  # address of the next record
     stamp: Int64  # stamp of the next record (see `stamp_after`); NEVER: no more records
+    base_stamp: Int64  # the stamp and the address from which SHORT records count
+    base_address: Int64
     thread: Int64  # number of the thread
     step: Int64  # 0: no realloc is open; 1: one is open; 2: open and parked
     old: Int64  # the address passed to the open realloc
@@ -100,22 +103,29 @@ def find_record(state: MergeState, lane: Lane) -> None:
     while lane.position < lane.end or _enter_window(lane):
         offset = (lane.position - lane.start) & (CHUNK - 1)
         room = CHUNK - SLACK - offset
-        if room < 16:
+        if room < 8:
             lane.position += CHUNK - offset
             continue
         word = load_word(lane.position)
-        code = word & 0xFF & ~BITS
+        code = word & CODE if word & SHORT == 0 else 0
         if word == 0:
             lane.position += 8
             zeros += 1
         elif code == Code.UNWRITTEN:
-            lane.position += 8 * max(word >> 8 & 7, 1)
-        elif not _is_operation(word) or 8 * words_of(word) > room:
+            words = max(word >> 8 & 7, 1)
+            if lane.position + 8 * words >= lane.end and lane.window == 0:
+                lane.stamp = NEVER  # if the lane is still being written, the record may come
+                return
+            lane.position += 8 * words
+        elif not is_operation(word) or 8 * words_of(word) > room:
             state.damaged += 1
             lane.window = 0
             break
+        elif code == Code.BASE:
+            lane.base_stamp, lane.base_address = word >> 8, load_word(lane.position + 8)
+            lane.position += 16
         else:
-            stamp = (word >> 8) - state.identity & _STAMP
+            stamp = stamp_of(word, lane.base_stamp) - state.identity & _STAMP
             # The stamp of a record may be slightly earlier than that of the image's first record.
             # The difference modulo 2**56 is then almost 2**56, and is replaced by 0.
             lane.stamp = stamp if stamp >> 55 == 0 else 0
@@ -136,17 +146,3 @@ def _enter_window(lane: Lane) -> bool:
     lane.end = lane.window_end
     lane.window = 0
     return lane.position < lane.end
-
-
-@kernel
-def _is_operation(head: int) -> bool:
-    """Return whether `head`, the first word of a record, has an operation that exists."""
-    code = head & 0xFF & ~BITS
-    return 0 < code <= (Code.REALLOCARRAY if head & SMALL else Code.TOUCHED)
-
-
-@kernel
-def words_of(head: int) -> int:
-    """Return the number of words of the record whose first word is `head`."""
-    words = WORDS[head & 0xFF & ~BITS]
-    return words + (1 if head & WITH_SITE else 0) - (1 if head & SMALL else 0)

@@ -14,6 +14,10 @@ A stamp is the time of a call, in ticks of the processor's time stamp counter or
 consists of 8-byte words. Its first word has the operation in the low byte and the stamp above it. A
 chunk has CHUNK bytes, and ends with SLACK bytes without records. Words that are 0 may precede a
 record, and are skipped.
+
+Since version 5, most records are SHORT: they consist of one word, which has, from the low bit up, the
+operation, the stamp, the address and the size. The stamp and the address are differences from those
+in the lane's last BASE record.
 """
 
 from __future__ import annotations
@@ -36,8 +40,18 @@ SLACK = 512
 TEXT_WORDS = 4
 """Words that the name of a thread or program takes in a record."""
 
-MAGIC, VERSION = b"allocrec", 4
+MAGIC, VERSION = b"allocrec", 5
 """First two fields of a header."""
+
+SHORT = 32
+"""Bit of a record's operation. If it is set, the record is one word. The other bits below it are the
+Code."""
+
+OP_BITS, STAMP_BITS, ADDRESS_BITS = 6, 16, 28
+"""Bits of the fields of a SHORT record. The size has the other bits."""
+
+UNIT = 16
+"""Unit in bytes of the address of a SHORT record."""
 
 SMALL = 64
 """Bit of a record's operation. If it is set, the size has no word of its own; it is in the top 16
@@ -47,8 +61,8 @@ WITH_SITE = 128
 """Bit of a record's operation. If it is set, one more word follows: the number of the call's
 stack."""
 
-BITS = SMALL | WITH_SITE
-"""Bits that are not part of the operation's Code."""
+CODE = 31
+"""Bits of an operation that are its Code."""
 
 
 class Code(IntEnum):
@@ -91,6 +105,8 @@ class Code(IntEnum):
     TOUCHED = 23
     """The address of a large block, and how many of its bytes are in memory. The record is written
     before the block is freed or resized, or when the program ends if the block is still live."""
+    BASE = 24
+    """The stamp and the address from which the SHORT records after it count."""
 
 
 KINDS = {
@@ -168,6 +184,7 @@ HEADER = np.dtype(
         ("chunks", "<u8"),  # number of chunks in all lanes together
         ("stacks", "<u8"),  # number of stacks in lane 0
         ("children", "<u8", 16),  # forked children without a recording, by reason, as in LOST
+        ("now", "<u8"),  # a time; a thread whose last stamp is earlier reads the clock
     ]
 )
 """The header of a program image."""
@@ -224,10 +241,24 @@ class Image(NamedTuple):
         """Whether calls were made but none was recorded: there was room for the header only."""
         return not self.header["chunks"] and bool(self.lost)
 
+    @property
+    def mapped(self) -> int:
+        """Bytes that the program mapped itself, less those it unmapped."""
+        return max(int(self.header["mapped"]) - int(self.header["unmapped"]), 0)
+
     def _by_reason(self, field: str) -> dict[str, int]:
         """Return the counts in a field of the header by reason, without counts of 0."""
         counts = zip(LOST, self.header[field].tolist(), strict=False)
         return {reason: count for reason, count in counts if count}
+
+    def set_now(self, stamp: int) -> None:
+        """Write the time `stamp` into the header, while the program runs; raise OSError on failure.
+
+        A thread whose last stamp is earlier then reads the clock for its next call.
+        """
+        with self.stacks.with_suffix("").open("r+b") as file:
+            file.seek(HEADER.fields["now"][1])
+            file.write(stamp.to_bytes(8, "little"))
 
     def has(self, flag: Flag) -> bool:
         """Return whether a flag is set."""
@@ -255,14 +286,6 @@ def last_image(directory: Path, process: int) -> Image | None:
     """Return the image of the last program that a process executed, or None if it has no image."""
     images = [image for image in find_images(directory) if image.process == process]
     return images[-1] if images else None
-
-
-def mapped_by_program(directory: Path, process: int) -> int:
-    """Return the bytes that the last program of a process mapped itself, less those it unmapped."""
-    image = last_image(directory, process)
-    if image is None:
-        return 0
-    return max(int(image.header["mapped"]) - int(image.header["unmapped"]), 0)
 
 
 def _read_image(path: Path, files: dict[int, Path]) -> Image | None:

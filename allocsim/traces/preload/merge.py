@@ -15,24 +15,27 @@ equals. The second record then moves the object from this key to the new address
 
 from __future__ import annotations
 
-from allocsim.call_sites.table import MAX_NODES
 from allocsim.core.jit import kernel
 from allocsim.core.raw import load_word
 from allocsim.core.records import Table
 from allocsim.events import Op
-from allocsim.traces.calls import HUGE, MOVE, TOUCHED, CallRecord
+from allocsim.traces.calls import MOVE, TOUCHED, CallRecord
 from allocsim.traces.preload.lanes import (
     NEVER,
     Lane,
     Merge,
     MergeState,
     find_record,
+)
+from allocsim.traces.preload.layout import CODE, SHORT, WITH_SITE, Code
+from allocsim.traces.preload.record_fields import (
+    address_of,
+    alignment_shift,
+    request_of,
+    size_in,
+    stack_in,
     words_of,
 )
-from allocsim.traces.preload.layout import BITS, SMALL, WITH_SITE, Code
-
-_ADDRESS = (1 << 56) - 1
-_SMALL_ADDRESS = (1 << 48) - 1
 
 PARKED = 1 << 58
 """PARKED plus a thread's number is the key of the object that the thread is resizing. A recorded
@@ -105,34 +108,36 @@ def _take(merge: Merge, lane: Lane, calls: Table[CallRecord]) -> None:
     state = merge.state[0]
     position = lane.position
     head = load_word(position)
-    code = head & 0xFF & ~BITS
-    word = load_word(position + 8)
+    code = head & CODE
     merge.counts[code] += 1
     lane.position += 8 * words_of(head)
     if lane.step == 1 and code != Code.RESIZED:
         _park(state, lane, calls)
     if code < Code.RESIZED:  # RESIZED, the second record of a realloc, has no stack
-        lane.stack = _stack(load_word(lane.position - 8)) if head & WITH_SITE else 0
+        has_stack = head & SHORT == 0 and head & WITH_SITE
+        lane.stack = stack_in(load_word(lane.position - 8)) if has_stack else 0
     if code == Code.FREE or code == Code.DELETE:
-        _new_call(state, lane, Op.FREE, calls).address = word & _ADDRESS
+        call = _new_call(state, lane, Op.FREE, calls)
+        call.address = address_of(position, lane.base_address)
     elif code < Code.REALLOC:
         _allocation(state, lane, position, calls)
     elif code == Code.RESIZED:
-        _resized(state, lane, word & _ADDRESS, calls)
+        _resized(state, lane, address_of(position, lane.base_address), calls)
     elif code <= Code.REALLOCARRAY:
         lane.step = 1
-        lane.old = _address(head, word)
-        lane.request = _request(position)
+        lane.old = address_of(position, lane.base_address)
+        lane.request = request_of(position)
     elif code == Code.BEGIN:
-        lane.thread = (word >> 32) & MAX_NUMBER
-        state.threads = max(state.threads, word >> 32)
+        number = load_word(position + 8) >> 32
+        lane.thread = number & MAX_NUMBER
+        state.threads = max(state.threads, number)
     elif code == Code.END:
         state.ended += 1
         _new_call(state, lane, Op.THREAD_DONE, calls)
     elif code == Code.TOUCHED:
         call = _new_call(state, lane, TOUCHED, calls)
-        call.address = word & _ADDRESS
-        call.request = _size(load_word(position + 16))
+        call.address = address_of(position, lane.base_address)
+        call.request = size_in(load_word(position + 16))
     elif state.notes < len(merge.notes):
         merge.notes[state.notes] = position
         state.notes += 1
@@ -158,48 +163,20 @@ def _new_call(state: MergeState, lane: Lane, op: int, calls: Table[CallRecord]) 
 def _allocation(state: MergeState, lane: Lane, position: int, calls: Table[CallRecord]) -> None:
     """Append the allocation whose record is at `position`.
 
-    Bits 56 to 61 of the address's word are log2 of the alignment, or 0. A calloc has no alignment,
-    so these bits of its record are ignored.
+    A calloc has no alignment, so that of its record is ignored.
     """
-    head, word = load_word(position), load_word(position + 8)
-    shift = 0 if head & SMALL else (word >> 56) & 63
+    shift = alignment_shift(position)
     op = Op.MALLOC
-    if head & 0xFF & ~BITS == Code.CALLOC:
+    if load_word(position) & CODE == Code.CALLOC:
         op = Op.CALLOC
     elif shift:
         op = Op.MEMALIGN
     call = _new_call(state, lane, op, calls)
-    call.address = _address(head, word)
-    call.request = _request(position)
+    call.address = address_of(position, lane.base_address)
+    call.request = request_of(position)
     call.site = lane.stack
     if op == Op.MEMALIGN:
         call.alignment = 1 << min(shift, 61)
-
-
-@kernel
-def _address(head: int, word: int) -> int:
-    """Return the address in the second word of a record; `head` is the first word."""
-    return word & (_SMALL_ADDRESS if head & SMALL else _ADDRESS)
-
-
-@kernel
-def _request(position: int) -> int:
-    """Return the size in the record at `position`, limited to HUGE."""
-    if load_word(position) & SMALL:
-        return load_word(position + 8) >> 48 & 0xFFFF
-    return _size(load_word(position + 16))
-
-
-@kernel
-def _size(word: int) -> int:
-    """Return the size that a word holds as an unsigned number, limited to HUGE."""
-    return word if 0 <= word < HUGE else HUGE
-
-
-@kernel
-def _stack(word: int) -> int:
-    """Return the stack's number in a word; return 0 (unknown) for a number that is too large."""
-    return word if 0 < word < MAX_NODES else 0
 
 
 @kernel

@@ -26,7 +26,7 @@ MAX_NOTES = 1 << 14
 MIN_BATCH = 1 << 6
 """Minimum number of calls in a full batch."""
 
-MEAN_RECORD = 16
+MEAN_RECORD = 8
 """Bytes of most records. One with a large size, an alignment or a site has up to 32."""
 
 _STAMPS = 1 << 56

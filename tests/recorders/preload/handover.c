@@ -1,6 +1,7 @@
 /* Two threads that hand two blocks to each other as fast as memory allows. The allocator's free is
  * a plain store, and its malloc is the load that sees it. A recorder that stamps a free too late, or
- * an allocation too early, records that an address was allocated twice. */
+ * an allocation too early, records that an address was allocated twice. A block moves to another
+ * region (see stamp.c) after every fourth free, so that the threads take regions from each other. */
 #define HOOK(name) recorded_##name
 #include "recorder.c"
 
@@ -12,6 +13,10 @@
 #endif
 
 static uint64_t end_time;
+
+#define REGION (1 << 16)
+static char blocks[2][512 * REGION] __attribute__((aligned(REGION)));
+static __thread int frees;
 
 static struct { void *block; char line[56]; } slots[2] __attribute__((aligned(64)));
 static __thread int number;
@@ -42,6 +47,8 @@ static void *take(size_t size)
 /* Put a block into the slot of the other thread. */
 static void give(void *block)
 {
+    if (++frees % 4 == 0 && ((char *)block - blocks[0]) / REGION % 512 < 511)
+        block = (char *)block + REGION;
     if (!wait_for(&slots[!number].block, false))
         __atomic_store_n(&slots[!number].block, block, __ATOMIC_RELEASE);
 }
@@ -58,7 +65,6 @@ static void *work(void *own)
 
 int main(void)
 {
-    static char blocks[2][64];
     pthread_t threads[2];
     recorded_free(recorded_malloc(1));
     end_time = nanoseconds() + (uint64_t)(SECONDS * 1e9);

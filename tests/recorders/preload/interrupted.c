@@ -1,7 +1,9 @@
 /* The recorder in a program that gets a signal at each instruction of a call, one in each run of the
  * call. The argument chooses what the signal handler does: `fills` makes calls until there is no room
  * for more; `leaves` makes one in a thread that has ended, and so leaves the lane; `hands_over` does
- * the same, and another thread then writes to the lane. Prints the number of calls. */
+ * the same, and another thread then writes to the lane; `rebases` makes so many, and then waits so
+ * long, that a BASE record is written; `nests` makes calls until the window is full, and a second
+ * signal, which comes soon after the first, does so again. Prints the number of calls. */
 #define HOOK(name) recorded_##name
 #define pthread_sigmask set_mask /* SIGTRAP, which counts the instructions, cannot be blocked */
 #include "recorder.c"
@@ -12,6 +14,7 @@
 
 static void (*interrupt)(void);
 static volatile long instructions; /* until the signal */
+static volatile long gap = -1;     /* instructions until the second signal; -1: there is none */
 static __thread volatile bool is_blocked;
 static size_t calls;
 
@@ -34,6 +37,11 @@ static void count_down(int number, siginfo_t *info, void *context)
         return;
     ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
     interrupt();
+    if (gap >= 0) {
+        instructions = gap;
+        gap = -1;
+        ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
+    }
 }
 
 static void call(int count)
@@ -76,13 +84,45 @@ static void hands_over(void)
     pthread_join(thread, NULL);
 }
 
-/* Make two calls, with a signal after so many instructions; return whether the signal came. */
+static char cells[4096][16] __attribute__((aligned(1 << 16))); /* a region; see stamp.c */
+
+/* The allocator of `rebases` and `nests`; libc's cannot be interrupted by itself. */
+static void *cell(size_t size)
+{
+    return cells[size];
+}
+
+static void ignore(void *block)
+{
+    (void)block;
+}
+
+static void nests(void)
+{
+    fill_window(NULL);
+}
+
+static void rebases(void)
+{
+    static size_t number = 20; /* each BASE record has another address */
+    number = number < 60 ? number + 1 : 20;
+    for (int i = 0; i < 20; i++) {
+        if (i == 18)
+            usleep(100);
+        recorded_free(recorded_malloc(number));
+        calls += 2;
+    }
+}
+
+/* Make three calls, with a signal after so many instructions; return whether the signal came. */
 static bool call_interrupted(long after)
 {
     instructions = after;
-    calls += 2;
+    gap = interrupt == nests ? after % 5 : -1;
+    calls += 3;
     __writeeflags(__readeflags() | TRAP_FLAG);
     recorded_free(recorded_malloc(10));
+    recorded_free(NULL); /* has a longer record */
     __writeeflags(__readeflags() & ~TRAP_FLAG);
     return instructions < 0;
 }
@@ -91,13 +131,22 @@ int main(int count, char **arguments)
 {
     struct sigaction action = {.sa_sigaction = count_down, .sa_flags = SA_SIGINFO | SA_NODEFER};
     const char *name = count > 1 ? arguments[1] : "";
-    interrupt = !strcmp(name, "fills") ? fills : !strcmp(name, "leaves") ? leaves : hands_over;
+    interrupt = !strcmp(name, "fills")    ? fills
+                : !strcmp(name, "leaves") ? leaves
+                : !strcmp(name, "rebases") ? rebases
+                : !strcmp(name, "nests")   ? nests
+                                           : hands_over;
     call(1);
-    self.has_ended = interrupt != fills;
+    if (interrupt == rebases || interrupt == nests) {
+        real.malloc = cell;
+        real.free = ignore;
+    } else if (interrupt != fills) {
+        self.state = THREAD_ENDED;
+    }
     sigaction(SIGTRAP, &action, NULL);
     for (long after = 0; call_interrupted(after); after++) {
         limit_descriptors(100);
-        call(RETRY + 1); /* until there is room again */
+        call(interrupt == fills ? RETRY + 1 : 1); /* until there is room again */
     }
     printf("%zu\n", calls);
     return 0;

@@ -66,8 +66,8 @@ int main(int count, char **given)
         PROGRAM(daemons), PROGRAM(closes), PROGRAM(deepbind), PROGRAM(killed), PROGRAM(aborts),
         PROGRAM(exits), PROGRAM(storm), PROGRAM(unmaps), PROGRAM(sealed), PROGRAM(sealed_fork),
         PROGRAM(starved_fork), PROGRAM(losing_fork), PROGRAM(fills_disk), PROGRAM(few_descriptors),
-        PROGRAM(small_files), PROGRAM(no_space), PROGRAM(maps), PROGRAM(touches), PROGRAM(alone),
-        PROGRAM(waits), PROGRAM(nothing),
+        PROGRAM(small_files), PROGRAM(no_space), PROGRAM(maps), PROGRAM(touches),
+        PROGRAM(touches_heap), PROGRAM(alone), PROGRAM(waits), PROGRAM(nothing),
     };
     arguments = given;
     for (size_t i = 0; count > 1 && i < sizeof known / sizeof *known; i++)

@@ -26,6 +26,15 @@ def test_untouched_parts_of_large_blocks_are_recorded(chain: Chain, program: str
     assert int(events["op"].max()) <= Op.THREAD_DONE
 
 
+def test_large_block_among_small_ones_is_recorded(chain: Chain, program: str) -> None:
+    recorded = chain(program, "touches_heap")
+    trace = recorded.trace(recorded.images[0])
+    list(trace.chunks)
+    facts = fact_of(trace, UNTOUCHED)
+    assert facts is not None
+    assert [touched >> 20 for _, touched in facts.tolist()] == [1]
+
+
 def test_forked_child_has_no_notes_of_its_parent(chain: Chain, program: str) -> None:
     recorded = chain(program, "forks")
     for image in recorded.images:

@@ -170,7 +170,7 @@ def test_child_of_a_thread_that_loses_calls_is_recorded(chain: Chain, program: s
     assert [*map(_count_calls, children)] == [20] * 3
     lost = sum(parent.reader.image.lost.values())
     assert lost > 0
-    assert _count_calls(parent) + lost == 10000 + 3
+    assert _count_calls(parent) + lost == 20000 + 3
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from allocsim.traces.preload.lane_files import lane_words
-from allocsim.traces.preload.lanes import words_of
-from allocsim.traces.preload.layout import CHUNK, SLACK, SMALL, Code
+from allocsim.traces.preload.layout import CHUNK, CODE, SHORT, SLACK, Code
+from allocsim.traces.preload.record_fields import words_of
 from tests.recorders.preload.running import Chain
 
 _ADDRESS = (1 << 48) - 1
@@ -27,15 +27,21 @@ Record = tuple[int, int, int]
 def records_of(lane: Path) -> Iterator[Record]:
     """Yield the records of a lane, in the order in which they were written."""
     files = lane_words(lane)
-    words, position = [*files.chunks.tolist(), *files.window.tolist()], 0
+    words, position, base = [*files.chunks.tolist(), *files.window.tolist()], 0, (0, 0)
     while position < len(words):
         if position % (CHUNK // 8) >= (CHUNK - SLACK) // 8:
             position += SLACK // 8
             continue
         head = words[position]
-        if head != 0:
-            assert head & 0xFF != Code.UNWRITTEN
-            yield head >> 8, head & 0xFF & ~SMALL, words[position + 1] & _ADDRESS
+        code, stamp = head & CODE, head >> 8
+        if head & SHORT:
+            stamp, address = base[0] + (head >> 6) % 2**16, base[1] + 16 * ((head >> 22) % 2**28)
+            yield stamp, code, address
+        elif code == Code.BASE:
+            base = stamp, words[position + 1]
+        elif head != 0:
+            assert code != Code.UNWRITTEN
+            yield stamp, code, words[position + 1] & _ADDRESS
         position += words_of(head) if head else 1
 
 

@@ -67,6 +67,18 @@ def test_growing_lanes_give_the_calls_of_the_whole_image(tmp_path: Path) -> None
     assert sorted(found) == [*range(1, 6_500)]
 
 
+def test_last_record_is_read_later_if_its_thread_takes_long_to_write_it(tmp_path: Path) -> None:
+    write_image(tmp_path)
+    records: list[Record] = [(Code.MALLOC, stamp, 16 * stamp, stamp) for stamp in (1, 2)]
+    write_lane(tmp_path, 1, records, is_half=True)
+    reader = GrowingReader(IDENTITY)
+    reader.look(image_of(tmp_path), LATE)
+    assert requests(reader) == [1]
+    write_lane(tmp_path, 1, records)
+    reader.look(image_of(tmp_path), LATE)
+    assert requests(reader) == [2]
+
+
 def test_record_after_the_look_waits_for_earlier_ones(tmp_path: Path) -> None:
     """The record with stamp 25 is written late, but has to precede the one with stamp 30."""
     write_image(tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from allocsim.events import Op
-from allocsim.traces.preload.layout import CHUNK, SMALL, WITH_SITE, Code, Image
+from allocsim.traces.preload.layout import CHUNK, SHORT, SMALL, WITH_SITE, Code, Image
 from allocsim.traces.preload.reader import ImageReader
 from allocsim.traces.preload.trace import open_image
 from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image
@@ -132,6 +132,62 @@ def test_small_record_has_address_and_size_in_one_word(tmp_path: Path) -> None:
         (Op.FREE, 1, 0, 0),
         (Op.FREE, 0, 0, 0),
     ]
+
+
+def _short(code: int, stamp: int, units: int, size: int = 0) -> bytes:
+    """Return a SHORT record: its stamp, and its address in units of 16 bytes, from the base."""
+    word = size << 50 | units << 22 | stamp << 6 | SHORT | code
+    return word.to_bytes(8, "little")
+
+
+def test_short_record_counts_from_the_last_base(tmp_path: Path) -> None:
+    """The first record has the greatest stamp, address and size. The second base has others."""
+    image = write_image(tmp_path, [])
+    first, second = (
+        struct.pack("<3Q", IDENTITY + stamp << 8 | Code.BASE, address, 0)[:16]
+        for stamp, address in ((10, 0x1000), (1 << 17, 0x2000))
+    )
+    highest = (1 << 28) - 1
+    lane = (
+        encoded([(Code.BEGIN, 0, 1 << 32)])[:16],
+        *(first, _short(Code.MALLOC, 0xFFFF, highest, 0x3FFF)),
+        *(second, _short(Code.REALLOC, 0, highest - 0x100, 0), _short(Code.RESIZED, 1, 2)),
+        *(bytes(8), _short(Code.CALLOC, 2, 1, 5), _short(Code.FREE, 3, 2)),
+        encoded([(Code.FREE, (1 << 17) + 4, 0x2010)])[:16],
+    )
+    image.lanes[0].write_bytes(b"".join(lane).ljust(CHUNK, b"\0"))
+    reader = ImageReader(image)
+    calls = [call for batch in reader.batches() for call in batch.copy()]
+    assert [(call.op, call.old, call.address, call.request) for call in calls] == [
+        (Op.MALLOC, 0, 0x1000 + 16 * highest, 0x3FFF),
+        (Op.REALLOC, 0x1000 + 16 * highest, 0x2020, 0),
+        (Op.CALLOC, 0, 0x2010, 5),
+        (Op.FREE, 0, 0x2020, 0),
+        (Op.FREE, 0, 0x2010, 0),
+    ]
+    assert reader.damaged == 0
+
+
+def test_short_records_of_two_lanes_are_in_the_order_of_their_stamps(tmp_path: Path) -> None:
+    """A lane's base is of no concern to the other lane. A stamp may be earlier than the last."""
+    image = write_image(tmp_path, [], [])
+    for number, (lane, stamp) in enumerate(zip(image.lanes, (100, 103), strict=True)):
+        base = struct.pack("<2Q", IDENTITY + stamp << 8 | Code.BASE, 0x100 << number)
+        shorts = [_short(Code.MALLOC, at, at, 100 * number + at) for at in (1, 5, 4, 9)]
+        begin = encoded([(Code.BEGIN, number, number + 1 << 32)])[:16]
+        lane.write_bytes((begin + base + b"".join(shorts)).ljust(CHUNK, b"\0"))
+    calls = [call for batch in ImageReader(image).batches() for call in batch.copy()]
+    assert [call.request for call in calls] == [1, 101, 5, 4, 105, 104, 9, 109]
+    assert [call.address for call in calls[:2]] == [0x110, 0x210]
+
+
+@pytest.mark.parametrize("code", [0, Code.BEGIN, Code.BASE, 31])
+def test_only_a_call_has_a_short_record(tmp_path: Path, code: int) -> None:
+    image = write_image(tmp_path, [(Code.MALLOC, 1, 0x100, 10), (Code.FREE, 2, 0x100)])
+    content = bytearray(image.lanes[0].read_bytes())
+    content[40] = code | SHORT
+    image.lanes[0].write_bytes(content)
+    assert _read(image).damaged == 1
 
 
 @pytest.mark.parametrize("code", [0, Code.RESIZED, Code.FREE, Code.BEGIN, Code.TOUCHED])

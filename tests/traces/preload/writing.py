@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from allocsim.traces.preload.lane_files import window_of
-from allocsim.traces.preload.lanes import words_of
+from allocsim.traces.preload.record_fields import words_of
 from allocsim.traces.preload.layout import (
     CHUNK,
     HEADER,

@@ -21,6 +21,7 @@ static void begin_block(uintptr_t address, size_t size)
     if (size >= LARGE && __atomic_compare_exchange_n(&slot->address, &none, address, false,
                                                      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
         slot->size = size;
+        share_region(region_of(address));
         __atomic_store_n(process.is_used + (slot - process.blocks), true, __ATOMIC_RELAXED);
     }
 }

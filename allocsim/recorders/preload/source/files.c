@@ -159,7 +159,7 @@ static bool start(void)
     if (process.is_off)
         return false;
     process.is_off = true;
-    self.cursor = 0; /* in a forked child: the parent's window is not mapped here */
+    self.cursor = NO_CHUNK; /* in a forked child: the parent's window is not mapped here */
     self.lane = NULL;
     if (kept.is_sealed)
         return give_up(SECCOMP);
@@ -180,14 +180,15 @@ static bool start(void)
         return give_up(reason);
     keep_header(header);
     *header = (struct header){
-        .magic = "allocrec", .version = 4, .process = number, .identity = kept.identity,
+        .magic = "allocrec", .version = 5, .process = number, .identity = kept.identity,
         .parent = parent, .forked = kept.forked, .is_tsc = kept.is_tsc};
     if (readlink("/proc/self/exe", header->program, sizeof header->program - 1) < 0)
         header->program[0] = 0;
     process.is_off = false;
     process.lanes_used = 1;
+    *region_of((uintptr_t)arena) = *region_of((uintptr_t)arena + sizeof arena) = SHARED;
     process.caches = kept.has_sites ? map_memory(sizeof *process.caches) : NULL;
-    memset(&self, 0, sizeof self);
+    self = (struct thread)NEW_THREAD;
     self.last = kept.identity;
     process.header = header;
     return true;

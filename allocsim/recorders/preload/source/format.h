@@ -13,10 +13,19 @@
  * A record is a few words. The first word has the operation and a stamp. The other words have an
  * address and further arguments. The first word is never 0; it is UNWRITTEN until the others are
  * written. A record is in the file before the program gets the result of the call, so it survives
- * SIGKILL. */
+ * SIGKILL.
+ *
+ * Most records are a single word, from the top bit down: the size, the address, the stamp, and the
+ * operation with SHORT. The address and the stamp are differences from those in the lane's last BASE
+ * record, the address in multiples of UNIT bytes. */
 #define HEADER 4096 /* bytes of the file of a header */
 #define CHUNK (128 << 10)
 #define SLACK 512 /* bytes at a chunk's end, into which a cursor may run (see reserve) */
+#define UNIT 16   /* bytes; almost all addresses from malloc are multiples of it */
+#define OP_BITS 6 /* of a record of one word, as the next three */
+#define STAMP_BITS 16
+#define ADDRESS_BITS 28
+#define SIZE_BITS 14
 #define TEXT 32   /* bytes of a program's or a thread's name */
 #define ADDRESS (UINT64_MAX >> 8) /* the address in a word; the top byte may be a tag */
 
@@ -30,7 +39,9 @@ enum op {
     EXEC, EXEC_FAILED,
     UNWRITTEN, /* put() did not finish, because of SIGKILL or longjmp in a signal handler */
     TOUCHED,   /* before the end of a large block: its address, and the bytes in memory */
+    BASE,      /* see above */
     /* Added to an operation: */
+    SHORT = 32,      /* the record is one word */
     SMALL = 64,      /* the size has no word; it is in the top 16 bits of the address's word */
     WITH_SITE = 128, /* one more word follows, the call's site */
 };
@@ -64,4 +75,5 @@ struct header {
     uint64_t chunks;   /* of all lanes */
     uint64_t stacks;   /* in lane 0 */
     uint64_t children[16]; /* forked children that could not begin a recording, by reason */
+    uint64_t now;          /* a time; a thread whose last stamp is earlier reads the clock */
 };

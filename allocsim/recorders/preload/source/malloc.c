@@ -1,41 +1,70 @@
 /* Hooks: malloc and its family. */
 
-/* Write a record of an allocation, with the number of its site unless the number is 0. A smaller
- * record costs less: 2 of 44 ns in threads that allocate and free 16 to 1,024 bytes at a time. */
-static INLINE void put_sized(enum op op, uint64_t address, size_t size, uint64_t site)
+/* Write the record of a call. `site` is 0 if it has no site. */
+static void put_any(enum op op, uint64_t when, uint64_t address, size_t size, uint64_t site)
 {
-    if (UNLIKELY(site))
-        put(op | WITH_SITE, stamp_call(address), 4, (uint64_t[]){address, size, site});
-    else if (LIKELY(size < 1 << 16 && address < UINT64_C(1) << 48))
-        put(op | SMALL, stamp_call(address), 2, (uint64_t[]){address | size << 48});
+    if (site)
+        put(op | WITH_SITE, when, 4, (uint64_t[]){address, size, site});
+    else if (put_short(op, when, address, size))
+        return;
+    else if (op >= RESIZED)
+        put(op, when, 2, (uint64_t[]){address});
+    else if (size < 1 << 16 && address < UINT64_C(1) << 48)
+        put(op | SMALL, when, 2, (uint64_t[]){address | size << 48});
     else
-        put(op, stamp_call(address), 3, (uint64_t[]){address, size});
+        put(op, when, 3, (uint64_t[]){address, size});
 }
 
-static INLINE void *allocated(enum op op, void *result, size_t size, size_t alignment,
-                              uint64_t site)
+static __attribute__((noinline)) void put_call(enum op op, uint64_t address, size_t size,
+                                               uint64_t site)
 {
-    if (is_recording()) {
-        self.allocated = (uintptr_t)result & ADDRESS;
-        self.has_failed |= !result;
-        uint64_t shift = alignment ? 63 - __builtin_clzll(alignment) : 0;
-        put_sized(op, self.allocated | shift << 56, size, site);
-        if (UNLIKELY(size >= LARGE) && result)
-            begin_block((uintptr_t)result, size);
-    }
+    put_any(op, stamp_call(address), address, size, site);
+}
+
+/* Write the second record of a realloc. If the call has failed, the block is still at its old
+ * address. */
+static __attribute__((noinline)) void put_resized(void *old, void *result)
+{
+    uint64_t when = stamp_call((uintptr_t)(result ? result : old));
+    put_any(RESIZED, when, (uintptr_t)result & ADDRESS, 0, 0);
+}
+
+/* Record an allocation as put_owned() does, unless it has an alignment; return whether it did. */
+static INLINE bool put_block(enum op op, void *result, size_t size, size_t alignment)
+{
+    if (alignment || !put_owned(op, (uintptr_t)result, size))
+        return false;
+    self.allocated = (uintptr_t)result;
+    return true;
+}
+
+/* Record an allocation that put_block() has not recorded. */
+static __attribute__((noinline)) void *allocated(enum op op, void *result, size_t size,
+                                                 size_t alignment, uint64_t site)
+{
+    if (!is_recording())
+        return result;
+    self.allocated = (uintptr_t)result & ADDRESS;
+    if (!result)
+        self.has_failed = true;
+    uint64_t shift = alignment ? 63 - __builtin_clzll(alignment) : 0;
+    put_call(op, self.allocated | shift << 56, size, site);
+    if (UNLIKELY(size >= LARGE) && result)
+        begin_block((uintptr_t)result, size);
     return result;
 }
 
-static INLINE void put_address(enum op op, uint64_t when, void *address)
+/* Record a free that put_owned() has not recorded. Return whether it is to be done. */
+static __attribute__((noinline)) bool freed(enum op op, void *address)
 {
-    put(op, when, 2, (uint64_t[]){(uintptr_t)address & ADDRESS});
-}
-
-static INLINE void freed(enum op op, void *address)
-{
+    if (is_bootstrap(address) || !RESOLVED)
+        return false;
+    if (self.state & DELETING && self.deleting == address)
+        return true;
     end_block(address);
     if (is_recording())
-        put_address(op, stamp_call((uintptr_t)address), address);
+        put_call(op, (uintptr_t)address & ADDRESS, 0, 0);
+    return true;
 }
 
 /* Return the product, or SIZE_MAX on overflow: no allocator can allocate SIZE_MAX bytes. */
@@ -45,17 +74,15 @@ static inline size_t product(size_t count, size_t size)
     return __builtin_mul_overflow(count, size, &total) ? SIZE_MAX : total;
 }
 
-/* Set `result` to the result of `call`, a call of the program's malloc family. */
-#define INSIDE(result, call) (self.is_allocating = true, result = call, self.is_allocating = false)
-
 /* Define the hook of a function that returns `size` bytes at a multiple of `alignment`. */
-#define ALLOCATION(op, name, parameters, passed, size, alignment)                               \
+#define ALLOCATION(op, name, parameters, passed, size, alignment)                                  \
     EXPORT void *HOOK(name) parameters                                                             \
     {                                                                                              \
-        void *result;                                                                              \
         if (!RESOLVED)                                                                             \
             return bootstrap(size, alignment);                                                     \
-        INSIDE(result, real.name passed);                                                       \
+        void *result = real.name passed;                                                           \
+        if (LIKELY(put_block(op, result, size, alignment)))                                        \
+            return result;                                                                         \
         return allocated(op, result, size, alignment, SITE);                                       \
     }
 ALLOCATION(MALLOC, malloc, (size_t size), (size), size, 0)
@@ -71,7 +98,7 @@ EXPORT int HOOK(posix_memalign)(void **result, size_t alignment, size_t size)
     int error;
     if (!RESOLVED)
         return ENOMEM;
-    INSIDE(error, real.posix_memalign(result, alignment, size));
+    error = real.posix_memalign(result, alignment, size);
     allocated(POSIX_MEMALIGN, error ? NULL : *result, size, alignment, SITE);
     return error;
 }
@@ -88,15 +115,15 @@ static void *resized(enum op op, void *address, size_t size, uint64_t site)
     }
     if (!RESOLVED)
         return bootstrap(size, 0);
-    if (address && is_recording()) {
+    if (address && is_recording() && (site || !put_owned(op, (uintptr_t)address, size))) {
         end_block(address);
-        put_sized(op, (uintptr_t)address & ADDRESS, size, site);
+        put_call(op, (uintptr_t)address & ADDRESS, size, site);
     }
-    INSIDE(result, real.realloc(address, size));
+    result = real.realloc(address, size);
     if (!address)
         return allocated(op == REALLOC ? REALLOC_NULL : REALLOCARRAY_NULL, result, size, 0, site);
-    if (is_recording()) /* if the call has failed, the block is still at its old address */
-        put_address(RESIZED, stamp_call((uintptr_t)(result ? result : address)), result);
+    if (is_recording() && !put_owned(RESIZED, (uintptr_t)result, 0))
+        put_resized(address, result);
     if (UNLIKELY(size >= LARGE) && result && is_recording())
         begin_block((uintptr_t)result, size);
     return result;
@@ -112,15 +139,18 @@ EXPORT void *HOOK(reallocarray)(void *address, size_t count, size_t size)
     return resized(REALLOCARRAY, address, product(count, size), SITE);
 }
 
+static __attribute__((noinline)) void free_slowly(void *address)
+{
+    if (freed(FREE, address))
+        real.free(address);
+}
+
 EXPORT void HOOK(free)(void *address)
 {
-    if (is_bootstrap(address) || !RESOLVED)
-        return;
-    if (LIKELY(!self.is_deleting) || self.deleting != address)
-        freed(FREE, address);
-    self.is_allocating = true;
-    real.free(address);
-    self.is_allocating = false;
+    if (LIKELY(put_owned(FREE, (uintptr_t)address, 0)))
+        real.free(address);
+    else
+        free_slowly(address);
 }
 
 EXPORT void HOOK(cfree)(void *address)

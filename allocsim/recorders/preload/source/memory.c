@@ -1,28 +1,43 @@
 /* Hooks: memory that the program obtains without malloc. Calls and bytes are only counted. */
 
-static void note_map(size_t length)
+#define CALLER_CODE (uintptr_t)__builtin_return_address(0)
+
+/* Return whether a call from code at an address is counted. Memory that malloc's own library obtains
+ * is not the program's own. */
+static bool is_counted(uintptr_t caller)
 {
-    if (process.header && !self.is_allocating) {
+    return process.header && caller - malloc_code >= malloc_code_size;
+}
+
+static void note_map(uintptr_t caller, size_t length)
+{
+    if (is_counted(caller)) {
         count(&process.header->maps, 1);
         count(&process.header->mapped, length);
     }
 }
 
-EXPORT void *HOOK(mmap)(void *address, size_t length, int protection, int flags, int file, off_t at)
+static void *map(uintptr_t caller, void *address, size_t length, int protection, int flags,
+                 int file, off_t at)
 {
     if (!RESOLVED)
         return MAP_FAILED;
     long result = real.syscall(SYS_mmap, address, length, (long)protection, (long)flags,
                                (long)file, at); /* a system call reads whole registers */
     if (result != -1 && flags & MAP_ANONYMOUS && protection & PROT_WRITE)
-        note_map(length);
+        note_map(caller, length);
     return (void *)result;
+}
+
+EXPORT void *HOOK(mmap)(void *address, size_t length, int protection, int flags, int file, off_t at)
+{
+    return map(CALLER_CODE, address, length, protection, flags, file, at);
 }
 
 EXPORT void *HOOK(mmap64)(void *address, size_t length, int protection, int flags, int file,
                           off_t at)
 {
-    return HOOK(mmap)(address, length, protection, flags, file, at);
+    return map(CALLER_CODE, address, length, protection, flags, file, at);
 }
 
 EXPORT void *HOOK(mremap)(void *old, size_t length, size_t size, int flags, ...)
@@ -32,7 +47,7 @@ EXPORT void *HOOK(mremap)(void *old, size_t length, size_t size, int flags, ...)
         return MAP_FAILED;
     long result = real.syscall(SYS_mremap, old, length, size, (long)flags, longs[0]);
     if (result != -1 && size > length)
-        note_map(size - length);
+        note_map(CALLER_CODE, size - length);
     return (void *)result;
 }
 
@@ -47,7 +62,7 @@ static uintptr_t own_mapping(uint32_t number, uintptr_t *start)
 }
 
 /* Unmap the range except the recorder's mappings in it, which the program does not know about. */
-EXPORT int HOOK(munmap)(void *address, size_t length)
+static int unmap(uintptr_t caller, void *address, size_t length)
 {
     uintptr_t start = (uintptr_t)address, end = start + length;
     if (!RESOLVED)
@@ -55,15 +70,20 @@ EXPORT int HOOK(munmap)(void *address, size_t length)
     for (uint32_t i = 0; i < process.lanes_used + 2 && kept.header && end > start; i++) {
         uintptr_t own, own_end = own_mapping(i, &own);
         if (own && start < own_end && own < end)
-            return (start < own ? HOOK(munmap)(address, own - start) : 0) |
-                   (own_end < end ? HOOK(munmap)((void *)own_end, end - own_end) : 0);
+            return (start < own ? unmap(caller, address, own - start) : 0) |
+                   (own_end < end ? unmap(caller, (void *)own_end, end - own_end) : 0);
     }
     int result = real.syscall(SYS_munmap, address, length);
-    if (process.header && !self.is_allocating && result == 0) {
+    if (result == 0 && is_counted(caller)) {
         count(&process.header->unmaps, 1);
         count(&process.header->unmapped, length);
     }
     return result;
+}
+
+EXPORT int HOOK(munmap)(void *address, size_t length)
+{
+    return unmap(CALLER_CODE, address, length);
 }
 
 EXPORT int HOOK(brk)(void *address)
@@ -73,7 +93,7 @@ EXPORT int HOOK(brk)(void *address)
     char *before = real.sbrk(0);
     int result = real.brk(address);
     if (result == 0 && (char *)address > before)
-        note_map((char *)address - before);
+        note_map(CALLER_CODE, (char *)address - before);
     return result;
 }
 
@@ -83,6 +103,6 @@ EXPORT void *HOOK(sbrk)(intptr_t increment)
         return (void *)-1;
     void *result = real.sbrk(increment);
     if (result != (void *)-1 && increment > 0)
-        note_map(increment);
+        note_map(CALLER_CODE, increment);
     return result;
 }

@@ -49,8 +49,7 @@ static void end_new(struct new_call *call)
 {
     void *result = call->result;
     bool is_recorded = result ? self.allocated == ((uintptr_t)result & ADDRESS) : self.has_failed;
-    self.is_allocating = false;
-    if (!is_recorded)
+    if (!is_recorded && !put_block(call->op, result, call->size, call->alignment))
         allocated(call->op, result, call->size, call->alignment, call->site);
 }
 
@@ -70,7 +69,6 @@ static void end_new(struct new_call *call)
         __attribute__((cleanup(end_new))) struct new_call call = {op, size, alignment, SITE, NULL};\
         self.allocated = 0;                                                                        \
         self.has_failed = false;                                                                   \
-        self.is_allocating = true;                                                                 \
         return call.result = function(size, second, third);                                        \
     }
 #define NEW_OPERATORS(types, op, alignment)                                                        \
@@ -91,12 +89,13 @@ NEW_OPERATORS(mSt11align_val_tRKSt9nothrow_t, NEW_ALIGNED, second)
             function = (delete_function *)operator_named(#name);                                   \
         }                                                                                          \
         if (is_malloc) {                                                                           \
-            freed(DELETE, address);                                                                \
+            if (!put_owned(DELETE, (uintptr_t)address, 0))                                         \
+                freed(DELETE, address);                                                            \
             self.deleting = address;                                                               \
-            self.is_deleting = self.is_allocating = true;                                          \
+            self.state |= DELETING;                                                                \
         }                                                                                          \
         function(address, second, third);                                                          \
-        self.is_deleting = self.is_allocating = false;                                             \
+        self.state &= ~DELETING;                                                                   \
     }
 #define DELETE_OPERATORS(types) DELETE_OPERATOR(_Zdl##types) DELETE_OPERATOR(_Zda##types)
 DELETE_OPERATORS(Pv)

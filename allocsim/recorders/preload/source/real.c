@@ -9,10 +9,29 @@
 #define FIELD(name) __typeof__(name) *name;
 static struct { FOR_EACH_FUNCTION(FIELD) } real;
 
+static uintptr_t malloc_code; /* the code of the library that malloc comes from */
+static size_t malloc_code_size;
+
 static bool is_set(const char *variable)
 {
     const char *value = getenv(variable);
     return value && *value;
+}
+
+/* Set malloc_code if malloc is in this object; return whether it is. dl_iterate_phdr calls this. */
+static int find_malloc_code(struct dl_phdr_info *object, size_t size, void *unused)
+{
+    (void)size, (void)unused;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = object->dlpi_phdr + i;
+        uintptr_t begin = object->dlpi_addr + part->p_vaddr;
+        if (part->p_type != PT_LOAD || (uintptr_t)real.malloc - begin >= part->p_memsz)
+            continue;
+        malloc_code = begin;
+        malloc_code_size = part->p_memsz;
+        return true;
+    }
+    return false;
 }
 
 /* Find the functions. Return false if a call of resolve() is still under way. */
@@ -24,6 +43,7 @@ static bool resolve(void)
     is_resolving = true;
 #define FIND(name) real.name = dlsym(RTLD_NEXT, #name);
     FOR_EACH_FUNCTION(FIND)
+    dl_iterate_phdr(find_malloc_code, NULL);
     kept.has_sites = is_set("ALLOCSIM_RECORD_SITES");
     is_resolving = false;
     return real.malloc != NULL;

@@ -47,6 +47,7 @@
 #include "stamp.c"     /* the order of calls */
 #include "files.c"     /* the recording's files */
 #include "records.c"   /* lanes and their records */
+#include "short.c"     /* records of one word */
 #ifdef DLFO_STRUCT_HAS_EH_DBASE /* since glibc 2.35 */
 #include "cache.c"   /* what is known of addresses and stacks */
 #include "dwarf.c"   /* call frame information */

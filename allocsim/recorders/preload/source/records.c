@@ -1,12 +1,27 @@
 /* Writing records. Each thread writes to a lane of its own (see format.h). The thread's cursor is
  * the address of its next record. A cursor below CHUNK is not an address: the thread has no chunk. */
 
+/* Bits of self.state: */
+#define WRITING 1      /* the thread writes a record, or a signal handler has interrupted that, */
+#define IN_CHUNK 2     /* and the record may be in the chunk of the cursor */
+#define DELETING 4     /* inside operator delete; free() of self.deleting is not recorded */
+#define THREAD_ENDED 8 /* END is written */
+
 #define RETRY 64 /* while there is no room, one call in this many tries to make room */
 
-/* Return whether a BEGIN record and the longest other record both fit at a cursor. */
+/* Return whether the records BEGIN and BASE and the longest other record fit at a cursor. */
 static bool has_room(uint64_t cursor)
 {
-    return cursor >= CHUNK && cursor % CHUNK + 2 * TEXT <= CHUNK - SLACK;
+    return cursor >= CHUNK && cursor % CHUNK + 3 * TEXT <= CHUNK - SLACK;
+}
+
+/* Write a record of two words at the cursor of a lane that no other code writes to. */
+static void append_record(struct lane *lane, enum op op, uint64_t when, uint64_t word)
+{
+    uint64_t *record = (uint64_t *)lane->cursor;
+    record[1] = word;
+    __atomic_store_n(record, when << 8 | op, __ATOMIC_RELEASE);
+    lane->cursor += 2 * sizeof *record;
 }
 
 static void block_signals(sigset_t *before)
@@ -44,7 +59,7 @@ static void leave_lane(void)
         process.free_lanes = self.lane;
         unlock();
         self.lane = NULL;
-        self.cursor = 0;
+        self.cursor = NO_CHUNK;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
@@ -52,17 +67,15 @@ static void leave_lane(void)
 /* Give this thread a lane, and write BEGIN to it; return false on failure. */
 static bool take_lane(void)
 {
-    self.cursor = 0;
+    self.cursor = NO_CHUNK;
     if (!(self.lane = free_lane(&self.reason)))
         return false;
     if (!has_room(self.lane->cursor) && !next_chunk(self.lane, &self.reason)) {
         leave_lane();
         return false;
     }
-    uint64_t *record = (uint64_t *)self.lane->cursor;
-    record[1] = (uint64_t)self.number << 32 | (uint32_t)syscall(SYS_gettid);
-    __atomic_store_n(record, self.last << 8 | BEGIN, __ATOMIC_RELEASE);
-    self.cursor = self.lane->cursor + 2 * sizeof *record;
+    append_record(self.lane, BEGIN, self.last,
+                  (uint64_t)self.number << 32 | (uint32_t)syscall(SYS_gettid));
     return true;
 }
 
@@ -76,16 +89,21 @@ static bool find_room(bool is_nested)
         is_done = take_lane();
     } else if (!has_room(self.cursor)) { /* otherwise a signal handler has made room */
         is_done = next_chunk(self.lane, &self.reason);
-        self.cursor = is_done ? self.lane->cursor : 0;
+        self.cursor = NO_CHUNK;
     }
-    if (is_done && kept.has_key && !self.has_ended && !pthread_getspecific(kept.key))
+    if (is_done && self.cursor == NO_CHUNK) {
+        /* An interrupted put_short() or put_owned() may go on in this chunk, with the same base. */
+        append_record(self.lane, BASE, self.base_stamp, self.base_address);
+        self.cursor = self.lane->cursor;
+    }
+    if (is_done && kept.has_key && !(self.state & THREAD_ENDED) && !pthread_getspecific(kept.key))
         pthread_setspecific(kept.key, &self);
     return is_done;
 }
 
 /* Make room for a record of this thread, or set self.reason and return false. `is_nested` means
- * that the caller is a signal handler that has interrupted put(). The interrupted record is
- * incomplete, so its chunk must stay mapped, and the handler gets another lane. */
+ * that the caller is a signal handler that has interrupted a put in this chunk. The interrupted
+ * record is incomplete, so the chunk must stay, and the handler gets another lane. */
 static bool more_room(bool is_nested)
 {
     bool is_done = false;
@@ -102,29 +120,41 @@ static bool more_room(bool is_nested)
     if (is_done)
         self.lost = 0;
     else if (process.header) {
-        self.cursor = 0;
+        self.cursor = NO_CHUNK;
         self.lost++;
     }
     return is_done;
 }
 
-/* Return the address for a record, or NULL if there is no room. One instruction reads and moves the
- * cursor, so that a signal handler never gets the same address. At the end of a chunk, the cursor
- * moves into SLACK until the thread gets a new chunk. */
-static inline uint64_t *reserve(unsigned words, bool *is_nested)
+/* Move the cursor, and return what it was. One instruction does both, so that a signal handler never
+ * gets the same address. */
+static INLINE uint64_t moved_cursor(uint64_t bytes)
+{
+#ifdef __x86_64__
+    __asm__ volatile("xaddq %0, %1" : "+r"(bytes), "+m"(self.cursor) : : "memory");
+    return bytes;
+#else
+    return __atomic_fetch_add(&self.cursor, bytes, __ATOMIC_RELAXED);
+#endif
+}
+
+/* Return the address for a record, or NULL if there is no room. At the end of a chunk, the cursor
+ * moves into SLACK until the thread gets a new chunk. If a signal handler has taken another lane, the
+ * address may be in that lane, where another handler would not leave it alone; it stays unused.
+ * `before` is as in begin_put(). */
+static inline uint64_t *reserve(unsigned words, uint8_t *before)
 {
     for (;;) {
-        uint64_t at = 8 * words;
-#ifdef __x86_64__
-        __asm__ volatile("xaddq %0, %1" : "+r"(at), "+m"(self.cursor));
-#else
-        at = __atomic_fetch_add(&self.cursor, at, __ATOMIC_RELAXED);
-#endif
+        self.state |= IN_CHUNK;
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        uint64_t at = moved_cursor(8 * words);
+        if (UNLIKELY(!(self.state & IN_CHUNK)))
+            continue;
         if (LIKELY(at % CHUNK + 8 * words <= CHUNK - SLACK && at >= CHUNK))
             return (uint64_t *)at;
-        if (!more_room(*is_nested))
+        if (!more_room(*before & IN_CHUNK))
             return NULL;
-        *is_nested = false; /* this thread has a chunk that no interrupted put() writes to */
+        *before &= ~IN_CHUNK; /* this thread has a chunk that no interrupted put writes to */
     }
 }
 
@@ -134,23 +164,51 @@ static inline bool is_recording(void)
     return LIKELY(process.header) || (!process.is_off && (more_room(false) || process.header));
 }
 
-/* Write a record of `words` words; `rest` are all words but the first. */
-static INLINE void put(enum op op, uint64_t when, unsigned words, const uint64_t *rest)
+/* Begin to write records; return the thread's state before. It has WRITING if this is a signal handler
+ * that has interrupted a put, and IN_CHUNK if the interrupted record may be in this chunk. */
+static INLINE uint8_t begin_put(void)
 {
-    bool is_nested = self.is_writing;
-    self.is_writing = true;
-    uint64_t *record = reserve(words, &is_nested);
+    uint8_t before = self.state;
+    self.state = before | WRITING | IN_CHUNK;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return before;
+}
+
+static INLINE void end_put(uint8_t before)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    self.state = before;
+    if (UNLIKELY(before & THREAD_ENDED) && self.lane && !(before & IN_CHUNK))
+        leave_lane();
+}
+
+static void count_lost(enum op op)
+{
+    if (process.header && (op & ~(SMALL | WITH_SITE)) < BEGIN && op != RESIZED)
+        count(&process.header->lost[self.reason], 1);
+}
+
+/* Write a record of `words` words; `rest` are all words but the first. */
+static INLINE void put_words(enum op op, uint64_t when, unsigned words, const uint64_t *rest,
+                             uint8_t *before)
+{
+    uint64_t *record = reserve(words, before);
     if (LIKELY(record)) {
         __atomic_store_n(record, words << 8 | UNWRITTEN, __ATOMIC_RELAXED);
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         __builtin_memcpy(record + 1, rest, 8 * (words - 1)); /* not a call, as memcpy would be */
         __atomic_store_n(record, when << 8 | op, __ATOMIC_RELEASE);
-    } else if (process.header && (op & ~(SMALL | WITH_SITE)) < BEGIN && op != RESIZED) {
-        count(&process.header->lost[self.reason], 1);
+    } else {
+        count_lost(op);
     }
-    self.is_writing = is_nested;
-    if (UNLIKELY(self.has_ended) && self.lane && !is_nested)
-        leave_lane();
+}
+
+/* Write a record of any length. */
+static INLINE void put(enum op op, uint64_t when, unsigned words, const uint64_t *rest)
+{
+    uint8_t before = begin_put();
+    put_words(op, when, words, rest, &before);
+    end_put(before);
 }
 
 /* Write a record that contains the last TEXT bytes of a text. */

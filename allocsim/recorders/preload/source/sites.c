@@ -4,7 +4,7 @@
  * signal handler may leave the lane, and thus the memo, to another thread at any moment. */
 static struct memo *memo_of_lane(void)
 {
-    if (self.has_ended || (!self.lane && !more_room(false)))
+    if (self.state & THREAD_ENDED || (!self.lane && !more_room(false)))
         return NULL;
     struct lane *lane = __atomic_load_n(&self.lane, __ATOMIC_RELAXED);
     if (lane && !lane->memo && !kept.is_sealed)

@@ -9,7 +9,18 @@
  * waits, which takes 10 to 30 ns more. Instead, a stamp is that of a hybrid logical clock (Kulkarni
  * et al., 2014): if the time is not later than the last stamp of the thread, or of the address's
  * region, then the stamp is the later of these two, plus 1. A thread that gets an address from
- * another thread, directly or through malloc, also sees that thread's last stamp of the region. */
+ * another thread, directly or through malloc, also sees that thread's last stamp of the region.
+ *
+ * With the TSC, a region has no last stamp while only one thread uses it, its owner. The owner's
+ * stamps may be earlier than the time: only one call in CALLS_PER_TIME reads the clock, and a call
+ * after the time that the header has. The other calls add 1 to the last stamp. The owner looks whether
+ * the region is still its own after it has read the time. The first other thread takes the region
+ * away, waits with lfence, and gives the region a time as its last stamp. This time is later than all
+ * stamps of the owner: the owner read them before it lost the region. A thread that owns a region thus
+ * needs no locked instruction, which would wait until the stores of the program and of the last
+ * records are done. A region never gets another owner. */
+
+#define CALLS_PER_TIME 8 /* a power of 2 */
 
 static uint64_t nanoseconds(void)
 {
@@ -35,21 +46,87 @@ static inline uint64_t stamp(void)
     return self.last = time > self.last ? time : self.last + 1;
 }
 
-/* Return a stamp that is also later than those of all earlier calls on an address.
+/* An element of the table of regions is 0 (unused), the region's owner, SHARED or the last stamp. */
+#define OWNED (UINT64_C(1) << 63) /* the other bits are the owner */
+#define SHARED 1                  /* has no owner, and no last stamp yet */
+
+/* Return the element of the region of an address.
  *
  * Threads seldom use the same region at once. If regions were smaller, more of them would share an
  * element of the table. Neighbouring arenas of glibc, 64 MiB apart, have different elements. */
-static inline uint64_t stamp_call(uint64_t address)
+static inline uint64_t *region_of(uint64_t address)
 {
-    uint64_t *last = &process.last[(address >> 16 ^ address >> 26 << 7) % REGIONS];
-    uint64_t when = stamp(), seen = __atomic_load_n(last, __ATOMIC_RELAXED);
-    if (!address) /* a free of NULL, or a failed call */
-        return when;
+    return &process.regions[(address >> 16 ^ address >> 26 << 7) % REGIONS];
+}
+
+static inline bool exchange(uint64_t *region, uint64_t *seen, uint64_t value)
+{
+    return __atomic_compare_exchange_n(region, seen, value, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_ACQUIRE);
+}
+
+/* Take a region away from this thread, its owner. */
+static void share_region(uint64_t *region)
+{
+    uint64_t owner = self.owner;
+    exchange(region, &owner, SHARED);
+}
+
+/* Return a stamp that is later than those of the owner from whom a region was taken away. */
+static uint64_t stamp_after_owner(void)
+{
+#ifdef __x86_64__
+    _mm_lfence();
+#endif
+    stamp();
+    return ++self.last; /* the owner may have read the same time */
+}
+
+/* Return a stamp that is also later than those of all earlier calls in a region without an owner, or
+ * with another owner. */
+static uint64_t stamp_shared(uint64_t *region)
+{
+    uint64_t seen = __atomic_load_n(region, __ATOMIC_ACQUIRE), when;
+    while (seen & OWNED && !exchange(region, &seen, SHARED))
+        continue;
+    seen = seen & OWNED ? SHARED : seen;
     do {
+        when = seen == SHARED ? stamp_after_owner() : stamp();
         when = when > seen ? when : seen + 1;
-    } while (!__atomic_compare_exchange_n(last, &seen, when, true, __ATOMIC_ACQ_REL,
-                                          __ATOMIC_RELAXED));
+    } while (!exchange(region, &seen, when));
     return self.last = when;
+}
+
+/* Return whether this thread owns a region. The load waits until `time` is known, since its address
+ * depends on it. */
+static inline bool is_owned(const uint64_t *region, uint64_t time)
+{
+    return LIKELY(__atomic_load_n(region + (time >> 63), __ATOMIC_RELAXED) == self.owner);
+}
+
+/* Return the time, rounded down to the first of CALLS_PER_TIME stamps, or 0 if this thread has lost the
+ * region. */
+static INLINE uint64_t owner_time(const uint64_t *region)
+{
+    uint64_t time = 0;
+#ifdef __x86_64__
+    time = __rdtsc() / CALLS_PER_TIME * CALLS_PER_TIME;
+#endif
+    return is_owned(region, time) ? time : 0;
+}
+
+/* Return a stamp that is also later than those of all earlier calls on an address. */
+static uint64_t stamp_call(uint64_t address)
+{
+    uint64_t *region = region_of(address), seen = __atomic_load_n(region, __ATOMIC_RELAXED);
+    if (!address) /* a free of NULL, or a failed call */
+        return stamp();
+    if (!seen && kept.is_tsc && !kept.has_sites) {
+        self.owner = OWNED | (uintptr_t)&self;
+        seen = exchange(region, &seen, self.owner) ? self.owner : seen;
+    }
+    uint64_t time = seen == self.owner ? ticks() : 0;
+    return time > self.last && is_owned(region, time) ? self.last = time : stamp_shared(region);
 }
 
 /* Return the ticks of the TSC. allocsim calls this to measure how long a tick is. */

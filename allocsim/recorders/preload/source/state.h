@@ -5,10 +5,12 @@
  * it counts itself in the inherited header. */
 #define PAGE 65536 /* a multiple of every page size of Linux */
 #define MAX_LANES 8192
-#define REGIONS (1 << 11) /* elements of the table of last stamps */
+#define REGIONS (1 << 11) /* elements of the table of regions */
 #define ROWS (1 << 14)   /* slots of the caches */
 #define STACKS (1 << 16)
 #define BLOCKS (1 << 10) /* slots of the table of large blocks */
+#define NO_CHUNK (CHUNK - SLACK) /* the cursor of a thread without a chunk: no record fits there */
+#define NO_OWNER 2 /* as `owner` of a thread; no region has this element */
 #define MAX_DIRECTORY 400
 #define MAX_PATH (MAX_DIRECTORY + 64)
 
@@ -44,7 +46,7 @@ static struct process {
     struct caches *caches; /* NULL: no stacks are recorded */
     struct block blocks[BLOCKS]; /* see blocks.c */
     bool is_used[BLOCKS];        /* whether the slot of `blocks` is in use */
-    uint64_t last[REGIONS];      /* stamps by region of addresses; see stamp.c */
+    uint64_t regions[REGIONS];   /* owners or last stamps; see stamp.c */
     struct lane lanes[MAX_LANES]; /* lane 0 has no records; see entries.c */
 } __attribute__((aligned(PAGE))) process; /* whole pages, for MADV_WIPEONFORK */
 
@@ -58,22 +60,24 @@ static struct { /* a forked child inherits this */
     char path[MAX_PATH]; /* of the header's file */
 } kept;
 
-static __thread struct {
+#define NEW_THREAD {.cursor = NO_CHUNK, .owner = NO_OWNER}
+
+static __thread struct thread {
     uint64_t cursor; /* address of the next record; below CHUNK: no chunk */
     struct lane *lane;
+    uint64_t base_stamp, base_address; /* as in the last BASE record */
+    uint64_t base_cursor;              /* where that record is */
     uint32_t number;    /* of this thread in the process, from 1; 0: no number yet */
     unsigned round;     /* how often end_thread() has been called in this thread */
     uint64_t lost;      /* records lost in a row because there was no room */
     enum lost reason;   /* why there is no room */
     uint64_t last;      /* this thread's last stamp */
+    uint64_t owner;     /* the element of the regions that this thread owns; see stamp.c */
     uint64_t allocated; /* address of the last recorded allocation */
     void *deleting;     /* address recorded by operator delete; free does not record it again */
-    bool is_deleting;
     bool has_failed;    /* a call was recorded as failed; see operators.c */
-    bool has_ended;
-    bool is_writing;    /* inside put(); true in a signal handler that has interrupted it */
-    bool is_allocating; /* inside the program's malloc, whose mmap calls are not counted */
-} self __attribute__((tls_model("initial-exec")));
+    uint8_t state;      /* what the thread is doing; see records.c */
+} self __attribute__((tls_model("initial-exec"))) = NEW_THREAD;
 
 static void lock(void)
 {

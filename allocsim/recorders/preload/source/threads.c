@@ -16,9 +16,9 @@ static void end_thread(void *value)
     if (++self.round < PTHREAD_DESTRUCTOR_ITERATIONS)
         pthread_setspecific(kept.key, value);
     else if (process.header && self.lane) {
-        self.is_writing = false; /* true after a longjmp out of put() */
+        self.state = 0; /* not 0 after a longjmp out of put() */
         put_name();
-        self.has_ended = true;
+        self.state = THREAD_ENDED;
         put(END, stamp(), 2, (uint64_t[]){self.number});
     }
 }
@@ -26,10 +26,10 @@ static void end_thread(void *value)
 /* Take a stamp that is later than those of the calls whose effects the child inherits. */
 static void before_fork(void)
 {
-    stamp();
+    stamp_after_owner();
     for (int i = 0; i < REGIONS; i++) {
-        uint64_t last = __atomic_load_n(&process.last[i], __ATOMIC_RELAXED);
-        self.last = last > self.last ? last : self.last;
+        uint64_t last = __atomic_load_n(&process.regions[i], __ATOMIC_RELAXED);
+        self.last = last > self.last && !(last & OWNED) ? last : self.last;
     }
     kept.forked = self.last;
 }

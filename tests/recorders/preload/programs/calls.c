@@ -45,6 +45,17 @@ static int touches(void) /* large blocks, of which it writes to a part */
     return 0; /* `grown` is live */
 }
 
+static int touches_heap(void) /* a large block in the same region of addresses as small blocks */
+{
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    churn(100);
+    char *sparse = malloc(4 << 20);
+    memset(sparse, 1, 1 << 20);
+    churn(100);
+    free(sparse);
+    return 0;
+}
+
 static int deepbind(void) /* a library that does not use the malloc of a preloaded one */
 {
     void *library = dlopen(arguments[2], RTLD_NOW | RTLD_DEEPBIND);

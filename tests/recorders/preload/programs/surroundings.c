@@ -46,7 +46,7 @@ static int sealed(void) /* a seccomp filter that kills a process that opens a fi
     churn(100);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &program, 0, 0))
         return 1;
-    churn(10000);
+    churn(20000);
     return 0;
 }
 
@@ -96,7 +96,7 @@ static int losing_fork(void) /* three children, each after one more call that is
 {
     int failed = 0;
     limit_descriptors(0);
-    churn(10000);
+    churn(20000);
     for (int i = 0; i < 3; i++) {
         kept = malloc(10);
         limit_descriptors(100);
@@ -133,7 +133,7 @@ static int limited(int resource, rlim_t value)
     churn(100);
     if (setrlimit(resource, &limit))
         return 1;
-    churn(10000);
+    churn(20000);
     return 0;
 }
 
