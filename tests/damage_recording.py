@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path
 
 from allocsim.traces.native.file import write_trace
+from allocsim.traces.preload.images import find_images
 from allocsim.traces.preload.lane_files import window_of
-from allocsim.traces.preload.layout import CHUNK, SLACK, SMALL, WITH_SITE, Code, find_images
+from allocsim.traces.preload.layout import CHUNK, SLACK, SMALL, WITH_SITE, Code
 from allocsim.traces.preload.stacks import Kind
 from allocsim.traces.preload.trace import open_image
 from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image, write_window

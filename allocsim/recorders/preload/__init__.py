@@ -27,7 +27,7 @@ from allocsim.recorders.preload.live import LiveWatch
 from allocsim.recorders.preload.watch import MemoryWatch, wait_for_leftovers
 from allocsim.recorders.program import Outcome, Watch, preload
 from allocsim.traces.preload.choice import Choices
-from allocsim.traces.preload.layout import find_images
+from allocsim.traces.preload.images import find_images
 from allocsim.traces.preload.trace import open_image
 
 IMAGES, FACTS = "images", "facts.json"
@@ -145,7 +145,7 @@ def label(directory: Path, process: int) -> str:
 
 RECORDER = Recorder(
     name="preload",
-    summary="every call with its thread and time, and the ends of threads; adds 15 to 30 ns/call",
+    summary="every call with its thread and time, and the ends of threads; adds 5 to 20 ns/call",
     install=INSTALL,
     capabilities=Capabilities(
         threads="yes", thread_ends="yes", reallocs="yes", aligned_calls="yes"

@@ -23,7 +23,7 @@ from allocsim.trace_stats import StatsCollector
 from allocsim.traces.calls import TOUCHED, no_calls
 from allocsim.traces.event_maker import EventMaker
 from allocsim.traces.preload.growing import GrowingReader
-from allocsim.traces.preload.layout import Image, last_image
+from allocsim.traces.preload.images import Image, last_image
 
 Show = Callable[[LiveFigures], None]
 """A function that shows figures."""

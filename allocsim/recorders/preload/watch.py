@@ -12,9 +12,9 @@ from pathlib import Path
 
 from allocsim.recorders.background import in_background
 from allocsim.recorders.caveats import leftover_processes
-from allocsim.signals import SignalsRedirected
 from allocsim.recorders.preload.clock import TickClock
-from allocsim.traces.preload.layout import last_image
+from allocsim.signals import SignalsRedirected
+from allocsim.traces.preload.images import last_image
 
 _ANONYMOUS = re.compile(rb"^RssAnon:\s+(\d+) kB", re.MULTILINE)
 

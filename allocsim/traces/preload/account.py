@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from allocsim.text import counted, format_bytes
-from allocsim.traces.preload.layout import CHUNK, Flag, Image
+from allocsim.traces.preload.images import Flag, Image
+from allocsim.traces.preload.layout import CHUNK
 from allocsim.traces.preload.reader import ImageReader, Started
 
 MAX_NAMED = 5

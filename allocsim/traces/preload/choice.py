@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from allocsim.traces.preload.layout import Image
+from allocsim.traces.preload.images import Image
 from allocsim.traces.preload.reader import ImageReader
 
 EARLIER = 32

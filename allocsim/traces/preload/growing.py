@@ -20,9 +20,10 @@ import numpy as np
 
 from allocsim.core.tables import grown
 from allocsim.traces.calls import no_calls
+from allocsim.traces.preload.images import Image
 from allocsim.traces.preload.lane_files import count_used, lane_words
 from allocsim.traces.preload.lanes import Lane, new_merge, stamp_after
-from allocsim.traces.preload.layout import CHUNK, Image
+from allocsim.traces.preload.layout import CHUNK
 from allocsim.traces.preload.merge import merge_lanes, open_lanes
 
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from allocsim.traces.calls import BATCH
 from allocsim.traces.prefetch import call_arrays
+from allocsim.traces.preload.images import Image
 from allocsim.traces.preload.lane_files import count_used, lane_words
 from allocsim.traces.preload.lanes import NEVER, new_merge, stamp_after
-from allocsim.traces.preload.layout import KINDS, TEXT_WORDS, Code, Image
+from allocsim.traces.preload.layout import KINDS, TEXT_WORDS, Code
 from allocsim.traces.preload.merge import merge_lanes, open_lanes
 from allocsim.traces.preload.time_table import TimeTable
 

@@ -21,8 +21,9 @@ from allocsim.call_sites.pruning import pruned
 from allocsim.call_sites.symbols import Place, resolve
 from allocsim.call_sites.table import SiteTable, table_of_addresses
 from allocsim.text import counted
+from allocsim.traces.preload.images import Image
 from allocsim.traces.preload.lane_files import lane_words
-from allocsim.traces.preload.layout import CHUNK, Image
+from allocsim.traces.preload.layout import CHUNK
 
 MAX_DEPTH = 256
 """Maximum number of return addresses in a stack. The recorder cuts deeper stacks."""

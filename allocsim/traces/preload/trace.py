@@ -21,9 +21,9 @@ from allocsim.traces.event_facts import TIMES, UNTOUCHED
 from allocsim.traces.event_maker import EventMaker, by_reason
 from allocsim.traces.prefetch import AHEAD, read_ahead
 from allocsim.traces.preload.account import account_losses, account_notes
+from allocsim.traces.preload.images import Flag, Image, ancestors
 from allocsim.traces.preload.inherited import LiveObjects
 from allocsim.traces.preload.lane_files import has_files
-from allocsim.traces.preload.layout import Flag, Image, ancestors
 from allocsim.traces.preload.reader import ImageReader
 from allocsim.traces.preload.stacks import site_table
 from allocsim.traces.preload.time_table import TimeTable

@@ -14,7 +14,7 @@ from typing import Any
 
 from allocsim.recorders.preload.clock import is_tsc_trusted
 from allocsim.trace_stats import TraceStats, collect_stats
-from allocsim.traces.preload.layout import Image, find_images
+from allocsim.traces.preload.images import Image, find_images
 from allocsim.traces.preload.trace import ImageTrace, open_image
 
 HERE = Path(__file__).parent

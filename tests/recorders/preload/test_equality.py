@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from allocsim.traces.preload.layout import Flag
+from allocsim.traces.preload.images import Flag
 from allocsim.traces.preload.trace import ImageTrace
 from tests.recorders.preload.running import (
     CALLS,

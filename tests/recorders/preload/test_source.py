@@ -16,7 +16,8 @@ from allocsim.recorders.preload import library as module
 from allocsim.recorders.preload.clock import is_tsc_trusted
 from allocsim.recorders.preload.library import LIBRARIES, OPTIONS, SOURCE, recorder_library
 from allocsim.trace_stats import collect_stats
-from allocsim.traces.preload.layout import CHUNK, SLACK, find_images
+from allocsim.traces.preload.images import find_images
+from allocsim.traces.preload.layout import CHUNK, SLACK
 from allocsim.traces.preload.trace import ImageTrace, open_image
 from tests.recorders.preload.running import HERE, calls_of
 
@@ -151,7 +152,7 @@ def test_program_killed_while_a_window_is_cleared_loses_nothing(tmp_path: Path) 
 def test_signal_handler_may_run_at_each_instruction_of_a_call(
     tmp_path: Path, signals: str, names: list[str]
 ) -> None:
-    """The handler runs out of room, leaves the lane to another thread, or changes the lane's base."""
+    """The handler runs out of room, leaves its lane to another thread, or changes the base."""
     if platform.machine() != "x86_64":
         pytest.skip("the program sets a flag of x86 processors")
     program = tmp_path / "interrupted"

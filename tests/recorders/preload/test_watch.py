@@ -8,7 +8,7 @@ import pytest
 
 from allocsim.recorders.preload.clock import TickClock
 from allocsim.recorders.preload.watch import MemoryWatch
-from allocsim.traces.preload.layout import find_images
+from allocsim.traces.preload.images import find_images
 from tests.traces.preload.writing import write_image
 
 

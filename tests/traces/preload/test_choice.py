@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from allocsim.traces.preload.choice import EARLIER, Choices
-from allocsim.traces.preload.layout import Code, find_images
+from allocsim.traces.preload.images import find_images
+from allocsim.traces.preload.layout import Code
 from tests.traces.preload.writing import write_image
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from allocsim.traces.preload.growing import GrowingReader
+from allocsim.traces.preload.images import Image, find_images
 from allocsim.traces.preload.lane_files import count_used
-from allocsim.traces.preload.layout import CHUNK, Code, Image, find_images
+from allocsim.traces.preload.layout import CHUNK, Code
 from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image
 
 LATE = IDENTITY + (1 << 40)

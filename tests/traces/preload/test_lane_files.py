@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from allocsim.traces.preload.growing import GrowingReader
+from allocsim.traces.preload.images import Image, find_images
 from allocsim.traces.preload.lane_files import lane_words, window_of
-from allocsim.traces.preload.layout import CHUNK, Code, Image, find_images
+from allocsim.traces.preload.layout import CHUNK, Code
 from allocsim.traces.preload.reader import ImageReader
 from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image, write_window
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from allocsim.events import Op
-from allocsim.traces.preload.layout import CHUNK, SHORT, SMALL, WITH_SITE, Code, Image
+from allocsim.traces.preload.images import Image
+from allocsim.traces.preload.layout import CHUNK, SHORT, SMALL, WITH_SITE, Code
 from allocsim.traces.preload.reader import ImageReader
 from allocsim.traces.preload.trace import open_image
 from tests.traces.preload.writing import IDENTITY, Record, encoded, write_image

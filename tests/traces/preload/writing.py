@@ -9,18 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from allocsim.traces.preload.images import HEADER, MAGIC, VERSION, Image, find_images
 from allocsim.traces.preload.lane_files import window_of
+from allocsim.traces.preload.layout import CHUNK, SLACK, Code
 from allocsim.traces.preload.record_fields import words_of
-from allocsim.traces.preload.layout import (
-    CHUNK,
-    HEADER,
-    MAGIC,
-    SLACK,
-    VERSION,
-    Code,
-    Image,
-    find_images,
-)
 
 IDENTITY = 1000
 """Stamp of an image's first call, which is also in the names of the image's files."""

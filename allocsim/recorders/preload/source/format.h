@@ -1,4 +1,5 @@
-/* The files of a recording. allocsim/traces/preload/layout.py has the same definitions.
+/* The files of a recording. layout.py and images.py of allocsim/traces/preload have the
+ * same definitions.
  *
  * A program image is a process until it calls exec; each exec begins another image. An image has a
  * file PID-STAMP with one struct header, and files for each of its lanes. A lane is a sequence of
