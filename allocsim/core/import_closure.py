@@ -225,10 +225,10 @@ def parse(content: bytes, module: str, is_package: bool) -> Source:
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield the tree and all its statements, also those in other statements.
+    """Yield the tree and, at any depth, its statements, exception handlers and cases.
 
-    Expressions are left out: they contain no statements, and are most of a tree. Replacing the
-    blocks of a node that has just been yielded replaces what is yielded next.
+    Expressions are left out: they contain no statements, and make up most of a tree. If the caller
+    replaces a block of the node just yielded, the new statements are yielded.
     """
     unvisited: list[ast.AST] = [tree]
     while unvisited:

@@ -13,16 +13,17 @@ library: for kernels that Python calls, and for kernels that other kernels call.
 from __future__ import annotations
 
 from itertools import count
+from types import CodeType
 from typing import Any
 
 from llvmlite.binding import parse_assembly
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, Flags
 from numba.core.environment import lookup_environment
-from numba.core.untyped_passes import DeadBranchPrune
+from numba.core.typed_passes import NopythonTypeInference
 
 from allocsim.core.call_convention import KernelContext
-from allocsim.core.plain_conditions import PlainConditions
+from allocsim.core.plain_conditions import CheckConditions, PlainConditions
 
 ENVIRONMENT = "_ZN08NumbaEnv"
 """Prefix of the global variables that hold the Python objects of a compiled function."""
@@ -36,8 +37,6 @@ UNUSED_PASSES = {
     "DumpParforDiagnostics",
     "AnnotateTypes",  # for inspect_types
     "WithLifting",  # for blocks in object mode
-    "InlineClosureLikes",  # for functions in functions, comprehensions and `reduce`
-    "InlineOverloads",  # for the option `inline` of Numba's own functions
     "RewriteDynamicRaises",
     "InlineInlinables",  # for the option `inline`
     "FindLiterallyCalls",
@@ -47,6 +46,13 @@ UNUSED_PASSES = {
 }
 """Names of Numba's passes for features that no kernel uses. A version of Numba in which a pass has
 another name runs this pass."""
+
+NEEDED_FOR = {
+    "InlineClosureLikes": ("reduce",),  # and for functions in functions
+    "InlineOverloads": ("bool",),  # for the option `inline` of Numba's own functions
+}
+"""Names of Numba's passes that a kernel needs only if it has a function of its own, or uses one of
+these functions."""
 
 _numbers = count(1)
 """Counter that numbers the libraries in the order of their completion: callees before callers."""
@@ -150,16 +156,23 @@ class _NoCode:
 class KernelFlags(Flags):
     """The flags of a kernel, equal to those of every other kernel.
 
-    Numba compiles an overloaded function, such as an operation or `min`, once for each set of types
-    and for each set of the caller's flags. Kernels differ only in flags that do not matter for
-    their callees: whether they are inlined, and whether Python calls them.
+    Numba compiles an overloaded function, such as an operation or `min`, once for each combination
+    of argument types and flags of the caller. Of the flags in which kernels differ, only
+    `forceinline` is inherited by what they call.
     """
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, KernelFlags)
+        return isinstance(other, KernelFlags) and self.forceinline == other.forceinline
 
     def __hash__(self) -> int:
-        return hash(KernelFlags)
+        return hash((KernelFlags, self.forceinline))
+
+
+def _unneeded_passes(code: CodeType) -> set[str]:
+    """Return the keys of NEEDED_FOR whose passes do nothing for a kernel with this code."""
+    if any(isinstance(each, CodeType) for each in code.co_consts):
+        return set()
+    return {name for name, users in NEEDED_FOR.items() if not {*users} & {*code.co_names}}
 
 
 class LinkedCompiler(Compiler):
@@ -180,9 +193,13 @@ class LinkedCompiler(Compiler):
     def define_pipelines(self) -> list[Any]:
         """Return Numba's pipeline without the passes that do nothing for kernels."""
         (pipeline,) = super().define_pipelines()
-        used = [each for each in pipeline.passes if each[0].__name__ not in UNUSED_PASSES]
-        pipeline.passes = used
-        pipeline.add_pass_after(PlainConditions, DeadBranchPrune)  # which looks for `bool`
+        unused = UNUSED_PASSES | _unneeded_passes(self.state.func_id.code)
+        passes = [each for each in pipeline.passes if each[0].__name__ not in unused]
+        inference = [each for each, _ in passes].index(NopythonTypeInference)
+        passes.insert(inference + 1, (CheckConditions, "check conditions"))
+        # This is after the passes DeadBranchPrune, which look for `bool`.
+        passes.insert(inference, (PlainConditions, "simplify conditions"))
+        pipeline.passes = passes
         pipeline.finalize()
         return [pipeline]
 

@@ -1,7 +1,7 @@
 """Fields of a struct at a real address: words that kernels read and write at a fixed offset.
 
 A kernel that only loads a word takes 10 ms to compile. These functions are not compiled: for a call
-in a kernel, Numba generates the instruction. Python can call them too. As in `raw`, nothing is
+in a kernel, Numba generates a load or a store. Python can call them too. As in `raw`, nothing is
 checked.
 """
 
@@ -18,7 +18,7 @@ from numba.extending import lower_builtin
 
 
 def getter(offset: int, mask: int = -1) -> Callable[[int], int]:
-    """Return a function that returns the bits `mask` of the signed word at address + offset."""
+    """Return a function that returns the signed word at address + offset, ANDed with `mask`."""
 
     def get(address: int) -> int:
         """Return the field of the struct at `address`."""

@@ -68,20 +68,20 @@ mchunk_size, set_head = getter(8), setter(8)
 chunksize = getter(8, ~SIZE_BITS)
 """Return the bytes of the chunk at an address."""
 prev_inuse = getter(8, PREV_INUSE)
-"""Return whether the chunk before is flagged as in use (see the module's description)."""
+"""Return whether the preceding chunk is flagged as in use (see the module's description)."""
 non_main_arena = getter(8, NON_MAIN_ARENA)
-"""Return whether the chunk is in use, and its arena is not the main one."""
+"""Return NON_MAIN_ARENA if the chunk is in use and its arena is not the main one, else 0."""
 chunk_is_mmapped = getter(8, IS_MMAPPED)
 """Return whether the chunk has a mapping of its own."""
 prev_size = getter(0)
-"""Return the foot of the chunk before, or the bytes from the mapping's start to the chunk."""
+"""Return the foot of the preceding chunk, or the bytes from the mapping's start to the chunk."""
 set_prev_size = setter(0)
 """Set the number of bytes from the start of a mapping to its chunk."""
 
 fd, set_fd = getter(16), setter(16)
-"""Return or set the next chunk of a list."""
+"""Return or set the next chunk in the list."""
 bk, set_bk = getter(24), setter(24)
-"""Return or set the previous chunk of a list."""
+"""Return or set the previous chunk in the list."""
 fd_nextsize, set_fd_nextsize = getter(32), setter(32)
 """Return or set the first chunk of the next smaller size in the large bin."""
 bk_nextsize, set_bk_nextsize = getter(40), setter(40)

@@ -79,7 +79,7 @@ def new_heap(heap: Glibc, size: int) -> int:
 
 @kernel
 def grow_heap(heap: Glibc, slot: int, diff: int) -> int:
-    """Grow a heap by `diff` bytes, rounded up to pages; return the bytes, or 0 on failure."""
+    """Grow a heap by `diff` bytes, rounded up to pages; return the bytes added, 0 on failure."""
     info, diff = heap.heap_info[slot], align_up(diff)
     if info.size_ + diff > HEAP_MAX_SIZE or not count_pages(heap, diff):
         return 0

@@ -23,7 +23,8 @@ from allocsim.designs.glibc.tcache import cached_bytes
 @kernel
 def measure(heap: Glibc, live: int, sample: Sample) -> int:
     """Fill every field of `sample` except `event`; return a Status."""
-    return fill_sample(pointer_to(heap), live, sample)  # which is compiled for pointers only
+    # `fill_sample` is compiled for pointers only.
+    return fill_sample(pointer_to(heap), live, sample)
 
 
 @kernel

@@ -82,7 +82,7 @@ def _tcache_thread_shutdown(heap: Glibc, thread: int) -> None:
     """
     for index in range(TCACHE_MAX_BINS):
         entry = heap.tcache[entry_number(thread, index)]
-        entry.room = 0  # or else `int_free` would put the chunks back
+        entry.room = 0  # otherwise `int_free` would put the chunks back
         while entry.head:
             p = entry.head - CHUNK_HDR_SZ
             entry.head = load_word(entry.head)

@@ -47,7 +47,7 @@ def mapped_ready(heap: Go) -> int:
 def can_make_span(heap: Go) -> bool:
     """Return whether there is a record for another span; if not, `refusal` says why.
 
-    The table has room for a span in each page, so only a frozen heap can lack a record.
+    The table has room for one span per page, so only a frozen heap can lack a record.
     """
     mheap, system = heap.mheap[0], heap.system[0]
     is_full = mheap.last_span % SPANS_PER_CHUNK == 0

@@ -54,7 +54,7 @@ def _free_directly(heap: Go, span: int, size_class: int, slot: int) -> None:
     if size_class == TINY_CLASS:
         _forget_tiny_block(heap)
     if central.alloc == span:
-        # Unless the search for slots has passed the slot, it is available again.
+        # The slot is available again, unless the search for free slots has passed it.
         if slot >> 6 == central.alloc_word and slot & 63 > central.alloc_bit:
             central.alloc_cache |= shift_left(1, slot & 63)
         heap.mheap[0].cached += central.elemsize

@@ -32,7 +32,10 @@ def find(heap: Go, npages: int) -> int:
     its parts are searched.
     """
     mheap, level = heap.mheap[0], LEVELS - 1
-    shift, before = CHUNK_SHIFT + LEVEL_SHIFT * level, 0  # `before`: free pages before `index`
+    shift, before = (
+        CHUNK_SHIFT + LEVEL_SHIFT * level,
+        0,
+    )  # `before`: free pages right before those of `index`
     index, end = mheap.search_addr >> shift, mheap.chunks << CHUNK_SHIFT
     while index << shift < end:
         summary = heap.summary[level, index]

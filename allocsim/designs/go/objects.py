@@ -46,7 +46,7 @@ def object_status(heap: Go, address: int) -> int:
     record, central = heap.mspan[span], heap.mcentral[size_class]
     offset = address - record.start_addr
     if size_class == 0:
-        if heap.gc_bits[span << BITS_SHIFT] == 0:  # true also for a stack segment, and for span 0
+        if heap.gc_bits[span << BITS_SHIFT] == 0:  # a stack segment, or no span
             return Status.UNKNOWN_POINTER
         return Status.OK if offset == record.offset << PAGE_SHIFT else Status.NOT_SPAN_START
     inside = offset % central.elemsize
@@ -59,7 +59,7 @@ def object_status(heap: Go, address: int) -> int:
 
 @cold
 def error_of(heap: Go, address: int) -> int:
-    """Return the Status of a free at `address`, where no live object starts."""
+    """Return the error of a free at `address`, where no live object starts."""
     status = object_status(heap, address)
     return Status.UNKNOWN_POINTER if status == Status.OK else status
 

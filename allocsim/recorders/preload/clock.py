@@ -52,7 +52,7 @@ class TickClock:
         return passed / max(now.ticks - self._begin.ticks, 1)
 
     def stamp(self) -> int:
-        """Return the stamp that a call would get now."""
+        """Return the current time as a stamp."""
         return self._now().ticks
 
     def _now(self) -> Moment:

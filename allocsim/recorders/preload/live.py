@@ -42,7 +42,7 @@ class LiveWatch:
     records that they have begun (see `traces.preload.growing`)."""
 
     def __init__(self, images: Path, clock: TickClock, view: LiveView) -> None:
-        """`images` is the directory of the program images (see `traces.preload.layout`)."""
+        """`images` is the directory of the program images (see `traces.preload.images`)."""
         self._images, self._clock, self._view = images, clock, view
         self._reader: GrowingReader | None = None
         self._forget()
@@ -87,9 +87,7 @@ class LiveWatch:
         if self._reader is None or self._reader.identity != image.identity:
             self._reader = GrowingReader(image.identity)
             self._forget()
-        now = self._clock.stamp()
-        image.set_now(now)
-        self._reader.look(image, now)
+        self._reader.look(image, self._clock.stamp())
         return self._reader
 
     def _follow(self, reader: GrowingReader, ended: threading.Event) -> bool:

@@ -40,7 +40,7 @@ class MemoryWatch:
         self.mapped = 0
         """Maximum, over the samples, of the bytes that the process had obtained without malloc, for
         example by mmap. The recorder counts these bytes in the file PID-STAMP of the directory
-        `images` (see `traces.preload.layout`)."""
+        `images` (see `traces.preload.images`)."""
         self._images, self._clock = images, clock
 
     @contextmanager

@@ -6,8 +6,8 @@ chunks, windows, records and stamps.
 A thread reserves room for a record before it writes the record, and may be interrupted in between.
 Therefore `look` stores the current ends of the lanes, and `batches`, which is called some time
 later, reads up to these ends. By then, the records before the ends are written. If a thread takes
-even longer, its record is read after the next `look`, or skipped if another one follows it, which
-a signal handler has written.
+even longer, its record is read after the next `look`, or skipped if a signal handler has written
+another record after it.
 """
 
 from __future__ import annotations

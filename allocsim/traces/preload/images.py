@@ -59,13 +59,13 @@ HEADER = np.dtype(
         ("chunks", "<u8"),  # number of chunks in all lanes together
         ("stacks", "<u8"),  # number of stacks in lane 0
         ("children", "<u8", 16),  # forked children without a recording, by reason, as in LOST
-        ("now", "<u8"),  # a time; a thread whose last stamp is earlier reads the clock
+        ("now", "<u8"),  # time of the last sample (see `set_now`)
     ]
 )
 """The header of a program image."""
 
 NOW = HEADER.itemsize - 8
-"""Offset of the field `now` in bytes."""
+"""Offset in bytes of the field `now`."""
 
 _NAME = re.compile(r"([0-9a-f]{1,8}-[0-9a-f]{1,16})(?:\.([0-9a-f]{1,4})w?)?")
 
@@ -132,7 +132,7 @@ class Image(NamedTuple):
     def set_now(self, stamp: int) -> None:
         """Write the time `stamp` into the header, while the program runs; raise OSError on failure.
 
-        A thread whose last stamp is earlier then reads the clock for its next call.
+        For its next call, a thread whose last stamp is earlier reads the clock.
         """
         with self.stacks.with_suffix("").open("r+b") as file:
             file.seek(NOW)

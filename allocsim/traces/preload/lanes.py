@@ -42,7 +42,7 @@ class Lane(Struct):
     window_end: Int64  # address after the last word of the window
     position: Int64  # address of the next record
     stamp: Int64  # stamp of the next record (see `stamp_after`); NEVER: no more records
-    base_stamp: Int64  # the stamp and the address from which SHORT records count
+    base_stamp: Int64  # stamp and address of the last BASE record
     base_address: Int64
     thread: Int64  # number of the thread
     step: Int64  # 0: no realloc is open; 1: one is open; 2: open and parked
@@ -114,16 +114,20 @@ def find_record(state: MergeState, lane: Lane) -> None:
         elif code == Code.UNWRITTEN:
             words = max(word >> 8 & 7, 1)
             if lane.position + 8 * words >= lane.end and lane.window == 0:
-                lane.stamp = NEVER  # if the lane is still being written, the record may come
+                lane.stamp = NEVER  # the record may still be written, if the lane is in use
                 return
             lane.position += 8 * words
-        elif not is_operation(word) or 8 * words_of(word) > room:
+        elif (
+            not is_operation(word)
+            or 8 * words_of(word) > room
+            or (word & SHORT and lane.base_address == 0)  # there was no BASE record
+        ):
             state.damaged += 1
             lane.window = 0
             break
         elif code == Code.BASE:
             lane.base_stamp, lane.base_address = word >> 8, load_word(lane.position + 8)
-            lane.position += 16
+            lane.position += 8 * words_of(word)
         else:
             stamp = stamp_of(word, lane.base_stamp) - state.identity & _STAMP
             # The stamp of a record may be slightly earlier than that of the image's first record.

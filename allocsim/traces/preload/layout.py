@@ -10,9 +10,9 @@ The last chunk of lane N is in the file PID-STAMP.Nw, which is called the lane's
 before it are in the file PID-STAMP.N (see `lane_files`). Up to version 3, all chunks are in
 PID-STAMP.N.
 
-A stamp is the time of a call, in ticks of the processor's time stamp counter or in ns. It may be
-earlier than the call, but not earlier than the eighth call of the thread before it, nor than the
-last sample that was taken (see `recorders.preload.watch`).
+A stamp is the time of a call, in ticks of the processor's time stamp counter or in ns. In ticks, it
+may be earlier than the call, but not earlier than the thread's eighth call before that. If the
+process is sampled (see `recorders.preload.watch`), it is not earlier than the last sample either.
 
 A record consists of 8-byte words. Its first word has the operation in the low byte and the stamp
 above it. A chunk has CHUNK bytes, and ends with SLACK bytes without records. Words that are 0 may
@@ -42,7 +42,7 @@ SHORT = 32
 """Bit of a record's operation. If it is set, the record is one word."""
 
 OP_BITS, STAMP_BITS, ADDRESS_BITS = 6, 16, 28
-"""Bits of the fields of a SHORT record. The size has the other bits."""
+"""Widths in bits of the fields of a SHORT record. The size takes the remaining bits."""
 
 UNIT = 16
 """Unit in bytes of the address of a SHORT record."""
@@ -100,7 +100,7 @@ class Code(IntEnum):
     """The address of a large block, and how many of its bytes are in memory. The record is written
     before the block is freed or resized, or when the program ends if the block is still live."""
     BASE = 24
-    """The stamp and the address from which the SHORT records after it count."""
+    """The stamp and the address to which those of the SHORT records after it are relative."""
 
 
 KINDS = {

@@ -28,7 +28,8 @@ MIN_BATCH = 1 << 6
 """Minimum number of calls in a full batch."""
 
 MEAN_RECORD = 8
-"""Bytes of most records. One with a large size, an alignment or a site has up to 32."""
+"""Bytes of most records if no sites are recorded. One with a large size, an alignment or a site has
+up to 32."""
 
 _STAMPS = 1 << 56
 """Number of different stamps. A record has room for only the low 56 bits of a stamp."""

@@ -51,7 +51,7 @@ def words_of(head: int) -> int:
 
 @kernel
 def stamp_of(head: int, base: int) -> int:
-    """Return the stamp of the record; `base` is the stamp from which a SHORT record counts."""
+    """Return the stamp of the record; the stamp of a SHORT record is relative to `base`."""
     return base + (head >> OP_BITS & _SHORT_STAMP) if head & SHORT else head >> 8
 
 
@@ -59,7 +59,7 @@ def stamp_of(head: int, base: int) -> int:
 def address_of(position: int, base: int) -> int:
     """Return the address in the record at `position`.
 
-    `base` is the address from which a SHORT record counts.
+    The address in a SHORT record is relative to `base`.
     """
     head = load_word(position)
     if head & SHORT:

@@ -1,9 +1,9 @@
 /* The recorder in a program that gets a signal at each instruction of a call, one in each run of the
  * call. The argument chooses what the signal handler does: `fills` makes calls until there is no room
  * for more; `leaves` makes one in a thread that has ended, and so leaves the lane; `hands_over` does
- * the same, and another thread then writes to the lane; `rebases` makes so many, and then waits so
- * long, that a BASE record is written; `nests` makes calls until the window is full, and a second
- * signal, which comes soon after the first, does so again. Prints the number of calls. */
+ * the same, and another thread then writes to the lane; `rebases` makes calls and pauses, so that a
+ * BASE record is written; `nests` fills the window, and so does the handler of a second signal soon
+ * after. Prints the number of calls. */
 #define HOOK(name) recorded_##name
 #define pthread_sigmask set_mask /* SIGTRAP, which counts the instructions, cannot be blocked */
 #include "recorder.c"
@@ -86,7 +86,7 @@ static void hands_over(void)
 
 static char cells[4096][16] __attribute__((aligned(1 << 16))); /* a region; see stamp.c */
 
-/* The allocator of `rebases` and `nests`; libc's cannot be interrupted by itself. */
+/* The allocator of `rebases` and `nests`; libc's cannot be called from a signal handler that has interrupted it. */
 static void *cell(size_t size)
 {
     return cells[size];
@@ -114,7 +114,7 @@ static void rebases(void)
     }
 }
 
-/* Make three calls, with a signal after so many instructions; return whether the signal came. */
+/* Make three calls, with a signal after `after` instructions; return whether the signal came. */
 static bool call_interrupted(long after)
 {
     instructions = after;
@@ -146,7 +146,7 @@ int main(int count, char **arguments)
     sigaction(SIGTRAP, &action, NULL);
     for (long after = 0; call_interrupted(after); after++) {
         limit_descriptors(100);
-        call(interrupt == fills ? RETRY + 1 : 1); /* until there is room again */
+        call(interrupt == fills ? RETRY + 1 : 1); /* for `fills`: until there is room again */
     }
     printf("%zu\n", calls);
     return 0;

@@ -1,6 +1,6 @@
-/* The recorder in a thread that owns the region of its block (see stamp.c), so that its stamps may be
- * earlier than the time. Prints how many calls it takes at most until a stamp is not earlier than a
- * time, if the header has that time, and if not. */
+/* A thread that owns the region of its block (see stamp.c): its stamps may be earlier than the time.
+ * Prints the maximum number of calls until a stamp reaches a given time, first with that time in the
+ * header, then without. */
 #define HOOK(name) recorded_##name
 #include "recorder.c"
 #include <stdio.h>

@@ -109,7 +109,7 @@ def test_calls_of_two_threads_are_in_order_even_if_the_clock_stands_still(tmp_pa
 def test_at_most_seven_calls_in_a_row_and_one_after_a_sample_have_an_early_stamp(
     tmp_path: Path,
 ) -> None:
-    """The watching process writes the time of each sample into the header."""
+    """The program writes a time into the header, as the watching process does at each sample."""
     if not is_tsc_trusted():
         pytest.skip("the time stamp counter of this machine is not trusted")
     program = tmp_path / "lagging"
@@ -152,7 +152,7 @@ def test_program_killed_while_a_window_is_cleared_loses_nothing(tmp_path: Path) 
 def test_signal_handler_may_run_at_each_instruction_of_a_call(
     tmp_path: Path, signals: str, names: list[str]
 ) -> None:
-    """The handler runs out of room, leaves its lane to another thread, or changes the base."""
+    """The handler uses up the room, leaves the lane, changes the base, or fills two windows."""
     if platform.machine() != "x86_64":
         pytest.skip("the program sets a flag of x86 processors")
     program = tmp_path / "interrupted"

@@ -136,13 +136,13 @@ def test_small_record_has_address_and_size_in_one_word(tmp_path: Path) -> None:
 
 
 def _short(code: int, stamp: int, units: int, size: int = 0) -> bytes:
-    """Return a SHORT record: its stamp, and its address in units of 16 bytes, from the base."""
+    """Return a SHORT record. Stamp and address (in units of 16 bytes) are relative to the base."""
     word = size << 50 | units << 22 | stamp << 6 | SHORT | code
     return word.to_bytes(8, "little")
 
 
 def test_short_record_counts_from_the_last_base(tmp_path: Path) -> None:
-    """The first record has the greatest stamp, address and size. The second base has others."""
+    """The first record has the largest stamp, address and size that fit."""
     image = write_image(tmp_path, [])
     first, second = (
         struct.pack("<3Q", IDENTITY + stamp << 8 | Code.BASE, address, 0)[:16]
@@ -170,7 +170,7 @@ def test_short_record_counts_from_the_last_base(tmp_path: Path) -> None:
 
 
 def test_short_records_of_two_lanes_are_in_the_order_of_their_stamps(tmp_path: Path) -> None:
-    """A lane's base is of no concern to the other lane. A stamp may be earlier than the last."""
+    """A lane's base does not affect the other lane. A stamp may be earlier than the one before."""
     image = write_image(tmp_path, [], [])
     for number, (lane, stamp) in enumerate(zip(image.lanes, (100, 103), strict=True)):
         base = struct.pack("<2Q", IDENTITY + stamp << 8 | Code.BASE, 0x100 << number)
@@ -182,8 +182,8 @@ def test_short_records_of_two_lanes_are_in_the_order_of_their_stamps(tmp_path: P
     assert [call.address for call in calls[:2]] == [0x110, 0x210]
 
 
-@pytest.mark.parametrize("code", [0, Code.BEGIN, Code.BASE, 31])
-def test_only_a_call_has_a_short_record(tmp_path: Path, code: int) -> None:
+@pytest.mark.parametrize("code", [0, Code.BEGIN, Code.BASE, 31, Code.FREE])
+def test_only_a_call_after_a_base_has_a_short_record(tmp_path: Path, code: int) -> None:
     image = write_image(tmp_path, [(Code.MALLOC, 1, 0x100, 10), (Code.FREE, 2, 0x100)])
     content = bytearray(image.lanes[0].read_bytes())
     content[40] = code | SHORT

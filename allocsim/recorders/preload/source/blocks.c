@@ -2,8 +2,9 @@
  *
  * When a large block is freed or resized, mincore reports which of its pages are in memory. A page
  * counts even if it was only read, or was touched in an earlier block. A table has the live blocks,
- * each in the slot that its address selects. A block whose slot is in use is not tracked. A free looks
- * at process.is_used first: 1 KiB that stays in the cache, which the table itself would not. */
+ * each in the slot that its address selects. A block whose slot is in use is not tracked. The
+ * region of a tracked block has no owner (see stamp.c), so every free in it calls end_block(). That
+ * looks at process.is_used first: 1 KiB that stays in the cache, which the table itself would not. */
 
 #define LARGE (128 << 10) /* bytes; smaller blocks are seldom mapped by mmap, and usually touched */
 #define PAGES 1024        /* per call of mincore */

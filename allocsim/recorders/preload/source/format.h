@@ -11,19 +11,19 @@
  * number of chunks before it. If PID-STAMP.N has more chunks, the program ended before the window was
  * cleared, and the window does not count.
  *
- * A record is a few words. The first word has the operation and a stamp. The other words have an
+ * A record is one or more words. The first word has the operation and a stamp. The other words have an
  * address and further arguments. The first word is never 0; it is UNWRITTEN until the others are
  * written. A record is in the file before the program gets the result of the call, so it survives
  * SIGKILL.
  *
- * Most records are a single word, from the top bit down: the size, the address, the stamp, and the
- * operation with SHORT. The address and the stamp are differences from those in the lane's last BASE
- * record, the address in multiples of UNIT bytes. */
+ * Most records are one word, with these fields from the top bit down: size, address, stamp, SHORT,
+ * operation. The address and the stamp are differences from those in the lane's last BASE record, the
+ * address in multiples of UNIT bytes. */
 #define HEADER 4096 /* bytes of the file of a header */
 #define CHUNK (128 << 10)
 #define SLACK 512 /* bytes at a chunk's end, into which a cursor may run (see reserve) */
 #define UNIT 16   /* bytes; almost all addresses from malloc are multiples of it */
-#define OP_BITS 6 /* of a record of one word, as the next three */
+#define OP_BITS 6 /* this and the next three: widths of the fields of a record of one word */
 #define STAMP_BITS 16
 #define ADDRESS_BITS 28
 #define SIZE_BITS 14
@@ -76,5 +76,5 @@ struct header {
     uint64_t chunks;   /* of all lanes */
     uint64_t stacks;   /* in lane 0 */
     uint64_t children[16]; /* forked children that could not begin a recording, by reason */
-    uint64_t now;          /* a time; a thread whose last stamp is earlier reads the clock */
+    uint64_t now;          /* time of the last sample; a thread whose last stamp is earlier reads the clock */
 };

@@ -1,6 +1,6 @@
 /* Hooks: malloc and its family. */
 
-/* Write the record of a call. `site` is 0 if it has no site. */
+/* Write the record of a call. `site` is 0 if the call has no site. */
 static void put_any(enum op op, uint64_t when, uint64_t address, size_t size, uint64_t site)
 {
     if (site)
@@ -29,7 +29,7 @@ static __attribute__((noinline)) void put_resized(void *old, void *result)
     put_any(RESIZED, when, (uintptr_t)result & ADDRESS, 0, 0);
 }
 
-/* Record an allocation as put_owned() does, unless it has an alignment; return whether it did. */
+/* Record an allocation by put_owned(), unless it has an alignment; return whether it is recorded. */
 static INLINE bool put_block(enum op op, void *result, size_t size, size_t alignment)
 {
     if (alignment || !put_owned(op, (uintptr_t)result, size))
@@ -38,7 +38,7 @@ static INLINE bool put_block(enum op op, void *result, size_t size, size_t align
     return true;
 }
 
-/* Record an allocation that put_block() has not recorded. */
+/* Record an allocation that put_block() has not recorded; return `result`. */
 static __attribute__((noinline)) void *allocated(enum op op, void *result, size_t size,
                                                  size_t alignment, uint64_t site)
 {
@@ -54,7 +54,8 @@ static __attribute__((noinline)) void *allocated(enum op op, void *result, size_
     return result;
 }
 
-/* Record a free that put_owned() has not recorded. Return whether it is to be done. */
+/* Record a free that put_owned() has not recorded. Return whether the caller must call the real
+ * function. */
 static __attribute__((noinline)) bool freed(enum op op, void *address)
 {
     if (is_bootstrap(address) || !RESOLVED)

@@ -2,8 +2,8 @@
 
 #define CALLER_CODE (uintptr_t)__builtin_return_address(0)
 
-/* Return whether a call from code at an address is counted. Memory that malloc's own library obtains
- * is not the program's own. */
+/* Return whether a call from `caller`, an address of code, is counted. Memory that malloc's own library
+ * obtains is not the program's own. */
 static bool is_counted(uintptr_t caller)
 {
     return process.header && caller - malloc_code >= malloc_code_size;

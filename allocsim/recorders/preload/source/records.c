@@ -2,10 +2,10 @@
  * the address of its next record. A cursor below CHUNK is not an address: the thread has no chunk. */
 
 /* Bits of self.state: */
-#define WRITING 1      /* the thread writes a record, or a signal handler has interrupted that, */
-#define IN_CHUNK 2     /* and the record may be in the chunk of the cursor */
+#define WRITING 1      /* a record is being written, here or in code that a signal has interrupted */
+#define IN_CHUNK 2     /* with WRITING: that record may be in the cursor's chunk */
 #define DELETING 4     /* inside operator delete; free() of self.deleting is not recorded */
-#define THREAD_ENDED 8 /* END is written */
+#define THREAD_ENDED 8 /* END has been written, or is being written */
 
 #define RETRY 64 /* while there is no room, one call in this many tries to make room */
 
@@ -92,7 +92,7 @@ static bool find_room(bool is_nested)
         self.cursor = NO_CHUNK;
     }
     if (is_done && self.cursor == NO_CHUNK) {
-        /* An interrupted put_short() or put_owned() may go on in this chunk, with the same base. */
+        /* An interrupted put_short() or put_owned() may continue in this chunk, with the same base. */
         append_record(self.lane, BASE, self.base_stamp, self.base_address);
         self.cursor = self.lane->cursor;
     }
@@ -103,7 +103,7 @@ static bool find_room(bool is_nested)
 
 /* Make room for a record of this thread, or set self.reason and return false. `is_nested` means
  * that the caller is a signal handler that has interrupted a put in this chunk. The interrupted
- * record is incomplete, so the chunk must stay, and the handler gets another lane. */
+ * record is incomplete, so the chunk must not be cleared, and the handler gets another lane. */
 static bool more_room(bool is_nested)
 {
     bool is_done = false;
@@ -126,7 +126,7 @@ static bool more_room(bool is_nested)
     return is_done;
 }
 
-/* Move the cursor, and return what it was. One instruction does both, so that a signal handler never
+/* Move the cursor, and return its old value. A signal handler cannot come between the two, so it never
  * gets the same address. */
 static INLINE uint64_t moved_cursor(uint64_t bytes)
 {
@@ -139,9 +139,9 @@ static INLINE uint64_t moved_cursor(uint64_t bytes)
 }
 
 /* Return the address for a record, or NULL if there is no room. At the end of a chunk, the cursor
- * moves into SLACK until the thread gets a new chunk. If a signal handler has taken another lane, the
- * address may be in that lane, where another handler would not leave it alone; it stays unused.
- * `before` is as in begin_put(). */
+ * moves into SLACK until the thread gets a new chunk. A signal handler that takes another lane
+ * clears IN_CHUNK. The address may then be in the new chunk, which another handler might fill and
+ * clear, so it is not used. `before` is as in begin_put(). */
 static inline uint64_t *reserve(unsigned words, uint8_t *before)
 {
     for (;;) {
@@ -164,8 +164,8 @@ static inline bool is_recording(void)
     return LIKELY(process.header) || (!process.is_off && (more_room(false) || process.header));
 }
 
-/* Begin to write records; return the thread's state before. It has WRITING if this is a signal handler
- * that has interrupted a put, and IN_CHUNK if the interrupted record may be in this chunk. */
+/* Begin to write records; return the previous state. In a signal handler that has interrupted a put,
+ * it has WRITING, and IN_CHUNK if the interrupted record may be in this chunk. */
 static INLINE uint8_t begin_put(void)
 {
     uint8_t before = self.state;

@@ -1,26 +1,27 @@
-/* Records of one word (see format.h): those of nearly all calls.
+/* Records of one word (see format.h): those of nearly all calls, unless sites are recorded.
  *
- * The lane's base changes only while the thread writes no other record: a signal handler that has
+ * The thread's base does not change while another record is being written: a signal handler that has
  * interrupted a put writes longer records. */
 
-#define BASE_INTERVAL 128 /* bytes of records between two BASE records, which cost more than they save
-                             if the calls are far from each other */
+/* Minimum bytes between two BASE records of put_base(). More of these records would cost more than
+ * they save if the calls are far apart. */
+#define BASE_INTERVAL 128
 
-/* Make a stamp and an address the base of the next records of one word. */
+/* Begin a new base: this stamp, and an address half the range of a record below `address`. */
 static void put_base(uint64_t when, uint64_t address, uint8_t *before)
 {
-    uint64_t below = (uint64_t)UNIT << (ADDRESS_BITS - 1); /* the next ones may be lower or higher */
+    uint64_t below = (uint64_t)UNIT << (ADDRESS_BITS - 1); /* the next addresses may be lower */
     self.base_cursor = self.cursor;
     self.base_stamp = when;
     self.base_address = address > below ? address - below : UNIT; /* NULL has no short record */
     put_words(BASE, when, 2, (uint64_t[]){self.base_address}, before);
 }
 
-/* Return the record of one word of a call, or 0 if the call does not fit into it. */
+/* Return the one-word record of a call, or 0 if the call does not fit. */
 static INLINE uint64_t short_record(enum op op, uint64_t when, uint64_t address, size_t size)
 {
     uint64_t ticks = when - self.base_stamp, units = address - self.base_address;
-    units = units / UNIT | units % UNIT << 60; /* too large unless it is a multiple of UNIT */
+    units = units / UNIT | units % UNIT << 60; /* too large if not a multiple of UNIT */
     if (UNLIKELY(ticks >> STAMP_BITS | units >> ADDRESS_BITS | size >> SIZE_BITS))
         return 0;
     return ((size << ADDRESS_BITS | units) << STAMP_BITS | ticks) << OP_BITS | SHORT | op;
@@ -52,8 +53,8 @@ static bool put_short(enum op op, uint64_t when, uint64_t address, size_t size)
 }
 
 /* Write a record of one word for a call in a region that this thread owns. Return false if that is not
- * possible; put_call() then records the call, and does what else is needed, for example in a forked
- * child, which owns no region. Nearly all calls take this path. */
+ * possible. The caller then takes the slow path, which also begins the recording of a forked child (a
+ * child owns no region). Nearly all calls take the fast path. */
 static INLINE bool put_owned(enum op op, uint64_t address, size_t size)
 {
     const uint64_t *region = region_of(address);

@@ -11,14 +11,17 @@
  * region, then the stamp is the later of these two, plus 1. A thread that gets an address from
  * another thread, directly or through malloc, also sees that thread's last stamp of the region.
  *
- * With the TSC, a region has no last stamp while only one thread uses it, its owner. The owner's
- * stamps may be earlier than the time: only one call in CALLS_PER_TIME reads the clock, and a call
- * after the time that the header has. The other calls add 1 to the last stamp. The owner looks whether
- * the region is still its own after it has read the time. The first other thread takes the region
- * away, waits with lfence, and gives the region a time as its last stamp. This time is later than all
- * stamps of the owner: the owner read them before it lost the region. A thread that owns a region thus
- * needs no locked instruction, which would wait until the stores of the program and of the last
- * records are done. A region never gets another owner. */
+ * With the TSC, and unless sites are recorded, the first thread that uses a region owns it. A region
+ * that has an owner has no last stamp. The owner's stamps may be earlier than the time: the owner
+ * reads the clock for one call in CALLS_PER_TIME, and for a call whose stamp would be earlier than
+ * `now` in the header. For any other call, it adds 1 to its last stamp. After it has read the time,
+ * the owner checks that it still owns the region.
+ *
+ * The first other thread that uses the region takes it away, waits with lfence, and makes a time the
+ * region's last stamp. This stamp is later than all stamps that the owner gave in the region, because
+ * the owner read its time before it lost the region. From then on, the region has no owner.
+ *
+ * An owner thus needs no locked instruction; such an instruction waits for all earlier stores. */
 
 #define CALLS_PER_TIME 8 /* a power of 2 */
 
@@ -48,7 +51,7 @@ static inline uint64_t stamp(void)
 
 /* An element of the table of regions is 0 (unused), the region's owner, SHARED or the last stamp. */
 #define OWNED (UINT64_C(1) << 63) /* the other bits are the owner */
-#define SHARED 1                  /* has no owner, and no last stamp yet */
+#define SHARED 1                  /* the region has no owner, and no last stamp yet */
 
 /* Return the element of the region of an address.
  *
@@ -65,14 +68,14 @@ static inline bool exchange(uint64_t *region, uint64_t *seen, uint64_t value)
                                        __ATOMIC_ACQUIRE);
 }
 
-/* Take a region away from this thread, its owner. */
+/* If this thread owns a region, take the region away from it. */
 static void share_region(uint64_t *region)
 {
     uint64_t owner = self.owner;
     exchange(region, &owner, SHARED);
 }
 
-/* Return a stamp that is later than those of the owner from whom a region was taken away. */
+/* Return a stamp that is later than an owner's stamps of all calls whose effects this thread sees. */
 static uint64_t stamp_after_owner(void)
 {
 #ifdef __x86_64__
@@ -82,8 +85,8 @@ static uint64_t stamp_after_owner(void)
     return ++self.last; /* the owner may have read the same time */
 }
 
-/* Return a stamp that is also later than those of all earlier calls in a region without an owner, or
- * with another owner. */
+/* Return a stamp that is also later than those of all earlier calls in a region. The region has no
+ * owner afterwards. */
 static uint64_t stamp_shared(uint64_t *region)
 {
     uint64_t seen = __atomic_load_n(region, __ATOMIC_ACQUIRE), when;
@@ -97,14 +100,14 @@ static uint64_t stamp_shared(uint64_t *region)
     return self.last = when;
 }
 
-/* Return whether this thread owns a region. The load waits until `time` is known, since its address
- * depends on it. */
+/* Return whether this thread owns a region. The address of the load depends on `time`, so the load
+ * waits until `time` is known. */
 static inline bool is_owned(const uint64_t *region, uint64_t time)
 {
     return LIKELY(__atomic_load_n(region + (time >> 63), __ATOMIC_RELAXED) == self.owner);
 }
 
-/* Return the time, rounded down to the first of CALLS_PER_TIME stamps, or 0 if this thread has lost the
+/* Return the time, rounded down to a multiple of CALLS_PER_TIME, or 0 if this thread has lost the
  * region. */
 static INLINE uint64_t owner_time(const uint64_t *region)
 {

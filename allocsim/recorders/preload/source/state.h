@@ -10,7 +10,7 @@
 #define STACKS (1 << 16)
 #define BLOCKS (1 << 10) /* slots of the table of large blocks */
 #define NO_CHUNK (CHUNK - SLACK) /* the cursor of a thread without a chunk: no record fits there */
-#define NO_OWNER 2 /* as `owner` of a thread; no region has this element */
+#define NO_OWNER 2 /* `owner` of a thread that owns no region; not in the table of regions */
 #define MAX_DIRECTORY 400
 #define MAX_PATH (MAX_DIRECTORY + 64)
 
@@ -66,13 +66,13 @@ static __thread struct thread {
     uint64_t cursor; /* address of the next record; below CHUNK: no chunk */
     struct lane *lane;
     uint64_t base_stamp, base_address; /* as in the last BASE record */
-    uint64_t base_cursor;              /* where that record is */
+    uint64_t base_cursor;              /* the cursor at the last put_base() */
     uint32_t number;    /* of this thread in the process, from 1; 0: no number yet */
     unsigned round;     /* how often end_thread() has been called in this thread */
     uint64_t lost;      /* records lost in a row because there was no room */
     enum lost reason;   /* why there is no room */
     uint64_t last;      /* this thread's last stamp */
-    uint64_t owner;     /* the element of the regions that this thread owns; see stamp.c */
+    uint64_t owner;     /* value of the elements of the regions that this thread owns; see stamp.c */
     uint64_t allocated; /* address of the last recorded allocation */
     void *deleting;     /* address recorded by operator delete; free does not record it again */
     bool has_failed;    /* a call was recorded as failed; see operators.c */
