@@ -11,8 +11,9 @@ before it are in the file PID-STAMP.N (see `lane_files`). Up to version 3, all c
 PID-STAMP.N.
 
 A stamp is the time of a call, in ticks of the processor's time stamp counter or in ns. In ticks, it
-may be earlier than the call, but not earlier than the thread's eighth call before that. If the
-process is sampled (see `recorders.preload.watch`), it is not earlier than the last sample either.
+may be earlier than the call once the thread has filled a chunk, but not earlier than the thread's
+eighth call before that. If the process is sampled (see `recorders.preload.watch`), it is not
+earlier than the last sample either.
 
 A record consists of 8-byte words. Its first word has the operation in the low byte and the stamp
 above it. A chunk has CHUNK bytes, and ends with SLACK bytes without records. Words that are 0 may

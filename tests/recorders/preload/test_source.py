@@ -116,8 +116,8 @@ def test_at_most_seven_calls_in_a_row_and_one_after_a_sample_have_an_early_stamp
     flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
     subprocess.run(("cc", *flags, "-o", program, HERE / "lagging.c", *LIBRARIES), check=True)
     done = _run(program, tmp_path / "recordings", ["TSC"])
-    with_time, without = map(int, done.stdout.split())
-    assert with_time <= 2, "a time is rounded down to a multiple of 8 ticks"
+    early, with_time, without = map(int, done.stdout.split())
+    assert max(early, with_time) <= 2, "a time is rounded down to a multiple of 8 ticks"
     assert without == 8
 
 

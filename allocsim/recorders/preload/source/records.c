@@ -90,6 +90,7 @@ static bool find_room(bool is_nested)
     } else if (!has_room(self.cursor)) { /* otherwise a signal handler has made room */
         is_done = next_chunk(self.lane, &self.reason);
         self.cursor = NO_CHUNK;
+        self.lag_mask = CALLS_PER_TIME - 1;
     }
     if (is_done && self.cursor == NO_CHUNK) {
         /* An interrupted put_short() or put_owned() may continue in this chunk, with the same base. */

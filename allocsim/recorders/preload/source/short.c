@@ -67,7 +67,7 @@ static INLINE bool put_owned(enum op op, uint64_t address, size_t size)
     const struct header *header = process.header;
     if (UNLIKELY(!header)) /* a signal handler has forked this child */
         when = 0;
-    else if (UNLIKELY(when % CALLS_PER_TIME == 0 || when < header->now))
+    else if (UNLIKELY((when & self.lag_mask) == 0 || when < header->now))
         when = owner_time(region);
     uint64_t word = short_record(op, when, address, size);
     if (LIKELY(word && when > self.last)) {

@@ -12,10 +12,10 @@
  * another thread, directly or through malloc, also sees that thread's last stamp of the region.
  *
  * With the TSC, and unless sites are recorded, the first thread that uses a region owns it. A region
- * that has an owner has no last stamp. The owner's stamps may be earlier than the time: the owner
- * reads the clock for one call in CALLS_PER_TIME, and for a call whose stamp would be earlier than
- * `now` in the header. For any other call, it adds 1 to its last stamp. After it has read the time,
- * the owner checks that it still owns the region.
+ * that has an owner has no last stamp. The owner's stamps may be earlier than the time: once it has
+ * filled a chunk, the owner reads the clock for one call in CALLS_PER_TIME, and for a call whose stamp
+ * would be earlier than `now` in the header. For any other call, it adds 1 to its last stamp. After it
+ * has read the time, the owner checks that it still owns the region.
  *
  * The first other thread that uses the region takes it away, waits with lfence, and makes a time the
  * region's last stamp. This stamp is later than all stamps that the owner gave in the region, because

@@ -73,6 +73,7 @@ static __thread struct thread {
     enum lost reason;   /* why there is no room */
     uint64_t last;      /* this thread's last stamp */
     uint64_t owner;     /* value of the elements of the regions that this thread owns; see stamp.c */
+    uint64_t lag_mask;  /* the clock is read for a stamp without these bits; see stamp.c */
     uint64_t allocated; /* address of the last recorded allocation */
     void *deleting;     /* address recorded by operator delete; free does not record it again */
     bool has_failed;    /* a call was recorded as failed; see operators.c */
