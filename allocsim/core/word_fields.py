@@ -1,8 +1,7 @@
 """Fields of a struct at a real address: words that kernels read and write at a fixed offset.
 
-A kernel that only loads a word takes 10 ms to compile. These functions are not compiled: for a call
-in a kernel, Numba generates a load or a store. Python can call them too. As in `raw`, nothing is
-checked.
+These functions are not kernels, each of which would have to be compiled: for a call in a kernel,
+Numba generates a load or a store. Python can call them too. As in `raw`, nothing is checked.
 """
 
 from __future__ import annotations
