@@ -1,12 +1,12 @@
 """Fields of a struct at a real address: words that kernels read and write at a fixed offset.
 
 These functions are not kernels, each of which would have to be compiled: for a call in a kernel,
-Numba generates a load or a store. Python can call them too. As in `raw`, nothing is checked.
+Numba generates a load or a store. Python can call them too. Arguments are passed by position. As in
+`raw`, nothing is checked.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -15,13 +15,15 @@ from numba.core import types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import lower_builtin
 
+from allocsim.core.raw import load_word, store_word
+
 
 def getter(offset: int, mask: int = -1) -> Callable[[int], int]:
     """Return a function that returns the signed word at address + offset, ANDed with `mask`."""
 
-    def get(address: int) -> int:
+    def get(address: int, /) -> int:
         """Return the field of the struct at `address`."""
-        return ctypes.c_int64.from_address(int(address) + offset).value & mask
+        return load_word(address + offset) & mask
 
     def lowered(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
         """Generate the code of a call."""
@@ -35,9 +37,9 @@ def getter(offset: int, mask: int = -1) -> Callable[[int], int]:
 def setter(offset: int) -> Callable[[int, int], None]:
     """Return a function that writes the signed word `value` at address + offset."""
 
-    def put(address: int, value: int) -> None:
+    def put(address: int, value: int, /) -> None:
         """Set the field of the struct at `address`."""
-        ctypes.c_int64.from_address(int(address) + offset).value = int(value)
+        store_word(address + offset, value)
 
     def lowered(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
         """Generate the code of a call."""

@@ -22,6 +22,12 @@ def write(address: int, value: int) -> None:
     set_second(address, value)
 
 
+@kernel
+def read_by_name(address: int) -> int:
+    """Pass the argument as a keyword, which is an error."""
+    return second(address=address)  # type: ignore[call-arg]
+
+
 @pytest.mark.parametrize("value", [0, 5, -1, -(1 << 63), (1 << 63) - 1])
 def test_field_is_read_as_it_was_written(value: int) -> None:
     for put, get in ((set_second, second), (write, lambda address: read(address)[0])):
@@ -42,3 +48,11 @@ def test_word_may_lie_at_any_address() -> None:
     write(octets.ctypes.data + 3, -2)
     assert octets.tolist() == [0] * 11 + [254] + [255] * 7 + [0] * 5
     assert read(octets.ctypes.data + 3) == (-2, 6)
+
+
+def test_keyword_argument_is_an_error_in_python_and_in_a_kernel() -> None:
+    words = np.array([77, 5])
+    with pytest.raises(TypeError):
+        second(address=words.ctypes.data)  # type: ignore[call-arg]
+    with pytest.raises((TypeError, AssertionError)):  # an AssertionError of Numba, if compiled
+        read_by_name(words.ctypes.data)
