@@ -82,6 +82,7 @@ def open_recording(
     if not _is_path(name) and name not in bundled_traces():
         raise UnknownName("recording", name, bundled_traces(), "a file")
     path = find_trace(name)
+    compile_notice.expect("allocsim.traces")
     trace = open_trace(path, form, process, sites)
     trace.name = printable(name)
     if name != "-" and Path(path).is_file():  # a pipe can be read only once

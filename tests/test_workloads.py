@@ -212,3 +212,12 @@ def test_kernels_of_the_workload_and_of_every_subject_are_expected(
     expected.clear()
     expect_kernels(open_workload("random"), subjects)
     assert expected == sorted([*groups, "allocsim.generators"])
+
+
+def test_kernels_of_a_recording_that_is_only_read_are_expected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected: list[str] = []
+    monkeypatch.setattr(compile_notice, "expect", lambda *modules: expected.extend(modules))
+    open_recording("sqlite-orders").close()
+    assert expected == ["allocsim.traces"]

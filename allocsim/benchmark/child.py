@@ -122,7 +122,7 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     measured), and "done". The last message is "done" or "failed"."""
     kernels: str = ""
     """In "compiling": the group of kernels (see `compile_notice`)."""
-    seconds: int = 0
+    seconds: float = 0
     """In "compiling": CPU-seconds that compiling this group is likely to take."""
     resident: int = 0
     """In "ready": RSS of the process in bytes, including file pages."""

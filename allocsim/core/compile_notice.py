@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from allocsim.core.kernel_cache import kernel_cache_directories
@@ -22,35 +22,41 @@ class Group(NamedTuple):
 
     prefix: str
     """The beginning of the names of its modules."""
-    seconds: int
-    """CPU-seconds to compile the kernels that one run needs. Measured on two x86-64 cores of a
-    shared machine."""
+    seconds: float
+    """CPU-seconds to compile the kernels that one run needs: the time of a command with an empty
+    cache minus that of the same command again. Measured on two x86-64 cores of a shared machine."""
     is_design: bool = False
 
 
 GROUPS = (
-    Group("allocsim.designs.go2008", 7, True),
-    Group("allocsim.designs.tcmalloc", 12, True),
-    Group("allocsim.designs.go", 12, True),
-    Group("allocsim.designs.glibc", 12, True),
-    Group("allocsim.libraries", 2),
-    Group("allocsim.traces", 3),
-    Group("allocsim.generators", 1),
-    Group("allocsim.benchmark", 2),
-    Group("allocsim.", 2),
+    Group("allocsim.designs.go2008", 5, True),
+    Group("allocsim.designs.tcmalloc", 7, True),
+    Group("allocsim.designs.go", 7, True),
+    Group("allocsim.designs.glibc", 6.5, True),
+    Group("allocsim.libraries", 0.5),
+    Group("allocsim.traces", 2.5),
+    Group("allocsim.generators", 0.3),
+    Group("allocsim.benchmark", 2.6),
+    Group("allocsim.explanation", 1),
+    Group("allocsim.", 0.5),
 )
 
-UNKNOWN_SECONDS = 8
-"""CPU-seconds announced for the kernels of a design from outside the package."""
+UNKNOWN_SECONDS = 3
+"""CPU-seconds announced for the kernels of a design from outside the package. The design of the
+tutorial takes 2.3."""
 
-MORE_SECONDS = 2
-"""CPU-seconds announced for a group if the kernels that take longest are already cached."""
+FEW_SECONDS = 0.4
+"""CPU-seconds announced for a group if the kernels that take longest are already cached or are not
+needed."""
 
-_expected: dict[str, int] = {}
+_expected: dict[str, float] = {}
 """CPU-seconds by the prefix of each group that the command is likely to compile."""
 
 _announced: set[str] = set()
 """The prefixes of the groups that the lines written so far have announced."""
+
+_is_replaying = True
+"""Whether a design that compiles kernels is likely to need its replay loop."""
 
 _lock = threading.Lock()
 """Held while `_expected` or `_announced` is changed. In a sweep, several threads may report at the
@@ -76,20 +82,32 @@ def expect(*modules: str) -> None:
                 _expected[group.prefix] = group.seconds
 
 
-def announce(module: str, is_more: bool = False) -> None:
+@contextlib.contextmanager
+def without_replay() -> Iterator[None]:
+    """Say that nothing is replayed in the context: only a few kernels of a design are compiled."""
+    global _is_replaying
+    _is_replaying = False
+    try:
+        yield
+    finally:
+        _is_replaying = True
+
+
+def announce(module: str, has_replay: bool = False) -> None:
     """Report that the kernels for `module` are being compiled.
 
-    `is_more`: the kernels that take longest to compile are already cached.
+    `has_replay`: the replay loop, which takes longest to compile, is already cached.
     """
     group = group_of(module)
-    report(group.prefix, MORE_SECONDS if is_more else group.seconds)
+    is_whole = _is_replaying and not has_replay
+    report(group.prefix, group.seconds if is_whole else min(FEW_SECONDS, group.seconds))
 
 
-def write_once(prefix: str, seconds: int) -> None:
+def write_once(prefix: str, seconds: float) -> None:
     """Announce that this process or a child process compiles a group of kernels.
 
     Does nothing if an earlier line has announced the group. The announced time is `seconds` plus
-    the times of the other expected groups that have no cached kernel.
+    the times of the other expected groups that have no cached kernel, in whole seconds, at least 1.
     """
     with _lock:
         if prefix in _announced:
@@ -98,10 +116,10 @@ def write_once(prefix: str, seconds: int) -> None:
         _announced.update((prefix, *others), (each.prefix for each in GROUPS if not each.is_design))
         _expected.clear()
     total = seconds + sum(cost for each, cost in others.items() if not _is_cached(each))
-    write(f"allocsim: compiling kernels: about {total} s, on first use only")
+    write(f"allocsim: compiling kernels: about {max(round(total), 1)} s, on first use only")
 
 
-report: Callable[[str, int], None] = write_once
+report: Callable[[str, float], None] = write_once
 """Called with the prefix of a group that is being compiled, and the CPU-seconds. A child process
 replaces this function by one that sends both to the parent process."""
 

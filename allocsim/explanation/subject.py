@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from allocsim.benchmark.comparison import Conditions
 from allocsim.benchmark.subject import library_of, require_subject
+from allocsim.core import compile_notice
 from allocsim.events import Trace
 from allocsim.explanation.on_design import OnDesign
 from allocsim.explanation.on_library import OnLibrary
@@ -32,6 +33,7 @@ def subject_called(name: str, open_trace: Callable[[], Trace], conditions: Condi
     """
     require_subject(name)
     expect_kernels(None, [name])
+    compile_notice.expect("allocsim.explanation")
     if library_of(name) is not None:
         return OnLibrary(name, open_trace, conditions)
     return OnDesign(name, open_trace, conditions)

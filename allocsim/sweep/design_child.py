@@ -60,7 +60,7 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
     the replay, and "done" at the end."""
     kernels: str = ""
     """In "compiling": the group of kernels."""
-    seconds: int = 0
+    seconds: float = 0
     """In "compiling": the CPU-seconds that the compilation is likely to take."""
     memory: Footprint | None = None
     failure: str | None = None

@@ -8,12 +8,13 @@ import pytest
 
 from allocsim.core import compile_notice
 from allocsim.core.compile_notice import (
+    FEW_SECONDS,
     GROUPS,
-    MORE_SECONDS,
     UNKNOWN_SECONDS,
     announce,
     expect,
     group_of,
+    without_replay,
 )
 from tests.conftest import REPOSITORY
 
@@ -37,8 +38,8 @@ def written(monkeypatch: pytest.MonkeyPatch, cache: Path) -> list[str]:
     return lines
 
 
-def line(seconds: int) -> str:
-    return f"allocsim: compiling kernels: about {seconds} s, on first use only"
+def line(seconds: float) -> str:
+    return f"allocsim: compiling kernels: about {max(round(seconds), 1)} s, on first use only"
 
 
 def test_one_line_covers_everything_that_a_command_compiles(written: list[str]) -> None:
@@ -65,9 +66,24 @@ def test_design_that_was_not_expected_is_announced_too(written: list[str]) -> No
 
 
 def test_further_kernels_take_less_time(written: list[str]) -> None:
-    announce("allocsim.designs.go2008", is_more=True)
+    announce("allocsim.designs.go2008", has_replay=True)
     announce("allocsim.designs.go2008")
-    assert written == [line(MORE_SECONDS)]
+    assert written == [line(FEW_SECONDS)]
+
+
+def test_command_that_replays_nothing_compiles_few_kernels(written: list[str]) -> None:
+    with without_replay():
+        announce("allocsim.designs.tcmalloc.size_classes")
+    announce("allocsim.designs.go")
+    assert written == [line(FEW_SECONDS), line(SECONDS["go"])]
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.2, 1), (2.4, 2), (2.6, 3)])
+def test_time_is_in_whole_seconds_and_at_least_one(
+    written: list[str], seconds: float, shown: int
+) -> None:
+    compile_notice.write_once("allocsim.traces", seconds)
+    assert written == [f"allocsim: compiling kernels: about {shown} s, on first use only"]
 
 
 def test_every_module_with_kernels_is_in_a_group() -> None:
