@@ -3,12 +3,27 @@
  * for more; `leaves` makes one in a thread that has ended, and so leaves the lane; `hands_over` does
  * the same, and another thread then writes to the lane; `rebases` makes calls and pauses, so that a
  * BASE record is written; `nests` fills the window, and so does the handler of a second signal soon
- * after. Prints the number of calls. */
+ * after; `takes` starts a thread that takes the region of the block away (see stamp.c). Prints the
+ * number of calls. With `takes`, exits with status 1 if the stamp of a call in a region without an owner
+ * is later than the region's last stamp. */
 #define HOOK(name) recorded_##name
 #define pthread_sigmask set_mask /* SIGTRAP, which counts the instructions, cannot be blocked */
-#include "recorder.c"
+#define _GNU_SOURCE
+#include <stdint.h>
 #include <stdio.h>
 #include <ucontext.h>
+#include <x86intrin.h>
+
+static uint64_t slow_clock; /* 0: the clock is the time stamp counter */
+
+/* Return a time. With the slow clock, the records of a thread are short even if a signal came. */
+static uint64_t read_clock(void)
+{
+    return slow_clock ? __atomic_add_fetch(&slow_clock, 16, __ATOMIC_SEQ_CST) : __rdtsc();
+}
+
+#define __rdtsc read_clock
+#include "recorder.c"
 
 #define TRAP_FLAG 0x100 /* after each instruction, the CPU raises SIGTRAP */
 
@@ -17,6 +32,7 @@ static volatile long instructions; /* until the signal */
 static volatile long gap = -1;     /* instructions until the second signal; -1: there is none */
 static __thread volatile bool is_blocked;
 static size_t calls;
+static bool is_late;
 
 int set_mask(int how, const sigset_t *set, sigset_t *before)
 {
@@ -114,14 +130,40 @@ static void rebases(void)
     }
 }
 
+static void *use_region(void *nothing)
+{
+    recorded_free(recorded_malloc(20));
+    return nothing;
+}
+
+static void takes(void)
+{
+    pthread_t thread;
+    calls += 2;
+    pthread_create(&thread, NULL, use_region, NULL);
+    pthread_join(thread, NULL);
+}
+
+/* Set is_late if the region has no owner, and its last stamp is earlier than that of the last call. */
+static void check_region(void)
+{
+    uint64_t last = *region_of((uintptr_t)cells);
+    is_late |= interrupt == takes && !(last & OWNED) && last < self.last;
+}
+
 /* Make three calls, with a signal after `after` instructions; return whether the signal came. */
 static bool call_interrupted(long after)
 {
     instructions = after;
     gap = interrupt == nests ? after % 5 : -1;
     calls += 3;
+    if (interrupt == takes)
+        *region_of((uintptr_t)cells) = 0; /* the first call makes this thread the owner again */
     __writeeflags(__readeflags() | TRAP_FLAG);
-    recorded_free(recorded_malloc(10));
+    void *block = recorded_malloc(10);
+    check_region();
+    recorded_free(block);
+    check_region();
     recorded_free(NULL); /* has a longer record */
     __writeeflags(__readeflags() & ~TRAP_FLAG);
     return instructions < 0;
@@ -135,19 +177,22 @@ int main(int count, char **arguments)
                 : !strcmp(name, "leaves") ? leaves
                 : !strcmp(name, "rebases") ? rebases
                 : !strcmp(name, "nests")   ? nests
+                : !strcmp(name, "takes")   ? takes
                                            : hands_over;
     call(1);
-    if (interrupt == rebases || interrupt == nests) {
+    if (interrupt == rebases || interrupt == nests || interrupt == takes) {
         real.malloc = cell;
         real.free = ignore;
     } else if (interrupt != fills) {
         self.state = THREAD_ENDED;
     }
+    if (interrupt == takes)
+        slow_clock = read_clock();
     sigaction(SIGTRAP, &action, NULL);
     for (long after = 0; call_interrupted(after); after++) {
         limit_descriptors(100);
         call(interrupt == fills ? RETRY + 1 : 1); /* for `fills`: until there is room again */
     }
     printf("%zu\n", calls);
-    return 0;
+    return is_late;
 }

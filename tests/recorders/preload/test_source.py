@@ -146,13 +146,15 @@ def test_program_killed_while_a_window_is_cleared_loses_nothing(tmp_path: Path) 
         ("leaves", ["TSC", "SITES"]),
         ("rebases", ["TSC"]),
         ("nests", ["TSC"]),
+        ("takes", ["TSC"]),
     ],
-    ids=["fills", "fills_sites", "hands_over", "leaves_sites", "rebases", "nests"],
+    ids=["fills", "fills_sites", "hands_over", "leaves_sites", "rebases", "nests", "takes"],
 )
 def test_signal_handler_may_run_at_each_instruction_of_a_call(
     tmp_path: Path, signals: str, names: list[str]
 ) -> None:
-    """The handler uses up the room, leaves the lane, changes the base, or fills two windows."""
+    """The handler uses up the room, leaves the lane, changes the base, fills two windows, or lets
+    another thread take the region away, after which each stamp is the region's last."""
     if platform.machine() != "x86_64":
         pytest.skip("the program sets a flag of x86 processors")
     program = tmp_path / "interrupted"
@@ -169,6 +171,17 @@ def test_signal_handler_may_run_at_each_instruction_of_a_call(
     assert sum(calls_of(trace).values()) + lost == int(done.stdout)
     assert (lost > 0) == (signals == "fills")
     assert trace.reader.missing == trace.reader.damaged == 0
+
+
+def test_memory_from_before_the_real_malloc_was_found_is_not_passed_to_it(tmp_path: Path) -> None:
+    program = tmp_path / "early"
+    flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
+    subprocess.run(("cc", *flags, "-o", program, HERE / "early.c", *LIBRARIES), check=True)
+    done = _run(program, tmp_path / "recordings", ["TSC"])
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "0\n")
+    trace = _trace(tmp_path / "recordings")
+    assert collect_stats(trace).live_objects == 0
+    assert not trace.dropped, "calls on that memory are not recorded"
 
 
 @pytest.mark.compiled
