@@ -111,6 +111,15 @@ class Comparison:
         """
         return self.recordings > 1 or not self.has_short_lived_threads
 
+    @property
+    def rows_with_peaks(self) -> list[Row]:
+        """The rows whose memory was measured in the replays of all recordings.
+
+        A row that failed only when it was timed is one of them.
+        """
+        measured = [row for row in self.rows if row.memory]
+        return [row for row in measured if self.recordings in (1, len(row.peaks))]
+
 
 def compare(
     workload: EventFile,

@@ -181,16 +181,17 @@ def cells(compared: Compared) -> Mapping[str, Sequence[Cell]]:
     """Return the cells of each subject that has figures, in the order of `titles`."""
     rows = [row for row in compared.rows() if row.memory or row.times]
     by_subject: dict[str, list[Cell]] = {row.subject: [] for row in rows}
+    rankable = compared.comparison.rows_with_peaks
     for column in COLUMNS:
         is_ranked = column not in PEAKS or ranks_peaks(compared.comparison)
-        best, base = _best_of(column, rows) if is_ranked else None, compared.reference_row()
+        best, base = _best_of(column, rankable) if is_ranked else None, compared.reference_row()
         reference = column.of(base) if base else None
         for row in rows:
             value = column.of(row)
             text = "-" if value is None else column.format(value)
             if column is FOOTPRINT and row.memory:
                 text = range_text(row)
-            is_best = row.failure is None and value is not None and value == best
+            is_best = value is not None and value == best and row in rankable
             by_subject[row.subject].append(Cell(text, is_best))
             if column.key in RELATED:
                 by_subject[row.subject].append(Cell(_relative(value, reference)))
@@ -207,8 +208,7 @@ def _best_of(column: Column, rows: Sequence[Row]) -> float | None:
     if column is TIME:
         first, overlapping = fastest(rows)
         return TIME.of(first) if first and not overlapping else None
-    values = [column.of(row) for row in rows if row.failure is None]
-    known = sorted(value for value in values if value is not None)
+    known = sorted(value for value in map(column.of, rows) if value is not None)
     if not column.has_best or len(known) < 2 or known[1] <= known[0] * (1 + PEAK_NOISE):
         return None
     return known[0]

@@ -33,7 +33,7 @@ kernel's peak includes file pages, such as those of a library's code."""
 
 def conclusions(compared: Compared) -> list[str]:
     """Return sentences about the best and worst subjects, or [] if fewer than two have figures."""
-    rows = [row for row in compared.comparison.rows if row.memory and row.failure is None]
+    rows = compared.comparison.rows_with_peaks
     if len(rows) < 2:
         return []
     lowest = lowest_peak_sentence(rows) if compared.comparison.ranks_peaks else ""

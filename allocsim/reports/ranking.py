@@ -22,22 +22,21 @@ def ranks_peaks(comparison: Comparison) -> bool:
     best (see `Comparison.ranks_peaks`).
     """
     is_repeated = comparison.recordings > 1
-    return comparison.ranks_peaks and not (is_repeated and smallest(comparison.rows)[1])
+    return comparison.ranks_peaks and not (is_repeated and smallest(comparison.rows_with_peaks)[1])
 
 
 def smallest(rows: Sequence[Row]) -> tuple[Row | None, list[Row]]:
     """Return the row with the lowest peak, and the rows whose peaks are close to it.
 
-    Returns (None, []) if fewer than two rows can be ranked by peak.
+    All rows must have peaks. Returns (None, []) if there are fewer than two rows.
     """
     ranked = by_peak(rows)
     return (ranked[0], close_peaks(ranked[0], ranked[1:])) if len(ranked) > 1 else (None, [])
 
 
 def by_peak(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that have peaks and did not fail, the lowest peak first."""
-    healthy = [row for row in rows if row.failure is None and row.memory]
-    return sorted(healthy, key=_peak)
+    """Return the rows, all of which must have peaks, with the lowest peak first."""
+    return sorted(rows, key=_peak)
 
 
 def close_peaks(row: Row, others: Sequence[Row]) -> list[Row]:

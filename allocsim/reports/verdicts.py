@@ -26,7 +26,7 @@ def lowest_peak_sentence(rows: Sequence[Row]) -> str:
     """Name the subjects with the lowest, the second lowest and the highest peak.
 
     If peaks of other subjects are too close to the lowest, names only these subjects and the
-    lowest. Returns "" if fewer than two subjects have peaks.
+    lowest. All subjects must have peaks. Returns "" if there are fewer than two subjects.
     """
     first, close = smallest(rows)
     if first is None:

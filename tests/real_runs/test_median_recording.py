@@ -9,7 +9,6 @@ from allocsim.benchmark.comparison import Comparison, Conditions
 from allocsim.benchmark.figures import About, Row
 from allocsim.program_run import ProgramRun
 from allocsim.real_runs.median_recording import combine
-from allocsim.reports.ranking import smallest
 from tests.reports.comparisons import compared, memory, times
 
 GLIBC = "/lib/libc.so.6"
@@ -107,13 +106,15 @@ def test_recording_of_which_every_replay_failed_is_a_failure_of_every_row() -> N
     assert peaks(found) == [1, 30]
     assert [row.peaks for row in found.rows] == [[1, 3], [20, 30]]
     assert [row.failure for row in found.rows] == ["crashed (in 1 of 3 recordings)"] * 2
-    assert smallest(found.rows) == (None, [])
+    assert found.rows_with_peaks == []
 
 
 def test_failure_of_the_times_is_not_one_of_a_recording() -> None:
     recordings = [recording(30, 1), recording(10, 2), recording(None, 3)]
     for row in recordings[0].rows:
         row.failure = "timed out"
-    failures = [row.failure for row in combine(recordings).rows]
+    found = combine(recordings)
+    failures = [row.failure for row in found.rows]
     alone = "timed out (while timed)"
     assert failures == [alone, f"crashed (in 1 of 3 recordings); {alone}"]
+    assert found.rows_with_peaks == found.rows[:1]

@@ -51,13 +51,17 @@ def test_failed_subject_is_never_the_reference() -> None:
     assert compared(rows()[3:]).reference is None
 
 
-def test_failed_subject_is_never_the_best() -> None:
+def test_subject_whose_times_failed_is_ranked_by_memory_only() -> None:
     made = rows()
-    made[1].failure = "crashed after its memory was measured"
+    made[1].times, made[1].failure = None, "crashed after its memory was measured"
     found, peak = cells(compared(made)), titles().index("peak")
-    assert not any(cell.is_best for cell in found["lib:glibc"])
-    assert found["lib:tcmalloc"][peak].is_best
-    assert conclusions(compared(made))[0].startswith("Lowest peak: lib:tcmalloc, 10.0 MiB")
+    assert found["lib:glibc"][peak].is_best
+    assert not found["lib:glibc"][titles().index("ns/event")].is_best
+    assert found["lib:tcmalloc"][titles().index("ns/event")].is_best
+    lowest, fastest, *_ = conclusions(compared(made))
+    assert lowest.startswith("Lowest peak: lib:glibc, 6.0 MiB; then lib:tcmalloc, 10.0 MiB")
+    assert fastest.startswith("Fastest: lib:tcmalloc")
+    assert "glibc" not in fastest
 
 
 def test_single_run_names_no_winner() -> None:
