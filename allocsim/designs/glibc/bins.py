@@ -158,14 +158,13 @@ def _insert_between(before: int, p: int, following: int) -> None:
 @kernel
 def place_in_bin(arena: MallocState, victim: int, size: int) -> None:
     """Put a chunk from the unsorted list into its bin ("place chunk in bin")."""
-    index = bin_index(size)
-    bin_, map_ = bin_at(arena, index), arena.binmap + (index >> 6) * 8
-    following = fd(bin_)
-    if not in_smallbin_range(size):
-        if following == bin_:
-            link_sizes(victim, victim)
-        else:
-            following = _place_by_size(bin_, victim, size)
+    if in_smallbin_range(size):
+        index = smallbin_index(size)
+        following = fd(bin_at(arena, index))
+    else:
+        index = largebin_index(size)
+        following = _place_by_size(bin_at(arena, index), victim, size)
+    map_ = arena.binmap + (index >> 6) * 8
     store_word(map_, load_word(map_) | 1 << (index & 63))
     _insert_between(bk(following), victim, following)
 
@@ -177,6 +176,9 @@ def _place_by_size(bin_: int, victim: int, size: int) -> int:
     Returns the chunk that must follow `victim` in the bin.
     """
     smallest, largest = bk(bin_), fd(bin_)
+    if largest == bin_:
+        link_sizes(victim, victim)
+        return bin_
     if size < chunksize(smallest):
         link_sizes(bk_nextsize(largest), victim)
         link_sizes(victim, largest)
