@@ -9,7 +9,7 @@ unsorted list.
 
 from __future__ import annotations
 
-from allocsim.core.jit import kernel
+from allocsim.core.jit import cold, kernel
 from allocsim.core.out_of_line import out_of_line
 from allocsim.core.raw import load_word, store_word
 from allocsim.designs.glibc.bins import (
@@ -69,13 +69,17 @@ def int_malloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
         if arena.have_fastchunks:
             malloc_consolidate(heap, av)
     mp.tcache_unsorted_count = 0
-    while True:
-        mem = _search(heap, arena, thread, nb, idx)
-        if mem:
-            return mem
-        if not arena.have_fastchunks:
-            return sysmalloc(heap, av, thread, nb)
+    mem = _search(heap, arena, thread, nb, idx)
+    if mem == 0 and arena.have_fastchunks:
         malloc_consolidate(heap, av)
+        mem = _search_again(heap, av, thread, nb, idx)
+    return mem if mem else sysmalloc(heap, av, thread, nb)
+
+
+@cold
+def _search_again(heap: Glibc, av: int, thread: int, nb: int, idx: int) -> int:
+    """Search an arena whose fastbins have just been emptied; return an object, or 0."""
+    return _search(heap, heap.arena[av], thread, nb, idx)
 
 
 @kernel
