@@ -172,9 +172,9 @@ def _sort_unsorted(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int
     Successive small requests thus get neighbouring chunks.
     """
     mp, head, tc_idx = heap.mp_[0], bin_at(arena, UNSORTED), csize2tidx(nb)
-    cached, iters = False, 0
-    victim = bk(head)
-    while victim != head and iters < MAX_ITERS:
+    cached, count = False, mp.tcache_unsorted_count
+    last, victim = count + MAX_ITERS, bk(head)
+    while victim != head and count < last:
         size, before = chunksize(victim), bk(victim)
         set_bk(head, before)
         set_fd(before, head)
@@ -196,11 +196,11 @@ def _sort_unsorted(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int
             cached = True
         else:
             place_in_bin(arena, victim, size)
-            iters += 1
-            mp.tcache_unsorted_count += 1
-            if cached and 0 < mp.tcache_unsorted_limit < mp.tcache_unsorted_count:
+            count += 1
+            if cached and 0 < mp.tcache_unsorted_limit < count:
                 break
-        victim = bk(head)
+        victim = before
+    mp.tcache_unsorted_count = count
     return tcache_get(heap, thread, tc_idx) if cached else 0
 
 
