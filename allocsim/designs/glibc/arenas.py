@@ -12,7 +12,7 @@ from __future__ import annotations
 from allocsim.core.jit import kernel
 from allocsim.core.operations import Status
 from allocsim.core.out_of_line import out_of_line
-from allocsim.designs.glibc.bins import BINMAP, BINS, LIST_WORDS, NBINS
+from allocsim.designs.glibc.bins import BINS, FASTBINS, LIST_WORDS, NBINS
 from allocsim.designs.glibc.chunks import (
     MALLOC_ALIGNMENT,
     NON_MAIN_ARENA,
@@ -51,8 +51,8 @@ def arena_for_chunk(heap: Glibc, p: int) -> int:
 def malloc_init_state(heap: Glibc, av: int) -> None:
     """Empty the lists of an arena, and make its top a chunk of 0 bytes (malloc_init_state)."""
     arena = heap.arena[av]
-    row = heap.arena[0].fastbins + av * LIST_WORDS * 8
-    arena.fastbins, arena.binmap, arena.bins = row, row + BINMAP * 8, row + BINS * 8
+    row = heap.arena[0].binmap + av * LIST_WORDS * 8
+    arena.binmap, arena.fastbins, arena.bins = row, row + FASTBINS * 8, row + BINS * 8
     for index in range(1, NBINS):
         head = arena.bins + (index - 1) * 16  # see `bins.bin_at`
         set_fd(head, head)

@@ -50,11 +50,12 @@ NFASTBINS = 10
 BINMAP_WORDS = 2
 """Number of 64-bit words of the binmap. The library has four 32-bit words (BINMAPSIZE)."""
 
-FASTBINS, BINMAP, BINS = 0, NFASTBINS, NFASTBINS + BINMAP_WORDS
+BINMAP, FASTBINS, BINS = 0, BINMAP_WORDS, BINMAP_WORDS + NFASTBINS
 LIST_WORDS = BINS + 2 * NBINS
-"""Layout of an arena's row of `Glibc.lists`, in words: the offsets of the fastbins, the binmap and
+"""Layout of an arena's row of `Glibc.lists`, in words: the offsets of the binmap, the fastbins and
 the bins, and the length of the row. The first two words at BINS belong to no bin. While an arena
 has no memory, its top chunk has 0 bytes, and these two words are the header of that chunk. The
+first of them, always 0, is also the empty fastbin of chunks that are too large for fastbins. The
 heads of bins 1 to 127 follow.
 """
 

@@ -11,7 +11,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from allocsim.core.memory import Reservation
-from allocsim.designs.glibc.bins import BINMAP, BINS, MIN_LARGE_SIZE, NBINS, NFASTBINS, UNSORTED
+from allocsim.designs.glibc.bins import (
+    BINMAP,
+    BINS,
+    FASTBINS,
+    MIN_LARGE_SIZE,
+    NBINS,
+    NFASTBINS,
+    UNSORTED,
+)
 from allocsim.designs.glibc.check_chunks import (
     Chunk,
     Sentences,
@@ -185,7 +193,7 @@ def _small_lists(heap: Glibc, words: Words) -> Iterator[tuple[str, int, int | No
     mp = heap.mp_[0]
     for av in range(int(mp.narenas)):
         for index in range(NFASTBINS):
-            first = int(heap.lists[av, index])
+            first = int(heap.lists[av, FASTBINS + index])
             members = chain(words, first, 16)
             yield f"fastbin {index} of arena {av}", MINSIZE + 16 * index, None, members
     for thread in range(int(mp.threads)):

@@ -26,6 +26,7 @@ from allocsim.designs.glibc.bins import (
 )
 from allocsim.designs.glibc.chunks import (
     CHUNK_HDR_SZ,
+    MALLOC_ALIGNMENT,
     MINSIZE,
     PREV_INUSE,
     bk,
@@ -56,7 +57,7 @@ def int_malloc(heap: Glibc, av: int, thread: int, nb: int) -> int:
     if av < 0:
         return sysmalloc(heap, av, thread, nb)
     arena, mp = heap.arena[av], heap.mp_[0]
-    mem = _take_fast(heap, arena, thread, nb) if nb <= mp.global_max_fast else 0
+    mem = _take_fast(heap, arena, thread, nb)
     if mem:
         return mem
     if in_smallbin_range(nb):
@@ -95,8 +96,13 @@ def _search(heap: Glibc, arena: MallocState, thread: int, nb: int, idx: int) -> 
 
 @kernel
 def _take_fast(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int:
-    """Take a fastbin's newest chunk and move others to the cache; return 0 for an empty fastbin."""
-    newest, tc_idx, taken = fastbin(arena, nb), csize2tidx(nb), 1
+    """Take a fastbin's newest chunk and move others to the cache; return 0 for an empty fastbin.
+
+    Sizes without a fastbin share one that is always empty, because a branch on the size would often
+    be mispredicted.
+    """
+    largest = heap.mp_[0].global_max_fast + MALLOC_ALIGNMENT
+    newest, tc_idx, taken = fastbin(arena, min(nb, largest)), csize2tidx(nb), 1
     victim = load_word(newest)
     if victim == 0:
         return 0

@@ -17,7 +17,7 @@ from allocsim.designs import Parameter
 from allocsim.designs.glibc.address_space import HEAP_MAX_SIZE, LISTS
 from allocsim.designs.glibc.arenas import malloc_init_state
 from allocsim.designs.glibc.bins import LIST_WORDS
-from allocsim.designs.glibc.chunks import PAGE, SIZE_SZ, request2size
+from allocsim.designs.glibc.chunks import MINSIZE, PAGE, SIZE_SZ, request2size
 from allocsim.designs.glibc.records import (
     Glibc,
     HeapInfo,
@@ -143,7 +143,7 @@ def _set_parameters(heap: Glibc, parameters: Mapping[str, int]) -> None:
     mp.n_mmaps_max = parameters["mmap_max"]
     largest = plain(request2size)(parameters["tcache_max"])
     mp.tcache_bins = plain(csize2tidx)(largest) + 1
-    mp.global_max_fast = (parameters["mxfast"] + SIZE_SZ) & -16
+    mp.global_max_fast = max((parameters["mxfast"] + SIZE_SZ) & -16, MINSIZE // 2)
     fixed = any(parameters[name] != PARAMETERS[name].default for name in FIXING)
     mp.no_dyn_threshold = fixed or parameters["no_dyn_threshold"]
     mp.dtv = DTV if STARTUPS[parameters["startup"]] == "linked" else 0
@@ -155,5 +155,5 @@ def _init_main_arena(heap: Glibc, memory: Reservation) -> None:
     mp.start, mp.length = memory.address, memory.length
     mp.first_slot = memory.address // HEAP_MAX_SIZE
     mp.narenas = main.attached_threads = 1
-    main.fastbins = heap.lists.ctypes.data
+    main.binmap = heap.lists.ctypes.data
     plain(malloc_init_state)(heap, 0)

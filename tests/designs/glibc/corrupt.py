@@ -6,7 +6,7 @@ from allocsim.core.memory import Reservation
 from allocsim.core.raw import load_word, store_word
 from allocsim.core.records import HeapState
 from allocsim.designs.glibc import check_arenas, check_chunks, check_lists
-from allocsim.designs.glibc.bins import BINMAP, BINS, bin_at
+from allocsim.designs.glibc.bins import BINMAP, BINS, FASTBINS, bin_at
 from allocsim.designs.glibc.check_lists import listed_in_bin
 from allocsim.designs.glibc.tcache import TCACHE_MAX_BINS
 from tests.corruptions import Corruptions
@@ -131,7 +131,7 @@ def chunk_in_the_bin_of_another_size(state: HeapState, memory: Reservation) -> N
 
 @breaks(check_lists.bins_are_linked_and_sorted, "its bit in the binmap is 0")
 def bin_missing_in_the_map(state: HeapState, memory: Reservation) -> None:
-    state.lists[0, BINMAP:BINS] = 0
+    state.lists[0, BINMAP:FASTBINS] = 0
 
 
 @breaks(check_lists.bins_are_linked_and_sorted, "out of order")
@@ -191,7 +191,7 @@ def cache_runs_in_a_circle(state: HeapState, memory: Reservation) -> None:
 
 @breaks(check_lists.small_lists_hold_their_sizes, "fastbin 1 of arena 0 leads to")
 def fastbin_leads_into_an_object(state: HeapState, memory: Reservation) -> None:
-    state.lists[0, 1] = int(state.lists[0, 1]) + 16
+    state.lists[0, FASTBINS + 1] = int(state.lists[0, FASTBINS + 1]) + 16
 
 
 @breaks(check_arenas.arenas_count_their_chunks, "binned bytes, but has")
