@@ -110,9 +110,21 @@ def largebin_index(size: int) -> int:
 @kernel
 def unlink_chunk(arena: MallocState, p: int) -> None:
     """Take a chunk off its list (unlink_chunk)."""
-    size, following, before = chunksize(p), fd(p), bk(p)
+    leave_bins(arena, chunksize(p))
+    unlink(p)
+
+
+@kernel
+def leave_bins(arena: MallocState, size: int) -> None:
+    """Subtract a chunk of `size` bytes from `binned` and `binned_chunks`."""
     arena.binned -= size
     arena.binned_chunks -= 1
+
+
+@kernel
+def unlink(p: int) -> None:
+    """Take a chunk off its list; it is still counted as binned."""
+    size, following, before = chunksize(p), fd(p), bk(p)
     set_bk(following, before)
     set_fd(before, following)
     if not in_smallbin_range(size) and fd_nextsize(p) != 0:
@@ -135,6 +147,14 @@ def _unlink_size(p: int, following: int) -> None:
 @kernel
 def insert_unsorted(arena: MallocState, p: int, size: int) -> None:
     """Make the memory at `p` a free chunk, at the front of the unsorted list."""
+    arena.binned += size
+    arena.binned_chunks += 1
+    link_unsorted(arena, p, size)
+
+
+@kernel
+def link_unsorted(arena: MallocState, p: int, size: int) -> None:
+    """Put a free chunk that is already counted as binned at the front of the unsorted list."""
     head = bin_at(arena, UNSORTED)
     first = fd(head)
     _insert_between(head, p, first)
@@ -143,8 +163,6 @@ def insert_unsorted(arena: MallocState, p: int, size: int) -> None:
         set_bk_nextsize(p, 0)
     set_head(p, size | PREV_INUSE)
     set_foot(p, size)
-    arena.binned += size
-    arena.binned_chunks += 1
 
 
 @kernel

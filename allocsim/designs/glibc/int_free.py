@@ -63,11 +63,9 @@ def int_free_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
         arena.have_fastchunks = 1
         arena.fast += size
         arena.fast_chunks += 1
-        arena.used -= size
         set_fd(p, old)
         store_word(newest, p)
         return Status.OK
-    arena.used -= size
     if merge_chunk(heap, arena, p, size) >= FASTBIN_CONSOLIDATION_THRESHOLD:
         trim_large(heap, av)
     return Status.OK

@@ -17,12 +17,13 @@ from allocsim.designs.glibc.bins import (
     bin_at,
     fastbin,
     in_smallbin_range,
-    insert_unsorted,
     largebin_index,
+    leave_bins,
+    link_unsorted,
     next_used_bin,
     place_in_bin,
     smallbin_index,
-    unlink_chunk,
+    unlink,
 )
 from allocsim.designs.glibc.chunks import (
     CHUNK_HDR_SZ,
@@ -115,7 +116,6 @@ def _take_fast(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int:
     store_word(newest, other)
     arena.fast_chunks -= taken
     arena.fast -= taken * nb
-    arena.used += taken * nb
     return victim + CHUNK_HDR_SZ
 
 
@@ -142,14 +142,13 @@ def _take_oldest(arena: MallocState, bin_: int, nb: int) -> None:
     before = bk(victim)
     set_bk(bin_, before)
     set_fd(before, bin_)
-    _leave_bins(arena, nb)
+    leave_bins(arena, nb)
     _mark_used(arena, victim, nb)
 
 
 @kernel
 def _mark_used(arena: MallocState, victim: int, size: int) -> None:
     """Mark a whole chunk as in use. It must be on no list."""
-    arena.used += size
     set_inuse_bit_at_offset(victim, size)
     set_head(victim, size | PREV_INUSE | arena.flag)
 
@@ -158,12 +157,12 @@ def _mark_used(arena: MallocState, victim: int, size: int) -> None:
 def _split(heap: Glibc, arena: MallocState, victim: int, size: int, nb: int) -> int:
     """Split a chunk after `nb` bytes, and put the rest on the unsorted list.
 
-    The chunk must be on no list. Returns the rest.
+    The chunk must be on no list, but still be counted as binned. Returns the rest.
     """
     remainder = victim + nb
-    arena.used += nb
+    arena.binned -= nb
     heap.counters[0].splits += 1
-    insert_unsorted(arena, remainder, size - nb)
+    link_unsorted(arena, remainder, size - nb)
     set_head(victim, nb | PREV_INUSE | arena.flag)
     return remainder
 
@@ -190,11 +189,10 @@ def _sort_unsorted(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int
             and victim == arena.last_remainder
             and size > nb + MINSIZE
         ):
-            _leave_bins(arena, size)
             arena.last_remainder = _split(heap, arena, victim, size, nb)
             return victim + CHUNK_HDR_SZ
         if size == nb:
-            _leave_bins(arena, size)
+            leave_bins(arena, size)
             _mark_used(arena, victim, size)
             if not has_room(heap, thread, tc_idx):
                 return victim + CHUNK_HDR_SZ
@@ -208,13 +206,6 @@ def _sort_unsorted(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int
         victim = before
     mp.tcache_unsorted_count = count
     return tcache_get(heap, thread, tc_idx) if cached else 0
-
-
-@kernel
-def _leave_bins(arena: MallocState, size: int) -> None:
-    """Subtract a chunk of `size` bytes, now off its list, from `binned` and `binned_chunks`."""
-    arena.binned -= size
-    arena.binned_chunks -= 1
 
 
 @kernel
@@ -257,8 +248,9 @@ def _take_part(heap: Glibc, arena: MallocState, victim: int, size: int, nb: int)
 
     Returns the rest, or 0 if all of it was used.
     """
-    unlink_chunk(arena, victim)
+    unlink(victim)
     if size - nb < MINSIZE:
+        leave_bins(arena, size)
         _mark_used(arena, victim, size)
         return 0
     return _split(heap, arena, victim, size, nb)

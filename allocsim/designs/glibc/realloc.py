@@ -69,7 +69,6 @@ def _grow_into_top(arena: MallocState, oldp: int, nb: int) -> bool:
         return False
     set_head_size(oldp, nb | arena.flag)
     arena.top = oldp + nb
-    arena.used += nb - size
     set_head(arena.top, rest | PREV_INUSE)
     return True
 
@@ -87,7 +86,6 @@ def _absorb_next(heap: Glibc, arena: MallocState, oldp: int, nb: int) -> int:
     if following == arena.top or size + nextsize < nb or inuse_bit_at_offset(following, nextsize):
         return size
     unlink_chunk(arena, following)
-    arena.used += nextsize
     heap.counters[0].coalesces += 1
     return size + nextsize
 

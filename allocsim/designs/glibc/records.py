@@ -69,7 +69,6 @@ class MallocState(Struct):
     attached_threads: Int64  # number of threads that use this arena
     system_mem: Int64  # bytes obtained from the operating system
     max_system_mem: Int64  # maximum of system_mem
-    used: Int64  # bytes of chunks in use, among them those in thread caches
     fast: Int64  # bytes of chunks in fastbins
     fast_chunks: Int64  # number of chunks in fastbins
     binned: Int64  # bytes of chunks in the unsorted list and in bins

@@ -31,7 +31,7 @@ def measure(heap: Glibc, live: int, sample: Sample) -> int:
 def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
     """Fill every field of `sample` except `event`; return Status.OK.
 
-    The parts are counted separately, so that their sum can be checked against the heap. The fields
+    As in mallinfo2, the bytes of an arena that are neither free nor headers are in use. The fields
     `spans_total`, `spans_free` and `spans_in_use` count chunks. A chunk is free if it is in a bin
     or is the top of an arena. Otherwise it counts as in use, even if it is in a tcache or a
     fastbin.
@@ -42,7 +42,8 @@ def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
     counters.free_spans = 0
     for av in range(mp.narenas):
         arena = heap.arena[av]
-        occupied += arena.used
+        occupied += arena.system_mem - arena.fixed - arena.fast - arena.binned
+        occupied -= chunksize(arena.top)
         sample.tail += arena.fixed
         sample.transfer += arena.fast
         sample.central += arena.binned
@@ -69,9 +70,8 @@ def arenas(heap: Glibc) -> list[int]:
 
 
 def top_size(heap: Glibc, av: int) -> int:
-    """Return the bytes of an arena's top: the bytes of the arena that nothing else occupies."""
-    arena = heap.arena[av]
-    return int(arena.system_mem - arena.used - arena.fast - arena.binned - arena.fixed)
+    """Return the bytes of an arena's top."""
+    return int(chunksize(int(heap.arena[av].top)))
 
 
 def native_counters(heap: Glibc) -> dict[str, int]:
