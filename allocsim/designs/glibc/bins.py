@@ -108,13 +108,6 @@ def largebin_index(size: int) -> int:
 
 
 @kernel
-def unlink_chunk(arena: MallocState, p: int) -> None:
-    """Take a chunk off its list (unlink_chunk)."""
-    leave_bins(arena, chunksize(p))
-    unlink(p)
-
-
-@kernel
 def leave_bins(arena: MallocState, size: int) -> None:
     """Subtract a chunk of `size` bytes from `binned` and `binned_chunks`."""
     arena.binned -= size
@@ -122,8 +115,8 @@ def leave_bins(arena: MallocState, size: int) -> None:
 
 
 @kernel
-def unlink(p: int) -> None:
-    """Take a chunk off its list; it is still counted as binned."""
+def unlink_chunk(p: int) -> None:
+    """Take a chunk off its list (unlink_chunk). The caller updates the counts."""
     size, following, before = chunksize(p), fd(p), bk(p)
     set_bk(following, before)
     set_fd(before, following)
@@ -146,15 +139,10 @@ def _unlink_size(p: int, following: int) -> None:
 
 @kernel
 def insert_unsorted(arena: MallocState, p: int, size: int) -> None:
-    """Make the memory at `p` a free chunk, at the front of the unsorted list."""
-    arena.binned += size
-    arena.binned_chunks += 1
-    link_unsorted(arena, p, size)
+    """Make the memory at `p` a free chunk, at the front of the unsorted list.
 
-
-@kernel
-def link_unsorted(arena: MallocState, p: int, size: int) -> None:
-    """Put a free chunk that is already counted as binned at the front of the unsorted list."""
+    The caller updates the counts.
+    """
     head = bin_at(arena, UNSORTED)
     first = fd(head)
     _insert_between(head, p, first)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from allocsim.core.jit import cold, kernel
 from allocsim.core.system import count_pages, return_pages
 from allocsim.designs.glibc.address_space import HEAP_MAX_SIZE, delete_slot, new_slot
-from allocsim.designs.glibc.bins import unlink_chunk
+from allocsim.designs.glibc.bins import leave_bins, unlink_chunk
 from allocsim.designs.glibc.chunks import (
     MINSIZE,
     PAGE,
@@ -141,7 +141,8 @@ def _delete_heap(heap: Glibc, av: int, slot: int) -> bool:
     delete_slot(heap, slot)
     if size > fence:
         p = end - size
-        unlink_chunk(arena, p)
+        unlink_chunk(p)
+        leave_bins(arena, size - fence)
         heap.counters[0].coalesces += 1
     arena.top = p
     set_head(p, size | PREV_INUSE)

@@ -62,7 +62,6 @@ def int_free_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
             return Status.UNKNOWN_POINTER  # "double free or corruption (fasttop)"
         arena.have_fastchunks = 1
         arena.fast += size
-        arena.fast_chunks += 1
         set_fd(p, old)
         store_word(newest, p)
         return Status.OK
@@ -85,26 +84,31 @@ def merge_chunk(heap: Glibc, arena: MallocState, p: int, size: int) -> int:
     If top is one of the neighbours, the merged chunk becomes top, and is on no list. Returns
     the size of the merged chunk.
     """
-    counters, nextchunk = heap.counters[0], p + size
+    counters, nextchunk, freed = heap.counters[0], p + size, size
     if not prev_inuse(p):
         p -= prev_size(p)
         size = nextchunk - p
-        unlink_chunk(arena, p)
+        unlink_chunk(p)
+        arena.binned_chunks -= 1
         counters.coalesces += 1
     nextsize = chunksize(nextchunk)
     if nextchunk == arena.top:
         size += nextsize
         set_head(p, size | PREV_INUSE)
         arena.top = p
+        arena.binned -= nextchunk - p - freed
         counters.coalesces += 1
         return size
     if inuse_bit_at_offset(nextchunk, nextsize):
         clear_inuse_bit_at_offset(nextchunk, 0)
     else:
-        unlink_chunk(arena, nextchunk)
+        unlink_chunk(nextchunk)
         size += nextsize
+        arena.binned_chunks -= 1
         counters.coalesces += 1
     insert_unsorted(arena, p, size)
+    arena.binned += freed
+    arena.binned_chunks += 1
     return size
 
 
@@ -116,7 +120,7 @@ def malloc_consolidate(heap: Glibc, av: int) -> int:
     large the merged chunks are.
     """
     arena = heap.arena[av]
-    arena.have_fastchunks = arena.fast = arena.fast_chunks = 0
+    arena.have_fastchunks = arena.fast = 0
     for index in range(NFASTBINS):
         newest = arena.fastbins + 8 * index
         p = load_word(newest)

@@ -17,13 +17,13 @@ from allocsim.designs.glibc.bins import (
     bin_at,
     fastbin,
     in_smallbin_range,
+    insert_unsorted,
     largebin_index,
     leave_bins,
-    link_unsorted,
     next_used_bin,
     place_in_bin,
     smallbin_index,
-    unlink,
+    unlink_chunk,
 )
 from allocsim.designs.glibc.chunks import (
     CHUNK_HDR_SZ,
@@ -114,7 +114,6 @@ def _take_fast(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int:
         other = following
         taken += 1
     store_word(newest, other)
-    arena.fast_chunks -= taken
     arena.fast -= taken * nb
     return victim + CHUNK_HDR_SZ
 
@@ -122,28 +121,23 @@ def _take_fast(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int:
 @kernel
 def _take_small(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int:
     """Take a small bin's oldest chunk and move others to the cache; return 0 for an empty bin."""
-    bin_, tc_idx = bin_at(arena, smallbin_index(nb)), csize2tidx(nb)
+    bin_, tc_idx, taken = bin_at(arena, smallbin_index(nb)), csize2tidx(nb), 1
     victim = bk(bin_)
     if victim == bin_:
         return 0
-    _take_oldest(arena, bin_, nb)
-    other = bk(bin_)
-    while other != bin_ and has_room(heap, thread, tc_idx):
-        _take_oldest(arena, bin_, nb)
-        tcache_put(heap, thread, other + CHUNK_HDR_SZ, tc_idx)
-        other = bk(bin_)
-    return victim + CHUNK_HDR_SZ
-
-
-@kernel
-def _take_oldest(arena: MallocState, bin_: int, nb: int) -> None:
-    """Take the oldest chunk off a small bin, and mark it as in use."""
-    victim = bk(bin_)
-    before = bk(victim)
-    set_bk(bin_, before)
-    set_fd(before, bin_)
-    leave_bins(arena, nb)
     _mark_used(arena, victim, nb)
+    other = bk(victim)
+    while other != bin_ and has_room(heap, thread, tc_idx):
+        before = bk(other)
+        _mark_used(arena, other, nb)
+        tcache_put(heap, thread, other + CHUNK_HDR_SZ, tc_idx)
+        other = before
+        taken += 1
+    set_bk(bin_, other)
+    set_fd(other, bin_)
+    arena.binned -= taken * nb
+    arena.binned_chunks -= taken
+    return victim + CHUNK_HDR_SZ
 
 
 @kernel
@@ -162,7 +156,7 @@ def _split(heap: Glibc, arena: MallocState, victim: int, size: int, nb: int) -> 
     remainder = victim + nb
     arena.binned -= nb
     heap.counters[0].splits += 1
-    link_unsorted(arena, remainder, size - nb)
+    insert_unsorted(arena, remainder, size - nb)
     set_head(victim, nb | PREV_INUSE | arena.flag)
     return remainder
 
@@ -248,7 +242,7 @@ def _take_part(heap: Glibc, arena: MallocState, victim: int, size: int, nb: int)
 
     Returns the rest, or 0 if all of it was used.
     """
-    unlink(victim)
+    unlink_chunk(victim)
     if size - nb < MINSIZE:
         leave_bins(arena, size)
         _mark_used(arena, victim, size)

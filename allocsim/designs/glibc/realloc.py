@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from allocsim.core.jit import cold, kernel
 from allocsim.core.raw import copy
-from allocsim.designs.glibc.bins import unlink_chunk
+from allocsim.designs.glibc.bins import leave_bins, unlink_chunk
 from allocsim.designs.glibc.chunks import (
     CHUNK_HDR_SZ,
     IS_MMAPPED,
@@ -85,7 +85,8 @@ def _absorb_next(heap: Glibc, arena: MallocState, oldp: int, nb: int) -> int:
     nextsize = chunksize(following)
     if following == arena.top or size + nextsize < nb or inuse_bit_at_offset(following, nextsize):
         return size
-    unlink_chunk(arena, following)
+    unlink_chunk(following)
+    leave_bins(arena, nextsize)
     heap.counters[0].coalesces += 1
     return size + nextsize
 

@@ -70,7 +70,6 @@ class MallocState(Struct):
     system_mem: Int64  # bytes obtained from the operating system
     max_system_mem: Int64  # maximum of system_mem
     fast: Int64  # bytes of chunks in fastbins
-    fast_chunks: Int64  # number of chunks in fastbins
     binned: Int64  # bytes of chunks in the unsorted list and in bins
     binned_chunks: Int64  # number of chunks in the unsorted list and in bins
     fixed: Int64  # bytes of heap and arena headers and of fence posts

@@ -14,7 +14,8 @@ from allocsim.core.operations import Status
 from allocsim.core.out_of_line import pointer_to
 from allocsim.core.records import Sample
 from allocsim.core.system import fill_counts, fill_system
-from allocsim.designs.glibc.chunks import chunksize
+from allocsim.designs.glibc.bins import FASTBINS, NFASTBINS
+from allocsim.designs.glibc.chunks import chunksize, fd
 from allocsim.designs.glibc.heaps import slot_of
 from allocsim.designs.glibc.records import Glibc
 from allocsim.designs.glibc.tcache import cached_bytes
@@ -74,6 +75,15 @@ def top_size(heap: Glibc, av: int) -> int:
     return int(chunksize(int(heap.arena[av].top)))
 
 
+def fast_chunks(heap: Glibc, av: int) -> int:
+    """Return the number of chunks in an arena's fastbins."""
+    count = 0
+    for p in map(int, heap.lists[av, FASTBINS : FASTBINS + NFASTBINS]):
+        while p:
+            p, count = fd(p), count + 1
+    return count
+
+
 def native_counters(heap: Glibc) -> dict[str, int]:
     """Return the fields of mallinfo2, and what malloc_info prints for each arena."""
     counters = _mallinfo2(heap)
@@ -91,7 +101,7 @@ def _mallinfo2(heap: Glibc) -> dict[str, int]:
     return {
         "arena": arena,
         "ordblks": int(all_arenas.binned_chunks.sum()) + len(all_arenas),
-        "smblks": int(all_arenas.fast_chunks.sum()),
+        "smblks": sum(fast_chunks(heap, av) for av in range(len(all_arenas))),
         "hblks": int(mp.n_mmaps),
         "hblkhd": int(mp.mmapped_mem),
         "usmblks": 0,
@@ -110,7 +120,7 @@ def _malloc_info(heap: Glibc, number: int, av: int) -> dict[str, int]:
         total, mprotect, subheaps = _aspace(heap, int(arena.top))
     binned, binned_chunks = int(arena.binned), int(arena.binned_chunks)
     counters = {
-        "fast.count": int(arena.fast_chunks),
+        "fast.count": fast_chunks(heap, av),
         "fast.size": int(arena.fast),
         "rest.count": binned_chunks + 1,  # top counts too
         # The size that malloc_info adds for a chunk in a bin includes the flag PREV_INUSE (1).

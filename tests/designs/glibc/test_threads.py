@@ -2,6 +2,7 @@
 
 from allocsim.core import operations
 from allocsim.core.records import HeapState
+from allocsim.designs.glibc.stats import native_counters
 from tests.designs.glibc.conftest import MakeHeap, arenas, free, malloc
 
 
@@ -29,5 +30,5 @@ def test_linked_program_allocates_a_dtv_for_each_new_thread(make_glibc: MakeHeap
         arenas(state, 0, 1, 2)
         operations.thread_done(state, 1)
         arenas(state, 3)  # reuses the stack of thread 1, and its dtv
-        used[startup] = int(state.arena[0].used)
+        used[startup] = native_counters(state)["uordblks"]
     assert used["linked"] - used["none"] == 2 * 288
