@@ -15,6 +15,8 @@ fd_nextsize is the fd of the next head, which is never 0.
 
 from __future__ import annotations
 
+from typing import Any
+
 from allocsim.core.jit import kernel
 from allocsim.core.raw import load_word, store_word
 from allocsim.core.words import trailing_zeros64
@@ -202,6 +204,19 @@ def _place_by_size(bin_: int, victim: int, size: int) -> int:
     link_sizes(bk_nextsize(following), victim)
     link_sizes(victim, following)
     return following
+
+
+@kernel
+def unmark_bin(arena: MallocState, index: int) -> None:
+    """Clear the bit of a bin in the map if the bin is empty.
+
+    malloc calls this when it has taken a chunk that `next_used_bin` found. The library does not: it
+    clears a bit only when it finds the bin empty. That changes no address, but costs mispredicted
+    branches (1 % of the time of a replay).
+    """
+    bin_, map_ = bin_at(arena, index), arena.binmap + (index >> 6) * 8
+    is_empty: Any = bk(bin_) == bin_
+    store_word(map_, load_word(map_) & ~(is_empty << (index & 63)))
 
 
 @kernel

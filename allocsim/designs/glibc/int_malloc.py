@@ -24,6 +24,7 @@ from allocsim.designs.glibc.bins import (
     place_in_bin,
     smallbin_index,
     unlink_chunk,
+    unmark_bin,
 )
 from allocsim.designs.glibc.chunks import (
     CHUNK_HDR_SZ,
@@ -231,6 +232,7 @@ def _take_from_larger_bin(heap: Glibc, arena: MallocState, nb: int, idx: int) ->
         return 0
     victim = bk(bin_at(arena, index))
     remainder = _take_part(heap, arena, victim, chunksize(victim), nb)
+    unmark_bin(arena, index)
     if remainder and in_smallbin_range(nb):
         arena.last_remainder = remainder
     return victim + CHUNK_HDR_SZ

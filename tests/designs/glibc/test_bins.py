@@ -1,9 +1,10 @@
 """Bins: the sizes of each bin, and the order in which its chunks are allocated."""
 
+import numpy as np
 import pytest
 
 from allocsim.core.records import HeapState
-from allocsim.designs.glibc.bins import bin_index
+from allocsim.designs.glibc.bins import BINMAP, FASTBINS, bin_index
 from tests.designs.glibc.conftest import free, malloc
 
 FIRST_SIZES = {
@@ -45,6 +46,14 @@ def test_large_bin_gives_the_smallest_chunk_that_fits(glibc: HeapState) -> None:
     free(glibc, *objects)
     malloc(glibc, 2000)  # sorts them into their bin
     assert malloc(glibc, 1678, 1656) == [objects[2], objects[1]]
+
+
+def test_bin_leaves_the_map_with_the_last_chunk_that_malloc_takes(glibc: HeapState) -> None:
+    free(glibc, *large(glibc, 2000))
+    malloc(glibc, 3000)  # sorts the chunk into its bin
+    assert np.bitwise_count(glibc.lists[0, BINMAP:FASTBINS]).sum() == 1
+    malloc(glibc, 1200)
+    assert not glibc.lists[0, BINMAP:FASTBINS].any()
 
 
 def test_second_place_of_a_size_is_taken_first_then_the_leader(glibc: HeapState) -> None:
