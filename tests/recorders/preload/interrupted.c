@@ -3,14 +3,16 @@
  * for more; `leaves` makes one in a thread that has ended, and so leaves the lane; `hands_over` does
  * the same, and another thread then writes to the lane; `rebases` makes calls and pauses, so that a
  * BASE record is written; `nests` fills the window, and so does the handler of a second signal soon
- * after; `takes` starts a thread that takes the region of the block away (see stamp.c). Prints the
- * number of calls. With `takes`, exits with status 1 if the stamp of a call in a region without an owner
- * is later than the region's last stamp. */
+ * after; `takes` starts a thread that takes the region of the block away (see stamp.c); `forks` forks a
+ * child, which also makes the rest of the calls. Prints the number of calls. The exit status is 1 if a
+ * child has crashed, or if, with `takes`, the stamp of a call in a region without an owner is later than
+ * the region's last stamp. */
 #define HOOK(name) recorded_##name
 #define pthread_sigmask set_mask /* SIGTRAP, which counts the instructions, cannot be blocked */
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 #include <x86intrin.h>
 
@@ -32,7 +34,7 @@ static volatile long instructions; /* until the signal */
 static volatile long gap = -1;     /* instructions until the second signal; -1: there is none */
 static __thread volatile bool is_blocked;
 static size_t calls;
-static bool is_late;
+static bool is_late, is_child, has_crashed;
 
 int set_mask(int how, const sigset_t *set, sigset_t *before)
 {
@@ -144,6 +146,15 @@ static void takes(void)
     pthread_join(thread, NULL);
 }
 
+static void forks(void)
+{
+    int status = 0;
+    pid_t child = fork();
+    is_child = child == 0;
+    if (child && (waitpid(child, &status, 0) != child || status))
+        has_crashed = true;
+}
+
 /* Set is_late if the region has no owner, and its last stamp is earlier than that of the last call. */
 static void check_region(void)
 {
@@ -166,6 +177,8 @@ static bool call_interrupted(long after)
     check_region();
     recorded_free(NULL); /* has a longer record */
     __writeeflags(__readeflags() & ~TRAP_FLAG);
+    if (is_child)
+        _exit(0);
     return instructions < 0;
 }
 
@@ -178,15 +191,16 @@ int main(int count, char **arguments)
                 : !strcmp(name, "rebases") ? rebases
                 : !strcmp(name, "nests")   ? nests
                 : !strcmp(name, "takes")   ? takes
+                : !strcmp(name, "forks")   ? forks
                                            : hands_over;
     call(1);
-    if (interrupt == rebases || interrupt == nests || interrupt == takes) {
+    if (interrupt == rebases || interrupt == nests || interrupt == takes || interrupt == forks) {
         real.malloc = cell;
         real.free = ignore;
     } else if (interrupt != fills) {
         self.state = THREAD_ENDED;
     }
-    if (interrupt == takes)
+    if (interrupt == takes || interrupt == forks)
         slow_clock = read_clock();
     sigaction(SIGTRAP, &action, NULL);
     for (long after = 0; call_interrupted(after); after++) {
@@ -194,5 +208,5 @@ int main(int count, char **arguments)
         call(interrupt == fills ? RETRY + 1 : 1); /* for `fills`: until there is room again */
     }
     printf("%zu\n", calls);
-    return is_late;
+    return is_late || has_crashed;
 }

@@ -173,6 +173,23 @@ def test_signal_handler_may_run_at_each_instruction_of_a_call(
     assert trace.reader.missing == trace.reader.damaged == 0
 
 
+@pytest.mark.compiled
+def test_signal_handler_may_fork_at_each_instruction_of_a_call(tmp_path: Path) -> None:
+    """The child goes on with the call, without the parent's window."""
+    if platform.machine() != "x86_64":
+        pytest.skip("the program sets a flag of x86 processors")
+    program = tmp_path / "interrupted"
+    flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
+    subprocess.run(("cc", *flags, "-o", program, HERE / "interrupted.c", *LIBRARIES), check=True)
+    done = _run(program, tmp_path / "recordings", ["TSC"], "forks")
+    assert (done.returncode, done.stderr) == (0, "")
+    images = find_images(tmp_path / "recordings")
+    trace = open_image(images[0], images, 1.0)
+    stats = collect_stats(trace)
+    assert sum(calls_of(trace).values()) == int(done.stdout)
+    assert stats.live_objects == trace.reader.missing == trace.reader.damaged == 0
+
+
 def test_memory_from_before_the_real_malloc_was_found_is_not_passed_to_it(tmp_path: Path) -> None:
     program = tmp_path / "early"
     flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)

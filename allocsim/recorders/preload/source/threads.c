@@ -39,6 +39,19 @@ static void after_fork(void)
     kept.forked = 0;
 }
 
+/* Leave the parent's window, which a forked child does not inherit. If a signal handler has forked the
+ * child while a record was being written, the child goes on writing it: put memory that is not read in
+ * the window's place. */
+static void begin_child(void)
+{
+    uint64_t window = self.cursor / CHUNK * CHUNK;
+    if (!(self.state & WRITING))
+        self.cursor = NO_CHUNK;
+    else if (window && !kept.is_sealed)
+        syscall(SYS_mmap, window, (long)CHUNK, (long)(PROT_READ | PROT_WRITE),
+                (long)(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE), -1L, 0L);
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     static bool has_handlers;
@@ -46,7 +59,7 @@ __attribute__((constructor)) static void begin(void)
         return;
     has_handlers = true;
     kept.has_key = pthread_key_create(&kept.key, end_thread) == 0;
-    pthread_atfork(before_fork, after_fork, NULL);
+    pthread_atfork(before_fork, after_fork, begin_child);
     if (dlsym(RTLD_DEFAULT, "malloc") != (void *)HOOK(malloc))
         flag(OWN_MALLOC);
 }
