@@ -5,7 +5,7 @@ import pytest
 
 from allocsim.core.records import HeapState
 from allocsim.designs.glibc.bins import BINMAP, FASTBINS, bin_index
-from tests.designs.glibc.conftest import free, malloc
+from tests.designs.glibc.conftest import MakeHeap, free, malloc
 
 FIRST_SIZES = {
     **{number: 16 * number for number in range(2, 64)},
@@ -36,6 +36,10 @@ def test_bin_starts_at_its_first_size(index: int) -> None:
     assert sorted(FIRST_SIZES) == list(range(2, 127))
 
 
+def test_last_bin_has_no_end() -> None:
+    assert [bin_index(size) for size in (1 << 20, 1 << 30, 1 << 40)] == [126] * 3
+
+
 def large(state: HeapState, *sizes: int) -> list[int]:
     """Return objects of these sizes, each followed by a small one."""
     return [malloc(state, size, 24)[0] for size in sizes]
@@ -62,6 +66,17 @@ def test_second_place_of_a_size_is_taken_first_then_the_leader(glibc: HeapState)
     malloc(glibc, 3000)
     leader, *others = objects
     assert malloc(glibc, *[2000] * 4) == [*reversed(others), leader]
+
+
+@pytest.mark.parametrize("size", [24, 40, 1016, 1032])
+def test_data_of_freed_objects_is_not_taken_for_links(make_glibc: MakeHeap, size: int) -> None:
+    heap = make_glibc(tcache_count=0, mxfast=0)
+    objects = large(heap.state, *[size] * 3)
+    for address in objects:
+        heap.memory.view(address, size)[:] = b"x" * size
+    free(heap.state, *objects)
+    malloc(heap.state, 3000)  # sorts them into their bin
+    assert heap.check() == []
 
 
 def test_search_of_larger_bins_takes_the_last_place_of_a_size(glibc: HeapState) -> None:

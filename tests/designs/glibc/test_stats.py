@@ -5,7 +5,7 @@ from allocsim.core import operations
 from allocsim.core.records import PARTS, HeapState
 from allocsim.designs.glibc.stats import native_counters
 from tests.calling import measured
-from tests.designs.glibc.conftest import fill_cache, free, malloc
+from tests.designs.glibc.conftest import MakeHeap, fill_cache, free, malloc
 
 
 def test_each_part_is_counted(glibc: HeapState) -> None:
@@ -63,6 +63,15 @@ def test_heap_that_has_not_grown_counts_one_free_block(glibc: HeapState) -> None
     assert counters.pop("ordblks") == 1
     assert counters.pop("heap0.rest.count") == 1
     assert not any(counters.values())
+    sample = measured(glibc)
+    assert (int(sample.spans_total), int(sample.spans_free)) == (0, 0)
+
+
+def test_chunks_of_every_fastbin_are_counted(make_glibc: MakeHeap) -> None:
+    state = make_glibc(tcache_count=0, mxfast=160).state
+    free(state, *malloc(state, *range(24, 168, 16)))
+    counters = native_counters(state)
+    assert (counters["smblks"], counters["fsmblks"]) == (9, sum(range(32, 176, 16)))
 
 
 def test_mallinfo_sums_over_the_arenas(busy_heap: Heap) -> None:
