@@ -5,6 +5,7 @@ import pytest
 from allocsim.core import operations
 from allocsim.core.records import HeapState
 from allocsim.designs.glibc.check_chunks import slots_of
+from allocsim.designs.glibc.stats import top_size
 from tests.designs.glibc.conftest import MakeHeap, arenas, free, malloc
 
 
@@ -74,6 +75,16 @@ def test_full_heap_gets_a_successor_and_fence_posts(make_glibc: MakeHeap) -> Non
     assert heap.check() == []
 
 
+def test_rest_of_32_bytes_before_the_fence_posts_is_freed(make_glibc: MakeHeap) -> None:
+    state = make_glibc(mmap_threshold=1 << 30).state
+    arenas(state, 0, 1)
+    malloc(state, top_size(state, 1) - 64 - 8, thread=1)
+    rest = int(state.arena[1].top) + 16
+    malloc(state, (64 << 20) - 4096, thread=1)  # gets a new heap
+    assert int(state.arena[1].fixed) == 2256 + 48 + 32
+    assert malloc(state, 24, thread=1) == [rest]
+
+
 def test_new_heap_has_room_for_the_request_its_header_and_the_padding(
     make_glibc: MakeHeap,
 ) -> None:
@@ -113,6 +124,30 @@ def test_heap_stays_while_the_one_before_it_has_no_room_for_a_top(make_glibc: Ma
     assert heap.check() == []
 
 
+@pytest.mark.parametrize(("room", "heaps"), [(131_072 + 32 + 4080, 2), (131_072 + 32 + 4096, 1)])
+def test_heap_is_deleted_if_the_one_before_it_has_room_for_padding_and_a_page(
+    make_glibc: MakeHeap, room: int, heaps: int
+) -> None:
+    state = make_glibc(mmap_threshold=1 << 30).state
+    arenas(state, 0, 1)
+    malloc(state, 40 << 20, thread=1)
+    left = (64 << 20) - int(state.arena[1].top) % (64 << 20)
+    malloc(state, left - room - 8, thread=1)
+    free(state, *malloc(state, 1 << 20, thread=1))
+    assert len(slots_of(state, 1)) == heaps
+
+
+def test_trimmed_top_of_another_arena_is_larger_than_padding_and_32_bytes(
+    make_glibc: MakeHeap,
+) -> None:
+    state = make_glibc(mmap_threshold=1 << 30).state
+    arenas(state, 0, 1)
+    offset = int(state.arena[1].top) % 4096
+    malloc(state, 2 * 4096 - 32 - offset - 8, thread=1)
+    free(state, *malloc(state, 400_000, thread=1))
+    assert top_size(state, 1) == 131_072 + 32 + 4096
+
+
 def test_top_of_another_arena_is_trimmed_from_the_threshold_on(make_glibc: MakeHeap) -> None:
     def after(threshold: int) -> tuple[int, int]:
         """Return the bytes of top and of the arena after most of the arena was freed."""
@@ -139,6 +174,17 @@ def test_request_larger_than_a_heap_gets_a_mapping(make_glibc: MakeHeap) -> None
     arenas(state, 0, 1)
     malloc(state, 65 << 20, thread=1)
     assert int(state.mp_[0].n_mmaps) == 1
+
+
+def test_failed_request_creates_an_arena_only_in_a_process_with_threads(
+    make_glibc: MakeHeap,
+) -> None:
+    state = make_glibc(reserve=256 << 20).state
+    assert malloc(state, 300 << 20) == [0]
+    assert int(state.mp_[0].narenas) == 1
+    operations.thread_begin(state, 1)
+    assert malloc(state, 300 << 20) == [0]
+    assert int(state.mp_[0].narenas) == 2
 
 
 def test_process_without_room_for_an_arena_uses_mappings(make_glibc: MakeHeap) -> None:

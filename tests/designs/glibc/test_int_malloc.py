@@ -126,6 +126,37 @@ def test_only_small_requests_leave_a_last_remainder(glibc: HeapState) -> None:
     assert int(glibc.arena[0].last_remainder) == big - 16 + 1120 + 608
 
 
+def test_last_remainder_is_not_preferred_to_other_chunks_on_the_list(glibc: HeapState) -> None:
+    big, _, other, _ = malloc(glibc, 3000, 24, 1500, 24)
+    free(glibc, big)
+    malloc(glibc, 100)  # leaves the last remainder
+    free(glibc, other)
+    assert malloc(glibc, 200) == [other]
+
+
+def test_large_request_leaves_the_last_remainder_as_it_was(glibc: HeapState) -> None:
+    big, _ = malloc(glibc, 5000, 24)
+    free(glibc, big)
+    malloc(glibc, 100, 1100)
+    assert int(glibc.arena[0].last_remainder) == big - 16 + 112
+
+
+def test_last_remainder_must_leave_more_than_32_bytes(make_glibc: MakeHeap) -> None:
+    state = make_glibc(tcache_count=0).state
+    fitting, _, big, _ = malloc(state, 520, 24, 608 + 544 - 8, 24)
+    free(state, fitting, big)
+    malloc(state, 600)  # leaves a last remainder of 544 bytes
+    assert malloc(state, 504) == [fitting]  # a chunk of 512 bytes
+
+
+def test_rest_of_32_bytes_becomes_a_chunk(glibc: HeapState) -> None:
+    big, _ = malloc(glibc, 2000, 24)
+    free(glibc, big)
+    assert malloc(glibc, 2008 - 32) == [big]
+    assert operations.usable_size(glibc, big) == 2008 - 32
+    assert int(glibc.arena[0].binned) == 32
+
+
 def test_rest_too_small_for_a_chunk_stays_in_the_object(glibc: HeapState) -> None:
     big, _ = malloc(glibc, 2000, 24)
     free(glibc, big)

@@ -78,6 +78,20 @@ def test_pages_that_hold_the_links_of_a_free_chunk_are_kept(make_glibc: MakeHeap
     assert malloc(state, 200_000) == [one]
 
 
+def test_smallest_chunk_with_a_whole_page_releases_it(make_glibc: MakeHeap) -> None:
+    heap = make_glibc()
+    state = heap.state
+    malloc(state, 8)
+    malloc(state, 2 * 4096 - 48 - int(state.arena[0].top) % 4096 - 8)
+    one, _ = malloc(state, 4096 + 48 - 8, 24)
+    heap.memory.view(one, 4096 + 40)[:] = b"x" * (4096 + 40)
+    free(state, one)
+    malloc(state, 8000)  # sorts the chunk into its bin
+    operations.release(state, 1)
+    assert bytes(heap.memory.view(one + 32, 4096)) == bytes(4096)
+    assert heap.check() == []
+
+
 def test_cached_chunks_are_not_trimmed(make_glibc: MakeHeap) -> None:
     state = make_glibc().state
     objects = fill_cache(state, 1000)

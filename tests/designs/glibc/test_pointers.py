@@ -50,6 +50,19 @@ def test_address_that_is_no_object_is_refused_and_changes_nothing(
     assert (before, glibc_heap.check()) == (after, [])
 
 
+@pytest.mark.parametrize(
+    ("offset", "status"), [(32, Status.OK), (48, Status.UNKNOWN_POINTER), (64, Status.OK)]
+)
+def test_object_of_a_mapping_is_at_a_power_of_two_in_its_page(
+    glibc: HeapState, offset: int, status: Status
+) -> None:
+    start = malloc(glibc, 1 << 20)[0] - 16
+    length = int(glibc.mp_[0].mmapped_mem)
+    store_word(start + offset - 16, offset - 16)
+    store_word(start + offset - 8, (length - (offset - 16)) | 2)
+    assert operations.free(glibc, 0, start + offset) == status
+
+
 def test_chunk_in_the_cache_is_not_freed_again(glibc: HeapState) -> None:
     objects = fill_cache(glibc, 100)
     for address in objects:
@@ -68,6 +81,13 @@ def test_free_chunk_of_a_bin_is_not_freed_again(glibc: HeapState) -> None:
     one, _ = malloc(glibc, 5000, 24)
     free(glibc, one)
     assert operations.free(glibc, 0, one) == Status.UNKNOWN_POINTER
+
+
+def test_top_is_refused_whatever_follows_the_end_of_memory(glibc: HeapState) -> None:
+    malloc(glibc, 100)
+    store_word(int(glibc.system[0].next) + 8, 1)
+    address = int(glibc.arena[0].top) + 16
+    assert operations.free(glibc, 0, address) == Status.UNKNOWN_POINTER
 
 
 def test_key_of_the_cache_in_an_object_does_not_prevent_its_free(glibc: HeapState) -> None:

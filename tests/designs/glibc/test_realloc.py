@@ -65,6 +65,29 @@ def test_mapping_is_resized_and_stays_a_mapping(glibc: HeapState) -> None:
     assert int(glibc.mp_[0].mmapped_mem) == 0
 
 
+def test_mapping_holds_the_chunk_and_eight_bytes(glibc: HeapState) -> None:
+    (one,) = malloc(glibc, 1 << 20)
+    one = realloc(glibc, one, 8192 - 8)
+    assert int(glibc.mp_[0].mmapped_mem) == 3 * 4096
+    realloc(glibc, one, 8192 - 24)
+    assert int(glibc.mp_[0].mmapped_mem) == 2 * 4096
+
+
+def test_head_of_32_bytes_is_split_off_an_aligned_object(glibc: HeapState) -> None:
+    before = malloc(glibc, 24, 24)[-1]
+    address = operations.memalign(glibc, 0, 64, 100)
+    assert (address % 64, address - before) == (0, 32 + 32)
+    assert malloc(glibc, 24) == [before + 32]
+
+
+def test_tail_of_32_bytes_stays_in_an_aligned_object(glibc: HeapState) -> None:
+    before = malloc(glibc, 40, 40, 40)[-1]
+    address = operations.memalign(glibc, 0, 64, 100)
+    # The chunk that was allocated starts 80 bytes before the aligned one.
+    assert (address % 64, address - before) == (0, 48 + 80)
+    assert operations.usable_size(glibc, address) == 104 + 32
+
+
 def test_aligned_object_is_cut_out_and_both_ends_are_freed(glibc: HeapState) -> None:
     malloc(glibc, 24)
     address = operations.memalign(glibc, 0, 512, 100)

@@ -52,6 +52,14 @@ def test_mapping_of_32_mib_is_too_large_to_raise_them(
     assert int(glibc.mp_[0].mmap_threshold) == (threshold or length)
 
 
+def test_freed_mapping_of_the_threshold_raises_the_other(glibc: HeapState) -> None:
+    # The flag IS_MMAPPED makes the size that is compared larger than the threshold.
+    (address,) = malloc(glibc, 1 << 20)
+    free(glibc, operations.realloc(glibc, 0, address, 131_040))
+    mp = glibc.mp_[0]
+    assert (int(mp.mmap_threshold), int(mp.trim_threshold)) == (131_072, 262_144)
+
+
 @pytest.mark.parametrize(
     "setting", [{"top_pad": 0}, {"mmap_max": 9}, {"trim_threshold": 1}, {"no_dyn_threshold": 1}]
 )

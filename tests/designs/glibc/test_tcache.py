@@ -5,13 +5,23 @@ from collections.abc import Callable
 import pytest
 
 from allocsim.core import operations
+from allocsim.core.raw import load_word
 from allocsim.core.records import HeapState
+from allocsim.designs.glibc.tcache import TCACHE_KEY
 from tests.designs.glibc.conftest import MakeHeap, fill_cache, free, malloc
 
 
 def test_cache_gives_the_newest_chunk(glibc: HeapState) -> None:
     objects = fill_cache(glibc, 100)
     assert malloc(glibc, *[100] * 7) == objects[::-1]
+
+
+def test_object_from_the_cache_does_not_contain_the_key(glibc: HeapState) -> None:
+    (freed,) = malloc(glibc, 100)
+    free(glibc, freed)
+    assert load_word(freed + 8) == TCACHE_KEY
+    assert malloc(glibc, 100) == [freed]
+    assert load_word(freed + 8) == 0
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 20])
