@@ -48,7 +48,8 @@ MIN_LARGE_SIZE = 1024
 """Bytes of the smallest chunk in a large bin."""
 
 NFASTBINS = 10
-"""Number of fastbins of an arena; their chunk sizes are 32 to 176 in steps of 16 (NFASTBINS)."""
+"""Number of fastbins of an arena; their chunk sizes are 32 to 176 in steps of 16 (NFASTBINS).
+The last one is always empty, because `mxfast` is at most 160."""
 
 BINMAP_WORDS = 2
 """Number of 64-bit words of the binmap. The library has four 32-bit words (BINMAPSIZE)."""
@@ -58,7 +59,6 @@ LIST_WORDS = BINS + 2 * NBINS
 """Layout of an arena's row of `Glibc.lists`, in words: the offsets of the binmap, the fastbins and
 the bins, and the length of the row. The first two words at BINS belong to no bin. While an arena
 has no memory, its top chunk has 0 bytes, and these two words are the header of that chunk. The
-first of them, always 0, is also the empty fastbin of chunks that are too large for fastbins. The
 heads of bins 1 to 127 follow.
 """
 
