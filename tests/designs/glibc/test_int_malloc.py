@@ -180,7 +180,7 @@ def test_small_request_consolidates_only_when_top_is_too_small(make_glibc: MakeH
     before = int(state.arena[0].system_mem)
     while int(state.arena[0].fast):
         malloc(state, 900)
-    assert int(state.arena[0].system_mem) == before
+        assert int(state.arena[0].system_mem) == before
 
 
 @pytest.mark.parametrize("thread", [0, 1])
