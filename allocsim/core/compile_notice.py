@@ -86,11 +86,11 @@ def expect(*modules: str) -> None:
 def without_replay() -> Iterator[None]:
     """Say that nothing is replayed in the context: only a few kernels of a design are compiled."""
     global _is_replaying
-    _is_replaying = False
+    before, _is_replaying = _is_replaying, False
     try:
         yield
     finally:
-        _is_replaying = True
+        _is_replaying = before
 
 
 def announce(module: str, has_replay: bool = False) -> None:

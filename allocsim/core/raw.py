@@ -23,15 +23,21 @@ WORD = 8
 LINE = 64
 """Bytes in a cache line."""
 
+
+def word_at(address: int) -> ctypes.c_int64:
+    """Return the signed 64-bit word at `address` to Python code, which may set its `value`."""
+    return ctypes.c_int64.from_address(int(address))
+
+
 if PURE:
 
     def load_word(address: int) -> int:
         """Return the signed 64-bit word at `address`."""
-        return ctypes.c_int64.from_address(int(address)).value
+        return word_at(address).value
 
     def store_word(address: int, value: int) -> None:
         """Write the signed 64-bit `value` at `address`."""
-        ctypes.c_int64.from_address(int(address)).value = int(value)
+        word_at(address).value = int(value)
 
     def load_byte(address: int) -> int:
         """Return the byte at `address`, 0 to 255."""

@@ -15,7 +15,7 @@ from numba.core import types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import lower_builtin
 
-from allocsim.core.raw import load_word, store_word
+from allocsim.core.raw import word_at
 
 
 def getter(offset: int, mask: int = -1) -> Callable[[int], int]:
@@ -23,7 +23,7 @@ def getter(offset: int, mask: int = -1) -> Callable[[int], int]:
 
     def get(address: int, /) -> int:
         """Return the field of the struct at `address`."""
-        return load_word(address + offset) & mask
+        return word_at(address + offset).value & mask
 
     def lowered(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
         """Generate the code of a call."""
@@ -39,7 +39,7 @@ def setter(offset: int) -> Callable[[int, int], None]:
 
     def put(address: int, value: int, /) -> None:
         """Set the field of the struct at `address`."""
-        store_word(address + offset, value)
+        word_at(address + offset).value = int(value)
 
     def lowered(context: Any, builder: Any, called: Any, arguments: Any) -> Any:
         """Generate the code of a call."""
