@@ -15,8 +15,6 @@ fd_nextsize is the fd of the next head, which is never 0.
 
 from __future__ import annotations
 
-from typing import Any
-
 from allocsim.core.jit import kernel
 from allocsim.core.raw import load_word, store_word
 from allocsim.core.words import trailing_zeros64
@@ -73,6 +71,12 @@ def bin_at(arena: MallocState, index: int) -> int:
 def fastbin(arena: MallocState, size: int) -> int:
     """Return the address of the fastbin for `size`: a word that links to its newest chunk."""
     return arena.fastbins + ((size >> 4) - 2) * 8
+
+
+@kernel
+def binmap_word(arena: MallocState, index: int) -> int:
+    """Return the address of the word of the binmap that has the bit of a bin."""
+    return arena.binmap + (index >> 6) * 8
 
 
 @kernel
@@ -144,9 +148,9 @@ def _unlink_size(p: int, following: int) -> None:
 def insert_unsorted(arena: MallocState, p: int, size: int) -> None:
     """Make the memory at `p` a free chunk, at the front of the unsorted list.
 
-    The caller updates the counts. Only large chunks need the links by size, but a branch on the
-    range of the size is mispredicted so often that clearing the links of all chunks that have room
-    for them is faster (1 % of the time of a replay).
+    The caller updates the counts. Only large chunks need the links by size. The links of all chunks
+    that have room for them are cleared, because a branch on the range of the size would often be
+    mispredicted.
     """
     head = bin_at(arena, UNSORTED)
     first = fd(head)
@@ -176,7 +180,7 @@ def place_in_bin(arena: MallocState, victim: int, size: int) -> None:
     else:
         index = largebin_index(size)
         following = _place_by_size(bin_at(arena, index), victim, size)
-    map_ = arena.binmap + (index >> 6) * 8
+    map_ = binmap_word(arena, index)
     store_word(map_, load_word(map_) | 1 << (index & 63))
     _insert_between(bk(following), victim, following)
 
@@ -212,10 +216,10 @@ def unmark_bin(arena: MallocState, index: int) -> None:
 
     malloc calls this when it has taken a chunk that `next_used_bin` found. The library does not: it
     clears a bit only when it finds the bin empty. That changes no address, but costs mispredicted
-    branches (1 % of the time of a replay).
+    branches.
     """
-    bin_, map_ = bin_at(arena, index), arena.binmap + (index >> 6) * 8
-    is_empty: Any = bk(bin_) == bin_
+    bin_, map_ = bin_at(arena, index), binmap_word(arena, index)
+    is_empty = int(bk(bin_) == bin_)
     store_word(map_, load_word(map_) & ~(is_empty << (index & 63)))
 
 
@@ -227,7 +231,7 @@ def next_used_bin(arena: MallocState, index: int) -> int:
     such a bit is cleared when it is found.
     """
     while index < NBINS - 1:
-        map_ = arena.binmap + (index >> 6) * 8
+        map_ = binmap_word(arena, index)
         bits = load_word(map_) >> (index & 63)
         if bits == 0:
             index = (index | 63) + 1

@@ -10,13 +10,14 @@ from collections import Counter
 
 from allocsim.core.memory import Reservation
 from allocsim.designs.glibc.address_space import HEAP_MAX_SIZE
-from allocsim.designs.glibc.bins import FASTBINS, NBINS, NFASTBINS, UNSORTED
+from allocsim.designs.glibc.bins import NBINS, NFASTBINS, UNSORTED
 from allocsim.designs.glibc.check_chunks import (
     Region,
     Sentences,
     Words,
     chunks_fill_their_memory,
     chunks_name_their_arena,
+    chunks_of,
     free_chunks_are_apart,
     regions_of,
     slots_of,
@@ -63,19 +64,23 @@ def arenas_count_their_chunks(heap: Glibc, memory: Reservation) -> Sentences:
     for av in range(int(heap.mp_[0].narenas)):
         arena = heap.arena[av]
         own_regions = [region for region in regions if region.arena == av]
+        sizes = [chunk.size for region in own_regions for chunk in chunks_of(region, words)]
         listed = [listed_in_bin(heap, words, av, index) for index in range(UNSORTED, NBINS - 1)]
         binned = [words[p + 8] & -8 for members in listed for p in members if p]
-        links = [int(heap.lists[av, FASTBINS + index]) for index in range(NFASTBINS)]
+        links = [int(heap.lists[av, index]) for index in range(NFASTBINS)]
         fast = [words[p + 8] & -8 for first in links for p in chain(words, first, 16) if p]
-        actual = (sum(fast), sum(binned))
-        if (arena.fast, arena.binned) != actual:
+        actual = (sum(sizes) - sum(binned) - sum(fast), sum(fast), sum(binned))
+        counted = (arena.used, arena.fast, arena.binned)
+        if counted != actual:
             yield (
-                f"arena {av} counts {arena.fast} fast and {arena.binned} binned bytes, but has "
-                f"{actual[0]} and {actual[1]}"
+                f"arena {av} counts {arena.used} used, {arena.fast} fast and {arena.binned} binned "
+                f"bytes, but has {actual[0]}, {actual[1]} and {actual[2]}"
             )
-        if arena.binned_chunks != len(binned):
+        lengths, numbers = (len(fast), len(binned)), (arena.fast_chunks, arena.binned_chunks)
+        if numbers != lengths:
             yield (
-                f"binned chunks of arena {av} counted: {arena.binned_chunks}, found: {len(binned)}"
+                f"chunks of arena {av} counted: {arena.fast_chunks} fast, {arena.binned_chunks} "
+                f"binned; found: {lengths[0]} fast, {lengths[1]} binned"
             )
         fixed = sum(_fixed_bytes(region, int(arena.top)) for region in own_regions)
         if arena.fixed != fixed:

@@ -62,9 +62,12 @@ def int_free_chunk(heap: Glibc, av: int, p: int, size: int) -> int:
             return Status.UNKNOWN_POINTER  # "double free or corruption (fasttop)"
         arena.have_fastchunks = 1
         arena.fast += size
+        arena.fast_chunks += 1
+        arena.used -= size
         set_fd(p, old)
         store_word(newest, p)
         return Status.OK
+    arena.used -= size
     if merge_chunk(heap, arena, p, size) >= FASTBIN_CONSOLIDATION_THRESHOLD:
         trim_large(heap, av)
     return Status.OK
@@ -120,7 +123,7 @@ def malloc_consolidate(heap: Glibc, av: int) -> int:
     large the merged chunks are.
     """
     arena = heap.arena[av]
-    arena.have_fastchunks = arena.fast = 0
+    arena.have_fastchunks = arena.fast = arena.fast_chunks = 0
     for index in range(NFASTBINS):
         newest = arena.fastbins + 8 * index
         p = load_word(newest)

@@ -46,7 +46,7 @@ from allocsim.designs.glibc.sysmalloc import sysmalloc, use_top
 from allocsim.designs.glibc.tcache import csize2tidx, has_room, tcache_get, tcache_put
 
 MAX_ITERS = 10000
-"""Maximum number of chunks of the unsorted list that one call bins."""
+"""Maximum number of chunks of the unsorted list that one search bins."""
 
 
 @out_of_line
@@ -103,8 +103,8 @@ def _take_fast(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int:
     Sizes without a fastbin share one that is always empty, because a branch on the size would often
     be mispredicted.
     """
-    largest = heap.mp_[0].global_max_fast + MALLOC_ALIGNMENT
-    newest, tc_idx, taken = fastbin(arena, min(nb, largest)), csize2tidx(nb), 1
+    unused = heap.mp_[0].global_max_fast + MALLOC_ALIGNMENT
+    newest, tc_idx, taken = fastbin(arena, min(nb, unused)), csize2tidx(nb), 1
     victim = load_word(newest)
     if victim == 0:
         return 0
@@ -115,7 +115,9 @@ def _take_fast(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int:
         other = following
         taken += 1
     store_word(newest, other)
+    arena.fast_chunks -= taken
     arena.fast -= taken * nb
+    arena.used += taken * nb
     return victim + CHUNK_HDR_SZ
 
 
@@ -144,6 +146,7 @@ def _take_small(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int:
 @kernel
 def _mark_used(arena: MallocState, victim: int, size: int) -> None:
     """Mark a whole chunk as in use. It must be on no list."""
+    arena.used += size
     set_inuse_bit_at_offset(victim, size)
     set_head(victim, size | PREV_INUSE | arena.flag)
 
@@ -156,6 +159,7 @@ def _split(heap: Glibc, arena: MallocState, victim: int, size: int, nb: int) -> 
     """
     remainder = victim + nb
     arena.binned -= nb
+    arena.used += nb
     heap.counters[0].splits += 1
     insert_unsorted(arena, remainder, size - nb)
     set_head(victim, nb | PREV_INUSE | arena.flag)
@@ -173,8 +177,8 @@ def _sort_unsorted(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int
     """
     mp, head, tc_idx = heap.mp_[0], bin_at(arena, UNSORTED), csize2tidx(nb)
     cached, count = False, mp.tcache_unsorted_count
-    last, victim = count + MAX_ITERS, bk(head)
-    while victim != head and count < last:
+    limit, victim = count + MAX_ITERS, bk(head)
+    while victim != head and count < limit:
         size, before = chunksize(victim), bk(victim)
         set_bk(head, before)
         set_fd(before, head)

@@ -69,6 +69,7 @@ def _grow_into_top(arena: MallocState, oldp: int, nb: int) -> bool:
         return False
     set_head_size(oldp, nb | arena.flag)
     arena.top = oldp + nb
+    arena.used += nb - size
     set_head(arena.top, rest | PREV_INUSE)
     return True
 
@@ -87,6 +88,7 @@ def _absorb_next(heap: Glibc, arena: MallocState, oldp: int, nb: int) -> int:
         return size
     unlink_chunk(following)
     leave_bins(arena, nextsize)
+    arena.used += nextsize
     heap.counters[0].coalesces += 1
     return size + nextsize
 

@@ -36,8 +36,8 @@ class MallocPar(Struct):
     tcache_bins: Int64  # number of chunk sizes that are cached
     tcache_count: Int64  # maximum number of chunks of a size in a thread's cache
     tcache_unsorted_limit: Int64  # limit of tcache_unsorted_count once a chunk is cached; 0: none
-    tcache_unsorted_count: Int64  # number of chunks that the current call of _int_malloc has binned
-    global_max_fast: Int64  # maximum size of a chunk in a fastbin
+    tcache_unsorted_count: Int64  # chunks that the first search of the current call has binned
+    global_max_fast: Int64  # maximum size of a chunk in a fastbin; 16: fastbins are off
     narenas: Int64  # number of arenas
     narenas_limit: Int64  # limit of `narenas`; 0: not set yet
     free_list: Int64  # head of the list of arenas without threads, plus 1; 0 if none
@@ -69,7 +69,9 @@ class MallocState(Struct):
     attached_threads: Int64  # number of threads that use this arena
     system_mem: Int64  # bytes obtained from the operating system
     max_system_mem: Int64  # maximum of system_mem
+    used: Int64  # bytes of chunks in use, among them those in thread caches
     fast: Int64  # bytes of chunks in fastbins
+    fast_chunks: Int64  # number of chunks in fastbins
     binned: Int64  # bytes of chunks in the unsorted list and in bins
     binned_chunks: Int64  # number of chunks in the unsorted list and in bins
     fixed: Int64  # bytes of heap and arena headers and of fence posts

@@ -14,8 +14,7 @@ from allocsim.core.operations import Status
 from allocsim.core.out_of_line import pointer_to
 from allocsim.core.records import Sample
 from allocsim.core.system import fill_counts, fill_system
-from allocsim.designs.glibc.bins import FASTBINS, NFASTBINS
-from allocsim.designs.glibc.chunks import chunksize, fd
+from allocsim.designs.glibc.chunks import chunksize
 from allocsim.designs.glibc.heaps import slot_of
 from allocsim.designs.glibc.records import Glibc
 from allocsim.designs.glibc.tcache import cached_bytes
@@ -32,7 +31,7 @@ def measure(heap: Glibc, live: int, sample: Sample) -> int:
 def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
     """Fill every field of `sample` except `event`; return Status.OK.
 
-    As in mallinfo2, the bytes of an arena that are neither free nor headers are in use. The fields
+    The parts are counted separately, so that their sum can be checked against the heap. The fields
     `spans_total`, `spans_free` and `spans_in_use` count chunks. A chunk is free if it is in a bin
     or is the top of an arena. Otherwise it counts as in use, even if it is in a tcache or a
     fastbin.
@@ -42,14 +41,13 @@ def fill_sample(heap: Glibc, live: int, sample: Sample) -> int:
     sample.tail = sample.transfer = sample.central = sample.free_spans = sample.released = 0
     counters.free_spans = 0
     for av in range(mp.narenas):
-        arena = heap.arena[av]
-        occupied += arena.system_mem - arena.fixed - arena.fast - arena.binned
-        occupied -= chunksize(arena.top)
+        arena, top = heap.arena[av], chunksize(heap.arena[av].top)
+        occupied += arena.used
         sample.tail += arena.fixed
         sample.transfer += arena.fast
         sample.central += arena.binned
-        sample.free_spans += chunksize(arena.top)
-        counters.free_spans += arena.binned_chunks + (chunksize(arena.top) > 0)
+        sample.free_spans += top
+        counters.free_spans += arena.binned_chunks + (top > 0)
     sample.thread_cache = 0
     for thread in range(mp.threads):
         sample.thread_cache += cached_bytes(heap, thread)
@@ -75,15 +73,6 @@ def top_size(heap: Glibc, av: int) -> int:
     return int(chunksize(int(heap.arena[av].top)))
 
 
-def fast_chunks(heap: Glibc, av: int) -> int:
-    """Return the number of chunks in an arena's fastbins."""
-    count = 0
-    for p in map(int, heap.lists[av, FASTBINS : FASTBINS + NFASTBINS]):
-        while p:
-            p, count = fd(p), count + 1
-    return count
-
-
 def native_counters(heap: Glibc) -> dict[str, int]:
     """Return the fields of mallinfo2, and what malloc_info prints for each arena."""
     counters = _mallinfo2(heap)
@@ -101,7 +90,7 @@ def _mallinfo2(heap: Glibc) -> dict[str, int]:
     return {
         "arena": arena,
         "ordblks": int(all_arenas.binned_chunks.sum()) + len(all_arenas),
-        "smblks": sum(fast_chunks(heap, av) for av in range(len(all_arenas))),
+        "smblks": int(all_arenas.fast_chunks.sum()),
         "hblks": int(mp.n_mmaps),
         "hblkhd": int(mp.mmapped_mem),
         "usmblks": 0,
@@ -120,7 +109,7 @@ def _malloc_info(heap: Glibc, number: int, av: int) -> dict[str, int]:
         total, mprotect, subheaps = _aspace(heap, int(arena.top))
     binned, binned_chunks = int(arena.binned), int(arena.binned_chunks)
     counters = {
-        "fast.count": fast_chunks(heap, av),
+        "fast.count": int(arena.fast_chunks),
         "fast.size": int(arena.fast),
         "rest.count": binned_chunks + 1,  # top counts too
         # The size that malloc_info adds for a chunk in a bin includes the flag PREV_INUSE (1).

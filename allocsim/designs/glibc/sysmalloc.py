@@ -42,6 +42,7 @@ def use_top(heap: Glibc, arena: MallocState, nb: int) -> int:
     if size < nb + MINSIZE:
         return 0
     arena.top = p + nb
+    arena.used += nb
     heap.counters[0].splits += 1
     set_head(p, nb | PREV_INUSE | arena.flag)
     set_head(p + nb, (size - nb) | PREV_INUSE)
@@ -148,5 +149,6 @@ def _set_fence_posts(heap: Glibc, av: int, thread: int, old_top: int, old_size: 
     set_foot(fence, CHUNK_HDR_SZ)
     set_head(old_top, size | PREV_INUSE | NON_MAIN_ARENA)
     arena.fixed += old_size - size
+    arena.used += size
     heap.counters[0].spans += 1
     int_free(heap, av, thread, old_top)

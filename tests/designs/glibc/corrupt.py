@@ -194,6 +194,11 @@ def fastbin_leads_into_an_object(state: HeapState, memory: Reservation) -> None:
     state.lists[0, FASTBINS + 1] = int(state.lists[0, FASTBINS + 1]) + 16
 
 
+@breaks(check_arenas.arenas_count_their_chunks, "binned bytes, but has")
+def used_bytes_differ(state: HeapState, memory: Reservation) -> None:
+    state.arena[0].used += 16
+
+
 @breaks(check_arenas.arenas_count_their_chunks, "bytes, but has")
 def binned_bytes_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[0].binned += 16
@@ -204,9 +209,14 @@ def fast_bytes_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[0].fast -= 16
 
 
-@breaks(check_arenas.arenas_count_their_chunks, "binned chunks of arena 1 counted: ")
+@breaks(check_arenas.arenas_count_their_chunks, "binned; found: ")
 def binned_chunks_differ(state: HeapState, memory: Reservation) -> None:
     state.arena[1].binned_chunks += 1
+
+
+@breaks(check_arenas.arenas_count_their_chunks, "binned; found: ")
+def number_of_fast_chunks_differs(state: HeapState, memory: Reservation) -> None:
+    state.arena[0].fast_chunks -= 1
 
 
 @breaks(check_arenas.arenas_count_their_chunks, "headers and fence posts")
