@@ -1,6 +1,6 @@
 /* A program that frees and resizes memory which it got before the real malloc was found (see real.c).
  * Meanwhile the thread uses blocks whose regions have the same elements of the table of regions as that
- * memory (see stamp.c). Prints how much of that memory the real functions were given. */
+ * memory (see stamp.c). Prints how often a real function was given such memory. */
 #define HOOK(name) recorded_##name
 #include "recorder.c"
 #include <stdio.h>

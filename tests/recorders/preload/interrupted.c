@@ -4,7 +4,8 @@
  * the same, and another thread then writes to the lane; `rebases` makes calls and pauses, so that a
  * BASE record is written; `nests` fills the window, and so does the handler of a second signal soon
  * after; `takes` starts a thread that takes the region of the block away (see stamp.c); `forks` forks a
- * child, which also makes the rest of the calls. Prints the number of calls. The exit status is 1 if a
+ * child, which also makes the rest of the calls; so does `forks_shared`, where no thread owns the block's
+ * region. Prints the number of calls. The exit status is 1 if a
  * child has crashed, or if, with `takes`, the stamp of a call in a region without an owner is later than
  * the region's last stamp. */
 #define HOOK(name) recorded_##name
@@ -18,7 +19,8 @@
 
 static uint64_t slow_clock; /* 0: the clock is the time stamp counter */
 
-/* Return a time. With the slow clock, the records of a thread are short even if a signal came. */
+/* Return a time. The slow clock advances by 16 at each reading, so records stay short however long a
+ * signal handler takes. */
 static uint64_t read_clock(void)
 {
     return slow_clock ? __atomic_add_fetch(&slow_clock, 16, __ATOMIC_SEQ_CST) : __rdtsc();
@@ -104,7 +106,7 @@ static void hands_over(void)
 
 static char cells[4096][16] __attribute__((aligned(1 << 16))); /* a region; see stamp.c */
 
-/* The allocator of `rebases` and `nests`; libc's cannot be called from a signal handler that has interrupted it. */
+/* The allocator of `rebases`, `nests`, `takes` and `forks`; libc's cannot be called from a signal handler that has interrupted it. */
 static void *cell(size_t size)
 {
     return cells[size];
@@ -191,7 +193,7 @@ int main(int count, char **arguments)
                 : !strcmp(name, "rebases") ? rebases
                 : !strcmp(name, "nests")   ? nests
                 : !strcmp(name, "takes")   ? takes
-                : !strcmp(name, "forks")   ? forks
+                : !strncmp(name, "forks", 5) ? forks
                                            : hands_over;
     call(1);
     if (interrupt == rebases || interrupt == nests || interrupt == takes || interrupt == forks) {
@@ -202,6 +204,8 @@ int main(int count, char **arguments)
     }
     if (interrupt == takes || interrupt == forks)
         slow_clock = read_clock();
+    if (!strcmp(name, "forks_shared"))
+        *region_of((uintptr_t)cells) = SHARED;
     sigaction(SIGTRAP, &action, NULL);
     for (long after = 0; call_interrupted(after); after++) {
         limit_descriptors(100);

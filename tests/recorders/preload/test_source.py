@@ -154,7 +154,7 @@ def test_signal_handler_may_run_at_each_instruction_of_a_call(
     tmp_path: Path, signals: str, names: list[str]
 ) -> None:
     """The handler uses up the room, leaves the lane, changes the base, fills two windows, or lets
-    another thread take the region away, after which each stamp is the region's last."""
+    another thread take the region away. Each later stamp must then be the region's last."""
     if platform.machine() != "x86_64":
         pytest.skip("the program sets a flag of x86 processors")
     program = tmp_path / "interrupted"
@@ -174,20 +174,28 @@ def test_signal_handler_may_run_at_each_instruction_of_a_call(
 
 
 @pytest.mark.compiled
-def test_signal_handler_may_fork_at_each_instruction_of_a_call(tmp_path: Path) -> None:
+@pytest.mark.parametrize("signals", ["forks", "forks_shared"])
+def test_signal_handler_may_fork_at_each_instruction_of_a_call(
+    tmp_path: Path, signals: str
+) -> None:
     """The child goes on with the call, without the parent's window."""
     if platform.machine() != "x86_64":
         pytest.skip("the program sets a flag of x86 processors")
     program = tmp_path / "interrupted"
     flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
     subprocess.run(("cc", *flags, "-o", program, HERE / "interrupted.c", *LIBRARIES), check=True)
-    done = _run(program, tmp_path / "recordings", ["TSC"], "forks")
+    done = _run(program, tmp_path / "recordings", ["TSC"], signals)
     assert (done.returncode, done.stderr) == (0, "")
     images = find_images(tmp_path / "recordings")
     trace = open_image(images[0], images, 1.0)
     stats = collect_stats(trace)
     assert sum(calls_of(trace).values()) == int(done.stdout)
     assert stats.live_objects == trace.reader.missing == trace.reader.damaged == 0
+    for image in images[1:]:
+        trace = open_image(image, images, 1.0)
+        collect_stats(trace)
+        assert trace.reader.missing == trace.reader.damaged == 0
+    assert len(images) > 100, "most children have recorded calls"
 
 
 def test_memory_from_before_the_real_malloc_was_found_is_not_passed_to_it(tmp_path: Path) -> None:

@@ -188,8 +188,14 @@ static bool start(void)
     process.lanes_used = 1;
     *region_of((uintptr_t)arena) = *region_of((uintptr_t)arena + sizeof arena) = SHARED;
     process.caches = kept.has_sites ? map_memory(sizeof *process.caches) : NULL;
+    struct thread before = self;
     self = (struct thread)NEW_THREAD;
     self.last = kept.identity;
+    /* If a signal handler has forked this child in the middle of a call, the call goes on. */
+    self.state = before.state;
+    self.deleting = before.deleting;
+    self.base_stamp = before.base_stamp;
+    self.base_address = before.base_address;
     process.header = header;
     return true;
 }

@@ -39,17 +39,21 @@ static void after_fork(void)
     kept.forked = 0;
 }
 
-/* Leave the parent's window, which a forked child does not inherit. If a signal handler has forked the
- * child while a record was being written, the child goes on writing it: put memory that is not read in
- * the window's place. */
+/* A forked child does not inherit the parent's window, so it leaves the window. If a signal handler has
+ * forked while a record was being written, the child goes on writing that record: map memory at the
+ * window's address for it. Nothing reads that memory. The parent writes the record too, with a stamp from
+ * before the fork, so the child inherits the call. */
 static void begin_child(void)
 {
+    int error = errno;
     uint64_t window = self.cursor / CHUNK * CHUNK;
-    if (!(self.state & WRITING))
+    self.lane = NULL;
+    if (!(self.state & WRITING) || !window || kept.is_sealed ||
+        (syscall(SYS_mmap, window, (long)CHUNK, (long)(PROT_READ | PROT_WRITE),
+                 (long)(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE), -1L, 0L) == -1 &&
+         errno != EEXIST)) /* EEXIST: that memory is mapped since an earlier fork */
         self.cursor = NO_CHUNK;
-    else if (window && !kept.is_sealed)
-        syscall(SYS_mmap, window, (long)CHUNK, (long)(PROT_READ | PROT_WRITE),
-                (long)(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE), -1L, 0L);
+    errno = error;
 }
 
 __attribute__((constructor)) static void begin(void)
