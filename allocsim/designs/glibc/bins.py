@@ -214,9 +214,9 @@ def _place_by_size(bin_: int, victim: int, size: int) -> int:
 def unmark_bin(arena: MallocState, index: int) -> None:
     """Clear the bit of a bin in the map if the bin is empty.
 
-    malloc calls this when it has taken a chunk that `next_used_bin` found. The library does not: it
-    clears a bit only when it finds the bin empty. That changes no address, but costs mispredicted
-    branches.
+    malloc calls this when it has taken a chunk that `next_used_bin` found. The library clears a bit
+    only when it finds the bin empty. The addresses are the same, but finding empty bins costs
+    mispredicted branches.
     """
     bin_, map_ = bin_at(arena, index), binmap_word(arena, index)
     is_empty = int(bk(bin_) == bin_)

@@ -10,7 +10,7 @@ from collections import Counter
 
 from allocsim.core.memory import Reservation
 from allocsim.designs.glibc.address_space import HEAP_MAX_SIZE
-from allocsim.designs.glibc.bins import NBINS, NFASTBINS, UNSORTED
+from allocsim.designs.glibc.bins import FASTBINS, NBINS, NFASTBINS, UNSORTED
 from allocsim.designs.glibc.check_chunks import (
     Region,
     Sentences,
@@ -67,7 +67,7 @@ def arenas_count_their_chunks(heap: Glibc, memory: Reservation) -> Sentences:
         sizes = [chunk.size for region in own_regions for chunk in chunks_of(region, words)]
         listed = [listed_in_bin(heap, words, av, index) for index in range(UNSORTED, NBINS - 1)]
         binned = [words[p + 8] & -8 for members in listed for p in members if p]
-        links = [int(heap.lists[av, index]) for index in range(NFASTBINS)]
+        links = [int(heap.lists[av, FASTBINS + index]) for index in range(NFASTBINS)]
         fast = [words[p + 8] & -8 for first in links for p in chain(words, first, 16) if p]
         actual = (sum(sizes) - sum(binned) - sum(fast), sum(fast), sum(binned))
         counted = (arena.used, arena.fast, arena.binned)

@@ -84,8 +84,9 @@ def is_fasttop(heap: Glibc, av: int, p: int) -> bool:
 def merge_chunk(heap: Glibc, arena: MallocState, p: int, size: int) -> int:
     """Merge a chunk with its free neighbours; put the result on the unsorted list.
 
-    If top is one of the neighbours, the merged chunk becomes top, and is on no list. Returns
-    the size of the merged chunk.
+    If top is one of the neighbours, the merged chunk becomes top, and is on no list. The caller has
+    subtracted the chunk from `used` or `fast`; here it is added to `binned`, unless it becomes part
+    of top. Returns the size of the merged chunk.
     """
     counters, nextchunk, freed = heap.counters[0], p + size, size
     if not prev_inuse(p):

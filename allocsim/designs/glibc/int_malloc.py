@@ -145,7 +145,7 @@ def _take_small(heap: Glibc, arena: MallocState, thread: int, nb: int) -> int:
 
 @kernel
 def _mark_used(arena: MallocState, victim: int, size: int) -> None:
-    """Mark a whole chunk as in use. It must be on no list."""
+    """Mark a whole chunk as in use. Its links and the other counts are the caller's work."""
     arena.used += size
     set_inuse_bit_at_offset(victim, size)
     set_head(victim, size | PREV_INUSE | arena.flag)

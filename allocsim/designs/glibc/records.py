@@ -36,7 +36,7 @@ class MallocPar(Struct):
     tcache_bins: Int64  # number of chunk sizes that are cached
     tcache_count: Int64  # maximum number of chunks of a size in a thread's cache
     tcache_unsorted_limit: Int64  # limit of tcache_unsorted_count once a chunk is cached; 0: none
-    tcache_unsorted_count: Int64  # chunks that the first search of the current call has binned
+    tcache_unsorted_count: Int64  # chunks that finished searches of the current call have binned
     global_max_fast: Int64  # maximum size of a chunk in a fastbin; 16: fastbins are off
     narenas: Int64  # number of arenas
     narenas_limit: Int64  # limit of `narenas`; 0: not set yet

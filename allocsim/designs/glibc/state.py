@@ -143,7 +143,7 @@ def _set_parameters(heap: Glibc, parameters: Mapping[str, int]) -> None:
     mp.n_mmaps_max = parameters["mmap_max"]
     largest = plain(request2size)(parameters["tcache_max"])
     mp.tcache_bins = plain(csize2tidx)(largest) + 1
-    # (set_max_fast) Not 0, because `_take_fast` needs the fastbin after that of the maximum size.
+    # 16 if fastbins are off (set_max_fast). `_take_fast` needs the fastbin after the last used one.
     mp.global_max_fast = max((parameters["mxfast"] + SIZE_SZ) & -16, MINSIZE // 2)
     fixed = any(parameters[name] != PARAMETERS[name].default for name in FIXING)
     mp.no_dyn_threshold = fixed or parameters["no_dyn_threshold"]

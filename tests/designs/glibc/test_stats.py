@@ -68,10 +68,11 @@ def test_heap_that_has_not_grown_counts_one_free_block(glibc: HeapState) -> None
 
 
 def test_chunks_of_every_fastbin_are_counted(make_glibc: MakeHeap) -> None:
-    state = make_glibc(tcache_count=0, mxfast=160).state
-    free(state, *malloc(state, *range(24, 168, 16)))
-    counters = native_counters(state)
+    heap = make_glibc(tcache_count=0, mxfast=160)
+    free(heap.state, *malloc(heap.state, *range(24, 168, 16)))
+    counters = native_counters(heap.state)
     assert (counters["smblks"], counters["fsmblks"]) == (9, sum(range(32, 176, 16)))
+    assert heap.check() == []
 
 
 def test_mallinfo_sums_over_the_arenas(busy_heap: Heap) -> None:

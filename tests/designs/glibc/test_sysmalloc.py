@@ -52,7 +52,7 @@ def test_mapping_of_32_mib_is_too_large_to_raise_them(
     assert int(glibc.mp_[0].mmap_threshold) == (threshold or length)
 
 
-def test_freed_mapping_of_the_threshold_raises_the_other(glibc: HeapState) -> None:
+def test_freed_mapping_as_large_as_the_threshold_raises_trim_threshold(glibc: HeapState) -> None:
     # The flag IS_MMAPPED makes the size that is compared larger than the threshold.
     (address,) = malloc(glibc, 1 << 20)
     free(glibc, operations.realloc(glibc, 0, address, 131_040))
