@@ -24,7 +24,7 @@ class Group(NamedTuple):
     """The beginning of the names of its modules."""
     seconds: float
     """CPU-seconds to compile the kernels that one run needs: the time of a command with an empty
-    cache minus that of the same command again. Measured on two x86-64 cores of a shared machine."""
+    cache, minus its time when it is run again. Measured on two x86-64 cores of a shared machine."""
     is_design: bool = False
 
 

@@ -25,7 +25,10 @@ LINE = 64
 
 
 def word_at(address: int) -> ctypes.c_int64:
-    """Return the signed 64-bit word at `address` to Python code, which may set its `value`."""
+    """Return the signed 64-bit word at `address`; setting its `value` writes the word.
+
+    For Python code only.
+    """
     return ctypes.c_int64.from_address(int(address))
 
 

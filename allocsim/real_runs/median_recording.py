@@ -15,9 +15,9 @@ def combine(recordings: Sequence[Comparison]) -> Comparison:
     """Return the comparison of the recording with the median peak.
 
     Its rows get the peaks of all recordings. The times are those of the first recording, because
-    the others are not timed. A row that failed in any recording has a failure. It is not ranked,
-    unless it failed only when it was timed. At least one row of the first recording must have
-    figures of memory.
+    the others are not timed. A row that failed in any recording has a failure. If it failed only
+    when it was timed, it is ranked by memory; otherwise it is not ranked. At least one row of the
+    first recording must have figures of memory.
     """
     first, chosen = recordings[0], _median(recordings)
     for row, *same in zip(chosen.rows, *(each.rows for each in recordings), strict=True):
