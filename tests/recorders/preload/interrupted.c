@@ -5,9 +5,8 @@
  * BASE record is written; `nests` fills the window, and so does the handler of a second signal soon
  * after; `takes` starts a thread that takes the region of the block away (see stamp.c); `forks` forks a
  * child, which also makes the rest of the calls; so does `forks_shared`, where no thread owns the block's
- * region. Prints the number of calls. The exit status is 1 if a
- * child has crashed, or if, with `takes`, the stamp of a call in a region without an owner is later than
- * the region's last stamp. */
+ * region. Prints the number of calls. The exit status is 1 if a child has crashed, or if, with `takes`,
+ * the stamp of a call in a region without an owner is later than the region's last stamp. */
 #define HOOK(name) recorded_##name
 #define pthread_sigmask set_mask /* SIGTRAP, which counts the instructions, cannot be blocked */
 #define _GNU_SOURCE
@@ -106,7 +105,8 @@ static void hands_over(void)
 
 static char cells[4096][16] __attribute__((aligned(1 << 16))); /* a region; see stamp.c */
 
-/* The allocator of `rebases`, `nests`, `takes` and `forks`; libc's cannot be called from a signal handler that has interrupted it. */
+/* The allocator of `rebases`, `nests`, `takes` and `forks`; libc's cannot be called from a signal handler
+ * that has interrupted it. */
 static void *cell(size_t size)
 {
     return cells[size];

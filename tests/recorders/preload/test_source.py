@@ -32,6 +32,15 @@ def test_source_compiles_without_a_warning(tmp_path: Path, compiler: str) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def _compiled(directory: Path, name: str) -> Path:
+    """Compile the program `name`, which includes the recorder's source; return its path."""
+    program = directory / name
+    flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
+    command = ("cc", *flags, "-o", program, HERE / f"{name}.c", *LIBRARIES)
+    subprocess.run(command, check=True)
+    return program
+
+
 def _run(
     program: Path, recordings: Path, names: list[str], *arguments: str
 ) -> subprocess.CompletedProcess[str]:
@@ -78,10 +87,7 @@ def test_block_is_freed_before_another_thread_gets_it(tmp_path: Path) -> None:
     """
     if not is_tsc_trusted():
         pytest.skip("the time stamp counter of this machine is not trusted")
-    program = tmp_path / "handover"
-    flags = ("-std=gnu11", "-O1", "-w", "-I", SOURCE.parent)
-    command = ("cc", *flags, "-o", program, HERE / "handover.c", *LIBRARIES)
-    subprocess.run(command, check=True)
+    program = _compiled(tmp_path, "handover")
     done = _run(program, tmp_path / "recordings", ["TSC"])
     assert (done.returncode, done.stderr) == (0, "")
     trace = _trace(tmp_path / "recordings")
@@ -90,10 +96,7 @@ def test_block_is_freed_before_another_thread_gets_it(tmp_path: Path) -> None:
 
 
 def test_calls_of_two_threads_are_in_order_even_if_the_clock_stands_still(tmp_path: Path) -> None:
-    program = tmp_path / "frozen"
-    flags = ("-std=gnu11", "-O1", "-w", "-I", SOURCE.parent)
-    command = ("cc", *flags, "-o", program, HERE / "frozen.c", *LIBRARIES)
-    subprocess.run(command, check=True)
+    program = _compiled(tmp_path, "frozen")
     done = _run(program, tmp_path / "recordings", [])
     assert (done.returncode, done.stderr) == (0, "")
     parent, child = (images := find_images(tmp_path / "recordings"))
@@ -112,9 +115,7 @@ def test_at_most_seven_calls_in_a_row_and_one_after_a_sample_have_an_early_stamp
     """The program writes a time into the header, as the watching process does at each sample."""
     if not is_tsc_trusted():
         pytest.skip("the time stamp counter of this machine is not trusted")
-    program = tmp_path / "lagging"
-    flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
-    subprocess.run(("cc", *flags, "-o", program, HERE / "lagging.c", *LIBRARIES), check=True)
+    program = _compiled(tmp_path, "lagging")
     done = _run(program, tmp_path / "recordings", ["TSC"])
     early, with_time, without = map(int, done.stdout.split())
     assert max(early, with_time) <= 2, "a time is rounded down to a multiple of 8 ticks"
@@ -123,10 +124,7 @@ def test_at_most_seven_calls_in_a_row_and_one_after_a_sample_have_an_early_stamp
 
 @pytest.mark.compiled
 def test_program_killed_while_a_window_is_cleared_loses_nothing(tmp_path: Path) -> None:
-    program = tmp_path / "emptied"
-    flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
-    command = ("cc", *flags, "-o", program, HERE / "emptied.c", *LIBRARIES)
-    subprocess.run(command, check=True)
+    program = _compiled(tmp_path, "emptied")
     done = _run(program, tmp_path / "recordings", ["TSC"])
     assert done.returncode == -signal.SIGKILL
     trace = _trace(tmp_path / "recordings")
@@ -157,10 +155,7 @@ def test_signal_handler_may_run_at_each_instruction_of_a_call(
     another thread take the region away. Each later stamp must then be the region's last."""
     if platform.machine() != "x86_64":
         pytest.skip("the program sets a flag of x86 processors")
-    program = tmp_path / "interrupted"
-    flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
-    command = ("cc", *flags, "-o", program, HERE / "interrupted.c", *LIBRARIES)
-    subprocess.run(command, check=True)
+    program = _compiled(tmp_path, "interrupted")
     done = _run(program, tmp_path / "recordings", names, signals)
     assert (done.returncode, done.stderr) == (0, "")
     trace = _trace(tmp_path / "recordings")
@@ -181,9 +176,7 @@ def test_signal_handler_may_fork_at_each_instruction_of_a_call(
     """The child goes on with the call, without the parent's window."""
     if platform.machine() != "x86_64":
         pytest.skip("the program sets a flag of x86 processors")
-    program = tmp_path / "interrupted"
-    flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
-    subprocess.run(("cc", *flags, "-o", program, HERE / "interrupted.c", *LIBRARIES), check=True)
+    program = _compiled(tmp_path, "interrupted")
     done = _run(program, tmp_path / "recordings", ["TSC"], signals)
     assert (done.returncode, done.stderr) == (0, "")
     images = find_images(tmp_path / "recordings")
@@ -199,9 +192,7 @@ def test_signal_handler_may_fork_at_each_instruction_of_a_call(
 
 
 def test_memory_from_before_the_real_malloc_was_found_is_not_passed_to_it(tmp_path: Path) -> None:
-    program = tmp_path / "early"
-    flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
-    subprocess.run(("cc", *flags, "-o", program, HERE / "early.c", *LIBRARIES), check=True)
+    program = _compiled(tmp_path, "early")
     done = _run(program, tmp_path / "recordings", ["TSC"])
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "0\n")
     trace = _trace(tmp_path / "recordings")
@@ -213,9 +204,7 @@ def test_memory_from_before_the_real_malloc_was_found_is_not_passed_to_it(tmp_pa
 def test_thread_leaves_its_lane_after_a_jump_out_of_a_call(tmp_path: Path) -> None:
     if platform.machine() != "x86_64":
         pytest.skip("the program sets a flag of x86 processors")
-    program = tmp_path / "jumped"
-    flags = ("-std=gnu11", "-O1", "-w", "-fno-builtin", "-I", SOURCE.parent)
-    subprocess.run(("cc", *flags, "-o", program, HERE / "jumped.c", *LIBRARIES), check=True)
+    program = _compiled(tmp_path, "jumped")
     done = _run(program, tmp_path / "recordings", ["TSC"])
     assert (done.returncode, done.stderr) == (0, "")
     threads, lanes = map(int, done.stdout.split())
