@@ -42,8 +42,7 @@ GROUPS = (
 )
 
 UNKNOWN_SECONDS = 3
-"""CPU-seconds announced for the kernels of a design from outside the package. The design of the
-tutorial takes 2.3."""
+"""CPU-seconds announced for the kernels of a design from outside the package."""
 
 FEW_SECONDS = 0.4
 """CPU-seconds announced for a group if the kernels that take longest are already cached or are not
