@@ -14,8 +14,10 @@ from allocsim.core import operations
 from allocsim.core.jit import cold, kernel
 from allocsim.core.operations import Status
 from allocsim.core.out_of_line import pointer_to
+from allocsim.core.prefetch import prefetch
 from allocsim.core.records import HeapState, Record
 from allocsim.driver_due import handle_due, next_due
+from allocsim.driver_prefetch import EVENTS_AHEAD
 from allocsim.driver_records import DRIVER, OBJECT, Driver, Object, Run, Stop, Touch
 from allocsim.driver_writes import first_broken, is_intact, write_object
 from allocsim.events import Op
@@ -48,6 +50,7 @@ def replay(heap: HeapState, run: Run, events: np.recarray, start: int) -> int:
     position, notes = start, start - driver.events
     due = next_due(run) + notes
     while position < len(events):
+        prefetch(events, position + EVENTS_AHEAD)
         event = events[np.uint64(position)]  # unsigned: no test for a negative index
         if event.op > Op.FREE:
             _replay_note(state, driver, event)
