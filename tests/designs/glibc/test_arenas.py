@@ -187,6 +187,16 @@ def test_failed_request_creates_an_arena_only_in_a_process_with_threads(
     assert int(state.mp_[0].narenas) == 2
 
 
+def test_request_that_fails_in_another_arena_is_served_by_the_main_arena(glibc: HeapState) -> None:
+    arenas(glibc, 0, 1)
+    big, _ = malloc(glibc, 100_000, 24)
+    free(glibc, big)
+    operations.freeze(glibc)
+    (own,) = malloc(glibc, 100_000, thread=1)
+    assert own > big
+    assert malloc(glibc, 100_000, thread=1) == [big]
+
+
 def test_process_without_room_for_an_arena_uses_mappings(make_glibc: MakeHeap) -> None:
     heap = make_glibc(reserve=4 << 20)
     arenas(heap.state, 0)

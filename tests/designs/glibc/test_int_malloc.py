@@ -126,6 +126,15 @@ def test_only_small_requests_leave_a_last_remainder(glibc: HeapState) -> None:
     assert int(glibc.arena[0].last_remainder) == big - 16 + 1120 + 608
 
 
+def test_chunk_of_1024_bytes_is_not_small(glibc: HeapState) -> None:
+    big, _ = malloc(glibc, 5000, 24)
+    free(glibc, big)
+    malloc(glibc, 1024 - 8)
+    assert int(glibc.arena[0].last_remainder) == 0
+    malloc(glibc, 1008 - 8)
+    assert int(glibc.arena[0].last_remainder) == big - 16 + 1024 + 1008
+
+
 def test_last_remainder_is_not_preferred_to_other_chunks_on_the_list(glibc: HeapState) -> None:
     big, _, other, _ = malloc(glibc, 3000, 24, 1500, 24)
     free(glibc, big)
@@ -147,6 +156,14 @@ def test_last_remainder_must_leave_more_than_32_bytes(make_glibc: MakeHeap) -> N
     free(state, fitting, big)
     malloc(state, 600)  # leaves a last remainder of 544 bytes
     assert malloc(state, 504) == [fitting]  # a chunk of 512 bytes
+
+
+def test_last_remainder_may_leave_48_bytes(make_glibc: MakeHeap) -> None:
+    state = make_glibc(tcache_count=0).state
+    fitting, _, big, _ = malloc(state, 520, 24, 608 + 560 - 8, 24)
+    free(state, fitting, big)
+    malloc(state, 600)  # leaves a last remainder of 560 bytes
+    assert malloc(state, 504) == [big + 608]
 
 
 def test_rest_of_32_bytes_becomes_a_chunk(glibc: HeapState) -> None:

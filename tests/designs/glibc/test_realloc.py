@@ -24,6 +24,13 @@ def test_object_grows_into_a_free_chunk_and_frees_the_rest(glibc: HeapState) -> 
     assert int(glibc.arena[0].binned) == 2016 + 3008 - 3008
 
 
+def test_object_grows_into_a_free_chunk_of_exactly_the_missing_size(glibc: HeapState) -> None:
+    one, other, _ = malloc(glibc, 2000, 3000, 24)
+    free(glibc, other)
+    assert realloc(glibc, one, 2016 + 3008 - 16) == one
+    assert int(glibc.arena[0].binned) == 0
+
+
 def test_growing_object_does_not_take_from_the_cache(glibc: HeapState) -> None:
     one, _ = malloc(glibc, 24, 24)
     objects = fill_cache(glibc, 100)
